@@ -1,0 +1,108 @@
+"""A part: a small frozen object that configures a network (a layer, an activation, a loss ...).
+
+Each kind of part (a direct subclass of `Part`) has one closed list of built-in classes, given to
+`built_in` at the end of its file. From that list a part is found by name, and read back from a file;
+nothing else can be named in a file. A user's own subclass works everywhere else without being listed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from ganglion.errors import ConfigError, one_of
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The base of everything a network is configured with: compared and printed by its fields."""
+
+    name: ClassVar[str]
+    kind: ClassVar[str]
+    known: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def find(cls, value: object) -> Self:
+        """Return the part that `value` stands for: a part, its name, or its configuration.
+
+        Raises:
+            ConfigError: if no part of this kind is meant.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls.from_configuration({"name": value})
+        if isinstance(value, Mapping):
+            return cls.from_configuration(value)
+        raise ConfigError(
+            f"{cls.kind} must be a name or a ganglion {cls.kind}, got {value!r}",
+            "known: " + ", ".join(sorted(cls.known)),
+        )
+
+    def configuration(self) -> dict[str, Any]:
+        """Return the name and the fields as plain JSON data."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {"name": self.name} | {key: _plain(value) for key, value in fields.items()}
+
+    @classmethod
+    def from_configuration(cls, configuration: Mapping[str, Any]) -> Self:
+        """Return the built-in part described, and refuse an unknown name or field."""
+        given = dict(configuration)
+        name = given.pop("name", None)
+        if not isinstance(name, str) or name not in cls.known:
+            raise ConfigError(f"there is no {cls.kind} {name!r}", one_of(str(name), cls.known))
+        part = cls.known[name]
+        fields = {field.name for field in dataclasses.fields(part)}
+        if unknown := sorted(map(str, set(given) - fields)):
+            raise ConfigError(f"{cls.kind} {name!r} has no setting {unknown[0]!r}")
+        values = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+        try:
+            return part(**values)  # type: ignore[no-any-return]
+        except TypeError as error:
+            raise ConfigError(f"{cls.kind} {name!r} cannot be made from {values}: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Part):
+        return value.configuration()
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def built_in(kind: type[Part], parts: Iterable[type[Part]]) -> None:
+    """Set the closed list of a kind."""
+    kind.known = {part.name: part for part in parts}
+
+
+P = TypeVar("P", bound=Part)
+
+
+class PartField(Generic[P]):
+    """A dataclass field that holds a part and may be set by name: `Dense(16, "relu")`."""
+
+    def __init__(self, kind: type[P], default: P | str | None) -> None:
+        self.kind, self.default = kind, default
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.slot = name
+
+    @overload
+    def __get__(self, holder: None, owner: type) -> P | str | None: ...
+    @overload
+    def __get__(self, holder: object, owner: type) -> P: ...
+    def __get__(self, holder: object | None, owner: type) -> P | str | None:
+        return self.default if holder is None else holder.__dict__[self.slot]
+
+    def __set__(self, holder: object, value: P | str | float | Mapping[str, Any] | None) -> None:
+        # A frozen dataclass sets its fields once, in its constructor, and this is where that ends up.
+        found = value if value is None and self.default is None else self.kind.find(value)
+        holder.__dict__[self.slot] = found
