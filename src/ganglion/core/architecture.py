@@ -1,0 +1,219 @@
+"""An architecture: layers in order, their shapes worked out, and the layout of their parameters.
+
+All parameters of a network are one flat vector, layer by layer, weight before bias; `views` gives each
+layer its own by name. State that is kept but not learned (running averages) is a second vector of the
+same kind. Everything here is a function of its arguments; nothing is remembered between calls.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ganglion.core.activations import IDENTITY, Activation
+from ganglion.core.initializers import Zeros
+from ganglion.core.layers import Context, Layer
+from ganglion.core.layers.base import Cache, Weights
+from ganglion.core.losses import Loss, batch_mean
+from ganglion.core.part import Array, Shape
+from ganglion.core.random import Purpose, generator
+from ganglion.errors import ConfigError, check_integer
+
+MAXIMUM_PARAMETERS = 2**31
+
+
+class Entry(NamedTuple):
+    """One named array inside a flat vector."""
+
+    layer: int
+    name: str
+    shape: Shape
+    start: int
+    stop: int
+    penalized: bool
+
+    def of(self, vector: Array) -> Array:
+        """Return this array as a view of the flat vector."""
+        return vector[self.start : self.stop].reshape(self.shape)
+
+
+class Architecture:
+    """The layers of a network in order.
+
+    Args:
+        layers: at least one.
+        inputs: the shape of one input, or its size where it is a row of numbers.
+
+    Raises:
+        ConfigError: without layers, for something that is no layer, or for 2**31 parameters or more.
+        ShapeError: if a layer cannot take what the one before it gives.
+    """
+
+    def __init__(self, layers: Sequence[Layer], inputs: int | Sequence[int]) -> None:
+        sizes = (inputs,) if isinstance(inputs, int | np.integer) else tuple(inputs)
+        if not sizes:
+            raise ConfigError("inputs must have at least one axis", "for single numbers, inputs=1")
+        self.inputs: Shape = tuple(check_integer("inputs", size, at_least=1) for size in sizes)
+        self.layers: tuple[Layer, ...] = tuple(layers)
+        if not self.layers:
+            raise ConfigError("a network needs at least one layer", "for example gg.Dense(1)")
+        self.shapes: list[Shape] = [self.inputs]
+        self.names: list[str] = []
+        self.parameters: list[Entry] = []
+        self.state: list[Entry] = []
+        count: Counter[str] = Counter()
+        for place, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                raise ConfigError(
+                    f"layer {place + 1} must be a ganglion layer, got {layer!r}", "such as gg.Dense(16)"
+                )
+            count[layer.name] += 1
+            self.names.append(f"{layer.name}_{count[layer.name]}")
+            shape = self.shapes[-1]
+            self.shapes.append(layer.output_shape(shape))
+            self._lay_out(self.parameters, place, layer.parameters(shape))
+            self._lay_out(self.state, place, layer.state(shape))
+        if self.size >= MAXIMUM_PARAMETERS:
+            raise ConfigError(f"a network must have less than 2**31 parameters, this has {self.size}")
+
+    def _lay_out(self, entries: list[Entry], place: int, shapes: Mapping[str, Shape]) -> None:
+        for name, shape in shapes.items():
+            start = entries[-1].stop if entries else 0
+            penalized = name in self.layers[place].penalized
+            full = f"{self.names[place]}/{name}"
+            entries.append(Entry(place, full, shape, start, start + math.prod(shape), penalized))
+
+    @property
+    def outputs(self) -> Shape:
+        """The shape of one output."""
+        return self.shapes[-1]
+
+    @property
+    def size(self) -> int:
+        """How many parameters there are."""
+        return self.parameters[-1].stop if self.parameters else 0
+
+    @property
+    def state_size(self) -> int:
+        """How many numbers of state there are."""
+        return self.state[-1].stop if self.state else 0
+
+    @property
+    def output_activation(self) -> Activation | None:
+        """The activation of the last layer, None if it has none."""
+        activation = getattr(self.layers[-1], "activation", None)
+        return activation if isinstance(activation, Activation) else None
+
+    @cached_property
+    def before_output(self) -> Architecture:
+        """The same architecture without the last activation: what it gives is the pre-activation z."""
+        last: Any = self.layers[-1]
+        return Architecture([*self.layers[:-1], dataclasses.replace(last, activation=IDENTITY)], self.inputs)
+
+    @cached_property
+    def penalized(self) -> Array:
+        """1 for each parameter that weight decay, L1 and L2 act on, 0 for the others; int8, flat."""
+        mask = np.zeros(self.size, dtype=np.int8)
+        for entry in self.parameters:
+            mask[entry.start : entry.stop] = entry.penalized
+        return mask
+
+    def initial(self, seed: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+        """Return the first parameters and state, a function of the seed."""
+        return (
+            self._initial(self.parameters, self.size, seed, dtype),
+            self._initial(self.state, self.state_size, seed, dtype),
+        )
+
+    def _initial(self, entries: list[Entry], size: int, seed: int, dtype: np.dtype[Any]) -> Array:
+        vector = np.zeros(size, dtype=dtype)
+        for position, entry in enumerate(entries):
+            short = entry.name.rpartition("/")[2]
+            initializer = self.layers[entry.layer].initializers().get(short, Zeros())
+            chance = generator(seed, Purpose.INITIAL_WEIGHTS, position)
+            entry.of(vector)[...] = initializer.sample(chance, entry.shape)
+        return vector
+
+    def views(self, parameters: Array, state: Array) -> list[Weights]:
+        """Return each layer's parameters and state by name, as views of the two vectors."""
+        views = [Weights() for _ in self.layers]
+        for entries, vector in ((self.parameters, parameters), (self.state, state)):
+            for entry in entries:
+                setattr(views[entry.layer], entry.name.rpartition("/")[2], entry.of(vector))
+        return views
+
+    def forward(
+        self, weights: Sequence[Weights], x: Array, context: Context = Context()
+    ) -> tuple[Array, list[Cache]]:
+        """Return the activations of the last layer, and each layer's cache for backward."""
+        caches = []
+        for place, layer in enumerate(self.layers):
+            x, cache = layer.forward(weights[place], x, context._replace(layer=place))
+            caches.append(cache)
+        return x, caches
+
+    def backward(
+        self, weights: Sequence[Weights], caches: Sequence[Cache], grad_a: Array, context: Context
+    ) -> tuple[Array, Array]:
+        """Return the gradient with respect to the input, and that to all parameters as one vector."""
+        gradient = np.empty(self.size, dtype=grad_a.dtype)
+        by_layer: list[Mapping[str, Array]] = [{}] * len(self.layers)
+        for place in reversed(range(len(self.layers))):
+            grad_a, by_layer[place] = self.layers[place].backward(
+                weights[place], caches[place], grad_a, context._replace(layer=place)
+            )
+        for entry in self.parameters:
+            entry.of(gradient)[...] = by_layer[entry.layer][entry.name.rpartition("/")[2]]
+        return grad_a, gradient
+
+    def loss_and_gradient(
+        self,
+        weights: Sequence[Weights],
+        x: Array,
+        y: Array,
+        weight: Array | None,
+        loss: Loss,
+        context: Context,
+    ) -> tuple[float, Array, list[Cache]]:
+        """Return the batch's weighted mean loss, its gradient as one vector, and the layers' caches.
+
+        Where the last activation is a partner of the loss, the two are taken together, from `z`.
+        """
+        activation = self.output_activation
+        if activation is not None and activation.name in loss.partners:
+            z, caches = self.before_output.forward(weights, x, context)
+            value, grad = batch_mean(loss.values_and_gradients_from_z(z, y), weight)
+            return value, self.before_output.backward(weights, caches, grad, context)[1], caches
+        a, caches = self.forward(weights, x, context)
+        value, grad = batch_mean(loss.values_and_gradients(a, y), weight)
+        return value, self.backward(weights, caches, grad, context)[1], caches
+
+    def evaluate(self, weights: Sequence[Weights], x: Array, y: Array, loss: Loss) -> tuple[Array, Array]:
+        """Return the loss of each sample, of shape (n,), and the activations, as when predicting."""
+        activation = self.output_activation
+        if activation is not None and activation.name in loss.partners:
+            z, _ = self.before_output.forward(weights, x)
+            return loss.values_and_gradients_from_z(z, y)[0], activation.forward(z)
+        a, _ = self.forward(weights, x)
+        return loss.values_and_gradients(a, y)[0], a
+
+    def next_state(self, weights: Sequence[Weights], caches: Sequence[Cache], state: Array) -> None:
+        """Write the state after a training step into `state`."""
+        by_layer = [
+            layer.next_state(w, cache) for layer, w, cache in zip(self.layers, weights, caches, strict=True)
+        ]
+        for entry in self.state:
+            entry.of(state)[...] = by_layer[entry.layer][entry.name.rpartition("/")[2]]
+
+    def configuration(self) -> dict[str, Any]:
+        """Return inputs and layers as plain JSON data."""
+        return {
+            "inputs": list(self.inputs),
+            "layers": [layer.configuration() for layer in self.layers],
+        }

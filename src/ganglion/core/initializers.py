@@ -1,0 +1,192 @@
+"""Initializers: where weights start from.
+
+A good start keeps the size of signals about equal from layer to layer, forward and backward; too small
+and they fade, too large and they explode. `fan_in` and `fan_out` count the connections into and out of
+a unit. Values are drawn in float64 and rounded to the network's dtype afterwards, so that networks of
+either dtype start from the same place. To add one: write the class, add it to the list at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ganglion.core.part import Array, Part, Shape, built_in
+from ganglion.errors import check_number
+
+
+@dataclass(frozen=True)
+class Initializer(Part):
+    """A way to choose initial weights. Subclass it with `sample` to make your own."""
+
+    kind: ClassVar[str] = "initializer"
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        """Return float64 values of `shape`; the last axis counts units, the others their inputs."""
+        raise NotImplementedError
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """Return (fan_in, fan_out) of a weight of shape (inputs ..., units)."""
+    return math.prod(shape[:-1]), shape[-1] if shape else 1
+
+
+def _uniform(generator: np.random.Generator, shape: Shape, variance: float) -> Array:
+    bound = math.sqrt(3 * variance)
+    return generator.uniform(-bound, bound, shape)
+
+
+class GlorotUniform(Initializer):
+    """Uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010, equation 16)."""
+
+    name = "glorot_uniform"
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return _uniform(generator, shape, 2 / sum(fans(shape)))
+
+
+class GlorotNormal(Initializer):
+    """Normal with variance 2 / (fan_in + fan_out) (Glorot and Bengio, 2010, equation 12)."""
+
+    name = "glorot_normal"
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return generator.normal(0.0, math.sqrt(2 / sum(fans(shape))), shape)
+
+
+class HeUniform(Initializer):
+    """Uniform with variance 2 / fan_in, for ReLU and its family (He et al., 2015, equation 10)."""
+
+    name = "he_uniform"
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return _uniform(generator, shape, 2 / fans(shape)[0])
+
+
+class HeNormal(Initializer):
+    """Normal with variance 2 / fan_in, for ReLU and its family (He et al., 2015, equation 10)."""
+
+    name = "he_normal"
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return generator.normal(0.0, math.sqrt(2 / fans(shape)[0]), shape)
+
+
+class LeCunUniform(Initializer):
+    """Uniform with variance 1 / fan_in (LeCun et al., 1998, section 4.6)."""
+
+    name = "lecun_uniform"
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return _uniform(generator, shape, 1 / fans(shape)[0])
+
+
+class LeCunNormal(Initializer):
+    """Normal with variance 1 / fan_in (LeCun et al., 1998, section 4.6), for SELU."""
+
+    name = "lecun_normal"
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return generator.normal(0.0, math.sqrt(1 / fans(shape)[0]), shape)
+
+
+@dataclass(frozen=True)
+class Orthogonal(Initializer):
+    """A random matrix with orthonormal rows or columns (Saxe, McClelland and Ganguli, 2013).
+
+    The Q of the QR decomposition of a normal matrix, signs fixed so that it is uniformly distributed.
+
+    Args:
+        gain: factor on the matrix, 1 by default; sqrt(2) suits ReLU.
+    """
+
+    gain: float = 1.0
+
+    name = "orthogonal"
+
+    def __post_init__(self) -> None:
+        check_number("gain", self.gain, above=0)
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        rows, columns = fans(shape)
+        normal = generator.normal(size=(max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(normal)
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
+
+
+@dataclass(frozen=True)
+class SmallRandom(Initializer):
+    """Normal with mean 0 and a fixed standard deviation, whatever the size of the layer.
+
+    Args:
+        scale: the standard deviation, 0.01 by default.
+    """
+
+    scale: float = 0.01
+
+    name = "small_random"
+
+    def __post_init__(self) -> None:
+        check_number("scale", self.scale, above=0)
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return generator.normal(0.0, self.scale, shape)
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """The same value everywhere. As weights it makes all units of a layer equal for ever.
+
+    Args:
+        value: 0 by default.
+    """
+
+    value: float = 0.0
+
+    name = "constant"
+
+    def __post_init__(self) -> None:
+        check_number("value", self.value)
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return np.full(shape, float(self.value))
+
+
+class Zeros(Initializer):
+    """0 everywhere: right for biases; as weights it makes all units of a layer equal for ever."""
+
+    name = "zeros"
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """1 everywhere, the start of a scale."""
+
+    name = "ones"
+
+    def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
+        return np.ones(shape)
+
+
+built_in(
+    Initializer,
+    [
+        GlorotUniform,
+        GlorotNormal,
+        HeUniform,
+        HeNormal,
+        LeCunUniform,
+        LeCunNormal,
+        Orthogonal,
+        SmallRandom,
+        Constant,
+        Zeros,
+        Ones,
+    ],
+)

@@ -1,0 +1,26 @@
+"""The layers, one file per family. To add one: write its file, add the class to the list here."""
+
+from ganglion.core.layers.activate import Activate
+from ganglion.core.layers.base import Context, Layer
+from ganglion.core.layers.dense import Dense
+from ganglion.core.layers.dropout import Dropout
+from ganglion.core.layers.normalization import BatchNormalization, LayerNormalization
+from ganglion.core.layers.reshape import Flatten, Reshape
+from ganglion.core.part import built_in
+
+built_in(
+    Layer,
+    [Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape],
+)
+
+__all__ = [
+    "Activate",
+    "BatchNormalization",
+    "Context",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Layer",
+    "LayerNormalization",
+    "Reshape",
+]

@@ -1,0 +1,58 @@
+"""Layers that only rearrange: the same numbers in another shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ganglion.core.layers.base import Cache, Context, Layer, Weights
+from ganglion.core.part import Array, Shape
+from ganglion.errors import ConfigError, ShapeError, check_integer
+
+
+@dataclass(frozen=True)
+class Reshape(Layer):
+    """Each input in another shape of the same size.
+
+    Args:
+        shape: of one output, without the batch axis; `(-1,)` makes a row of whatever comes.
+    """
+
+    shape: tuple[int, ...] = (-1,)
+
+    name = "reshape"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.shape, tuple) or self.shape.count(-1) > 1:
+            raise ConfigError(f"shape must be a tuple with at most one -1, got {self.shape!r}")
+        for size in self.shape:
+            if size != -1:
+                check_integer("each size in shape", size, at_least=1)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        size, known = math.prod(shape), math.prod(s for s in self.shape if s != -1)
+        target = tuple(size // known if s == -1 else s for s in self.shape)
+        if math.prod(target) != size:
+            raise ShapeError(f"cannot reshape {shape}, {size} numbers, to {self.shape}")
+        return target
+
+    def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
+        return x.reshape(x.shape[0], *self.output_shape(x.shape[1:])), x.shape
+
+    def backward(
+        self, weights: Weights, cache: Cache, grad_a: Array, context: Context
+    ) -> tuple[Array, Mapping[str, Array]]:
+        return grad_a.reshape(cache), {}
+
+
+class Flatten(Reshape):
+    """Each input as one row of numbers, as dense layers need it."""
+
+    name = "flatten"
+
+    def __init__(self) -> None:
+        super().__init__((-1,))
+
+    def configuration(self) -> dict[str, str]:
+        return {"name": self.name}

@@ -1,0 +1,65 @@
+"""Randomness as a function: the same arguments give the same numbers, nothing is consumed.
+
+Every random choice is computed from (seed, purpose, position), so that a run resumed at step k equals
+the run never stopped, and any engine can compute the choice of any step on its own. Initial weights,
+orders and splits come from NumPy's Philox, a counter-based generator (Salmon et al., 2011). Dropout
+masks come from a small integer hash that is as easily written in C++.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import numpy as np
+
+from ganglion.core.part import Array, Shape
+
+MASK_64 = 2**64 - 1
+
+
+class Purpose(enum.IntEnum):
+    """What a random choice is for: choices for different purposes are independent."""
+
+    INITIAL_WEIGHTS = 1
+    EPOCH_ORDER = 2
+    SPLIT = 3
+    MASK = 4
+
+
+def generator(seed: int, purpose: Purpose, position: int = 0) -> np.random.Generator:
+    """Return the generator of one random choice: (seed, purpose) is its key, `position` its counter."""
+    key = np.array([seed, purpose], dtype=np.uint64)
+    counter = np.array([0, 0, 0, position], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def order(seed: int, epoch: int, rows: int) -> Array:
+    """Return the order in which an epoch visits its rows, a permutation of range(rows)."""
+    return generator(seed, Purpose.EPOCH_ORDER, epoch).permutation(rows)
+
+
+def mix(value: int) -> int:
+    """Return a 64-bit hash of a 64-bit integer: the finalizer of splitmix64 (Steele et al., 2014)."""
+    value = (value + 0x9E3779B97F4A7C15) & MASK_64
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK_64
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK_64
+    return value ^ (value >> 31)
+
+
+def random_integers(seed: int, layer: int, step: int, shape: Shape) -> Array:
+    """Return 32 random bits for each element of `shape`, as uint32, for a layer at a step.
+
+    Element i of the flattened array is h(h(i ^ low) + high), where `low` and `high` are the halves of
+    the hash of (seed, purpose, layer, step) and h is the 32-bit mixer "lowbias32" (Wellons, 2018).
+    """
+    key = mix(mix(mix(mix(seed) ^ Purpose.MASK) ^ layer) ^ step)
+    count = int(np.prod(shape, dtype=np.int64))
+    bits = np.arange(count, dtype=np.uint32) ^ np.uint32(key & 0xFFFFFFFF)
+    bits = _mix_32(bits) + np.uint32(key >> 32)
+    return _mix_32(bits).reshape(shape)
+
+
+def _mix_32(bits: Array) -> Array:
+    bits = (bits ^ (bits >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    bits = (bits ^ (bits >> np.uint32(15))) * np.uint32(0x846CA68B)
+    return bits ^ (bits >> np.uint32(16))

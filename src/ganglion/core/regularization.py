@@ -1,0 +1,55 @@
+"""Regularization that acts on the weights themselves: L1, L2, and a largest norm for each unit.
+
+Biases and the scales of normalization are left alone. Dropout is a layer, weight decay, clipping and
+averaging belong to the optimizer, early stopping is a callback.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganglion.core.architecture import Architecture
+from ganglion.core.part import Array
+from ganglion.errors import check_number
+
+
+@dataclass(frozen=True)
+class Regularization:
+    """What is added to the loss for large weights, and how large a unit's weights may get.
+
+    penalty = l1 * sum |w| + l2 / 2 * sum w**2, with gradient l1 * sign(w) + l2 * w. After each update the
+    weights into each unit are scaled down to `max_norm` where their Euclidean norm exceeds it.
+
+    Args:
+        l1: 0 by default.
+        l2: 0 by default.
+        max_norm: None by default, which is no limit.
+    """
+
+    l1: float = 0.0
+    l2: float = 0.0
+    max_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        check_number("l1", self.l1, at_least=0)
+        check_number("l2", self.l2, at_least=0)
+        if self.max_norm is not None:
+            check_number("max_norm", self.max_norm, above=0)
+
+    def penalty_and_gradient(self, architecture: Architecture, parameters: Array) -> tuple[float, Array]:
+        """Return the penalty and its gradient, 0 for what is not penalized."""
+        w = parameters * architecture.penalized
+        penalty = self.l1 * float(np.abs(w).sum()) + 0.5 * self.l2 * float(w @ w)
+        return penalty, self.l1 * np.sign(w) + self.l2 * w
+
+    def limit(self, architecture: Architecture, parameters: Array) -> None:
+        """Scale down, in place, the weights of each unit whose norm exceeds `max_norm`."""
+        if self.max_norm is None:
+            return
+        for entry in architecture.parameters:
+            if entry.penalized:
+                weight = entry.of(parameters).reshape(-1, entry.shape[-1])
+                norm = np.sqrt((weight * weight).sum(axis=0))
+                weight *= self.max_norm / np.maximum(norm, self.max_norm)

@@ -1,0 +1,101 @@
+"""What every engine offers, and what a run of training steps is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from ganglion.core.architecture import Architecture
+from ganglion.core.losses import Loss
+from ganglion.core.part import Array
+from ganglion.core.regularization import Regularization
+
+
+class Updater(Protocol):
+    """What an engine asks of an optimizer."""
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The names of the vectors it keeps."""
+        ...
+
+    @property
+    def weight_decay(self) -> float:
+        """The share of each penalized weight, times the learning rate, that an update takes away."""
+        ...
+
+    @property
+    def clip_norm(self) -> float | None:
+        """The largest gradient norm that is let through."""
+        ...
+
+    @property
+    def average(self) -> float | None:
+        """How much of the running mean of the parameters an update keeps."""
+        ...
+
+    def change(
+        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
+    ) -> Array:
+        """Write the slots after update number `update` (from 1); return what to subtract."""
+        ...
+
+
+@dataclass
+class Run:
+    """The arrays that training reads and changes. `weight` holds sample weights, None if all are 1.
+
+    `step` counts all updates of the network, for its randomness; `update` those of this optimizer, for
+    its bias correction. `mean` is the running average of the parameters, None where none is kept.
+    """
+
+    x: Array
+    y: Array
+    weight: Array | None
+    loss: Loss
+    optimizer: Updater
+    regularization: Regularization
+    parameters: Array
+    state: Array
+    slots: dict[str, Array]
+    mean: Array | None
+    seed: int
+    step: int = 0
+    update: int = 0
+
+
+class Steps(NamedTuple):
+    """What came of a run of steps: for each completed one its loss (without penalty) and gradient norm.
+
+    `failure` says what was not finite, "" if all steps were completed; the parameters are then those
+    before the step that failed.
+    """
+
+    losses: list[float]
+    gradient_norms: list[float]
+    failure: str = ""
+
+
+class Engine(Protocol):
+    """Runs an architecture: predictions, one gradient, many training steps."""
+
+    name: str
+
+    def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
+        """Return the activations of the last layer for each row of `x`."""
+        ...
+
+    def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
+        """Return loss and activations for each row, as when predicting with the run's mean parameters."""
+        ...
+
+    def loss_and_gradient(self, architecture: Architecture, run: Run, rows: Array) -> tuple[float, Array]:
+        """Return mean loss plus penalty over some rows, as when training, and its gradient."""
+        ...
+
+    def train(
+        self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: list[float]
+    ) -> Steps:
+        """Run one update for each rate, on successive batches of `order`, changing the run's arrays."""
+        ...

@@ -1,0 +1,1 @@
+"""How a network learns: optimizers, schedules, the loop, and what stops it."""

@@ -1,0 +1,73 @@
+"""Callbacks: what happens at certain moments of a run, and what may stop it.
+
+A run calls `on_train_begin`, then for each epoch `on_epoch_begin`, `on_steps_end` now and then (at least
+every tenth of a second or so), `on_epoch_end`, and finally `on_train_end`. Each gets the run itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganglion.errors import load
+
+if TYPE_CHECKING:
+    from ganglion.training.loop import Training
+
+
+class Callback:
+    """Does nothing at every moment. Subclass it and override the moments you care for.
+
+    >>> class Print(Callback):
+    ...     def on_epoch_end(self, training):
+    ...         print(training.history.loss[-1])
+    """
+
+    def on_train_begin(self, training: Training) -> None:
+        """Before the first epoch."""
+
+    def on_epoch_begin(self, training: Training) -> None:
+        """Before an epoch's first step."""
+
+    def on_steps_end(self, training: Training) -> None:
+        """After some steps; `training.fraction` of the epoch is done."""
+
+    def on_epoch_end(self, training: Training) -> None:
+        """After an epoch was measured; `training.history` holds it."""
+
+    def on_train_end(self, training: Training) -> None:
+        """After the last epoch, also when the run was interrupted."""
+
+
+class ProgressBar(Callback):
+    """A line that shows epoch, loss, validation, samples per second and time left; quiet in a pipe."""
+
+    def __init__(self, label: str = "training") -> None:
+        self.label = label
+        self.bar: Any = None
+
+    def on_train_begin(self, training: Training) -> None:
+        progress = load("rich.progress")
+        console = load("rich.console").Console(stderr=True)
+        self.bar = progress.Progress(
+            progress.TextColumn(self.label),
+            progress.BarColumn(bar_width=24),
+            progress.TextColumn("{task.fields[numbers]}"),
+            progress.TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.bar.start()
+        self.task = self.bar.add_task(self.label, total=training.epochs, numbers="")
+
+    def on_steps_end(self, training: Training) -> None:
+        history, done = training.history, training.history.epochs + training.fraction
+        words = [f"epoch {history.epochs + 1}/{training.epochs}"]
+        words += [f"loss {history.loss[-1]:.4f}"] if history.loss else []
+        words += [f"validation {history.validation_loss[-1]:.4f}"] if history.validation_loss else []
+        words += [f"{name} {values[-1]:.4f}" for name, values in history.metrics.items() if values]
+        words += [f"{training.rows * done / max(training.elapsed, 1e-9):,.0f} samples/s"]
+        self.bar.update(self.task, completed=done, numbers="  ".join(words))
+
+    def on_train_end(self, training: Training) -> None:
+        self.bar.stop()

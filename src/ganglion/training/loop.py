@@ -1,0 +1,329 @@
+"""The training loop: forward, loss, backward, update, again and again until a reason to stop.
+
+It owns epochs, validation, stopping, interruption and history, and is the same for every engine; the
+steps themselves are the engine's. It hands the engine some steps at a time, few enough that Ctrl-C is
+answered at once, and what it hands over never changes what comes out.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ganglion.core import random
+from ganglion.core.architecture import Architecture
+from ganglion.core.losses import Loss
+from ganglion.core.part import Array
+from ganglion.core.regularization import Regularization
+from ganglion.engines import Engine, Run
+from ganglion.errors import ConfigError
+from ganglion.training.callbacks import Callback
+from ganglion.training.history import History
+from ganglion.training.metrics import Metric
+from ganglion.training.optimizers import LBFGS, Optimizer, StepOptimizer
+from ganglion.training.schedules import Memory
+
+SECONDS_AT_ONCE = 0.05
+
+
+@dataclass
+class Rows:
+    """Inputs, encoded targets and sample weights (None if all are 1)."""
+
+    x: Array
+    y: Array
+    weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass
+class Progress:
+    """What a network must keep between two calls of `fit` to go on as if there had been one.
+
+    `raw` holds the parameters as the optimizer left them, where the network was given their mean.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    optimizer: Optimizer | None = None
+    slots: dict[str, Array] = field(default_factory=dict)
+    update: int = 0
+    optimizer_epoch: int = 0
+    memory: Memory = ()
+    mean: Array | None = None
+    raw: Array | None = None
+
+
+@dataclass
+class Plan:
+    """What one call of `fit` was asked to do."""
+
+    rows: Rows
+    validation: Rows | None
+    loss: Loss
+    optimizer: Optimizer
+    regularization: Regularization
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    metrics: Sequence[Metric]
+    callbacks: Sequence[Callback]
+
+
+class Training:
+    """A run of training, as callbacks see it.
+
+    Attributes:
+        history: what was measured so far.
+        epochs: how many were asked for.
+        rows: how many rows an epoch visits.
+        fraction: how much of the current epoch is done.
+        parameters: the vector that is being learned.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        engine: Engine,
+        parameters: Array,
+        state: Array,
+        progress: Progress,
+        plan: Plan,
+        seed: int,
+    ) -> None:
+        self.architecture, self.engine, self.plan, self.progress = architecture, engine, plan, progress
+        self.history = History(metrics={metric.name: [] for metric in plan.metrics})
+        self.parameters, self.state = parameters, state
+        self.epochs, self.rows, self.fraction = plan.epochs, len(plan.rows), 0.0
+        self.seed = seed
+        self._reason = ""
+        self._begun = time.perf_counter()
+        self._steps_at_once = 1
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether rows are set aside to validate on."""
+        return self.plan.validation is not None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self._begun
+
+    def stop(self, reason: str) -> None:
+        """Ask the run to end at the next moment, for a reason in words; the first reason stands."""
+        self._reason = self._reason or reason
+
+    def copy_weights(self) -> tuple[Array, Array]:
+        """Return copies of the parameters (their mean, where one is kept) and the state."""
+        mean = self.progress.mean
+        return (self.parameters if mean is None else mean).copy(), self.state.copy()
+
+    def restore_weights(self, weights: tuple[Array, Array]) -> None:
+        """Put back what `copy_weights` gave."""
+        self.parameters[...], self.state[...] = weights
+
+    def run(self) -> History:
+        """Train until there is a reason to stop."""
+        self._tell(Callback.on_train_begin.__name__)
+        try:
+            with _interruptible(lambda: self.stop("it was interrupted; what was learned so far is kept")):
+                if isinstance(self.plan.optimizer, LBFGS):
+                    self._minimize(self.plan.optimizer)
+                elif isinstance(self.plan.optimizer, StepOptimizer):
+                    self._descend(self.plan.optimizer)
+                else:
+                    raise ConfigError(f"cannot train with {self.plan.optimizer!r}")
+        finally:
+            self._tell(Callback.on_train_end.__name__)
+        self.history.stopped_because = self._reason or f"all {self.epochs} epochs were done"
+        return self.history
+
+    def _tell(self, moment: str) -> None:
+        for callback in self.plan.callbacks:
+            getattr(callback, moment)(self)
+
+    def _new_run(self, slots: dict[str, Array]) -> Run:
+        rows, plan, progress = self.plan.rows, self.plan, self.progress
+        return Run(
+            rows.x,
+            rows.y,
+            rows.weight,
+            plan.loss,
+            plan.optimizer,  # type: ignore[arg-type]  # L-BFGS only asks for losses and gradients
+            plan.regularization,
+            self.parameters,
+            self.state,
+            slots,
+            progress.mean,
+            self.seed,
+            progress.step,
+            progress.update,
+        )
+
+    def _descend(self, optimizer: StepOptimizer) -> None:
+        """Update after every batch."""
+        progress = self.progress
+        if progress.optimizer != optimizer:
+            progress.optimizer, progress.update, progress.optimizer_epoch = optimizer, 0, 0
+            progress.slots = {slot: np.zeros_like(self.parameters) for slot in optimizer.slots}
+            progress.memory = optimizer.learning_rate.start()
+            progress.mean = None
+        if optimizer.average is not None:
+            if progress.mean is None or not np.array_equal(progress.mean, self.parameters):
+                progress.mean = self.parameters.copy()  # the user has changed them: start from there
+            elif progress.raw is not None:
+                self.parameters[...] = progress.raw
+        run = self._new_run(progress.slots)
+        try:
+            for _ in range(self.epochs):
+                self._tell(Callback.on_epoch_begin.__name__)
+                if self._reason or not self._epoch(optimizer, run) or self._reason:
+                    break
+        finally:
+            progress.step, progress.update = run.step, run.update
+            if progress.mean is not None:
+                progress.raw = self.parameters.copy()
+                self.parameters[...] = progress.mean
+
+    def _epoch(self, optimizer: StepOptimizer, run: Run) -> bool:
+        """Visit every row once; return whether the epoch was completed."""
+        progress, rows, size = self.progress, self.plan.rows, self.plan.batch_size
+        order = np.arange(len(rows))
+        if self.plan.shuffle:
+            order = random.order(self.seed, progress.epoch, len(rows))
+        steps = math.ceil(len(rows) / size)
+        losses: list[float] = []
+        norms: list[float] = []
+        rates: list[float] = []
+        while len(losses) < steps:
+            first, begun = len(losses), time.perf_counter()
+            last = min(first + self._steps_at_once, steps)
+            rates = [
+                optimizer.learning_rate.rate(progress.optimizer_epoch + i / steps, progress.memory)
+                for i in range(first, last)
+            ]
+            done = self.engine.train(self.architecture, run, order[first * size : last * size], size, rates)
+            losses += done.losses
+            norms += done.gradient_norms
+            self.fraction = len(losses) / steps
+            if done.failure:
+                self.stop(_failure(done.failure, progress.epoch, len(losses), rates[-1]))
+                return False
+            self._tell(Callback.on_steps_end.__name__)
+            if self._reason and len(losses) < steps:
+                return False
+            pace = (last - first) * SECONDS_AT_ONCE / max(time.perf_counter() - begun, 1e-6)
+            self._steps_at_once = max(1, min(int(pace), 2 * self._steps_at_once))
+        progress.epoch += 1
+        progress.optimizer_epoch += 1
+        self._measure(run, float(np.average(losses, weights=_batch_weights(rows, order, size))))
+        self.history.learning_rate.append(rates[-1])
+        self.history.gradient_norm.append(float(np.mean(norms)))
+        watched = self.history.validation_loss or self.history.loss
+        progress.memory = optimizer.learning_rate.observe(progress.memory, watched[-1])
+        self._tell(Callback.on_epoch_end.__name__)
+        return True
+
+    def _measure(self, run: Run, loss: float) -> None:
+        """Enter an epoch in the history, after validating."""
+        plan, history = self.plan, self.history
+        history.loss.append(loss)
+        judged = plan.validation or plan.rows
+        if plan.validation or plan.metrics:
+            losses, a = self.engine.evaluate(self.architecture, run, judged.x, judged.y)
+            if plan.validation:
+                history.validation_loss.append(float(np.average(losses, weights=judged.weight)))
+            for metric in plan.metrics:
+                history.metrics[metric.name].append(metric.measure(a, judged.y, judged.weight))
+        history.seconds.append(self.elapsed)
+
+    def _minimize(self, optimizer: LBFGS) -> None:
+        """Let L-BFGS drive: it asks for losses and gradients over all rows."""
+        self.progress.optimizer, self.progress.mean = optimizer, None
+        run = self._new_run({})
+        everything = np.arange(len(self.plan.rows))
+        latest: dict[str, Any] = {}
+
+        def objective(vector: Array) -> tuple[float, Array]:
+            run.parameters[...] = vector
+            value, gradient = self.engine.loss_and_gradient(self.architecture, run, everything)
+            if not math.isfinite(value):  # the line search tries a shorter step
+                return math.inf, np.zeros_like(vector)
+            gradient = gradient.astype(np.float64)
+            latest.update(vector=vector.copy(), loss=value, norm=float(np.linalg.norm(gradient)))
+            return value, gradient
+
+        def after_iteration(vector: Array) -> bool:
+            if not np.array_equal(latest["vector"], vector):
+                objective(vector)
+            best[...] = vector
+            self.progress.epoch += 1
+            self.progress.step += 1
+            penalty = self.plan.regularization.penalty_and_gradient(self.architecture, run.parameters)[0]
+            self._measure(run, latest["loss"] - penalty)
+            self.history.learning_rate.append(1.0)
+            self.history.gradient_norm.append(latest["norm"])
+            self.fraction = 0.0
+            self._tell(Callback.on_steps_end.__name__)
+            self._tell(Callback.on_epoch_end.__name__)
+            self._tell(Callback.on_epoch_begin.__name__)
+            return bool(self._reason)
+
+        best = self.parameters.copy()
+        self._tell(Callback.on_epoch_begin.__name__)
+        try:
+            reason = optimizer.minimize(objective, self.parameters, self.epochs, after_iteration)
+        finally:
+            self.parameters[...] = best
+        if self.history.epochs < self.epochs:
+            self.stop(reason)
+
+
+def _batch_weights(rows: Rows, order: Array, size: int) -> Array:
+    starts = np.arange(0, len(order), size)
+    if rows.weight is None:
+        return np.diff(np.append(starts, len(order)))
+    return np.add.reduceat(rows.weight[order].astype(np.float64), starts)
+
+
+def _failure(what: str, epoch: int, step: int, rate: float) -> str:
+    return (
+        f"the {what} was no longer finite in epoch {epoch + 1}, step {step + 1}; the last finite weights "
+        f"were kept. The usual cause is a learning rate that is too high (it was {rate:g}: try a tenth); "
+        f"others are inputs or targets that are not scaled, and an output such as exp that overflows "
+        f"(clip_norm=1 in the optimizer helps)"
+    )
+
+
+@contextmanager
+def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the first Ctrl-C ask for a clean end; a second one interrupts at once, as ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    before = signal.getsignal(signal.SIGINT)
+
+    def handler(number: int, frame: Any) -> None:
+        stop()
+        signal.signal(signal.SIGINT, before)
+
+    if before is not signal.default_int_handler:  # someone else answers Ctrl-C here: leave it to them
+        yield
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,104 @@
+"""Metrics: how good predictions are, in numbers people use. They judge; losses teach.
+
+Each is a function of predictions, targets (encoded by the loss) and sample weights, with a direction.
+To add one: write the function, add it to the table at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, one_of
+
+
+class Metric(NamedTuple):
+    """A named measure; `larger_is_better` tells which way is up."""
+
+    name: str
+    measure: Callable[[Array, Array, Array | None], float]
+    larger_is_better: bool
+
+
+def answers(a: Array, y: Array) -> tuple[Array, Array]:
+    """Return predicted and true answers as whole numbers.
+
+    One of several classes (targets are shares that sum to 1): the class number, of shape (n,). Yes-or-no
+    questions: 0 or 1 for each output, of shape (n, outputs), yes from half way between no and yes.
+    """
+    if y.shape[-1] > 1 and np.allclose(y.sum(axis=-1), 1, atol=1e-3):
+        return a.argmax(axis=-1), y.argmax(axis=-1)
+    half = 0.0 if y.min(initial=0) < 0 else 0.5
+    return (a >= half).astype(np.int64), (y >= half).astype(np.int64)
+
+
+def accuracy(a: Array, y: Array, weight: Array | None = None) -> float:
+    """Return the share of right answers."""
+    answer, truth = answers(a, y)
+    right = (answer == truth).reshape(len(a), -1).mean(axis=1)
+    return float(np.average(right, weights=weight))
+
+
+def balanced_accuracy(a: Array, y: Array, weight: Array | None = None) -> float:
+    """Return the mean over classes of the share that was found: no class counts more for being frequent."""
+    answer, truth = answers(a, y)
+    weight = np.ones(len(a)) if weight is None else weight
+    weights = np.broadcast_to(weight.reshape(-1, *[1] * (truth.ndim - 1)), truth.shape)
+    found = [np.average((answer == k)[truth == k], weights=weights[truth == k]) for k in np.unique(truth)]
+    return float(np.mean(found))
+
+
+def log_loss(a: Array, y: Array, weight: Array | None = None) -> float:
+    """Return the mean of -log(share given to the true class)."""
+    shares = np.maximum(a.astype(np.float64), np.finfo(np.float64).tiny)
+    return float(np.average(-(y * np.log(shares)).sum(axis=-1), weights=weight))
+
+
+def mean_absolute_error(a: Array, y: Array, weight: Array | None = None) -> float:
+    """Return the mean of |a - y|."""
+    return float(np.average(np.abs(a - y).reshape(len(a), -1).mean(axis=1), weights=weight))
+
+
+def root_mean_squared_error(a: Array, y: Array, weight: Array | None = None) -> float:
+    """Return the root of the mean of (a - y)**2."""
+    return math.sqrt(np.average(((a - y) ** 2).reshape(len(a), -1).mean(axis=1), weights=weight))
+
+
+def r2(a: Array, y: Array, weight: Array | None = None) -> float:
+    """Return 1 - the squared error over that of always saying the mean: 1 is perfect, 0 no better.
+
+    Where all targets are equal the ratio has no value, and the result is NaN.
+    """
+    a, y = (v.reshape(len(v), -1).astype(np.float64) for v in (a, y))
+    mean = np.average(y, axis=0, weights=weight)
+    spread = np.average((y - mean) ** 2, axis=0, weights=weight)
+    error = np.average((a - y) ** 2, axis=0, weights=weight)
+    return float(np.mean(1 - error / spread)) if (spread > 0).all() else math.nan
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", accuracy, True),
+        Metric("balanced_accuracy", balanced_accuracy, True),
+        Metric("log_loss", log_loss, False),
+        Metric("mae", mean_absolute_error, False),
+        Metric("rmse", root_mean_squared_error, False),
+        Metric("r2", r2, True),
+    )
+}
+
+
+def find_metric(name: str) -> Metric:
+    """Return a metric by name.
+
+    Raises:
+        ConfigError: if there is none of that name.
+    """
+    if name not in METRICS:
+        raise ConfigError(f"there is no metric {name!r}", one_of(str(name), METRICS))
+    return METRICS[name]

@@ -1,0 +1,254 @@
+"""Schedules: the learning rate as a function of how far training has come.
+
+Time is counted in epochs and has fractions: half way through the third epoch it is 2.5. What a schedule
+must remember of the losses it saw is a small tuple of numbers, so that a run can go on where it stopped.
+Give one wherever a learning rate is wanted: `gg.Adam(gg.CosineDecay(0.01, epochs=100))`. To add one:
+write the class, add it to the list at the end.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from ganglion.core.part import Part, built_in
+from ganglion.errors import check_integer, check_number
+
+Memory = tuple[float, ...]
+HIGHEST = 1000.0
+
+
+@dataclass(frozen=True)
+class Schedule(Part):
+    """A learning rate over time. Subclass it with `rate` to make your own.
+
+    Args:
+        learning_rate: the rate that the schedule starts from or, where it says so, climbs to.
+    """
+
+    learning_rate: float
+
+    kind: ClassVar[str] = "schedule"
+
+    def __post_init__(self) -> None:
+        check_number("learning_rate", self.learning_rate, above=0, at_most=HIGHEST)
+
+    @classmethod
+    def find(cls, value: object) -> Self:
+        """Return the schedule meant: a plain number is a constant rate."""
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            value = {"name": "constant_rate", "learning_rate": float(value)}
+        return super().find(value)
+
+    def start(self) -> Memory:
+        """Return what is remembered before the first epoch."""
+        return ()
+
+    def observe(self, memory: Memory, loss: float) -> Memory:
+        """Return what is remembered after an epoch whose loss (validation loss, if any) is given."""
+        return memory
+
+    def rate(self, epoch: float, memory: Memory) -> float:
+        """Return the learning rate at a time."""
+        raise NotImplementedError
+
+
+class ConstantRate(Schedule):
+    """The same rate throughout."""
+
+    name = "constant_rate"
+
+    def rate(self, epoch: float, memory: Memory) -> float:
+        return self.learning_rate
+
+
+@dataclass(frozen=True)
+class StepDecay(Schedule):
+    """learning_rate * factor**floor(epoch / every).
+
+    Args:
+        every: epochs between two steps down, 30 by default.
+        factor: 0.1 by default.
+    """
+
+    every: float = 30.0
+    factor: float = 0.1
+
+    name = "step_decay"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("every", self.every, above=0)
+        check_number("factor", self.factor, above=0, at_most=1)
+
+    def rate(self, epoch: float, memory: Memory) -> float:
+        return float(self.learning_rate * self.factor ** math.floor(epoch / self.every))
+
+
+@dataclass(frozen=True)
+class ExponentialDecay(Schedule):
+    """learning_rate * factor**epoch.
+
+    Args:
+        factor: what is left of the rate after each epoch, 0.95 by default.
+    """
+
+    factor: float = 0.95
+
+    name = "exponential_decay"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("factor", self.factor, above=0, at_most=1)
+
+    def rate(self, epoch: float, memory: Memory) -> float:
+        return float(self.learning_rate * self.factor**epoch)
+
+
+@dataclass(frozen=True)
+class InverseScaling(Schedule):
+    """learning_rate / (1 + epoch)**power.
+
+    Args:
+        power: 0.5 by default.
+    """
+
+    power: float = 0.5
+
+    name = "inverse_scaling"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("power", self.power, above=0)
+
+    def rate(self, epoch: float, memory: Memory) -> float:
+        return float(self.learning_rate / (1 + epoch) ** self.power)
+
+
+@dataclass(frozen=True)
+class CosineDecay(Schedule):
+    """Down along half a cosine, after a linear warm-up, again and again if asked (Loshchilov and Hutter, 2016).
+
+    Within a cycle at share s: final + (1 - final) * (1 + cos(pi * s)) / 2, times `learning_rate`.
+
+    Args:
+        epochs: the length of the first cycle.
+        warmup: epochs of rising linearly to `learning_rate` before the first cycle, 0 by default.
+        cycles: how many there are, 1 by default; after the last one the rate stays at its end.
+        stretch: how many times longer each cycle is than the one before, 1 by default.
+        final: the share of the rate at the end of a cycle, 0 by default.
+    """
+
+    epochs: float = 100.0
+    warmup: float = 0.0
+    cycles: int = 1
+    stretch: float = 1.0
+    final: float = 0.0
+
+    name = "cosine_decay"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("epochs", self.epochs, above=0)
+        check_number("warmup", self.warmup, at_least=0)
+        check_integer("cycles", self.cycles, at_least=1, at_most=10_000)
+        check_number("stretch", self.stretch, at_least=1)
+        check_number("final", self.final, at_least=0, at_most=1)
+
+    def rate(self, epoch: float, memory: Memory) -> float:
+        if epoch < self.warmup:
+            # Never quite 0, so that the first step of all moves too.
+            return self.learning_rate * max(epoch / self.warmup, 1e-3)
+        since, length = epoch - self.warmup, self.epochs
+        for _ in range(self.cycles - 1):
+            if since < length:
+                break
+            since, length = since - length, length * self.stretch
+        share = min(since / length, 1.0)
+        return self.learning_rate * (
+            self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * share))
+        )
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Up to `learning_rate` and down again to almost nothing, both along half a cosine (Smith, 2018).
+
+    From learning_rate / start_divisor up, then down to learning_rate / (start_divisor * 10000).
+
+    Args:
+        epochs: the length of the whole cycle; afterwards the rate stays at its end.
+        rise: the share of it spent going up, 0.3 by default.
+        start_divisor: 25 by default.
+    """
+
+    epochs: float = 100.0
+    rise: float = 0.3
+    start_divisor: float = 25.0
+
+    name = "one_cycle"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("epochs", self.epochs, above=0)
+        check_number("rise", self.rise, above=0, below=1)
+        check_number("start_divisor", self.start_divisor, at_least=1)
+
+    def rate(self, epoch: float, memory: Memory) -> float:
+        share = min(epoch / self.epochs, 1.0)
+        first, last = 1 / self.start_divisor, 1e-4 / self.start_divisor
+        if share < self.rise:
+            begin, end, along = first, 1.0, share / self.rise
+        else:
+            begin, end, along = 1.0, last, (share - self.rise) / (1 - self.rise)
+        return self.learning_rate * (end + (begin - end) * 0.5 * (1 + math.cos(math.pi * along)))
+
+
+@dataclass(frozen=True)
+class ReduceOnPlateau(Schedule):
+    """The rate falls by a factor each time the loss has not improved for some epochs.
+
+    It watches the validation loss, or the training loss where there is no validation.
+
+    Args:
+        factor: 0.5 by default.
+        patience: epochs without improvement before the rate falls, 5 by default.
+        tolerance: an improvement must be larger than this, 0 by default.
+        minimum: the rate never falls below this, 1e-6 by default.
+    """
+
+    factor: float = 0.5
+    patience: int = 5
+    tolerance: float = 0.0
+    minimum: float = 1e-6
+
+    name = "reduce_on_plateau"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("factor", self.factor, above=0, below=1)
+        check_integer("patience", self.patience, at_least=1)
+        check_number("tolerance", self.tolerance, at_least=0)
+        check_number("minimum", self.minimum, at_least=0)
+
+    def start(self) -> Memory:
+        return (math.inf, 0.0, 0.0)
+
+    def observe(self, memory: Memory, loss: float) -> Memory:
+        best, waited, reductions = memory
+        if loss < best - self.tolerance:
+            return (loss, 0.0, reductions)
+        if waited + 1 >= self.patience:
+            return (best, 0.0, reductions + 1)
+        return (best, waited + 1, reductions)
+
+    def rate(self, epoch: float, memory: Memory) -> float:
+        return max(self.learning_rate * self.factor ** memory[2], min(self.minimum, self.learning_rate))
+
+
+built_in(
+    Schedule,
+    [ConstantRate, StepDecay, ExponentialDecay, InverseScaling, CosineDecay, OneCycle, ReduceOnPlateau],
+)

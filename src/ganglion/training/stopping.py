@@ -1,0 +1,135 @@
+"""What ends a run before its last epoch. Any of these can be combined, as callbacks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, check_flag, check_integer, check_number, one_of
+from ganglion.training.callbacks import Callback
+from ganglion.training.metrics import METRICS
+
+if TYPE_CHECKING:
+    from ganglion.training.loop import Training
+
+
+class _Watcher(Callback):
+    """Something that reads one of the history's series after each epoch."""
+
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+
+    def on_train_begin(self, training: Training) -> None:
+        self.watched = self.monitor
+        if self.monitor == "auto":
+            self.watched = "validation_loss" if training.has_validation else "loss"
+        known = ["loss", "gradient_norm", *training.history.metrics]
+        known += ["validation_loss"] if training.has_validation else []
+        if self.watched not in known:
+            raise ConfigError(
+                f"cannot watch {self.watched!r}, which this run does not measure",
+                one_of(self.watched, [*known, "auto"]),
+            )
+        metric = METRICS.get(self.watched)
+        self.sign = -1.0 if metric and metric.larger_is_better else 1.0
+
+    def value(self, training: Training) -> float:
+        series = training.history.series(self.watched)
+        return series[-1] if series else math.nan
+
+
+class EarlyStopping(_Watcher):
+    """Stop when something has not improved for a number of epochs, and go back to the best weights.
+
+    Args:
+        patience: epochs without improvement that are put up with, 10 by default.
+        monitor: "loss", "validation_loss", "gradient_norm" or a metric; "auto", the default, is the
+            validation loss, or the training loss where there is no validation.
+        tolerance: an improvement must be larger than this, 0 by default.
+        restore_best: whether the best epoch's weights are put back at the end, True by default.
+    """
+
+    def __init__(
+        self,
+        patience: int = 10,
+        monitor: str = "auto",
+        tolerance: float = 0.0,
+        restore_best: bool = True,
+    ) -> None:
+        super().__init__(monitor)
+        self.patience = check_integer("patience", patience, at_least=1)
+        self.tolerance = check_number("tolerance", tolerance, at_least=0)
+        self.restore_best = check_flag("restore_best", restore_best)
+
+    def on_train_begin(self, training: Training) -> None:
+        super().on_train_begin(training)
+        self.best, self.waited, self.best_epoch = math.inf, 0, 0
+        self.weights: tuple[Array, Array] | None = None
+
+    def on_epoch_end(self, training: Training) -> None:
+        value = self.sign * self.value(training)
+        if value < self.best - self.tolerance:
+            self.best, self.waited, self.best_epoch = value, 0, training.history.epochs
+            self.weights = training.copy_weights() if self.restore_best else None
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            training.stop(
+                f"{self.watched.replace('_', ' ')} had not improved for {self.patience} epochs "
+                f"(best {self.sign * self.best:.4g} in epoch {self.best_epoch})"
+            )
+
+    def on_train_end(self, training: Training) -> None:
+        if self.weights is not None and self.best_epoch < training.history.epochs:
+            training.restore_weights(self.weights)
+            training.history.best_epoch = self.best_epoch
+        self.weights = None
+
+
+class TargetReached(_Watcher):
+    """Stop when something is as good as wanted.
+
+    Args:
+        value: the target; a metric such as accuracy must reach it from below, a loss from above.
+        monitor: as in `EarlyStopping`.
+    """
+
+    def __init__(self, value: float, monitor: str = "auto") -> None:
+        super().__init__(monitor)
+        self.target = check_number("value", value)
+
+    def on_epoch_end(self, training: Training) -> None:
+        if self.sign * self.value(training) <= self.sign * self.target:
+            training.stop(f"{self.watched.replace('_', ' ')} reached the target of {self.target:g}")
+
+
+class GradientNorm(_Watcher):
+    """Stop when the mean gradient norm of an epoch is small: the bottom of a valley, or a flat place.
+
+    Args:
+        below: 1e-4 by default.
+    """
+
+    def __init__(self, below: float = 1e-4) -> None:
+        super().__init__("gradient_norm")
+        self.below = check_number("below", below, above=0)
+
+    def on_epoch_end(self, training: Training) -> None:
+        if self.value(training) < self.below:
+            training.stop(f"the gradient norm fell below {self.below:g}")
+
+
+class TimeBudget(Callback):
+    """Stop when time is up, also in the middle of an epoch.
+
+    Args:
+        seconds: more than 0.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = check_number("seconds", seconds, above=0)
+
+    def on_steps_end(self, training: Training) -> None:
+        if training.elapsed >= self.seconds:
+            training.stop(f"the time budget of {self.seconds:g} seconds was used up")
