@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
+
+from ganglion.errors import DataError
+
+SERIES = ("loss", "validation_loss", "learning_rate", "gradient_norm", "seconds")
 
 
 @dataclass
@@ -48,3 +56,53 @@ class History:
         if self.validation_loss:
             last += f", validation loss {self.validation_loss[-1]:.4g}"
         return f"<History: {self.epochs} epochs{last}; stopped because {self.stopped_because}>"
+
+    def extend(self, later: History) -> None:
+        """Append what a later run measured."""
+        before, started = self.epochs, self.seconds[-1] if self.seconds else 0.0
+        for name in SERIES:
+            offset = started if name == "seconds" else 0.0
+            getattr(self, name).extend(value + offset for value in getattr(later, name))
+        for name, values in later.metrics.items():
+            self.metrics.setdefault(name, []).extend(values)
+        self.stopped_because = later.stopped_because
+        self.best_epoch = None if later.best_epoch is None else before + later.best_epoch
+
+    def to_facts(self) -> dict[str, Any]:
+        """Return the history as JSON data, with null in place of what is not finite."""
+        facts = dataclasses.asdict(self)
+        for name in SERIES:
+            facts[name] = _without_infinities(facts[name])
+        facts["metrics"] = {name: _without_infinities(values) for name, values in self.metrics.items()}
+        return facts
+
+    @classmethod
+    def from_facts(cls, facts: Any) -> Self:
+        """Return the history that `to_facts` described.
+
+        Raises:
+            DataError: if the facts are anything else.
+        """
+        history = cls()
+        if not isinstance(facts, Mapping) or set(facts) != {f.name for f in dataclasses.fields(cls)}:
+            raise DataError("a history must have the fields of a history")
+        for name in SERIES:
+            setattr(history, name, _numbers(facts[name]))
+        metrics, best = facts["metrics"], facts["best_epoch"]
+        if not isinstance(metrics, Mapping) or not isinstance(facts["stopped_because"], str):
+            raise DataError("a history must hold metrics and a reason")
+        if best is not None and type(best) is not int:
+            raise DataError("a history's best epoch must be a whole number")
+        history.metrics = {str(name): _numbers(values) for name, values in metrics.items()}
+        history.stopped_because, history.best_epoch = facts["stopped_because"], best
+        return history
+
+
+def _without_infinities(values: list[float]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def _numbers(values: Any) -> list[float]:
+    if not isinstance(values, list) or not all(v is None or type(v) in (int, float) for v in values):
+        raise DataError("a history must hold lists of numbers")
+    return [math.nan if value is None else float(value) for value in values]

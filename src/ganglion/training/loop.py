@@ -20,6 +20,7 @@ import numpy as np
 
 from ganglion.core import random
 from ganglion.core.architecture import Architecture
+from ganglion.core.layers import Dropout
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
@@ -29,21 +30,10 @@ from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.metrics import Metric
 from ganglion.training.optimizers import LBFGS, Optimizer, StepOptimizer
+from ganglion.training.rows import Rows
 from ganglion.training.schedules import Memory
 
 SECONDS_AT_ONCE = 0.05
-
-
-@dataclass
-class Rows:
-    """Inputs, encoded targets and sample weights (None if all are 1)."""
-
-    x: Array
-    y: Array
-    weight: Array | None = None
-
-    def __len__(self) -> int:
-        return len(self.x)
 
 
 @dataclass
@@ -250,6 +240,12 @@ class Training:
 
     def _minimize(self, optimizer: LBFGS) -> None:
         """Let L-BFGS drive: it asks for losses and gradients over all rows."""
+        if self.architecture.state or any(isinstance(layer, Dropout) for layer in self.architecture.layers):
+            raise ConfigError(
+                "L-BFGS needs a loss that is the same function in every step, without dropout and batch "
+                "normalization",
+                "leave them out, or use another optimizer",
+            )
         self.progress.optimizer, self.progress.mean = optimizer, None
         run = self._new_run({})
         everything = np.arange(len(self.plan.rows))

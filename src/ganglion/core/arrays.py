@@ -1,0 +1,102 @@
+"""A user's arrays, checked: numbers, finite, of the right shape, one weight a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.part import Array, Shape
+from ganglion.errors import DataError, ShapeError
+
+
+def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    """Return `x` as a contiguous array of `dtype`, of shape (n, *shape).
+
+    Args:
+        x: anything that NumPy reads as an array of numbers: lists, arrays, frames.
+        shape: of one row.
+        dtype: float32 or float64.
+
+    Raises:
+        DataError: for what is not a finite number; the first such place is named.
+        ShapeError: if the rows have another shape.
+    """
+    raw = as_array("X", x)
+    if raw.ndim == 1 and shape == (1,):
+        raw = raw.reshape(-1, 1)
+    if raw.shape[1:] != shape or raw.ndim == 0:
+        if raw.shape == shape:
+            raise ShapeError(f"X must have one more axis, for the rows: got {raw.shape}", "pass X[None]")
+        columns = shape[0] if len(shape) == 1 else shape
+        raise ShapeError(
+            f"X must have shape (rows, {', '.join(map(str, shape))}), because the network has {columns} "
+            f"inputs, got {raw.shape}"
+        )
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(raw, dtype=dtype)
+    if not np.isfinite(result).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(result))[0])
+        value = raw[place]
+        where = f"row {place[0]}" + (f", column {', '.join(map(str, place[1:]))}" if place[1:] else "")
+        if np.isfinite(value):
+            raise DataError(f"X must fit {dtype.name}, got {value:g} in {where}", "use dtype='float64'")
+        raise DataError(
+            f"X must be finite, got {value} in {where}", "fill or drop missing values, or use gg.TableModel"
+        )
+    return result
+
+
+def as_array(what: str, values: Any) -> Array:
+    """Return `values` as an array of real numbers, whatever its shape.
+
+    Raises:
+        DataError: for sparse matrices, objects, text and dates.
+    """
+    if hasattr(values, "toarray") and not isinstance(values, np.ndarray):
+        raise DataError(f"{what} must be a dense array, got a sparse matrix", "pass it as .toarray()")
+    try:
+        raw = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(f"{what} must have rows of equal length: {error}") from error
+    if raw.dtype.kind in "biuf":
+        return raw
+    if raw.dtype == object:
+        try:
+            return raw.astype(np.float64)  # objects that are all numbers, such as very large integers
+        except (TypeError, ValueError, OverflowError):
+            flat = enumerate(raw.reshape(-1).tolist())
+            place, value = next(
+                ((i, v) for i, v in flat if not isinstance(v, int | float) or abs(v) > 1e308), (0, raw)
+            )
+            row = np.unravel_index(place, raw.shape)[0] if raw.ndim else 0
+            text = repr(value)
+            text = text if len(text) <= 40 else text[:37] + "..."
+            raise DataError(
+                f"{what} must hold numbers, got {text} ({type(value).__name__}) in row {row}",
+                "for columns of words or mixed kinds use gg.TableModel",
+            ) from None
+    raise DataError(
+        f"{what} must hold numbers, got {raw.dtype}", "for words and dates use gg.TableModel"
+    )
+
+
+def as_weight(weight: Any, rows: int, dtype: np.dtype[Any]) -> Array | None:
+    """Return sample weights as a vector, None if there are none.
+
+    Raises:
+        DataError: for a negative or infinite weight, or if all are 0.
+        ShapeError: if there is not one for each row.
+    """
+    if weight is None:
+        return None
+    vector = as_array("sample_weight", weight).astype(dtype)
+    if vector.shape != (rows,):
+        raise ShapeError(f"sample_weight must have shape ({rows},), one for each row, got {vector.shape}")
+    bad = ~(np.isfinite(vector) & (vector >= 0))
+    if bad.any():
+        row = int(np.argmax(bad))
+        raise DataError(f"sample_weight must be finite and >= 0, got {vector[row]:g} in row {row}")
+    if not vector.any():
+        raise DataError("sample_weight must be > 0 in at least one row, got 0 in all")
+    return vector

@@ -1,0 +1,283 @@
+"""The model file: safetensors, with one tensor for each named parameter and one JSON description.
+
+The reader trusts nothing. Before anything is allocated, the description must name built-in parts only,
+and the tensors' names, types, shapes and places must be exactly those that follow from it; a checksum
+covers description and numbers. Nothing in a file names code.
+
+Layout: 8 bytes with the header's length, the header (JSON: the tensors, and under `__metadata__` the
+keys `ganglion`, the description, and `sha256`), then the numbers, little-endian, without gaps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from ganglion.core.architecture import Architecture, Entry
+from ganglion.core.layers import Layer
+from ganglion.core.losses import Loss
+from ganglion.core.part import Array
+from ganglion.errors import FileError, GanglionError
+from ganglion.files.atomic import write_atomically
+from ganglion.training.history import History
+from ganglion.training.optimizers import Optimizer
+
+FORMAT = 1
+MAXIMUM_BYTES = 2**31
+MAXIMUM_HEADER_BYTES = 2**24
+MAXIMUM_LAYERS = 10_000
+DTYPES = {"F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
+FACTS = {"loss", "optimizer", "batch_size", "rows", "versions"}
+NOT_OURS = "only files written by ganglion's save can be loaded"
+
+
+@dataclass
+class Model:
+    """What a model file holds.
+
+    Attributes:
+        architecture: the layers and their shapes.
+        parameters, state: the two flat vectors, of one dtype.
+        seed: of the network.
+        history: of its training.
+        facts: more about its training, as plain JSON data (the keys of `FACTS`).
+        table: what a table model adds, as plain JSON data; None in the file of a bare network.
+    """
+
+    architecture: Architecture
+    parameters: Array
+    state: Array
+    seed: int
+    history: History = field(default_factory=History)
+    facts: dict[str, Any] = field(default_factory=dict)
+    table: dict[str, Any] | None = None
+
+
+def write_model(path: str | os.PathLike[str], model: Model) -> None:
+    """Write a model file, whole or not at all.
+
+    Raises:
+        FileError: if it cannot be written, or holds a part that is not built in.
+    """
+    architecture = model.architecture
+    description: dict[str, Any] = {
+        "format": FORMAT,
+        "network": architecture.configuration() | {"seed": model.seed},
+        "training": model.facts | {"history": model.history.to_facts()},
+    }
+    if model.table is not None:
+        description["table"] = model.table
+    _refuse_own_parts(architecture)
+    if not (np.isfinite(model.parameters).all() and np.isfinite(model.state).all()):
+        raise FileError(f"cannot write {path}: a weight is not finite", "train the network again")
+    tensors = {
+        entry.name: entry.of(vector)
+        for entries, vector in _sections(architecture, model.parameters, model.state)
+        for entry in entries
+    }
+    text = json.dumps(description, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # The library orders tensors in its own way, and the checksum covers them as they lie in the file.
+    plain = safetensors.numpy.save(tensors)
+    start = 8 + int.from_bytes(plain[:8], "little")
+    metadata = {"ganglion": text, "sha256": _checksum(text, plain[start:])}
+    data = safetensors.numpy.save(tensors, metadata)
+    if len(data) > MAXIMUM_BYTES or int.from_bytes(data[:8], "little") > MAXIMUM_HEADER_BYTES:
+        raise FileError(f"cannot write {path}: a model file holds at most 2 GiB, this would be {len(data)}")
+    write_atomically(path, lambda file: file.write(data))
+
+
+def read_model(path: str | os.PathLike[str]) -> Model:
+    """Read a model file.
+
+    Raises:
+        FileError: if it cannot be read, is damaged, or is anything but a model file of this format.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise FileError(f"a model must be an ordinary file, {path} is not", NOT_OURS)
+        with open(path, "rb") as file:
+            return _parse(file, os.fstat(file.fileno()).st_size)
+    except _Damage as damage:
+        raise FileError(f"{Path(path).name} is not a model file, or is damaged: {damage}", NOT_OURS) from damage
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+class _Damage(Exception):
+    """What is wrong with a file, in words."""
+
+
+def _parse(file: BinaryIO, size: int) -> Model:
+    if size > MAXIMUM_BYTES:
+        raise _Damage(f"it has {size} bytes, a model file has at most 2 GiB")
+    prefix = file.read(8)
+    length = int.from_bytes(prefix, "little")
+    if not 2 <= length <= min(MAXIMUM_HEADER_BYTES, size - 8):
+        raise _Damage("its header has no sensible length")
+    raw_header = file.read(length)
+    header = _json(raw_header)
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or set(metadata) != {"ganglion", "sha256"}:
+        raise _Damage("it carries no ganglion description")
+    text = metadata["ganglion"]
+    if not isinstance(text, str):
+        raise _Damage("its description is not text")
+    description = _json(text.encode("utf-8", "surrogatepass"))
+    version = description.get("format")
+    if type(version) is int and version > FORMAT:
+        raise FileError(
+            f"the file has format {version}, this version of ganglion reads up to {FORMAT}",
+            "upgrade ganglion",
+        )
+    if type(version) is not int or version != FORMAT:
+        raise _Damage(f"its format is {version!r}")
+    _keys(description, {"format", "network", "training"}, {"table"})
+    _keys(description["network"], {"inputs", "layers", "seed"}, set())
+    architecture, seed = _network(description["network"])
+    dtype = _check_tensors(header, architecture, size - 8 - length)
+    numbers = file.read(size - 8 - length)
+    if metadata["sha256"] != _checksum(text, numbers):
+        raise _Damage("its checksum does not match")
+    try:
+        tensors = safetensors.numpy.load(prefix + raw_header + numbers)
+    except safetensors.SafetensorError as error:
+        raise _Damage(str(error)) from error
+    vectors = []
+    for entries, count in (
+        (architecture.parameters, architecture.size),
+        (architecture.state, architecture.state_size),
+    ):
+        vector = np.empty(count, dtype=dtype)
+        for entry in entries:
+            entry.of(vector)[...] = tensors[entry.name]
+        if not np.isfinite(vector).all():
+            raise _Damage("a weight is not finite")
+        vectors.append(vector)
+    history, facts = _training(description["training"])
+    table = description.get("table")
+    return Model(
+        architecture, *vectors, seed, history, facts, None if table is None else _object(table)
+    )
+
+
+def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:
+    _keys(training, {"history"}, FACTS)
+    facts = {key: value for key, value in training.items() if key != "history"}
+    try:
+        for key, kind in (("loss", Loss), ("optimizer", Optimizer)):
+            if facts.get(key) is not None:
+                kind.find(_object(facts[key]))
+        return History.from_facts(training["history"]), facts
+    except GanglionError as error:
+        raise _Damage(f"its facts are not those of a training: {error.message}") from error
+
+
+def _network(network: Mapping[str, Any]) -> tuple[Architecture, int]:
+    inputs, layers, seed = network["inputs"], network["layers"], network["seed"]
+    if not isinstance(inputs, list) or not isinstance(layers, list) or len(layers) > MAXIMUM_LAYERS:
+        raise _Damage("its network is not described by lists")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise _Damage(f"its seed is {seed!r}")
+    try:
+        return Architecture([Layer.find(_object(layer)) for layer in layers], inputs), seed
+    except GanglionError as error:
+        raise _Damage(f"its network cannot be built: {error.message}") from error
+
+
+def _check_tensors(header: Mapping[str, Any], architecture: Architecture, size: int) -> np.dtype[Any]:
+    """Return the one dtype of all tensors, after comparing every tensor with the architecture."""
+    expected = {e.name: e for e in (*architecture.parameters, *architecture.state)}
+    if set(header) != set(expected):
+        raise _Damage("its tensors are not those of its network")
+    kinds = {_object(tensor).get("dtype") for tensor in header.values()}
+    kind = kinds.pop() if len(kinds) == 1 else "F32" if not kinds else None
+    if kind not in DTYPES:
+        raise _Damage("its tensors are not all float32 or all float64")
+    places = []
+    for name, tensor in header.items():
+        _keys(tensor, {"dtype", "shape", "data_offsets"}, set())
+        entry, offsets = expected[name], tensor["data_offsets"]
+        bytes_needed = (entry.stop - entry.start) * DTYPES[kind].itemsize
+        if tensor["shape"] != list(entry.shape):
+            raise _Damage(f"tensor {name} has shape {tensor['shape']}, its network needs {entry.shape}")
+        if (
+            not isinstance(offsets, list)
+            or not all(type(place) is int for place in offsets)
+            or len(offsets) != 2
+            or offsets[1] - offsets[0] != bytes_needed
+        ):
+            raise _Damage(f"tensor {name} has the wrong place")
+        places.append((offsets[0], offsets[1]))
+    ends = [0, *(end for _, end in sorted(places))]
+    if [start for start, _ in sorted(places)] != ends[:-1] or ends[-1] != size:
+        raise _Damage("its tensors leave gaps, overlap or are cut short")
+    return DTYPES[kind]
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        result = dict(pairs)
+        if len(result) != len(pairs):
+            raise _Damage("a key stands twice in one object")
+        return result
+
+    def refuse(constant: str) -> None:
+        raise _Damage(f"a number is {constant}")
+
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise _Damage("its description is not JSON") from error
+    return _object(value)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _Damage("something that should be an object is not")
+    return value
+
+
+def _keys(value: Any, needed: set[str], optional: set[str]) -> None:
+    found = set(_object(value))
+    if missing := sorted(needed - found):
+        raise _Damage(f"{missing[0]!r} is missing")
+    if unknown := sorted(found - needed - optional):
+        raise _Damage(f"{unknown[0]!r} is not known")
+
+
+def _checksum(text: str, numbers: bytes) -> str:
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+    digest.update(numbers)
+    return digest.hexdigest()
+
+
+def _sections(
+    architecture: Architecture, parameters: Array, state: Array
+) -> list[tuple[list[Entry], Array]]:
+    return [(architecture.parameters, parameters), (architecture.state, state)]
+
+
+def _refuse_own_parts(architecture: Architecture) -> None:
+    """Raise `FileError` unless reading the description back gives the same layers."""
+    for layer in architecture.layers:
+        try:
+            same = Layer.find(layer.configuration()) == layer
+        except GanglionError:
+            same = False
+        if not same:
+            raise FileError(
+                f"a model file holds only ganglion's own parts, got {layer!r}",
+                "save net.parameters yourself, with numpy.save",
+            )

@@ -1,0 +1,375 @@
+"""Network, the face people meet: an architecture, its parameters, and an engine.
+
+What a network can do is one call each here and done in the room it belongs to.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from ganglion.core.architecture import Architecture
+from ganglion.core.arrays import as_inputs, as_weight
+from ganglion.core.layers import Layer
+from ganglion.core.losses import Loss, loss_for
+from ganglion.core.part import Array
+from ganglion.core.regularization import Regularization
+from ganglion.engines import Run, pick
+from ganglion.errors import ConfigError, DataError, ShapeError, check_integer
+from ganglion.files.model_file import Model, read_model, write_model
+from ganglion.training.callbacks import Callback, ProgressBar
+from ganglion.training.history import History
+from ganglion.training.loop import Plan, Progress, Training
+from ganglion.training.metrics import find_metric
+from ganglion.training.optimizers import Optimizer, StepOptimizer
+from ganglion.training.rows import Rows, class_weights, split
+
+DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+
+
+class Network:
+    """A feed-forward network.
+
+    Args:
+        layers: in order, such as `[gg.Dense(16, "relu"), gg.Dense(3, "softmax")]`.
+        inputs: how many numbers each row has, or the shape of one input.
+        seed: decides everything random: initial weights, the order of rows, dropout; 0 by default.
+        dtype: "float32" (default) or "float64", of all arithmetic.
+        engine: "auto" (default) for the fastest there is, or an engine's name.
+
+    Raises:
+        ConfigError: for a setting out of range.
+        ShapeError: if a layer cannot take what the one before it gives.
+
+    >>> import ganglion as gg
+    >>> net = gg.Network([gg.Dense(4, "tanh"), gg.Dense(1, "sigmoid")], inputs=2)
+    >>> net.predict([[0, 1], [1, 1]]).shape
+    (2, 1)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        inputs: int | Sequence[int],
+        seed: int = 0,
+        dtype: str = "float32",
+        engine: str = "auto",
+    ) -> None:
+        if str(dtype) not in DTYPES:
+            raise ConfigError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+        self._dtype = DTYPES[str(dtype)]
+        self._seed = check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
+        self._architecture = Architecture(layers, inputs)
+        self._engine = pick(engine)
+        self._parameters, self._state = self._architecture.initial(self._seed, self._dtype)
+        self._progress = Progress()
+        self._history = History()
+        self._facts: dict[str, Any] = {}
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in order."""
+        return self._architecture.layers
+
+    @property
+    def architecture(self) -> Architecture:
+        """The layers with their shapes and the layout of their parameters."""
+        return self._architecture
+
+    @property
+    def seed(self) -> int:
+        """The number that decides everything random."""
+        return self._seed
+
+    @property
+    def dtype(self) -> str:
+        """"float32" or "float64"."""
+        return self._dtype.name
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine in use."""
+        return self._engine.name
+
+    @property
+    def history(self) -> History:
+        """What was measured in all calls of `fit` so far; `stopped_because` is the last one's."""
+        return self._history
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How it was trained: loss, optimizer, rows, versions; kept in its model file."""
+        return dict(self._facts)
+
+    @property
+    def parameters(self) -> Array:
+        """All learned numbers as one live vector: writing into it changes the network."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Any) -> None:
+        self._parameters[...] = values
+
+    @property
+    def state(self) -> Array:
+        """What is kept but not learned by gradient (running averages), as one live vector."""
+        return self._state
+
+    def named_parameters(self) -> dict[str, Array]:
+        """Return each parameter array by name, as a live view: `{"dense_1/weight": ..., ...}`."""
+        return {entry.name: entry.of(self._parameters) for entry in self._architecture.parameters}
+
+    def named_state(self) -> dict[str, Array]:
+        """Return each array of the state by name, as a live view."""
+        return {entry.name: entry.of(self._state) for entry in self._architecture.state}
+
+    def predict(self, X: Any) -> Array:
+        """Return the outputs for each row, of shape (n, *outputs).
+
+        Args:
+            X: rows of numbers, of shape (n, inputs).
+
+        Raises:
+            DataError, ShapeError: if X holds anything but finite numbers in that shape.
+        """
+        x = as_inputs(X, self._architecture.inputs, self._dtype)
+        return self._engine.predict(self._architecture, self._parameters, self._state, x)
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        loss: Loss | str | None = None,
+        optimizer: Optimizer | str = "adam",
+        epochs: int = 100,
+        batch_size: int = 32,
+        validation: float | tuple[Any, ...] | None = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | str | None = None,
+        shuffle: bool = True,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
+        regularization: Regularization | None = None,
+        metrics: Sequence[str] | None = None,
+    ) -> History:
+        """Train, going on from where the network is. Two calls of k epochs equal one of 2k.
+
+        Args:
+            X: rows of numbers, (n, inputs).
+            y: targets: (n,) or (n, outputs); class numbers from 0 for "cross_entropy".
+            loss: by name or as a `Loss`; None picks by the output activation.
+            optimizer: by name or as an `Optimizer`, Adam by default.
+            epochs: passes over the rows, 100 by default.
+            batch_size: rows for each update, 32 by default; more than there are means all of them.
+            validation: a share of the rows to set aside (each class in the same share), or (X, y) or
+                (X, y, sample_weight) to validate on; None by default.
+            sample_weight: how much each row counts, (n,).
+            class_weight: how much each class counts, {0: 1.0, 1: 5.0}, or "balanced" for all alike.
+            shuffle: whether each epoch visits the rows in an order of its own, True by default.
+            callbacks: what watches and what may stop, such as `gg.EarlyStopping()`.
+            progress: whether to show a bar in a terminal.
+            regularization: L1, L2 and max-norm; none by default.
+            metrics: names of what to measure after each epoch, such as ("accuracy",); by default
+                accuracy for classes and R2 for numbers, if there is validation.
+
+        Returns:
+            The history of this call.
+
+        Raises:
+            ConfigError: for a setting out of range, or a loss that does not suit the outputs.
+            DataError, ShapeError: for rows or targets that break a rule; nothing was changed then.
+        """
+        architecture = self._architecture
+        rows = as_inputs(X, architecture.inputs, self._dtype)
+        if not len(rows):
+            raise DataError("X must have at least one row to learn from, got none")
+        chosen = self._loss(loss)
+        targets = self._targets(chosen, y, len(rows))
+        weight = as_weight(sample_weight, len(rows), self._dtype)
+        if class_weight is not None:
+            by_class = class_weights(targets, class_weight).astype(self._dtype)
+            weight = by_class if weight is None else weight * by_class
+        data = Rows(rows, targets, weight)
+        held_out: Rows | None = None
+        if isinstance(validation, tuple | list):
+            held_out = self._validation_rows(chosen, tuple(validation))
+        elif validation is not None and not (isinstance(validation, int | float) and validation == 0):
+            classes = targets.argmax(axis=-1) if chosen.name == "cross_entropy" else None
+            learn, aside = split(len(rows), validation, self._seed, classes)
+            data, held_out = data.part(learn), data.part(aside)
+            if data.weight is not None and not data.weight.any():
+                raise DataError("every row with a weight > 0 was set aside for validation")
+        if metrics is None:
+            usual = "accuracy" if chosen.domain != Loss.domain and chosen.name != "poisson" else "r2"
+            metrics = (usual,) if held_out is not None else ()
+        plan = Plan(
+            data,
+            held_out,
+            chosen,
+            Optimizer.find(optimizer),
+            regularization or Regularization(),
+            check_integer("epochs", epochs, at_least=0),
+            min(check_integer("batch_size", batch_size, at_least=1), len(data)),
+            shuffle,
+            [find_metric(name) for name in metrics],
+            [*callbacks, *([ProgressBar()] if progress else [])],
+        )
+        training = Training(
+            architecture, self._engine, self._parameters, self._state, self._progress, plan, self._seed
+        )
+        history = training.run()
+        self._remember(history, plan)
+        return history
+
+    def loss_and_gradient(
+        self,
+        X: Any,
+        y: Any,
+        loss: Loss | str | None = None,
+        sample_weight: Any = None,
+        regularization: Regularization | None = None,
+    ) -> tuple[float, Array]:
+        """Return what the next training step would see over these rows, without taking it.
+
+        Batch normalization uses the rows' own mean and variance, dropout the next step's mask.
+
+        Returns:
+            The weighted mean loss plus penalties, and its gradient laid out like `parameters`.
+        """
+        x = as_inputs(X, self._architecture.inputs, self._dtype)
+        if not len(x):
+            raise DataError("X must have at least one row, got none")
+        chosen = self._loss(loss)
+        run = Run(
+            x,
+            self._targets(chosen, y, len(x)),
+            as_weight(sample_weight, len(x), self._dtype),
+            chosen,
+            StepOptimizer(),
+            regularization or Regularization(),
+            self._parameters,
+            self._state,
+            {},
+            None,
+            self._seed,
+            self._progress.step,
+        )
+        return self._engine.loss_and_gradient(self._architecture, run, np.arange(len(x)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to one safetensors file, whole or not at all.
+
+        Raises:
+            FileError: if it cannot be written, or has layers of your own, which no file can name.
+        """
+        write_model(path, self.to_model())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:
+        """Read a network from a file that `save` wrote, of a table model too.
+
+        Raises:
+            FileError: if the file is missing, damaged, or not a model file.
+        """
+        return cls.from_model(read_model(path), engine)
+
+    def to_model(self) -> Model:
+        """Return what a model file of this network holds."""
+        return Model(
+            self._architecture, self._parameters, self._state, self._seed, self._history, self.facts
+        )
+
+    @classmethod
+    def from_model(cls, model: Model, engine: str = "auto") -> Self:
+        """Return the network that a model file holds."""
+        network = cls(
+            model.architecture.layers, model.architecture.inputs, model.seed, model.parameters.dtype.name, engine
+        )
+        network._parameters[...], network._state[...] = model.parameters, model.state
+        network._history, network._facts = model.history, model.facts
+        return network
+
+    def summary(self) -> None:
+        """Print the layers, their output shapes, their parameters, and the memory they take."""
+        sys.stdout.write(self.describe() + "\n")
+
+    def describe(self) -> str:
+        """Return what `summary` prints."""
+        architecture = self._architecture
+        counts = [0] * len(self.layers)
+        for entry in architecture.parameters:
+            counts[entry.layer] += entry.stop - entry.start
+        lines = [("layer", "", "output", "parameters")]
+        lines += [("input", "", _shape(architecture.inputs), "")]
+        for name, layer, shape, count in zip(
+            architecture.names, self.layers, architecture.shapes[1:], counts, strict=True
+        ):
+            activation = getattr(layer, "activation", None)
+            lines.append((name, activation.name if activation else "", _shape(shape), f"{count:,}"))
+        widths = [max(len(line[column]) for line in lines) for column in range(4)]
+        table = [
+            f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}".rstrip()
+            for a, b, c, d in lines
+        ]
+        size = self._parameters.nbytes + self._state.nbytes
+        total = f"{architecture.size:,} parameters, {_bytes(size)} as {self.dtype}; engine: {self.engine}"
+        return "\n".join([table[0], "-" * max(map(len, table)), *table[1:], total])
+
+    def __repr__(self) -> str:
+        layers = ", ".join(repr(layer) for layer in self.layers)
+        inputs = self._architecture.inputs
+        return f"Network([{layers}], inputs={inputs[0] if len(inputs) == 1 else inputs}, seed={self._seed})"
+
+    def _loss(self, loss: Loss | str | None) -> Loss:
+        activation = self._architecture.output_activation
+        chosen = loss_for(activation) if loss is None else Loss.find(loss)
+        if activation is not None:
+            chosen.check_activation(activation)
+        return chosen
+
+    def _targets(self, loss: Loss, y: Any, rows: int) -> Array:
+        encoded = loss.encode(y, self._architecture.outputs)
+        if len(encoded) != rows:
+            raise ShapeError(f"X and y must have as many rows, got {rows} and {len(encoded)}")
+        return np.ascontiguousarray(encoded, dtype=self._dtype)
+
+    def _validation_rows(self, loss: Loss, given: tuple[Any, ...]) -> Rows:
+        if len(given) not in (2, 3):
+            raise ConfigError(
+                f"validation must be a share, (X, y) or (X, y, sample_weight), got {len(given)} things"
+            )
+        x = as_inputs(given[0], self._architecture.inputs, self._dtype)
+        weight = as_weight(given[2], len(x), self._dtype) if len(given) == 3 else None
+        if not len(x):
+            raise DataError("validation needs at least one row, got none")
+        return Rows(x, self._targets(loss, given[1], len(x)), weight)
+
+    def _remember(self, history: History, plan: Plan) -> None:
+        self._history.extend(history)
+        self._facts = {
+            "loss": _built_in(plan.loss),
+            "optimizer": _built_in(plan.optimizer),
+            "batch_size": plan.batch_size,
+            "rows": len(plan.rows),
+            "versions": {"numpy": np.__version__, "python": sys.version.split()[0]},
+        }
+
+
+def _built_in(part: Loss | Optimizer) -> dict[str, Any] | None:
+    return part.configuration() if type(part).known.get(getattr(part, "name", "")) is type(part) else None
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _bytes(count: int) -> str:
+    for unit in ("bytes", "KB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000  # type: ignore[assignment]
+    return f"{count:.3g} GB"

@@ -1,0 +1,89 @@
+"""The rows of a run: which are learned from and which set aside, and how much each counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganglion.core.part import Array
+from ganglion.core.random import Purpose, generator
+from ganglion.errors import ConfigError, DataError, check_number
+
+
+@dataclass
+class Rows:
+    """Inputs, encoded targets and sample weights (None if all are 1)."""
+
+    x: Array
+    y: Array
+    weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def part(self, which: Array) -> Rows:
+        """Return some of the rows, by number."""
+        weight = None if self.weight is None else self.weight[which]
+        return Rows(self.x[which], self.y[which], weight)
+
+
+def split(rows: int, share: float, seed: int, classes: Array | None = None) -> tuple[Array, Array]:
+    """Return the rows to learn from and the rows to set aside, each in ascending order.
+
+    Args:
+        rows: how many there are.
+        share: how much is set aside, between 0 and 1.
+        seed: another seed, another choice.
+        classes: a class number for each row; each class is then set aside in the same share.
+
+    Raises:
+        DataError: if either part would be empty.
+
+    >>> learn, aside = split(10, 0.2, seed=0)
+    >>> len(learn), len(aside)
+    (8, 2)
+    """
+    check_number("the share to set aside", share, above=0, below=1)
+    order = generator(seed, Purpose.SPLIT).permutation(rows)
+    if classes is not None:
+        order = order[np.argsort(classes[order], kind="stable")]
+    # Every 1/share-th row of the order: with the classes one after the other, each gives its share.
+    counted = np.floor((np.arange(rows + 1) + 0.5) * share)
+    aside = counted[1:] > counted[:-1]
+    if not aside.any() or aside.all():
+        raise DataError(
+            f"setting aside {share:g} of {rows} rows leaves one part without rows",
+            "give more rows, or set nothing aside (0)",
+        )
+    return np.sort(order[~aside]), np.sort(order[aside])
+
+
+def class_weights(targets: Array, class_weight: Mapping[int, float] | str) -> Array:
+    """Return each row's weight from that of its class.
+
+    Args:
+        targets: encoded by a loss: one share for each class, or one yes-or-no answer.
+        class_weight: a weight for some class numbers (1 for the others), or "balanced", by which every
+            class weighs the same in all.
+
+    Raises:
+        ConfigError: for targets that are no classes, or an unknown class.
+    """
+    if targets.ndim != 2 or not np.isin(targets, (-1, 0, 1)).all():
+        raise ConfigError("class_weight needs targets that are classes, these are numbers")
+    classes = targets.argmax(axis=1) if targets.shape[1] > 1 else (targets[:, 0] > 0).astype(np.int64)
+    count = max(targets.shape[1], 2)
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ConfigError(f"class_weight must be a dict or 'balanced', got {class_weight!r}")
+        frequency = np.bincount(classes, minlength=count)
+        weights = len(classes) / (np.count_nonzero(frequency) * np.maximum(frequency, 1))
+        return np.asarray(weights[classes])
+    if unknown := [key for key in class_weight if key not in range(count)]:
+        raise ConfigError(f"class_weight names class {unknown[0]!r}, the classes are 0 to {count - 1}")
+    for key, value in class_weight.items():
+        check_number(f"the weight of class {key}", value, at_least=0)
+    weights = np.array([class_weight.get(key, 1.0) for key in range(count)], dtype=np.float64)
+    return np.asarray(weights[classes])
