@@ -1,0 +1,1 @@
+"""Files and frames to numbers, and answers back in the user's own words."""

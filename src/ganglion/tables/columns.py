@@ -1,0 +1,328 @@
+"""The kinds of columns: how the values of each become numbers.
+
+A column is fitted on the training rows only and is then a frozen piece of configuration: the same value
+always becomes the same numbers. To add a kind: write the class, add it to the list at the end, and say
+in `encode.py` which columns are of that kind.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+
+from ganglion.core.part import Array, Part, built_in
+from ganglion.errors import ConfigError, DataError, check_number
+
+MOST_CATEGORIES = 100
+FEWEST_ROWS = 3
+DAY = datetime.timedelta(days=1)
+Encoded = tuple[Array, list[str]]
+
+
+@dataclass(frozen=True)
+class Column(Part):
+    """A column of a table. Subclass it with `fit`, `features` and `encode`.
+
+    Args:
+        column: its name in the table.
+    """
+
+    column: str
+
+    kind: ClassVar[str] = "column"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.column, str):
+            raise ConfigError(f"a column's name must be text, got {self.column!r}")
+
+    @property
+    def features(self) -> list[str]:
+        """The names of the numbers that it becomes."""
+        return [self.column]
+
+    def encode(self, values: pl.Series) -> Encoded:
+        """Return the numbers, of shape (n, features), and notes on what was out of the ordinary.
+
+        Raises:
+            DataError: for a value that is not of this kind; its row is named.
+        """
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """Return in a few words what becomes of it."""
+        raise NotImplementedError
+
+
+def to_numbers(values: pl.Series) -> pl.Series:
+    """Return a column as float64, null where missing.
+
+    Raises:
+        DataError: for a word or an infinity; its row is named.
+    """
+    if values.dtype == pl.Duration:
+        return values.dt.total_microseconds().cast(pl.Float64) / 1e6
+    if values.dtype == pl.String or values.dtype == pl.Boolean or values.dtype.is_numeric():
+        numbers = values.cast(pl.Float64, strict=False)
+    else:
+        raise DataError(f"column {values.name!r} must hold numbers, got {_dtype(values)}")
+    lost = numbers.is_null() & values.is_not_null()
+    if lost.any():
+        row = lost.arg_true()[0]
+        raise DataError(
+            f"column {values.name!r} must hold numbers, got {values[row]!r} in row {row}",
+            "mend the value or leave it empty",
+        )
+    numbers = numbers.fill_nan(None)
+    if numbers.is_infinite().any():
+        row = numbers.is_infinite().arg_true()[0]
+        raise DataError(
+            f"column {values.name!r} must be finite, got {numbers[row]} in row {row}",
+            "mend the value or leave it empty",
+        )
+    return numbers
+
+
+def _dtype(values: pl.Series) -> str:
+    return str(values.dtype).lower()
+
+
+def _missing(values: pl.Series, what: str) -> list[str]:
+    count = values.null_count()
+    return [f"column {values.name!r}: {count} missing, read as {what}"] if count else []
+
+
+@dataclass(frozen=True)
+class NumberColumn(Column):
+    """(value - center) / scale, with `fill` in place of what is missing.
+
+    Args:
+        fill: the median of the training rows.
+        center, scale: mean and standard deviation, or median and half the width of the middle half.
+    """
+
+    fill: float
+    center: float
+    scale: float
+
+    name = "number"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("fill", self.fill)
+        check_number("center", self.center)
+        check_number("scale", self.scale, above=0)
+
+    @classmethod
+    def fit(cls, values: pl.Series, robust: bool = False) -> Self:
+        """Learn fill, center and scale; the column must not be constant."""
+        numbers = to_numbers(values)
+        median = float(numbers.median())  # type: ignore[arg-type]
+        filled = numbers.fill_null(median).to_numpy()
+        center, scale = median, 0.0
+        if robust:
+            low, high = np.quantile(filled, [0.25, 0.75])
+            scale = float(high - low) / 2
+        if not scale:
+            center, scale = float(filled.mean()), float(filled.std())
+        if not (np.isfinite(center) and np.isfinite(scale) and scale > 0):
+            raise DataError(f"column {values.name!r} holds numbers too large or too close to scale")
+        return cls(values.name, median, center, scale)
+
+    def encode(self, values: pl.Series) -> Encoded:
+        numbers = to_numbers(values)
+        notes = _missing(numbers, f"the median, {self.fill:g}")
+        filled = numbers.fill_null(self.fill).to_numpy()
+        return ((filled - self.center) / self.scale)[:, None], notes
+
+    def describe(self) -> str:
+        return f"number, {self.center:.4g} ± {self.scale:.4g}"
+
+
+@dataclass(frozen=True)
+class BooleanColumn(Column):
+    """1 for true, -1 for false, 0 for missing."""
+
+    name = "boolean"
+    words: ClassVar[dict[str, float]] = {"true": 1.0, "false": -1.0, "yes": 1.0, "no": -1.0}
+
+    @classmethod
+    def fit(cls, values: pl.Series) -> Self:
+        """Learn nothing: true and false are the same everywhere."""
+        return cls(values.name)
+
+    def encode(self, values: pl.Series) -> Encoded:
+        notes = _missing(values, "neither true nor false")
+        if values.dtype == pl.Boolean:
+            numbers = values.cast(pl.Float64) * 2 - 1
+        elif values.dtype.is_numeric() and values.drop_nulls().is_in([0, 1]).all():
+            numbers = values.cast(pl.Float64) * 2 - 1
+        else:
+            text = values.cast(pl.String, strict=False).str.to_lowercase()
+            numbers = text.replace_strict(self.words, default=None, return_dtype=pl.Float64)
+            wrong = numbers.is_null() & values.is_not_null()
+            if wrong.any():
+                row = wrong.arg_true()[0]
+                raise DataError(
+                    f"column {values.name!r} must be true or false, got {values[row]!r} in row {row}"
+                )
+        return numbers.fill_null(0.0).to_numpy()[:, None], notes
+
+    def describe(self) -> str:
+        return "true or false"
+
+
+@dataclass(frozen=True)
+class CategoryColumn(Column):
+    """One number for each category, 1 for the one that it is and 0 for the others ("one-hot").
+
+    Missing is a category of its own where training rows lack values. Categories that were rare in
+    training share one called "other", which unseen values join; where there were no rare ones, nothing
+    was learned about others and an unseen value is 0 in all.
+
+    Args:
+        categories: the values with a number of their own, as text.
+        missing: whether missing is one more.
+        other: whether "other" is one more.
+    """
+
+    categories: tuple[str, ...]
+    missing: bool
+    other: bool
+
+    name = "category"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.categories, tuple) or not all(isinstance(c, str) for c in self.categories):
+            raise ConfigError("categories must be texts")
+        if len(set(self.categories)) != len(self.categories):
+            raise ConfigError("categories must differ")
+
+    @classmethod
+    def fit(cls, values: pl.Series) -> Self:
+        """Learn the categories of the training rows."""
+        counts = as_text(values).drop_nulls().value_counts(sort=True)
+        words, frequency = counts.get_column(values.name), counts.get_column("count")
+        common = frequency >= (FEWEST_ROWS if len(values) >= 10 * FEWEST_ROWS else 1)
+        kept = sorted(words.filter(common).head(MOST_CATEGORIES))
+        return cls(values.name, tuple(kept), values.null_count() > 0, len(kept) < len(words))
+
+    @property
+    def features(self) -> list[str]:
+        extra = ["missing"] * self.missing + ["other"] * self.other
+        return [f"{self.column}={word}" for word in (*self.categories, *extra)]
+
+    def encode(self, values: pl.Series) -> Encoded:
+        text = as_text(values)
+        place = {word: i for i, word in enumerate(self.categories)}
+        places = text.replace_strict(place, default=None, return_dtype=pl.Int64)
+        gone, unseen = text.is_null().to_numpy(), (places.is_null() & text.is_not_null()).to_numpy()
+        result = np.zeros((len(values), len(self.features)))
+        known = places.is_not_null().to_numpy()
+        result[np.flatnonzero(known), places.drop_nulls().to_numpy()] = 1
+        notes = []
+        if self.missing:
+            result[gone, len(self.categories)] = 1
+        else:
+            notes += _missing(values, "none of its categories")
+        if self.other:
+            result[unseen, -1] = 1
+        if unseen.any():
+            new = text.filter(pl.Series(unseen)).unique().sort()
+            names = ", ".join(map(repr, new.head(5))) + (" ..." if len(new) > 5 else "")
+            notes.append(f"column {values.name!r}: {int(unseen.sum())} values of no known category: {names}")
+        return result, notes
+
+    def describe(self) -> str:
+        extra = " + missing" * self.missing + " + other" * self.other
+        shown = ", ".join(self.categories[:4]) + (", ..." if len(self.categories) > 4 else "")
+        return f"category, {len(self.categories)} values{extra}: {shown}"
+
+
+def as_text(values: pl.Series) -> pl.Series:
+    """Return a column as text; whole floats are written like integers, so that 3.0 and 3 are one category."""
+    if values.dtype.is_float():
+        values = values.fill_nan(None)
+        whole = values.cast(pl.Int64, strict=False)
+        if (whole.cast(values.dtype) == values).all():
+            values = whole
+    return values.cast(pl.String, strict=False)
+
+
+@dataclass(frozen=True)
+class DateColumn(Column):
+    """Year, month, day, weekday, hour and days elapsed, each standardized; those that never vary are 0.
+
+    Args:
+        fill: of each part, its median in the training rows.
+        center, scale: of each part; a scale of 0 marks a part that never varied.
+    """
+
+    fill: tuple[float, ...]
+    center: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    name = "date"
+    parts: ClassVar[tuple[str, ...]] = ("year", "month", "day", "weekday", "hour", "elapsed")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("fill", "center", "scale"):
+            values = getattr(self, name)
+            if not isinstance(values, tuple) or len(values) != len(self.parts):
+                raise ConfigError(f"{name} must hold {len(self.parts)} numbers")
+            for value in values:
+                check_number(name, value, at_least=0 if name == "scale" else -1e18)
+
+    @classmethod
+    def fit(cls, values: pl.Series) -> Self:
+        """Learn what to fill in and how to scale."""
+        parts = cls._split(values.drop_nulls())
+        fill = tuple(float(v) for v in np.median(parts, axis=0))
+        center, scale = parts.mean(axis=0), parts.std(axis=0)
+        return cls(values.name, fill, tuple(map(float, center)), tuple(map(float, scale)))
+
+    @classmethod
+    def _split(cls, values: pl.Series) -> Array:
+        times = values.cast(pl.Datetime("us"))
+        elapsed = times.dt.timestamp("us").cast(pl.Float64) / (DAY / datetime.timedelta(microseconds=1))
+        columns: list[Any] = [getattr(times.dt, part)() for part in cls.parts[:-1]]
+        return np.column_stack([c.cast(pl.Float64).to_numpy() for c in (*columns, elapsed)])
+
+    @property
+    def features(self) -> list[str]:
+        return [f"{self.column}:{part}" for part in self.parts]
+
+    def encode(self, values: pl.Series) -> Encoded:
+        if values.dtype == pl.String:
+            parsed = values.str.to_datetime(strict=False)
+            parsed = parsed.fill_null(values.str.to_date(strict=False).cast(pl.Datetime("us")))
+            wrong = parsed.is_null() & values.is_not_null()
+        elif values.dtype in (pl.Date, pl.Datetime, pl.Null):
+            parsed, wrong = values.cast(pl.Datetime("us")), pl.Series([False])
+        else:
+            raise DataError(f"column {values.name!r} must hold dates, got {_dtype(values)}")
+        if wrong.any():
+            row = wrong.arg_true()[0]
+            raise DataError(
+                f"column {values.name!r} must hold dates, got {values[row]!r} in row {row}",
+                "write dates as 2026-01-31",
+            )
+        result = np.tile(np.array(self.fill), (len(values), 1))
+        result[parsed.is_not_null().to_numpy()] = self._split(parsed.drop_nulls())
+        scale = np.array(self.scale)
+        varies = scale > 0
+        result = np.where(varies, (result - np.array(self.center)) / np.where(varies, scale, 1), 0)
+        return result, _missing(parsed, "the median date")
+
+    def describe(self) -> str:
+        return "date: " + ", ".join(
+            part for part, scale in zip(self.parts, self.scale, strict=True) if scale > 0
+        )
+
+
+built_in(Column, [NumberColumn, BooleanColumn, CategoryColumn, DateColumn])

@@ -1,0 +1,101 @@
+"""The small public tables that come with the package, each with its source.
+
+They lie as CSV files in the folder `data` beside this file. To add one: put the file there and an entry
+here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from ganglion.core.random import Purpose, generator
+from ganglion.errors import ConfigError, one_of
+from ganglion.tables.read import read_table
+
+FOLDER = Path(__file__).parent / "data"
+
+
+class Example(NamedTuple):
+    """A table to try things on."""
+
+    name: str
+    target: str
+    title: str
+    source: str
+
+
+EXAMPLES = {
+    example.name: example
+    for example in (
+        Example(
+            "digits",
+            "digit",
+            "1,797 handwritten digits, 8 x 8 pixels each",
+            "Alpaydin and Kaynak (1998), Optical Recognition of Handwritten Digits, test part, "
+            "UCI Machine Learning Repository, doi:10.24432/C50P49, CC BY 4.0",
+        ),
+        Example(
+            "iris",
+            "species",
+            "150 irises of three species, measured in cm",
+            "Fisher (1936), The Use of Multiple Measurements in Taxonomic Problems, "
+            "UCI Machine Learning Repository, doi:10.24432/C56C76, CC BY 4.0",
+        ),
+        Example(
+            "breast-cancer",
+            "diagnosis",
+            "569 tumors, 30 measurements of cell nuclei each",
+            "Wolberg, Mangasarian, Street and Street (1995), Breast Cancer Wisconsin (Diagnostic), "
+            "UCI Machine Learning Repository, doi:10.24432/C5DW2B, CC BY 4.0",
+        ),
+        Example(
+            "diabetes",
+            "progression",
+            "442 diabetes patients and how their disease went on within a year",
+            "Efron, Hastie, Johnstone and Tibshirani (2004), Least Angle Regression, Annals of Statistics",
+        ),
+        Example("spiral", "arm", "600 points on three arms of a spiral", "made when asked for, seed 0"),
+        Example("xor", "answer", "400 noisy points of the exclusive or", "made when asked for, seed 0"),
+    )
+}
+
+
+def example_table(name: str) -> tuple[Example, pl.DataFrame]:
+    """Return an example and its table.
+
+    Raises:
+        ConfigError: if there is no example of that name.
+    """
+    if name not in EXAMPLES:
+        raise ConfigError(f"there is no example {name!r}", one_of(name, EXAMPLES))
+    example = EXAMPLES[name]
+    if name == "spiral":
+        return example, _spiral()
+    if name == "xor":
+        return example, _xor()
+    return example, read_table(FOLDER / f"{name}.csv")
+
+
+def _spiral(rows: int = 600, arms: int = 3) -> pl.DataFrame:
+    chance = generator(0, Purpose.SPLIT, 1)
+    along = np.sqrt(chance.uniform(0.02, 1, rows))
+    arm = np.arange(rows) % arms
+    angle = 2 * np.pi * (arm / arms + along) + chance.normal(0, 0.08, rows)
+    return pl.DataFrame(
+        {
+            "x": (along * np.cos(angle)).round(4),
+            "y": (along * np.sin(angle)).round(4),
+            "arm": np.array(["red", "green", "blue"])[arm],
+        }
+    )
+
+
+def _xor(rows: int = 400) -> pl.DataFrame:
+    chance = generator(0, Purpose.SPLIT, 2)
+    corner = chance.integers(0, 2, (rows, 2))
+    point = (corner + chance.normal(0, 0.15, (rows, 2))).round(4)
+    return pl.DataFrame({"a": point[:, 0], "b": point[:, 1], "answer": corner[:, 0] != corner[:, 1]})

@@ -1,0 +1,176 @@
+"""Reading a table: files, frames and arrays all become one polars frame.
+
+To add a format: write its reader, add it to `READERS`.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ganglion.errors import DataError, FileError, one_of
+
+MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
+SEPARATORS = ",;\t|"
+DATE_PATTERN = r"^\s*\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?\s*$"
+
+
+def read_table(source: Any) -> pl.DataFrame:
+    """Return a table as a polars frame.
+
+    Args:
+        source: the path of a CSV, TSV, Parquet, JSON-lines or Arrow file; a polars or pandas frame; a
+            two-dimensional NumPy array (its columns are named x1, x2 ...); or a dict of columns.
+
+    Raises:
+        FileError: if the file is missing, empty, not UTF-8, or not what its ending says.
+        DataError: for duplicate column names, or a source of another kind.
+    """
+    if isinstance(source, str | os.PathLike):
+        return _with_dates(_read_file(Path(source)))
+    if isinstance(source, pl.LazyFrame):
+        source = source.collect()
+    if isinstance(source, pl.DataFrame):
+        return source
+    if isinstance(source, np.ndarray):
+        if source.ndim != 2:
+            raise DataError(f"a table as an array must have two axes, got shape {source.shape}")
+        return pl.DataFrame({f"x{i + 1}": source[:, i] for i in range(source.shape[1])}, strict=False)
+    if isinstance(source, Mapping):
+        return pl.DataFrame(dict(source), strict=False)
+    if type(source).__module__.startswith("pandas") and hasattr(source, "columns"):
+        return _from_pandas(source)
+    raise DataError(
+        f"a table must be a path, a frame or a two-dimensional array, got {type(source).__name__}"
+    )
+
+
+def _from_pandas(frame: Any) -> pl.DataFrame:
+    _refuse_duplicates([str(name) for name in frame.columns])
+    columns = {}
+    for name in frame.columns:
+        values = frame[name].to_numpy()
+        if values.dtype.kind not in "biufM":
+            missing = frame[name].isna().to_numpy()
+            values = [None if gone else value for value, gone in zip(frame[name], missing, strict=True)]
+        columns[str(name)] = values
+    return pl.DataFrame(columns, strict=False)
+
+
+def _read_file(path: Path) -> pl.DataFrame:
+    endings = [ending.lower() for ending in path.suffixes]
+    if endings[-1:] == [".gz"]:
+        endings.pop()
+    ending = endings[-1] if endings else ""
+    if ending not in READERS:
+        raise FileError(f"cannot tell what kind of table {path.name} is", one_of(ending, READERS))
+    try:
+        if not path.is_file():
+            raise FileError(f"there is no file {path}", "check the spelling and the folder")
+        if path.stat().st_size == 0:
+            raise FileError(f"{path.name} is empty, 0 bytes", "a table needs a header and rows")
+        return READERS[ending](path)
+    except (pl.exceptions.PolarsError, UnicodeError, EOFError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "utf-8" in reason.lower() or "utf8" in reason.lower():
+            raise FileError(
+                f"{path.name} is not in the UTF-8 encoding", "save it again as 'CSV UTF-8'"
+            ) from error
+        raise FileError(f"{path.name} cannot be read as {ending[1:]}: {reason}") from error
+    except OSError as error:
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    header = _header(path)
+    separator = max(SEPARATORS, key=header.count) if path.suffix.lower() != ".tsv" else "\t"
+    if not header.count(separator):
+        separator = ","
+    names = next(csv.reader([header], delimiter=separator), [])
+    _refuse_duplicates([name.strip() for name in names])
+
+    def read(rows_to_judge_by: int | None) -> pl.DataFrame:
+        return pl.read_csv(
+            path,
+            separator=separator,
+            null_values=MISSING,
+            infer_schema_length=rows_to_judge_by,
+            raise_if_empty=False,
+        )
+
+    try:
+        frame = read(10_000)
+    except pl.exceptions.ComputeError as error:
+        if "parse" not in str(error):
+            raise
+        frame = read(None)  # a later row is of another kind: judge every column by all of its rows
+    return frame.rename({name: name.strip() for name in frame.columns})
+
+
+def _header(path: Path) -> str:
+    """Return the first line that is not blank, decoded."""
+    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+        for _ in range(1000):
+            line = file.readline(2**20)
+            if b"\0" in line:
+                raise FileError(f"{path.name} is not in the UTF-8 encoding", "save it again as 'CSV UTF-8'")
+            if not line or line.strip():
+                return line.decode("utf-8-sig").rstrip("\r\n")
+    return ""
+
+
+def _refuse_duplicates(names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(
+            f"column names must differ, got {twice[0]!r} {names.count(twice[0])} times", "rename one"
+        )
+
+
+def _with_dates(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with every text column that holds only ISO dates turned into dates or times."""
+    changed = []
+    for column in frame.get_columns():
+        if column.dtype != pl.String:
+            continue
+        sample = column.drop_nulls().head(100)
+        if sample.is_empty() or not sample.str.contains(DATE_PATTERN).all():
+            continue
+        with_time = sample.str.contains(":").any()
+        parsed = (
+            column.str.strip_chars().str.strip_suffix("Z").str.to_datetime(strict=False)
+            if with_time
+            else column.str.strip_chars().str.to_date(strict=False)
+        )
+        if parsed.null_count() == column.null_count():
+            changed.append(parsed)
+    return frame.with_columns(changed)
+
+
+def _read_arrow(path: Path) -> pl.DataFrame:
+    with path.open("rb") as file:
+        whole_file = file.read(6) == b"ARROW1"
+    return pl.read_ipc(path, memory_map=False) if whole_file else pl.read_ipc_stream(path)
+
+
+READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".txt": _read_csv,
+    ".parquet": pl.read_parquet,
+    ".jsonl": pl.read_ndjson,
+    ".ndjson": pl.read_ndjson,
+    ".arrow": _read_arrow,
+    ".ipc": _read_arrow,
+    ".feather": _read_arrow,
+}

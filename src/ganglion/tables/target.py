@@ -1,0 +1,202 @@
+"""The target: what is to be predicted, as the network's numbers and back in the user's own values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+
+from ganglion.core.part import Array, Part, built_in
+from ganglion.errors import ConfigError, DataError, check_number
+from ganglion.tables.columns import to_numbers
+
+MOST_CLASSES = 1000
+CLASS_DTYPES = {"text": pl.String, "integer": pl.Int64, "number": pl.Float64, "boolean": pl.Boolean}
+
+
+@dataclass(frozen=True)
+class Target(Part):
+    """The column to predict.
+
+    Args:
+        column: its name.
+    """
+
+    column: str
+
+    kind: ClassVar[str] = "target"
+    task: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.column, str):
+            raise ConfigError(f"a target's column must be text, got {self.column!r}")
+
+    def encode(self, values: pl.Series) -> Array:
+        """Return what the network learns: class numbers, or scaled numbers of shape (n,)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class ClassTarget(Target):
+    """One of several classes, of any type.
+
+    Args:
+        classes: their values, in order.
+        dtype: of the values: "text", "integer", "number" or "boolean".
+        shares: of the classes among the training rows.
+    """
+
+    classes: tuple[Any, ...]
+    dtype: str
+    shares: tuple[float, ...]
+
+    name = "classes"
+    task = "classification"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kinds = {"text": str, "integer": int, "number": float, "boolean": bool}
+        if self.dtype not in kinds:
+            raise ConfigError(f"classes must be of a known type, got {self.dtype!r}")
+        if not isinstance(self.classes, tuple) or len(self.classes) < 2:
+            raise ConfigError("there must be at least two classes")
+        if not all(type(value) is kinds[self.dtype] for value in self.classes):
+            raise ConfigError(f"classes must be of type {self.dtype}")
+        if len(set(self.classes)) != len(self.classes):
+            raise ConfigError("classes must differ")
+        if not isinstance(self.shares, tuple) or len(self.shares) != len(self.classes):
+            raise ConfigError("each class must have a share")
+        for share in self.shares:
+            check_number("a class's share", share, at_least=0, at_most=1)
+
+    @classmethod
+    def fit(cls, values: pl.Series) -> Self:
+        """Learn the classes and their shares; nulls do not count.
+
+        Raises:
+            DataError: for one class only, or more than can be told apart.
+        """
+        known, dtype = cls._plain(values.drop_nulls())
+        classes = known.unique().sort().to_list()
+        if len(classes) == 1:
+            raise DataError(
+                f"the target {values.name!r} must have at least two classes, got only {classes[0]!r}"
+            )
+        if len(classes) > MOST_CLASSES or len(classes) > max(20, len(known) // 2):
+            raise DataError(
+                f"the target {values.name!r} has {len(classes)} different values in {len(known)} rows, "
+                f"too many for classes",
+                "if they are numbers to be estimated, set the task to regression",
+            )
+        counts = dict(known.value_counts().iter_rows())
+        return cls(values.name, tuple(classes), dtype, tuple(counts[c] / len(known) for c in classes))
+
+    @staticmethod
+    def _plain(values: pl.Series) -> tuple[pl.Series, str]:
+        if values.dtype == pl.Boolean:
+            return values, "boolean"
+        if values.dtype.is_integer():
+            return values.cast(pl.Int64), "integer"
+        if values.dtype.is_float():
+            return values.cast(pl.Float64), "number"
+        return values.cast(pl.String), "text"
+
+    def encode(self, values: pl.Series) -> Array:
+        wanted = CLASS_DTYPES[self.dtype]
+        if values.dtype in (pl.Date, pl.Datetime, pl.Categorical, pl.Enum):
+            values = values.cast(pl.String)
+        known = values.cast(wanted, strict=False) if values.dtype != wanted else values
+        codes = known.replace_strict(
+            list(self.classes), list(range(len(self.classes))), default=None, return_dtype=pl.Int64
+        )
+        if codes.null_count():
+            row = codes.is_null().arg_true()[0]
+            raise DataError(
+                f"the target {values.name!r} must be one of the {len(self.classes)} classes learned, got "
+                f"{values[row]!r} in row {row}"
+            )
+        return codes.to_numpy()
+
+    def decode(self, numbers: Array) -> pl.Series:
+        """Return the classes with these numbers."""
+        classes = pl.Series("prediction", list(self.classes), dtype=CLASS_DTYPES[self.dtype])
+        return classes.gather(pl.Series(numbers.astype(np.uint32)))
+
+    def label(self, number: int) -> str:
+        """Return a class as text."""
+        value = self.classes[number]
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True)
+class NumberTarget(Target):
+    """A number, standardized inside and given back in its own units.
+
+    Args:
+        center, scale: mean and standard deviation of the training rows.
+    """
+
+    center: float
+    scale: float
+
+    name = "number"
+    task = "regression"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("center", self.center)
+        check_number("scale", self.scale, above=0)
+
+    @classmethod
+    def fit(cls, values: pl.Series) -> Self:
+        """Learn center and scale; nulls do not count.
+
+        Raises:
+            DataError: if it is constant or holds anything but numbers.
+        """
+        numbers = to_numbers(values).drop_nulls().to_numpy()
+        scale = float(numbers.std())
+        if not scale > 0 or not math.isfinite(scale):
+            raise DataError(f"the target {values.name!r} must vary, got {numbers[0]:g} in every row")
+        return cls(values.name, float(numbers.mean()), scale)
+
+    def encode(self, values: pl.Series) -> Array:
+        return (to_numbers(values).to_numpy() - self.center) / self.scale
+
+    def decode(self, numbers: Array) -> pl.Series:
+        """Return the network's numbers in the target's own units."""
+        return pl.Series("prediction", numbers.astype(np.float64) * self.scale + self.center)
+
+
+built_in(Target, [ClassTarget, NumberTarget])
+
+
+def fit_target(values: pl.Series, task: str = "auto") -> ClassTarget | NumberTarget:
+    """Return the target learned from the training rows, after guessing the task if asked to.
+
+    Words, true/false and dates are classes. Whole numbers with few different values are classes too;
+    any other numbers are to be estimated.
+
+    Raises:
+        DataError: if it is constant, or not of the task's kind.
+        ConfigError: for an unknown task.
+    """
+    if task not in ("auto", "classification", "regression"):
+        raise ConfigError(f"task must be 'auto', 'classification' or 'regression', got {task!r}")
+    if isinstance(values.dtype, pl.List | pl.Struct | pl.Array | pl.Object):
+        raise DataError(f"the target {values.name!r} must hold words or numbers, got {values.dtype}")
+    if values.dtype.is_float():
+        values = to_numbers(values)
+    if task == "auto":
+        task = "regression" if values.dtype.is_numeric() else "classification"
+        if values.dtype.is_numeric():
+            known = values.drop_nulls().unique()
+            whole = bool((known == known.round()).all()) if values.dtype.is_float() else True
+            few = len(known) <= (20 if values.dtype.is_integer() else 2)
+            if whole and few and len(known) <= max(2, len(values) // 5):
+                task = "classification"
+    return ClassTarget.fit(values) if task == "classification" else NumberTarget.fit(values)
+
