@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,7 +13,7 @@ import polars as pl
 
 from ganglion.core.layers import Dense, Dropout, Layer
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, check_number
+from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, check_integer, check_number
 from ganglion.files.model_file import read_model, write_model
 from ganglion.network import Network
 from ganglion.tables.encode import Encoder, require_column
@@ -54,7 +54,7 @@ class TableModel:
         target: what it predicts.
         history: of the run that was validated: the curves to look at.
         report: on the rows set aside for the test, None if there were none.
-        advice: one sentence on what to do next.
+        rows: how many there were for "train", "validation" and "test".
     """
 
     def __init__(
@@ -64,9 +64,11 @@ class TableModel:
         target: ClassTarget | NumberTarget,
         history: History,
         report: Report | None = None,
+        rows: dict[str, int] | None = None,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
+        self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
 
     @classmethod
     def train(
@@ -90,13 +92,15 @@ class TableModel:
         scaling: str = "standard",
         callbacks: Sequence[Callback] = (),
         progress: bool = False,
+        announce: Callable[[TableModel], object] = lambda model: None,
         seed: int = 0,
         engine: str = "auto",
     ) -> Self:
         """Train a model to predict one column of a table from the others.
 
         A share of the rows is set aside for the test and never learned from. Of the others a share
-        validates a first run; then the network is trained anew on all of them, with the same settings.
+        validates a first run; unless something stopped that run early, the network is then trained anew
+        on all of them, with the same settings.
 
         Args:
             table: a path (CSV, TSV, Parquet, JSON lines, Arrow), a polars or pandas frame, or an array.
@@ -118,6 +122,7 @@ class TableModel:
             scaling: of number columns, "standard" or "robust".
             callbacks: for the validated run.
             progress: whether to show a bar in a terminal.
+            announce: called with the model before it learns, to show what was understood of the table.
             seed: decides everything random.
             engine: as for `Network`.
 
@@ -158,6 +163,8 @@ class TableModel:
             layers.append(Dense(outputs, "softmax" if isinstance(goal, ClassTarget) else "identity"))
             network = Network(layers, len(encoder.features), seed, engine=engine)
             model = cls(network, encoder, goal, network.history)
+            if validate is validating:
+                announce(model)
             network.fit(
                 *model._pair(learn),
                 optimizer=chosen,
@@ -172,10 +179,16 @@ class TableModel:
 
         model = run(own, validating, callbacks)
         history = model.history
-        completed = history.epochs == (epochs or settings.epochs)
-        if validating is not None and completed:
-            model = run(rest, None, ())
+        if validating is not None and history.epochs == (epochs or settings.epochs):
+            final = run(rest, None, ())
+            if final.history.epochs == history.epochs:  # else it was interrupted: keep the first
+                model = final
         model.history = history
+        model.rows = {
+            "train": own.height,
+            "validation": 0 if validating is None else validating.height,
+            "test": 0 if aside is None else aside.height,
+        }
         if aside is not None:
             model.report = model.evaluate(aside)
         return model
@@ -232,6 +245,7 @@ class TableModel:
             "target": self.target.configuration(),
             "validated": self.history.to_facts(),
             "test": None if self.report is None else self.report.to_dict(),
+            "rows": self.rows,
         }
         write_model(path, model)
 
@@ -305,9 +319,14 @@ def _optimizer(optimizer: Optimizer | str, learning_rate: float | None, epochs: 
 
 def _read_table_part(
     table: dict[str, Any], network: Network
-) -> tuple[Encoder, ClassTarget | NumberTarget, History, Report | None]:
-    if set(table) != {"encoder", "target", "validated", "test"}:
-        raise ConfigError("its table part must have encoder, target, validated and test")
+) -> tuple[Encoder, ClassTarget | NumberTarget, History, Report | None, dict[str, int]]:
+    if set(table) != {"encoder", "target", "validated", "test", "rows"}:
+        raise ConfigError("its table part must have encoder, target, validated, test and rows")
+    rows = table["rows"]
+    if not isinstance(rows, dict) or set(rows) != {"train", "validation", "test"}:
+        raise ConfigError("its rows must be those of training, validation and test")
+    for name, count in rows.items():
+        check_integer(f"the number of rows for {name}", count, at_least=0)
     if not isinstance(table["target"], dict):
         raise ConfigError("its target must be an object")
     encoder, target = Encoder.from_configuration(table["encoder"]), Target.find(table["target"])
@@ -317,4 +336,4 @@ def _read_table_part(
     if not isinstance(target, ClassTarget | NumberTarget):
         raise ConfigError("its target must be classes or a number")
     report = None if table["test"] is None else Report.from_dict(table["test"])
-    return encoder, target, History.from_facts(table["validated"]), report
+    return encoder, target, History.from_facts(table["validated"]), report, rows

@@ -22,3 +22,8 @@ def pick(name: str) -> Engine:
     if name not in ENGINES:
         raise ConfigError(f"there is no engine {name!r}", one_of(name, ["auto", *ENGINES]))
     return ENGINES[name]
+
+
+def explain() -> tuple[str, str]:
+    """Return the engine that "auto" picks, and why."""
+    return "reference", "it is the only engine of this version"

@@ -20,10 +20,8 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
     Raises:
         FileError: if the folder is missing or not writable, or the disk is full.
     """
-    target = Path(path)
-    if target.is_dir():
-        raise FileError(f"cannot write {target}: it is a folder", "give the name of a file")
-    temporary = ""
+    check_writable(path)
+    target, temporary = Path(path), ""
     try:
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
@@ -39,6 +37,17 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise `FileError` now if a file could not be written to `path`, before long work is done for it."""
+    target = Path(path)
+    if target.is_dir():
+        raise FileError(f"cannot write {target}: it is a folder", "give the name of a file")
+    try:
+        tempfile.TemporaryFile(dir=target.parent).close()
+    except OSError as error:
+        raise FileError(f"cannot write {target}: {error.strerror or error}", "choose another folder") from error
 
 
 def _umask() -> int:

@@ -144,7 +144,7 @@ def advice(history: History, report: Report | None) -> str:
     curve = history.validation_loss
     if len(curve) >= 10:
         best = int(np.argmin(curve))
-        if curve[-1] > 1.1 * curve[best] and history.loss[-1] < 0.8 * history.loss[best]:
+        if curve[-1] - curve[best] > 0.03 * curve[0] and history.loss[-1] < 0.8 * history.loss[best]:
             return (
                 f"It began to overfit after epoch {best + 1}: more rows, more dropout or fewer units may help."
             )

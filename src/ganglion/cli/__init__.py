@@ -1,0 +1,46 @@
+"""The command line: a thin skin on `TableModel`.
+
+It exits with 0 when the job was done, 1 when it failed, 2 for bad use, and never shows a traceback
+unless `--debug` is given.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import cyclopts
+
+from ganglion.cli.commands import app
+from ganglion.errors import ConfigError, GanglionError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command, given in `arguments` or on the command line, and exit."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        app(words, exit_on_error=False, print_error=False)
+    except cyclopts.CycloptsError as error:
+        _fail(2, " ".join(str(error).split()), "ganglion --help", debug)
+    except GanglionError as error:
+        _fail(2 if isinstance(error, ConfigError) else 1, error.message, error.hint, debug)
+    except KeyboardInterrupt:
+        _fail(130, "interrupted", "", debug)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone, which is their right
+        sys.exit(0)
+    except MemoryError:
+        _fail(1, "the memory of this machine is not enough for that", "use fewer rows or units", debug)
+    except Exception as error:  # noqa: BLE001  # a defect of ours: one line for people, all of it for --debug
+        hint = "this is a defect in ganglion; run again with --debug and report what it prints"
+        _fail(1, f"unexpected {type(error).__name__}: {error}", hint, debug)
+
+
+def _fail(code: int, message: str, hint: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    sys.stderr.write(f"ganglion: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+    sys.exit(code)

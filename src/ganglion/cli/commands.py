@@ -1,0 +1,380 @@
+"""The commands: what each takes, calls and prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import cyclopts
+from cyclopts import Parameter
+
+import ganglion
+from ganglion.errors import ConfigError, FileError, GanglionNotice, load, one_of
+
+app = cyclopts.App(
+    name="ganglion",
+    help="Small and medium neural networks on an ordinary computer.",
+    version=ganglion.__version__,
+    help_format="plaintext",
+)
+
+NOT_NEGATIVE = Parameter(negative="")
+Flag = Annotated[bool, NOT_NEGATIVE]
+Names = Annotated[list[str], Parameter(consume_multiple=False, negative="")]
+
+
+@app.command
+def demo(
+    name: str = "digits",
+    /,
+    *,
+    seed: int = 0,
+    save_table: Path | None = None,
+    out: Path | None = None,
+    json: Flag = False,
+) -> None:
+    """Train on a table that comes with the package, and show everything.
+
+    Parameters
+    ----------
+    name
+        digits, iris, breast-cancer, diabetes, spiral or xor.
+    seed
+        Another seed, another split and another start.
+    save_table
+        Also write the table to this file, to try the other commands on.
+    out
+        Write the model to this file.
+    json
+        Print one JSON object instead.
+    """
+    examples = load("ganglion.tables.examples")
+    example, table = examples.example_table(name)
+    said = [example.title, f"source: {example.source}"]
+    if save_table is not None:
+        _write_table(table, save_table)
+        said.append(f"table written to {save_table}")
+    _train(table, example.name, example.target, said, out, json, seed=seed)
+
+
+@app.command
+def train(
+    table: Path,
+    /,
+    *,
+    target: str,
+    out: Path | None = None,
+    hidden: str = "128,64",
+    activation: str = "relu",
+    task: str = "auto",
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    dropout: float | None = None,
+    optimizer: str = "adamw",
+    learning_rate: float | None = None,
+    validation: float = 0.2,
+    test: float = 0.2,
+    balanced: Flag = False,
+    drop: Names = [],  # noqa: B006  # read only
+    category: Names = [],  # noqa: B006
+    scaling: str = "standard",
+    seed: int = 0,
+    engine: str = "auto",
+    json: Flag = False,
+) -> None:
+    """Train a model to predict one column of a table from the others.
+
+    Parameters
+    ----------
+    table
+        CSV, TSV, Parquet, JSON lines or Arrow.
+    target
+        The column to predict.
+    out
+        Where the model goes; by default the table's name with .safetensors, in this folder.
+    hidden
+        Units of each hidden layer, separated by commas; "" for none.
+    activation
+        Of the hidden layers: relu, tanh, gelu ...
+    task
+        classification or regression; by default guessed from the target.
+    epochs
+        Passes over the rows; by default 60, fewer for large tables.
+    batch_size
+        Rows for each update; by default 32, more for large tables.
+    dropout
+        By default 0.3, less for large tables.
+    optimizer
+        sgd, rmsprop, adagrad, adam, adamw, lion or lbfgs.
+    learning_rate
+        The highest of a one-cycle schedule; 0.005 by default.
+    validation
+        The share of the rows to learn from that validates; 0 for none.
+    test
+        The share of all rows kept for the test; 0 for none.
+    balanced
+        Let every class weigh the same in all, however rare.
+    drop
+        A column not to use; may be given again.
+    category
+        A column of numbers to be read as categories; may be given again.
+    scaling
+        Of numbers: standard, or robust where values are wild.
+    seed
+        Decides everything random.
+    engine
+        auto or reference.
+    json
+        Print one JSON object instead.
+    """
+    path = Path(table.stem.removesuffix(".csv") + ".safetensors") if out is None else out
+    _train(
+        table,
+        table.name,
+        target,
+        [],
+        path,
+        json,
+        hidden=_units(hidden),
+        activation=activation,
+        task=task,
+        epochs=epochs,
+        batch_size=batch_size,
+        dropout=dropout,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        validation=validation,
+        test=test,
+        class_weight="balanced" if balanced else None,
+        drop=drop,
+        categories=category,
+        scaling=scaling,
+        seed=seed,
+        engine=engine,
+    )
+
+
+@app.command
+def predict(model: Path, table: Path, /, *, out: Path | None = None, probabilities: Flag = False) -> None:
+    """Answer for each row of a table, in order.
+
+    Parameters
+    ----------
+    model
+        A file that train wrote.
+    table
+        With the columns that the model learned from.
+    out
+        A .csv, .tsv, .parquet, .jsonl or .arrow file; by default CSV is printed.
+    probabilities
+        One more column for each class.
+    """
+    if out is not None:
+        _writer(out)
+        load("ganglion.files.atomic").check_writable(out)
+    with _notes() as said:
+        answers = ganglion.TableModel.load(model).predict(table)
+    for note in said:
+        sys.stderr.write(f"note: {note}\n")
+    answers = answers if probabilities else answers.select("prediction")
+    if out is None:
+        sys.stdout.write(answers.write_csv())
+    else:
+        _write_table(answers, out)
+        _say(f"{answers.height:,} answers written to {out}")
+
+
+@app.command
+def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
+    """Judge a model on a table that holds the target too, beside the trivial answer.
+
+    Parameters
+    ----------
+    model
+        A file that train wrote.
+    table
+        Rows that the model has not learned from.
+    json
+        Print one JSON object instead.
+    """
+    with _notes() as said:
+        report = ganglion.TableModel.load(model).evaluate(table)
+    if json:
+        _say_json(report.to_dict() | {"notes": said})
+        return
+    for note in said:
+        _say(f"note: {note}")
+    _say(load("ganglion.cli.pages").report_page(report))
+
+
+@app.command
+def show(model: Path, /, *, json: Flag = False) -> None:
+    """Show a model: its columns, its network, how it was trained and how good it is.
+
+    Parameters
+    ----------
+    model
+        A file that train, or Network.save, wrote.
+    json
+        Print one JSON object instead.
+    """
+    pages = load("ganglion.cli.pages")
+    try:
+        found = ganglion.TableModel.load(model)
+    except FileError as error:
+        if "without a table" not in error.message:
+            raise
+        network = ganglion.Network.load(model)
+        if json:
+            _say_json(network.architecture.configuration() | {"training": network.facts})
+            return
+        network.summary()
+        return
+    if json:
+        _say_json(pages.facts(found))
+        return
+    _say(f"{model.name}: {found.target.task} of {found.target.column!r}")
+    _say(pages.columns_page(found))
+    _say(f"\n{found.network.describe()}\n")
+    facts = found.network.facts
+    if facts:
+        optimizer = facts["optimizer"]["name"] if facts["optimizer"] else "an optimizer of your own"
+        loss = facts["loss"]["name"] if facts["loss"] else "a loss of your own"
+        versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+        _say(
+            f"trained on {facts['rows']:,} rows with {optimizer}, {loss}, batches of "
+            f"{facts['batch_size']}, seed {found.network.seed} ({versions})"
+        )
+    _say(pages.run_page(found))
+    if found.report is not None:
+        _say("\n" + pages.report_page(found.report))
+    _say(f"\n{found.advice}")
+
+
+@app.command
+def info(*, json: Flag = False) -> None:
+    """Show versions, the engine in use and why, and the processor.
+
+    Parameters
+    ----------
+    json
+        Print one JSON object instead.
+    """
+    engine, why = load("ganglion.engines").explain()
+    metadata = load("importlib.metadata")
+    facts = {
+        "ganglion": ganglion.__version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("numpy", "polars", "safetensors")},
+        "engine": f"{engine}: {why}",
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+    }
+    if json:
+        _say_json(facts)
+        return
+    for name, value in facts.items():
+        _say(f"{name:<12}  {value}")
+
+
+def _train(
+    table: Any, title: str, target: str, said: list[str], out: Path | None, as_json: bool, **settings: Any
+) -> None:
+    """Train, print and save: what `demo` and `train` have in common."""
+    pages, atomic = load("ganglion.cli.pages"), load("ganglion.files.atomic")
+    if out is not None:
+        atomic.check_writable(out)
+
+    def announce(model: ganglion.TableModel) -> None:
+        if not as_json:
+            _say("\n".join([title, *said, "", pages.columns_page(model), "", pages.network_page(model)]))
+
+    with _notes() as notes:
+        model = ganglion.TableModel.train(
+            table, target, announce=announce, progress=not as_json, **settings
+        )
+    if out is not None:
+        model.save(out)
+    if as_json:
+        _say_json(pages.facts(model) | {"notes": notes, "model": None if out is None else str(out)})
+        return
+    counts = model.rows
+    _say(
+        f"{counts['train']:,} rows to learn from, {counts['validation']:,} to validate, "
+        f"{counts['test']:,} for the test"
+    )
+    for note in notes:
+        _say(f"note: {note}")
+    _say("\n" + pages.run_page(model))
+    if model.report is not None:
+        _say("\n" + pages.report_page(model.report))
+    _say(f"\n{model.advice}")
+    if out is not None:
+        _say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB)")
+
+
+def _units(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(",") if word.strip())
+    except ValueError as error:
+        raise ConfigError(
+            f"--hidden must be whole numbers separated by commas, got {text!r}", "such as --hidden 64,32"
+        ) from error
+
+
+def _writer(path: Path) -> Callable[[Any, BinaryIO], object]:
+    writers: dict[str, Callable[[Any, BinaryIO], object]] = {
+        ".csv": lambda table, file: table.write_csv(file),
+        ".tsv": lambda table, file: table.write_csv(file, separator="\t"),
+        ".parquet": lambda table, file: table.write_parquet(file),
+        ".jsonl": lambda table, file: table.write_ndjson(file),
+        ".arrow": lambda table, file: table.write_ipc(file),
+    }
+    ending = path.suffix.lower()
+    if ending not in writers:
+        raise ConfigError(f"cannot tell what kind of table {path.name} is to be", one_of(ending, writers))
+    return writers[ending]
+
+
+def _write_table(table: Any, path: Path) -> None:
+    write = _writer(path)
+    load("ganglion.files.atomic").write_atomically(path, lambda file: write(table, file))
+
+
+@contextmanager
+def _notes() -> Iterator[list[str]]:
+    """Collect the notices of what runs inside, in order and without repeating any."""
+    found: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GanglionNotice)
+        yield found
+    for warning in caught:
+        if not issubclass(warning.category, GanglionNotice):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif str(warning.message) not in found:
+            found.append(str(warning.message))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _say_json(facts: dict[str, Any]) -> None:
+    _say(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or "unknown"
