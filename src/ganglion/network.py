@@ -87,7 +87,7 @@ class Network:
 
     @property
     def dtype(self) -> str:
-        """"float32" or "float64"."""
+        """The type of all numbers, float32 or float64."""
         return self._dtype.name
 
     @property
@@ -279,15 +279,17 @@ class Network:
 
     def to_model(self) -> Model:
         """Return what a model file of this network holds."""
-        return Model(
-            self._architecture, self._parameters, self._state, self._seed, self._history, self.facts
-        )
+        return Model(self._architecture, self._parameters, self._state, self._seed, self._history, self.facts)
 
     @classmethod
     def from_model(cls, model: Model, engine: str = "auto") -> Self:
         """Return the network that a model file holds."""
         network = cls(
-            model.architecture.layers, model.architecture.inputs, model.seed, model.parameters.dtype.name, engine
+            model.architecture.layers,
+            model.architecture.inputs,
+            model.seed,
+            model.parameters.dtype.name,
+            engine,
         )
         network._parameters[...], network._state[...] = model.parameters, model.state
         network._history, network._facts = model.history, model.facts

@@ -13,7 +13,15 @@ import polars as pl
 
 from ganglion.core.layers import Dense, Dropout, Layer
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, check_integer, check_number
+from ganglion.errors import (
+    ConfigError,
+    DataError,
+    FileError,
+    GanglionError,
+    GanglionNotice,
+    check_integer,
+    check_number,
+)
 from ganglion.files.model_file import read_model, write_model
 from ganglion.network import Network
 from ganglion.tables.encode import Encoder, require_column

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except MemoryError:
         _fail(1, "the memory of this machine is not enough for that", "use fewer rows or units", debug)
-    except Exception as error:  # noqa: BLE001  # a defect of ours: one line for people, all of it for --debug
+    except Exception as error:  # a defect of ours: one line for people, all of it for --debug
         hint = "this is a defect in ganglion; run again with --debug and report what it prints"
         _fail(1, f"unexpected {type(error).__name__}: {error}", hint, debug)
 

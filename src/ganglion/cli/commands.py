@@ -298,9 +298,7 @@ def _train(
             _say("\n".join([title, *said, "", pages.columns_page(model), "", pages.network_page(model)]))
 
     with _notes() as notes:
-        model = ganglion.TableModel.train(
-            table, target, announce=announce, progress=not as_json, **settings
-        )
+        model = ganglion.TableModel.train(table, target, announce=announce, progress=not as_json, **settings)
     if out is not None:
         model.save(out)
     if as_json:

@@ -151,12 +151,22 @@ class ELU(Activation):
 
     name = "elu"
     formula, derivative = "z if z > 0 else alpha * (exp(z) - 1)", "1 if z > 0 else a + alpha"
-    range, smooth, zero_centered, saturates = (-1.0, INFINITY), True, False, True
+    zero_centered, saturates = False, True
     use = "hidden layers, smoother than ReLU"
     initializer = "he_uniform"
 
     def __post_init__(self) -> None:
         check_number("alpha", self.alpha, above=0)
+
+    @property
+    def range(self) -> tuple[float, float]:  # type: ignore[override]
+        """From minus alpha upward."""
+        return (-self.alpha, INFINITY)
+
+    @property
+    def smooth(self) -> bool:  # type: ignore[override]
+        """Only with alpha = 1 does the derivative have no jump at 0."""
+        return self.alpha == 1
 
     def forward(self, z: Array) -> Array:
         return np.where(z > 0, z, self.alpha * np.expm1(np.minimum(z, 0)))
@@ -182,7 +192,8 @@ class SELU(Activation):
     scale: ClassVar[float] = 1.0507009873554804934193349852946
 
     def forward(self, z: Array) -> Array:
-        return self.scale * np.where(z > 0, z, self.alpha * np.expm1(np.minimum(z, 0)))
+        with np.errstate(over="ignore"):  # only the very largest z, for which infinity is right
+            return self.scale * np.where(z > 0, z, self.alpha * np.expm1(np.minimum(z, 0)))
 
     def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
         return grad_a * (self.scale * np.where(z > 0, 1, self.alpha * np.exp(np.minimum(z, 0))))

@@ -76,9 +76,7 @@ def as_array(what: str, values: Any) -> Array:
                 f"{what} must hold numbers, got {text} ({type(value).__name__}) in row {row}",
                 "for columns of words or mixed kinds use gg.TableModel",
             ) from None
-    raise DataError(
-        f"{what} must hold numbers, got {raw.dtype}", "for words and dates use gg.TableModel"
-    )
+    raise DataError(f"{what} must hold numbers, got {raw.dtype}", "for words and dates use gg.TableModel")
 
 
 def as_weight(weight: Any, rows: int, dtype: np.dtype[Any]) -> Array | None:

@@ -75,7 +75,10 @@ class ReferenceEngine:
                 change = optimizer.change(gradient, run.slots, run.update, rate, run.parameters)
                 if optimizer.weight_decay:
                     change += (rate * optimizer.weight_decay) * (run.parameters * architecture.penalized)
-                if not math.isfinite(float(change @ change)) and not np.isfinite(run.parameters - change).all():
+                if (
+                    not math.isfinite(float(change @ change))
+                    and not np.isfinite(run.parameters - change).all()
+                ):
                     return done._replace(failure="weight")
                 run.parameters -= change
                 run.regularization.limit(architecture, run.parameters)

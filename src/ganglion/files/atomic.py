@@ -47,7 +47,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     try:
         tempfile.TemporaryFile(dir=target.parent).close()
     except OSError as error:
-        raise FileError(f"cannot write {target}: {error.strerror or error}", "choose another folder") from error
+        raise FileError(
+            f"cannot write {target}: {error.strerror or error}", "choose another folder"
+        ) from error
 
 
 def _umask() -> int:

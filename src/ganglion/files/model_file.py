@@ -107,33 +107,35 @@ def read_model(path: str | os.PathLike[str]) -> Model:
             raise FileError(f"a model must be an ordinary file, {path} is not", NOT_OURS)
         with open(path, "rb") as file:
             return _parse(file, os.fstat(file.fileno()).st_size)
-    except _Damage as damage:
-        raise FileError(f"{Path(path).name} is not a model file, or is damaged: {damage}", NOT_OURS) from damage
+    except _DamageError as damage:
+        raise FileError(
+            f"{Path(path).name} is not a model file, or is damaged: {damage}", NOT_OURS
+        ) from damage
     except OSError as error:
         if isinstance(error, FileError):
             raise
         raise FileError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-class _Damage(Exception):
+class _DamageError(Exception):
     """What is wrong with a file, in words."""
 
 
 def _parse(file: BinaryIO, size: int) -> Model:
     if size > MAXIMUM_BYTES:
-        raise _Damage(f"it has {size} bytes, a model file has at most 2 GiB")
+        raise _DamageError(f"it has {size} bytes, a model file has at most 2 GiB")
     prefix = file.read(8)
     length = int.from_bytes(prefix, "little")
     if not 2 <= length <= min(MAXIMUM_HEADER_BYTES, size - 8):
-        raise _Damage("its header has no sensible length")
+        raise _DamageError("its header has no sensible length")
     raw_header = file.read(length)
     header = _json(raw_header)
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or set(metadata) != {"ganglion", "sha256"}:
-        raise _Damage("it carries no ganglion description")
+        raise _DamageError("it carries no ganglion description")
     text = metadata["ganglion"]
     if not isinstance(text, str):
-        raise _Damage("its description is not text")
+        raise _DamageError("its description is not text")
     description = _json(text.encode("utf-8", "surrogatepass"))
     version = description.get("format")
     if type(version) is int and version > FORMAT:
@@ -142,18 +144,18 @@ def _parse(file: BinaryIO, size: int) -> Model:
             "upgrade ganglion",
         )
     if type(version) is not int or version != FORMAT:
-        raise _Damage(f"its format is {version!r}")
+        raise _DamageError(f"its format is {version!r}")
     _keys(description, {"format", "network", "training"}, {"table"})
     _keys(description["network"], {"inputs", "layers", "seed"}, set())
     architecture, seed = _network(description["network"])
     dtype = _check_tensors(header, architecture, size - 8 - length)
     numbers = file.read(size - 8 - length)
     if metadata["sha256"] != _checksum(text, numbers):
-        raise _Damage("its checksum does not match")
+        raise _DamageError("its checksum does not match")
     try:
         tensors = safetensors.numpy.load(prefix + raw_header + numbers)
     except safetensors.SafetensorError as error:
-        raise _Damage(str(error)) from error
+        raise _DamageError(str(error)) from error
     vectors = []
     for entries, count in (
         (architecture.parameters, architecture.size),
@@ -163,13 +165,11 @@ def _parse(file: BinaryIO, size: int) -> Model:
         for entry in entries:
             entry.of(vector)[...] = tensors[entry.name]
         if not np.isfinite(vector).all():
-            raise _Damage("a weight is not finite")
+            raise _DamageError("a weight is not finite")
         vectors.append(vector)
     history, facts = _training(description["training"])
     table = description.get("table")
-    return Model(
-        architecture, *vectors, seed, history, facts, None if table is None else _object(table)
-    )
+    return Model(architecture, *vectors, seed, history, facts, None if table is None else _object(table))
 
 
 def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:
@@ -181,48 +181,48 @@ def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:
                 kind.find(_object(facts[key]))
         return History.from_facts(training["history"]), facts
     except GanglionError as error:
-        raise _Damage(f"its facts are not those of a training: {error.message}") from error
+        raise _DamageError(f"its facts are not those of a training: {error.message}") from error
 
 
 def _network(network: Mapping[str, Any]) -> tuple[Architecture, int]:
     inputs, layers, seed = network["inputs"], network["layers"], network["seed"]
     if not isinstance(inputs, list) or not isinstance(layers, list) or len(layers) > MAXIMUM_LAYERS:
-        raise _Damage("its network is not described by lists")
+        raise _DamageError("its network is not described by lists")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
-        raise _Damage(f"its seed is {seed!r}")
+        raise _DamageError(f"its seed is {seed!r}")
     try:
         return Architecture([Layer.find(_object(layer)) for layer in layers], inputs), seed
     except GanglionError as error:
-        raise _Damage(f"its network cannot be built: {error.message}") from error
+        raise _DamageError(f"its network cannot be built: {error.message}") from error
 
 
 def _check_tensors(header: Mapping[str, Any], architecture: Architecture, size: int) -> np.dtype[Any]:
     """Return the one dtype of all tensors, after comparing every tensor with the architecture."""
     expected = {e.name: e for e in (*architecture.parameters, *architecture.state)}
     if set(header) != set(expected):
-        raise _Damage("its tensors are not those of its network")
+        raise _DamageError("its tensors are not those of its network")
     kinds = {_object(tensor).get("dtype") for tensor in header.values()}
     kind = kinds.pop() if len(kinds) == 1 else "F32" if not kinds else None
     if kind not in DTYPES:
-        raise _Damage("its tensors are not all float32 or all float64")
+        raise _DamageError("its tensors are not all float32 or all float64")
     places = []
     for name, tensor in header.items():
         _keys(tensor, {"dtype", "shape", "data_offsets"}, set())
         entry, offsets = expected[name], tensor["data_offsets"]
         bytes_needed = (entry.stop - entry.start) * DTYPES[kind].itemsize
         if tensor["shape"] != list(entry.shape):
-            raise _Damage(f"tensor {name} has shape {tensor['shape']}, its network needs {entry.shape}")
+            raise _DamageError(f"tensor {name} has shape {tensor['shape']}, its network needs {entry.shape}")
         if (
             not isinstance(offsets, list)
             or not all(type(place) is int for place in offsets)
             or len(offsets) != 2
             or offsets[1] - offsets[0] != bytes_needed
         ):
-            raise _Damage(f"tensor {name} has the wrong place")
+            raise _DamageError(f"tensor {name} has the wrong place")
         places.append((offsets[0], offsets[1]))
     ends = [0, *(end for _, end in sorted(places))]
     if [start for start, _ in sorted(places)] != ends[:-1] or ends[-1] != size:
-        raise _Damage("its tensors leave gaps, overlap or are cut short")
+        raise _DamageError("its tensors leave gaps, overlap or are cut short")
     return DTYPES[kind]
 
 
@@ -230,31 +230,31 @@ def _json(data: bytes) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) != len(pairs):
-            raise _Damage("a key stands twice in one object")
+            raise _DamageError("a key stands twice in one object")
         return result
 
     def refuse(constant: str) -> None:
-        raise _Damage(f"a number is {constant}")
+        raise _DamageError(f"a number is {constant}")
 
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise _Damage("its description is not JSON") from error
+        raise _DamageError("its description is not JSON") from error
     return _object(value)
 
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _Damage("something that should be an object is not")
+        raise _DamageError("something that should be an object is not")
     return value
 
 
 def _keys(value: Any, needed: set[str], optional: set[str]) -> None:
     found = set(_object(value))
     if missing := sorted(needed - found):
-        raise _Damage(f"{missing[0]!r} is missing")
+        raise _DamageError(f"{missing[0]!r} is missing")
     if unknown := sorted(found - needed - optional):
-        raise _Damage(f"{unknown[0]!r} is not known")
+        raise _DamageError(f"{unknown[0]!r} is not known")
 
 
 def _checksum(text: str, numbers: bytes) -> str:
@@ -263,9 +263,7 @@ def _checksum(text: str, numbers: bytes) -> str:
     return digest.hexdigest()
 
 
-def _sections(
-    architecture: Architecture, parameters: Array, state: Array
-) -> list[tuple[list[Entry], Array]]:
+def _sections(architecture: Architecture, parameters: Array, state: Array) -> list[tuple[list[Entry], Array]]:
     return [(architecture.parameters, parameters), (architecture.state, state)]
 
 

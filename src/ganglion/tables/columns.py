@@ -65,7 +65,7 @@ def to_numbers(values: pl.Series) -> pl.Series:
     """
     if values.dtype == pl.Duration:
         return values.dt.total_microseconds().cast(pl.Float64) / 1e6
-    if values.dtype == pl.String or values.dtype == pl.Boolean or values.dtype.is_numeric():
+    if values.dtype in (pl.String, pl.Boolean) or values.dtype.is_numeric():
         numbers = values.cast(pl.Float64, strict=False)
     else:
         raise DataError(f"column {values.name!r} must hold numbers, got {_dtype(values)}")
@@ -156,9 +156,8 @@ class BooleanColumn(Column):
 
     def encode(self, values: pl.Series) -> Encoded:
         notes = _missing(values, "neither true nor false")
-        if values.dtype == pl.Boolean:
-            numbers = values.cast(pl.Float64) * 2 - 1
-        elif values.dtype.is_numeric() and values.drop_nulls().is_in([0, 1]).all():
+        zero_or_one = values.dtype.is_numeric() and values.drop_nulls().is_in([0, 1]).all()
+        if values.dtype == pl.Boolean or zero_or_one:
             numbers = values.cast(pl.Float64) * 2 - 1
         else:
             text = values.cast(pl.String, strict=False).str.to_lowercase()

@@ -15,7 +15,9 @@ from ganglion.errors import ConfigError, DataError, one_of
 from ganglion.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn, as_text
 
 FEW = 20
-IDENTIFIER_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key|index|row|rownum|nr|no)$|^unnamed|^$", re.IGNORECASE)
+IDENTIFIER_NAME = re.compile(
+    r"(^|[_\W])(id|uuid|guid|key|index|row|rownum|nr|no)$|^unnamed|^$", re.IGNORECASE
+)
 MAXIMUM_FEATURES = 100_000
 
 
@@ -70,7 +72,9 @@ class Encoder:
             raise DataError(f"no column is left to learn from ({why or 'the table has no other column'})")
         encoder = cls(tuple(columns), left_out)
         if len(encoder.features) > MAXIMUM_FEATURES:
-            raise DataError(f"the columns become {len(encoder.features)} numbers, more than {MAXIMUM_FEATURES}")
+            raise DataError(
+                f"the columns become {len(encoder.features)} numbers, more than {MAXIMUM_FEATURES}"
+            )
         return encoder
 
     @property

@@ -71,7 +71,9 @@ class Report:
         """
 
         def numbers(values: Any) -> dict[str, float]:
-            if not isinstance(values, dict) or not all(v is None or type(v) is float for v in values.values()):
+            if not isinstance(values, dict) or not all(
+                v is None or type(v) is float for v in values.values()
+            ):
                 raise DataError("a report must hold numbers by name")
             return {name: math.nan if value is None else value for name, value in values.items()}
 
@@ -137,16 +139,18 @@ def advice(history: History, report: Report | None) -> str:
         gap = report.metrics["accuracy"] - report.metrics["balanced_accuracy"]
         if gap > 0.1:
             return (
-                f"Rare classes are found less often (balanced accuracy {report.metrics['balanced_accuracy']:.3g} "
-                f"against accuracy {report.metrics['accuracy']:.3g}): look at the confusion matrix, and try "
-                f"balanced class weights."
+                f"Rare classes are found less often (balanced accuracy "
+                f"{report.metrics['balanced_accuracy']:.3g} against accuracy "
+                f"{report.metrics['accuracy']:.3g}): look at the confusion matrix, and try balanced "
+                f"class weights."
             )
     curve = history.validation_loss
     if len(curve) >= 10:
         best = int(np.argmin(curve))
         if curve[-1] - curve[best] > 0.03 * curve[0] and history.loss[-1] < 0.8 * history.loss[best]:
             return (
-                f"It began to overfit after epoch {best + 1}: more rows, more dropout or fewer units may help."
+                f"It began to overfit after epoch {best + 1}: more rows, more dropout or fewer units "
+                f"may help."
             )
         if best >= len(curve) - 2 and curve[-1] < 0.97 * curve[-max(len(curve) // 10, 2)]:
             return "The validation loss was still falling at the end: more epochs may help."

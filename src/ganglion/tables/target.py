@@ -199,4 +199,3 @@ def fit_target(values: pl.Series, task: str = "auto") -> ClassTarget | NumberTar
             if whole and few and len(known) <= max(2, len(values) // 5):
                 task = "classification"
     return ClassTarget.fit(values) if task == "classification" else NumberTarget.fit(values)
-

@@ -129,7 +129,7 @@ class InverseScaling(Schedule):
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Down along half a cosine, after a linear warm-up, again and again if asked (Loshchilov and Hutter, 2016).
+    """Down along half a cosine, after a linear warm-up (Loshchilov and Hutter, 2016).
 
     Within a cycle at share s: final + (1 - final) * (1 + cos(pi * s)) / 2, times `learning_rate`.
 
@@ -167,9 +167,7 @@ class CosineDecay(Schedule):
                 break
             since, length = since - length, length * self.stretch
         share = min(since / length, 1.0)
-        return self.learning_rate * (
-            self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * share))
-        )
+        return self.learning_rate * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * share)))
 
 
 @dataclass(frozen=True)

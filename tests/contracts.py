@@ -1,0 +1,513 @@
+"""Every activation, loss, layer, initializer and optimizer, once, and the checks that all of a kind pass.
+
+To test a new part, add one entry to the list of its kind; `test_lists_are_complete` fails until then.
+Values worked out by hand stand beside each entry. Names of PyTorch's counterparts are compared by the
+tests marked `peers`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from numeric import numeric_gradient, relative_error
+
+import ganglion as gg
+from ganglion.core.architecture import Architecture
+from ganglion.core.initializers import fans
+from ganglion.core.layers import Context
+from ganglion.core.part import Part
+
+E = math.e
+LN2 = math.log(2)
+SPREAD = np.random.default_rng(0).uniform(-4, 4, (5, 4))
+POINTS = np.where(
+    np.abs(np.abs(SPREAD) % 1) < 0.02, SPREAD + 0.05, SPREAD
+)  # away from kinks at whole numbers
+
+
+@dataclass
+class ActivationCase:
+    part: gg.Activation
+    values: dict[float, float]
+    low: float  # the limit at minus infinity
+    high: float  # the limit at infinity
+    torch: str = ""
+    torch_settings: dict[str, Any] = field(default_factory=dict)
+    torch_precision: float = 1e-14
+
+
+ACTIVATIONS = [
+    ActivationCase(gg.Identity(), {-2: -2, 3: 3}, -math.inf, math.inf),
+    ActivationCase(gg.Sigmoid(), {0: 0.5, LN2: 2 / 3, -LN2: 1 / 3}, 0, 1, "sigmoid"),
+    ActivationCase(gg.Tanh(), {0: 0, LN2: 0.6}, -1, 1, "tanh"),
+    ActivationCase(gg.ReLU(), {-2: 0, 0: 0, 3: 3}, 0, math.inf, "relu"),
+    ActivationCase(gg.LeakyReLU(), {-2: -0.02, 3: 3}, -math.inf, math.inf, "leaky_relu"),
+    ActivationCase(gg.LeakyReLU(0.2), {-2: -0.4}, -math.inf, math.inf, "leaky_relu", {"negative_slope": 0.2}),
+    ActivationCase(gg.ELU(), {-LN2: -0.5, 3: 3}, -1, math.inf, "elu"),
+    ActivationCase(gg.ELU(2.0), {-LN2: -1.0}, -2, math.inf, "elu", {"alpha": 2.0}),
+    ActivationCase(
+        gg.SELU(), {-LN2: -0.8790496704, 1: 1.0507009873554805}, -1.7580993408473766, math.inf, "selu"
+    ),
+    ActivationCase(
+        gg.GELU(), {0: 0, 1: 0.8413447460685429, -3: -3 * 0.0013498980316300933}, 0, math.inf, "gelu"
+    ),
+    ActivationCase(
+        gg.GELUTanh(), {0: 0, 1: 0.8411919906082768}, 0, math.inf, "gelu", {"approximate": "tanh"}
+    ),
+    ActivationCase(gg.SiLU(), {0: 0, LN2: LN2 * 2 / 3}, 0, math.inf, "silu"),
+    ActivationCase(gg.Mish(), {0: 0, math.log(E - 1): math.log(E - 1) * math.tanh(1)}, 0, math.inf, "mish"),
+    ActivationCase(gg.Softplus(), {0: LN2, math.log(E - 1): 1}, 0, math.inf, "softplus"),
+    ActivationCase(
+        gg.HardSigmoid(), {-3: 0, 0: 0.5, 1.5: 0.75, 4: 1}, 0, 1, "hardsigmoid", {}, 1e-7
+    ),  # its 1/6 is float32
+    ActivationCase(gg.Exp(), {0: 1, LN2: 2}, 0, math.inf, "exp"),
+    ActivationCase(gg.Softmax(), {}, 0, 1, "softmax", {"dim": -1}),
+    ActivationCase(gg.LogSoftmax(), {}, -math.inf, 0, "log_softmax", {"dim": -1}),
+]
+ROWWISE = ("softmax", "log_softmax")
+
+
+def ids(cases: list[Any]) -> list[str]:
+    return [f"{case.part.name}-{number}" for number, case in enumerate(cases)]
+
+
+each_activation = pytest.mark.parametrize("case", ACTIVATIONS, ids=ids(ACTIVATIONS))
+
+
+@each_activation
+def test_activation_values_worked_by_hand(case: ActivationCase) -> None:
+    for z, a in case.values.items():
+        assert case.part.forward(np.array([[float(z)]])) == pytest.approx(a, rel=1e-9, abs=1e-15)
+
+
+@each_activation
+def test_activation_backward_is_the_derivative(case: ActivationCase) -> None:
+    direction = np.random.default_rng(1).normal(size=POINTS.shape)
+    got = case.part.backward(direction, POINTS, case.part.forward(POINTS))
+    expected = numeric_gradient(lambda z: float((case.part.forward(z) * direction).sum()), POINTS)
+    assert relative_error(got, expected) <= 1e-7
+
+
+@each_activation
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_activation_keeps_dtype_and_stands_extremes(case: ActivationCase, dtype: type) -> None:
+    big, tiny = np.finfo(dtype).max, np.finfo(dtype).smallest_subnormal
+    sizes = np.array([0, tiny, 1e-5, 1, 3, 20, 50, 100, 1e4, 1e30, big, np.inf], dtype=dtype)
+    z = np.concatenate([-sizes[::-1], sizes])
+    if case.part.name in ROWWISE:
+        z = np.stack([z, z[::-1]], axis=1)
+    a = case.part.forward(z)
+    assert a.dtype == dtype
+    assert not np.isnan(a).any()
+    low, high = case.part.range
+    assert (a >= dtype(low) - 1e-6).all()
+    assert (a <= dtype(high)).all()
+    assert a.flat[0] == pytest.approx(case.low)
+    assert a.flat[-2 if case.part.name in ROWWISE else -1] == pytest.approx(case.high)
+    finite = np.isfinite(a) & np.isfinite(z)
+    grad = case.part.backward(np.ones_like(z), z, a)
+    assert grad.dtype == dtype
+    assert not np.isnan(grad[finite]).any()
+
+
+@each_activation
+def test_activation_facts_are_true(case: ActivationCase) -> None:
+    part = case.part
+    assert part.formula
+    assert part.derivative
+    assert part.use
+    gg.Initializer.find(part.initializer)
+    if part.name in ROWWISE:
+        return
+    z = np.linspace(-30, 30, 60_001)
+    slope = part.backward(np.ones_like(z), z, part.forward(z))
+    ends = np.abs(slope[[0, -1]])
+    assert part.saturates == bool(ends.min() < 1e-6)
+    assert part.can_die == bool((slope[(-8 < z) & (z < -7)] == 0).all())
+    if part.name != "exp":
+        assert part.smooth == bool(np.abs(np.diff(slope)).max() < 0.01)
+
+
+@each_activation
+def test_activation_does_not_write_its_inputs(case: ActivationCase) -> None:
+    z, grad = POINTS.copy(), np.ones_like(POINTS)
+    a = case.part.forward(z)
+    before = a.copy()
+    case.part.backward(grad, z, a)
+    assert (z == POINTS).all()
+    assert (a == before).all()
+    assert (grad == 1).all()
+
+
+@each_activation
+@pytest.mark.peers
+def test_activation_equals_pytorch(case: ActivationCase) -> None:
+    import torch
+
+    if not case.torch:
+        pytest.skip("the identity has no counterpart")
+    function = getattr(torch.nn.functional, case.torch, None) or getattr(torch, case.torch)
+    z = torch.tensor(POINTS, requires_grad=True)
+    a = function(z, **case.torch_settings)
+    direction = np.random.default_rng(2).normal(size=POINTS.shape)
+    a.backward(torch.tensor(direction))
+    mine = case.part.forward(POINTS)
+    assert relative_error(mine, a.detach().numpy()) <= 1e-14
+    assert relative_error(case.part.backward(direction, POINTS, mine), z.grad.numpy()) <= case.torch_precision
+
+
+# ---------------------------------------------------------------------------------------------- losses
+
+
+@dataclass
+class LossCase:
+    part: gg.Loss
+    a: list[list[float]]
+    y: Any
+    value: float
+    torch: str = ""
+    torch_settings: dict[str, Any] = field(default_factory=dict)
+
+
+LOSSES = [
+    LossCase(gg.MeanSquaredError(), [[1, 2], [3, 5]], [[0, 2], [1, 1]], (1 + 0 + 4 + 16) / 4, "MSELoss"),
+    LossCase(gg.MeanAbsoluteError(), [[1, 2], [3, 5]], [[0, 2.5], [1, 1]], (1 + 0.5 + 2 + 4) / 4, "L1Loss"),
+    LossCase(gg.Huber(), [[0.5], [3]], [0, 1], (0.125 + 1.5) / 2, "HuberLoss"),
+    LossCase(gg.Huber(2.0), [[1], [4]], [0, 1], (0.5 + 4) / 2, "HuberLoss", {"delta": 2.0}),
+    LossCase(gg.LogCosh(), [[LN2], [1]], [0, 1 - LN2], math.log(1.25)),
+    LossCase(gg.BinaryCrossEntropy(), [[0.5], [0.25]], [1, 0], (LN2 + math.log(4 / 3)) / 2, "BCELoss"),
+    LossCase(gg.BinaryCrossEntropy(0.2), [[0.25]], [1], -(0.9 * math.log(0.25) + 0.1 * math.log(0.75))),
+    LossCase(gg.CrossEntropy(), [[0.5, 0.25, 0.25], [0.125, 0.125, 0.75]], [0, 1], (1 + 3) * LN2 / 2),
+    LossCase(gg.CrossEntropy(), [[0.5, 0.25, 0.25]], [[0.5, 0.5, 0.0]], 0.5 * LN2 + LN2),
+    LossCase(gg.CrossEntropy(0.3), [[0.5, 0.25, 0.25]], [0], 0.8 * LN2 + 0.2 * 2 * LN2),
+    LossCase(
+        gg.Poisson(), [[E], [1]], [2, 0], (E - 2 + 1) / 2, "PoissonNLLLoss", {"log_input": False, "eps": 0}
+    ),
+    LossCase(gg.Quantile(), [[1], [2]], [2, 0], (0.5 + 1) / 2),
+    LossCase(gg.Quantile(0.9), [[1], [2]], [2, 0], (0.9 + 0.2) / 2),
+    LossCase(gg.Hinge(), [[0.5], [2], [0.5]], [1, -1, 0], (0.5 + 3 + 1.5) / 3),
+]
+each_loss = pytest.mark.parametrize("case", LOSSES, ids=ids(LOSSES))
+
+
+def encoded(case: LossCase) -> tuple[np.ndarray, np.ndarray]:
+    a = np.array(case.a, dtype=np.float64)
+    return a, np.asarray(case.part.encode(case.y, a.shape[1:]), dtype=np.float64)
+
+
+def random_pair(case: LossCase) -> tuple[np.ndarray, np.ndarray]:
+    """Return pre-activations and targets in the loss's domain, at random and away from kinks."""
+    chance = np.random.default_rng(3)
+    z = chance.normal(size=(6, 3))
+    if case.part.name == "cross_entropy":
+        y = chance.dirichlet([1, 1, 1], 6)
+    elif case.part.name == "binary_cross_entropy":
+        y = chance.uniform(size=(6, 3))
+    elif case.part.name == "poisson":
+        y = chance.poisson(2, (6, 3)).astype(float)
+    elif case.part.name == "hinge":
+        y = chance.choice([-1.0, 1.0], (6, 3))
+    else:
+        y = z + chance.choice([-1, 1], (6, 3)) * chance.choice([0.3, 3.0], (6, 3))
+    return z, y
+
+
+def partner(case: LossCase) -> gg.Activation:
+    return gg.Activation.find(case.part.partners[0] if case.part.partners else "identity")
+
+
+@each_loss
+def test_loss_values_worked_by_hand(case: LossCase) -> None:
+    values, _ = case.part.values_and_gradients(*encoded(case))
+    assert values.mean() == pytest.approx(case.value, rel=1e-12)
+
+
+@each_loss
+def test_loss_gradient_is_the_derivative(case: LossCase) -> None:
+    z, y = random_pair(case)
+    a = partner(case).forward(z)
+    got = case.part.values_and_gradients(a, y)[1]
+    expected = numeric_gradient(lambda v: float(case.part.values_and_gradients(v, y)[0].sum()), a, 1e-4)
+    assert relative_error(got, expected) <= 1e-7
+
+
+@each_loss
+def test_loss_with_its_partner_equals_the_chain_rule(case: LossCase) -> None:
+    z, y = random_pair(case)
+    for name in case.part.partners:
+        if name == "log_softmax":
+            continue  # its activations are logarithms: only the way from z is defined
+        activation = gg.Activation.find(name)
+        a = activation.forward(z)
+        values, grad_a = case.part.values_and_gradients(a, y)
+        short_values, short_grad = case.part.values_and_gradients_from_z(z, y)
+        assert relative_error(short_values, values) <= 1e-12
+        assert relative_error(short_grad, activation.backward(grad_a, z, a)) <= 1e-12
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_loss_with_its_partner_stands_extremes(case: LossCase, dtype: type) -> None:
+    _, y = random_pair(case)
+    z = np.array(
+        [[1e3, -1e3, 0], [-1e3, 1e3, 30], [80, 90, 100], [0, 0, 0], [-90, 1, 2], [1e-40, 0, 1]], dtype
+    )
+    z = np.minimum(z, 80) if case.part.name == "poisson" else z
+    method = case.part.values_and_gradients_from_z if case.part.partners else case.part.values_and_gradients
+    values, gradient = method(z, y.astype(dtype))
+    assert values.dtype == gradient.dtype == dtype
+    assert np.isfinite(values).all()
+    assert np.isfinite(gradient).all()
+
+
+@each_loss
+@pytest.mark.peers
+def test_loss_equals_pytorch(case: LossCase) -> None:
+    import torch
+
+    z, y = random_pair(case)
+    if case.part.name == "cross_entropy":
+        oracle = torch.nn.CrossEntropyLoss(label_smoothing=case.part.label_smoothing)  # type: ignore[attr-defined]
+        mine = case.part.values_and_gradients_from_z(z, y)
+        theirs = torch.tensor(z, requires_grad=True)
+    elif case.torch:
+        oracle = getattr(torch.nn, case.torch)(**case.torch_settings)
+        a = partner(case).forward(z)
+        mine = case.part.values_and_gradients(a, y)
+        theirs = torch.tensor(a, requires_grad=True)
+    else:
+        pytest.skip("PyTorch has no such loss")
+    value = oracle(theirs, torch.tensor(y))
+    value.backward()
+    assert mine[0].mean() == pytest.approx(value.item(), rel=1e-13)
+    assert relative_error(mine[1] / len(z), theirs.grad.numpy()) <= 1e-13
+
+
+# ---------------------------------------------------------------------------------------------- layers
+
+
+@dataclass
+class LayerCase:
+    part: gg.Layer
+    shape: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+LAYERS = [
+    LayerCase(gg.Dense(3, "tanh"), (4,), (3,)),
+    LayerCase(gg.Dense(2, weight_initializer="orthogonal"), (4,), (2,)),
+    LayerCase(gg.Dense(5, "softmax"), (4,), (5,)),
+    LayerCase(gg.Activate("gelu"), (2, 3), (2, 3)),
+    LayerCase(gg.Dropout(0.4), (6,), (6,)),
+    LayerCase(gg.Dropout(0.0), (6,), (6,)),
+    LayerCase(gg.BatchNormalization(), (4,), (4,)),
+    LayerCase(gg.BatchNormalization(momentum=0.5, epsilon=0.1), (2, 3), (2, 3)),
+    LayerCase(gg.LayerNormalization(), (4,), (4,)),
+    LayerCase(gg.LayerNormalization(epsilon=0.1), (2, 3), (2, 3)),
+    LayerCase(gg.Flatten(), (2, 3), (6,)),
+    LayerCase(gg.Reshape((3, -1)), (2, 6), (3, 4)),
+]
+each_layer = pytest.mark.parametrize("case", LAYERS, ids=ids(LAYERS))
+
+
+@each_layer
+@pytest.mark.parametrize("training", [True, False])
+def test_layer_backward_is_the_derivative(case: LayerCase, training: bool) -> None:
+    architecture = Architecture([case.part], case.shape)
+    assert architecture.outputs == case.outputs
+    parameters, state = architecture.initial(5, np.dtype(np.float64))
+    chance = np.random.default_rng(4)
+    parameters += chance.normal(0, 0.1, parameters.shape)
+    state += chance.uniform(0, 0.5, state.shape)
+    x = chance.normal(size=(5, *case.shape))
+    direction = chance.normal(size=(5, *case.outputs))
+    context = Context(training=training, seed=1, step=7)
+
+    def value(x: np.ndarray, parameters: np.ndarray) -> float:
+        a, _ = architecture.forward(architecture.views(parameters, state), x, context)
+        return float((a * direction).sum())
+
+    weights = architecture.views(parameters, state)
+    inputs = x.copy()
+    _, caches = architecture.forward(weights, x, context)
+    grad_x, gradient = architecture.backward(weights, caches, direction, context)
+    assert relative_error(grad_x, numeric_gradient(lambda v: value(v, parameters), x)) <= 1e-7
+    assert relative_error(gradient, numeric_gradient(lambda v: value(x, v), parameters)) <= 1e-7
+    assert (x == inputs).all()
+
+
+@each_layer
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layer_keeps_dtype_and_rows_apart(case: LayerCase, dtype: type) -> None:
+    """Predicting, a row's answer does not depend on the rows beside it."""
+    architecture = Architecture([case.part], case.shape)
+    weights = architecture.views(*architecture.initial(5, np.dtype(dtype)))
+    x = np.random.default_rng(6).normal(size=(4, *case.shape)).astype(dtype)
+    together, _ = architecture.forward(weights, x)
+    alone = np.concatenate([architecture.forward(weights, x[i : i + 1])[0] for i in range(4)])
+    assert together.dtype == dtype
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+    one, caches = architecture.forward(weights, x, Context(training=True))
+    grad_x, gradient = architecture.backward(weights, caches, np.ones_like(one), Context(training=True))
+    assert grad_x.dtype == gradient.dtype == dtype
+
+
+@each_layer
+def test_layer_goes_through_a_file(case: LayerCase, tmp_path: Any) -> None:
+    net = gg.Network([case.part], inputs=case.shape, seed=3, dtype="float64")
+    net.save(tmp_path / "layer.safetensors")
+    loaded = gg.Network.load(tmp_path / "layer.safetensors")
+    assert loaded.layers == (case.part,)
+    assert (loaded.parameters == net.parameters).all()
+    assert (loaded.state == net.state).all()
+
+
+# ------------------------------------------------------------------------------------------- optimizers
+
+
+@dataclass
+class OptimizerCase:
+    part: gg.Optimizer
+    first: float  # what the first update takes from a parameter whose gradient is 2
+    torch: str = ""
+    torch_settings: dict[str, Any] = field(default_factory=dict)
+
+
+OPTIMIZERS = [
+    OptimizerCase(gg.SGD(0.1), 0.2, "SGD", {"lr": 0.1}),
+    OptimizerCase(gg.SGD(0.02, momentum=0.9), 0.2, "SGD", {"lr": 0.02, "momentum": 0.9}),
+    OptimizerCase(
+        gg.SGD(0.02, momentum=0.9, nesterov=True),
+        0.38,
+        "SGD",
+        {"lr": 0.02, "momentum": 0.9, "nesterov": True},
+    ),
+    OptimizerCase(gg.RMSprop(0.1), 1.0, "RMSprop", {"lr": 0.1}),
+    OptimizerCase(gg.RMSprop(0.1, momentum=0.9), 1.0, "RMSprop", {"lr": 0.1, "momentum": 0.9}),
+    OptimizerCase(gg.Adagrad(0.1), 0.1, "Adagrad", {"lr": 0.1}),
+    OptimizerCase(gg.Adam(0.1), 0.1, "Adam", {"lr": 0.1}),
+    OptimizerCase(
+        gg.Adam(0.1, 0.8, 0.9, 1e-3), 0.1 * 2 / 2.001, "Adam", {"lr": 0.1, "betas": (0.8, 0.9), "eps": 1e-3}
+    ),
+    OptimizerCase(gg.AdamW(0.1), 0.1, "AdamW", {"lr": 0.1, "weight_decay": 0.01}),
+    OptimizerCase(gg.Lion(0.1), 0.1),
+    OptimizerCase(gg.LBFGS(), math.nan),
+]
+each_optimizer = pytest.mark.parametrize("case", OPTIMIZERS, ids=ids(OPTIMIZERS))
+
+
+@each_optimizer
+def test_optimizer_first_update_worked_by_hand(case: OptimizerCase) -> None:
+    if not isinstance(case.part, gg.StepOptimizer):
+        pytest.skip("L-BFGS makes no single updates")
+    slots = {name: np.zeros(1) for name in case.part.slots}
+    change = case.part.change(np.array([2.0]), slots, 1, 0.1, np.zeros(1))
+    assert change == pytest.approx(case.first, rel=1e-6)
+
+
+@each_optimizer
+@pytest.mark.peers
+def test_optimizer_equals_pytorch_over_100_steps(case: OptimizerCase) -> None:
+    import torch
+
+    if not case.torch:
+        pytest.skip("PyTorch has none of this name, or another line search")
+    net = gg.Network([gg.Dense(3, "tanh"), gg.Dense(1)], inputs=2, dtype="float64", seed=1)
+    # PyTorch's AdamW decays biases too: compare without any, on a network whose biases are not moved.
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)).double()
+    with torch.no_grad():
+        for layer, name in ((model[0], "dense_1"), (model[2], "dense_2")):
+            layer.weight.copy_(torch.tensor(net.named_parameters()[f"{name}/weight"].T.copy()))
+            layer.bias.zero_()
+    settings = dict(case.torch_settings)
+    decay = settings.pop("weight_decay", 0.0)
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    biases = [p for p in model.parameters() if p.ndim == 1]
+    groups = [{"params": weights, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
+    optimizer = getattr(torch.optim, case.torch)(groups, **settings)
+    chance = np.random.default_rng(7)
+    X, y = chance.normal(size=(20, 2)), chance.normal(size=(20, 1))
+    for _ in range(100):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(model(torch.tensor(X)), torch.tensor(y)).backward()
+        optimizer.step()
+    net.fit(X, y, "mse", case.part, epochs=100, batch_size=20, shuffle=False)
+    theirs = np.concatenate(
+        [p.detach().numpy().T.ravel() for layer in (model[0], model[2]) for p in (layer.weight, layer.bias)]
+    )
+    assert relative_error(net.parameters, theirs) <= 1e-10
+
+
+@each_optimizer
+def test_optimizer_learns_a_line(case: OptimizerCase) -> None:
+    pytest.importorskip("scipy" if case.part.name == "lbfgs" else "numpy")
+    X = np.linspace(-1, 1, 40)[:, None]
+    net = gg.Network([gg.Dense(1)], inputs=1, dtype="float64")
+    net.fit(X, 2 * X + 1, "mse", case.part, epochs=400, batch_size=10)
+    assert net.named_parameters()["dense_1/weight"].item() == pytest.approx(2, abs=0.15)
+    assert net.named_parameters()["dense_1/bias"].item() == pytest.approx(1, abs=0.15)
+
+
+# ----------------------------------------------------------------------------------------- initializers
+
+
+@dataclass
+class InitializerCase:
+    part: gg.Initializer
+    variance: float  # for fan_in 40, fan_out 60
+    mean: float = 0.0
+
+
+INITIALIZERS = [
+    InitializerCase(gg.GlorotUniform(), 2 / 100),
+    InitializerCase(gg.GlorotNormal(), 2 / 100),
+    InitializerCase(gg.HeUniform(), 2 / 40),
+    InitializerCase(gg.HeNormal(), 2 / 40),
+    InitializerCase(gg.LeCunUniform(), 1 / 40),
+    InitializerCase(gg.LeCunNormal(), 1 / 40),
+    InitializerCase(gg.Orthogonal(), 1 / 60),
+    InitializerCase(gg.Orthogonal(2.0), 4 / 60),
+    InitializerCase(gg.SmallRandom(), 1e-4),
+    InitializerCase(gg.Constant(0.5), 0.0, 0.5),
+    InitializerCase(gg.Zeros(), 0.0),
+    InitializerCase(gg.Ones(), 0.0, 1.0),
+]
+
+
+@pytest.mark.parametrize("case", INITIALIZERS, ids=ids(INITIALIZERS))
+def test_initializer_mean_and_variance(case: InitializerCase) -> None:
+    shape = (40, 60)
+    assert fans(shape) == shape
+    many = np.stack([case.part.sample(np.random.default_rng(i), shape) for i in range(20)])
+    assert many.shape == (20, *shape)
+    assert many.mean() == pytest.approx(case.mean, abs=4 * math.sqrt(case.variance / many.size))
+    assert many.var() == pytest.approx(case.variance, rel=0.03)
+    if case.part.name == "orthogonal":
+        gain = case.part.gain  # type: ignore[attr-defined]
+        np.testing.assert_allclose(many[0] @ many[0].T, gain**2 * np.eye(40), atol=1e-12)
+
+
+# ------------------------------------------------------------------------------------------ every part
+
+EVERY_CASE = [*ACTIVATIONS, *LOSSES, *LAYERS, *OPTIMIZERS, *INITIALIZERS]
+
+
+@pytest.mark.parametrize("case", EVERY_CASE, ids=ids(EVERY_CASE))
+def test_part_goes_through_its_configuration(case: Any) -> None:
+    part: Part = case.part
+    kind = next(base for base in type(part).__mro__ if "kind" in vars(base))
+    assert kind.find(part.configuration()) == part
+    assert kind.find(part) is part
+    with pytest.raises(gg.ConfigError, match="no setting 'nonsense'"):
+        kind.find(part.configuration() | {"nonsense": 1})
+    assert hash(part) == hash(kind.find(part.configuration()))
+
+
+def test_lists_are_complete() -> None:
+    for kind in (gg.Activation, gg.Loss, gg.Layer, gg.Optimizer, gg.Initializer):
+        tested = {case.part.name for case in EVERY_CASE if isinstance(case.part, kind)}
+        assert tested == set(kind.known)
