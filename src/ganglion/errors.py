@@ -112,7 +112,11 @@ def check_number(
 def check_integer(name: str, value: object, *, at_least: int, at_most: int = 2**63 - 1) -> int:
     """Return `value` as an int if it is a whole number within the bounds, else raise `ConfigError`."""
     limit = "" if at_most == 2**63 - 1 else f" and <= {at_most}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not at_least <= value <= at_most:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Integral)
+        or not at_least <= int(value) <= at_most
+    ):
         raise ConfigError(f"{name} must be a whole number >= {at_least}{limit}, got {value!r}")
     return int(value)
 

@@ -28,7 +28,7 @@ from ganglion.training.metrics import find_metric
 from ganglion.training.optimizers import Optimizer, StepOptimizer
 from ganglion.training.rows import Rows, class_weights, split
 
-DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
 class Network:

@@ -103,7 +103,7 @@ class TableModel:
         announce: Callable[[TableModel], object] = lambda model: None,
         seed: int = 0,
         engine: str = "auto",
-    ) -> Self:
+    ) -> TableModel:
         """Train a model to predict one column of a table from the others.
 
         A share of the rows is set aside for the test and never learned from. Of the others a share
@@ -139,6 +139,9 @@ class TableModel:
             DataError: for a table that cannot be learned from, with what to do about it.
             ConfigError: for a setting out of range.
         """
+        for name, number in (("epochs", epochs), ("batch_size", batch_size)):
+            if number is not None:
+                check_integer(name, number, at_least=1)
         frame = read_table(table)
         for name in drop:
             require_column(frame, name)
@@ -159,7 +162,9 @@ class TableModel:
         rate = settings.dropout if dropout is None else dropout
         check_number("dropout", rate, at_least=0, below=1)
 
-        def run(learn: pl.DataFrame, validate: pl.DataFrame | None, watchers: Sequence[Callback]) -> Self:
+        def run(
+            learn: pl.DataFrame, validate: pl.DataFrame | None, watchers: Sequence[Callback]
+        ) -> TableModel:
             goal = fit_target(learn.get_column(target), learned.task)
             if isinstance(goal, ClassTarget) and isinstance(learned, ClassTarget):
                 goal = _with_all_classes(goal, learned)

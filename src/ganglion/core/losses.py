@@ -363,5 +363,5 @@ def loss_for(activation: Activation | None) -> Loss:
     if activation is not None:
         for loss in Loss.known.values():
             if activation.name in loss.partners:
-                return loss()  # type: ignore[no-any-return]
+                return loss()
     return MeanSquaredError()

@@ -65,7 +65,7 @@ class Part:
             raise ConfigError(f"{cls.kind} {name!r} has no setting {unknown[0]!r}")
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
         try:
-            return part(**values)  # type: ignore[no-any-return]
+            return part(**values)
         except TypeError as error:
             raise ConfigError(f"{cls.kind} {name!r} cannot be made from {values}: {error}") from error
 

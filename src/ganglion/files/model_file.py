@@ -36,7 +36,7 @@ FORMAT = 1
 MAXIMUM_BYTES = 2**31
 MAXIMUM_HEADER_BYTES = 2**24
 MAXIMUM_LAYERS = 10_000
-DTYPES = {"F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
+DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
 FACTS = {"loss", "optimizer", "batch_size", "rows", "versions"}
 NOT_OURS = "only files written by ganglion's save can be loaded"
 
@@ -156,20 +156,22 @@ def _parse(file: BinaryIO, size: int) -> Model:
         tensors = safetensors.numpy.load(prefix + raw_header + numbers)
     except safetensors.SafetensorError as error:
         raise _DamageError(str(error)) from error
-    vectors = []
-    for entries, count in (
-        (architecture.parameters, architecture.size),
-        (architecture.state, architecture.state_size),
-    ):
-        vector = np.empty(count, dtype=dtype)
-        for entry in entries:
-            entry.of(vector)[...] = tensors[entry.name]
-        if not np.isfinite(vector).all():
-            raise _DamageError("a weight is not finite")
-        vectors.append(vector)
+    parameters = _vector(architecture.parameters, architecture.size, tensors, dtype)
+    state = _vector(architecture.state, architecture.state_size, tensors, dtype)
     history, facts = _training(description["training"])
     table = description.get("table")
-    return Model(architecture, *vectors, seed, history, facts, None if table is None else _object(table))
+    return Model(
+        architecture, parameters, state, seed, history, facts, None if table is None else _object(table)
+    )
+
+
+def _vector(entries: list[Entry], size: int, tensors: Mapping[str, Array], dtype: np.dtype[Any]) -> Array:
+    vector = np.empty(size, dtype=dtype)
+    for entry in entries:
+        entry.of(vector)[...] = tensors[entry.name]
+    if not np.isfinite(vector).all():
+        raise _DamageError("a weight is not finite")
+    return vector
 
 
 def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:

@@ -160,7 +160,7 @@ def _with_dates(frame: pl.DataFrame) -> pl.DataFrame:
 def _read_arrow(path: Path) -> pl.DataFrame:
     with path.open("rb") as file:
         whole_file = file.read(6) == b"ARROW1"
-    return pl.read_ipc(path, memory_map=False) if whole_file else pl.read_ipc_stream(path)
+    return pl.read_ipc(path) if whole_file else pl.read_ipc_stream(path)
 
 
 READERS: dict[str, Callable[[Path], pl.DataFrame]] = {

@@ -1,0 +1,55 @@
+# Each habit is one command. Every target sets up what it needs in .venv by itself.
+# PYTHON chooses the interpreter (3.11 or later): make test PYTHON=python3.13
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test check format peers bench promises clean
+
+demo: .venv/ready  ## set up, train on handwritten digits, and show everything
+	$(BIN)/ganglion demo
+
+test: .venv/ready-dev  ## set up and run the tests
+	$(BIN)/python -m pytest -q -n auto -m "not peers"
+
+check: .venv/ready-dev  ## format, lint, types, imports; warnings are errors
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/ready-dev  ## put the code in its format
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+peers: .venv/ready-peers  ## the same tests, and those that compare with PyTorch and scikit-learn
+	$(BIN)/python -m pytest -q -n auto
+
+bench: .venv/ready-dev  ## how fast it is, beside others in one run
+	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/step.py
+	$(BIN)/python benchmarks/table.py
+
+promises: .venv/ready-dev  ## the figures promised on real data, ten seeds each
+	$(BIN)/python benchmarks/promises.py
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganglion needs Python 3.11 or later")'
+	$(PYTHON) -m venv .venv
+
+.venv/ready: .venv/bin/python pyproject.toml requirements/run.txt
+	$(PIP) -r requirements/run.txt
+	$(PIP) --no-deps -e .
+	touch $@
+
+.venv/ready-dev: .venv/ready requirements/dev.txt
+	$(PIP) -r requirements/dev.txt
+	touch $@
+
+.venv/ready-peers: .venv/ready-dev requirements/peers.txt
+	$(PIP) -r requirements/peers.txt
+	touch $@
