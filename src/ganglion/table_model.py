@@ -148,7 +148,7 @@ class TableModel:
         if target in drop:
             raise ConfigError(f"the target {target!r} must not be dropped")
         answers = require_column(frame, target)
-        known = answers.is_not_null() & (answers.is_not_nan() if answers.dtype.is_float() else True)
+        known = answers.is_not_null()
         if not known.all():
             _notice(f"{int((~known).sum())} rows lack the target {target!r} and are left out")
             frame = frame.filter(known)

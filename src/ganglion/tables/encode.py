@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,9 +16,11 @@ from ganglion.errors import ConfigError, DataError, one_of
 from ganglion.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn, as_text
 
 FEW = 20
+CONSTANT = "it is the same in every row"
 IDENTIFIER_NAME = re.compile(
     r"(^|[_\W])(id|uuid|guid|key|index|row|rownum|nr|no)$|^unnamed|^$", re.IGNORECASE
 )
+ROWS_AT_ONCE = 2048
 MAXIMUM_FEATURES = 100_000
 
 
@@ -56,17 +59,16 @@ class Encoder:
             raise ConfigError(f"scaling must be 'standard' or 'robust', got {scaling!r}")
         for name in categories:
             require_column(table, name)
-        columns: list[Column] = []
-        left_out: dict[str, str] = {}
-        for values in table.get_columns():
-            if values.drop_nulls().n_unique() <= 1 and not 0 < values.null_count() < len(values):
-                left_out[values.name] = "it is the same in every row"
-            elif values.name in categories:
-                columns.append(CategoryColumn.fit(values))
-            elif reason := _identifier(values):
-                left_out[values.name] = reason
-            else:
-                columns.append(_fit_column(values, scaling == "robust"))
+
+        def fit_column(values: pl.Series) -> Column | str:
+            if values.name in categories:
+                return CategoryColumn.fit(values) if values.n_unique() > 1 else CONSTANT
+            return _fit_column(values, scaling == "robust")
+
+        with ThreadPoolExecutor() as pool:
+            found = dict(zip(table.columns, pool.map(fit_column, table.get_columns()), strict=True))
+        columns = [column for column in found.values() if isinstance(column, Column)]
+        left_out = {name: reason for name, reason in found.items() if isinstance(reason, str)}
         if not columns:
             why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
             raise DataError(f"no column is left to learn from ({why or 'the table has no other column'})")
@@ -96,17 +98,27 @@ class Encoder:
                 f"the table lacks {_listed(absent)}, which the model learned from",
                 "it has: " + _listed(table.columns),
             )
-        rows = np.empty((table.height, len(self.features)), dtype=np.float32)
-        notes, start = [], 0
-        for column in self.columns:
-            numbers, found = column.encode(table.get_column(column.column))
+
+        def encode_column(column: Column) -> tuple[Array, list[str]]:
+            numbers, notes = column.encode(table.get_column(column.column))
             with np.errstate(over="ignore"):
-                rows[:, start : start + numbers.shape[1]] = numbers
-            start += numbers.shape[1]
-            notes += found
-        if not np.isfinite(rows).all():
-            row, feature = np.argwhere(~np.isfinite(rows))[0]
-            raise DataError(f"{self.features[feature]!r} is too large in row {row}")
+                part = numbers.astype(np.float32, copy=False)
+            if not np.isfinite(part).all():
+                row = np.argwhere(~np.isfinite(part))[0][0]
+                raise DataError(f"column {column.column!r} is too large in row {row}")
+            return part, notes
+
+        with ThreadPoolExecutor() as pool:
+            encoded = list(pool.map(encode_column, self.columns))
+        parts = [part for part, _ in encoded]
+        notes = [note for _, found in encoded for note in found]
+        rows = np.empty((table.height, len(self.features)), dtype=np.float32)
+        # Some rows at a time, so that what is being written stays in the cache.
+        for first in range(0, table.height, ROWS_AT_ONCE):
+            block, start = slice(first, first + ROWS_AT_ONCE), 0
+            for part in parts:
+                rows[block, start : start + part.shape[1]] = part[block]
+                start += part.shape[1]
         if surplus := sorted(names - {c.column for c in self.columns} - set(self.left_out)):
             notes.append(f"not used, because unknown in training: {_listed(surplus)}")
         return rows, notes
@@ -154,55 +166,55 @@ def _listed(names: Collection[str]) -> str:
     return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
 
 
-def _identifier(values: pl.Series) -> str:
-    """Return why a column only numbers or names the rows, "" if it does not."""
-    known = values.drop_nulls()
-    if len(known) <= FEW or known.n_unique() < len(known):
-        return ""
-    if values.dtype.is_integer():
-        consecutive = known.max() - known.min() == len(known) - 1 and known.min() in (0, 1)  # type: ignore[operator]
-        if consecutive or IDENTIFIER_NAME.search(values.name):
-            return "it numbers the rows"
-    if values.dtype == pl.String and not _wordy(known) and not _mostly_numbers(known):
-        return "it is different in every row, like a name"
-    return ""
-
-
-def _wordy(known: pl.Series) -> bool:
-    return float(known.str.count_matches(r"\s+").mean() or 0) >= 2  # type: ignore[arg-type]
-
-
-def _mostly_numbers(known: pl.Series) -> bool:
-    return known.cast(pl.Float64, strict=False).null_count() < 0.2 * len(known)
-
-
-def _fit_column(values: pl.Series, robust: bool) -> Column:
+def _fit_column(values: pl.Series, robust: bool) -> Column | str:
+    """Return a column of the kind that its values are of, or in words why it is left out."""
     dtype = values.dtype
+    words = dtype in (pl.String, pl.Categorical, pl.Enum)
+    if not (words or dtype.is_numeric() or dtype in (pl.Boolean, pl.Date, pl.Datetime, pl.Duration, pl.Null)):
+        raise DataError(
+            f"column {values.name!r} must hold numbers, words, dates or true/false, got {str(dtype).lower()}",
+            f"drop {values.name!r}",
+        )
+    missing = 0 < values.null_count() < len(values)
+    if words:
+        return _fit_words(as_text(values), missing)
+    if dtype == pl.Null or values.min() == values.max():
+        # The same wherever it is known: only its absence can tell anything.
+        return CategoryColumn.fit(values) if missing else CONSTANT
+    if dtype.is_integer() and _numbers_rows(values):
+        return "it numbers the rows"
     if dtype == pl.Boolean:
         return BooleanColumn.fit(values)
     if dtype in (pl.Date, pl.Datetime):
         return DateColumn.fit(values)
-    if dtype.is_numeric() or dtype == pl.Duration:
-        if values.drop_nulls().n_unique() <= 1:  # the same wherever it is known: only its absence can tell
-            return CategoryColumn.fit(values)
-        return NumberColumn.fit(values, robust)
-    if dtype not in (pl.String, pl.Categorical, pl.Enum):
+    return NumberColumn.fit(values, robust)
+
+
+def _numbers_rows(values: pl.Series) -> bool:
+    low, high = int(values.min()), int(values.max())  # type: ignore[arg-type]
+    counting = low in (0, 1) and high - low == len(values) - 1
+    named = IDENTIFIER_NAME.search(values.name) is not None
+    return (counting or named) and len(values) > FEW and values.n_unique() == len(values)
+
+
+def _fit_words(text: pl.Series, missing: bool) -> Column | str:
+    known = text.drop_nulls()
+    distinct = known.unique()
+    if len(distinct) <= 1 and not missing:
+        return CONSTANT
+    no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
+    if len(no_numbers) < 0.2 * len(distinct):
+        row = text.is_in(no_numbers.implode()).arg_true()[0]
         raise DataError(
-            f"column {values.name!r} must hold numbers, words, dates or true/false, got {str(dtype).lower()}",
-            "drop the column",
+            f"column {text.name!r} holds numbers, but {text[row]!r} in row {row}",
+            f"mend the value or leave it empty, drop the column, or name {text.name!r} as a category",
         )
-    known = as_text(values).drop_nulls()
-    if _mostly_numbers(known):
-        word = known.filter(known.cast(pl.Float64, strict=False).is_null())[0]
-        row = (as_text(values) == word).arg_true()[0]
+    if len(distinct) > max(FEW, len(known) // 2):
+        if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
+            return "it is different in most rows, like a name"
         raise DataError(
-            f"column {values.name!r} holds numbers, but {word!r} in row {row}",
-            f"mend the value or leave it empty, drop the column, or name {values.name!r} as a category",
-        )
-    if known.n_unique() > max(FEW, len(known) // 2):
-        raise DataError(
-            f"column {values.name!r} holds text, different in most rows (such as {known[0][:40]!r}), and a "
+            f"column {text.name!r} holds text, different in most rows (such as {known[0][:40]!r}), and a "
             f"network needs numbers or categories",
-            f"drop {values.name!r}, or turn it into categories or numbers first",
+            f"drop {text.name!r}, or turn it into categories or numbers first",
         )
-    return CategoryColumn.fit(values)
+    return CategoryColumn.fit(text)

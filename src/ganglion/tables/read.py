@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from polars import selectors
 
 from ganglion.errors import DataError, FileError, one_of
 
@@ -34,6 +35,10 @@ def read_table(source: Any) -> pl.DataFrame:
         FileError: if the file is missing, empty, not UTF-8, or not what its ending says.
         DataError: for duplicate column names, or a source of another kind.
     """
+    return _read(source).with_columns(selectors.float().fill_nan(None))  # missing is null, and only null
+
+
+def _read(source: Any) -> pl.DataFrame:
     if isinstance(source, str | os.PathLike):
         return _with_dates(_read_file(Path(source)))
     if isinstance(source, pl.LazyFrame):
