@@ -1,0 +1,254 @@
+import hashlib
+import json
+import struct
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ganglion as gg
+from ganglion.tables.examples import example_table
+
+
+@cache
+def table_model() -> gg.TableModel:
+    _, table = example_table("iris")
+    return gg.TableModel.train(table, "species", hidden=(4,), epochs=2)
+
+
+@cache
+def good_bytes(folder: str) -> bytes:
+    path = Path(folder) / "good.safetensors"
+    table_model().save(path)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+def parts(data: bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    """Return header, description and numbers."""
+    length = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8 : 8 + length])
+    return header, json.loads(header["__metadata__"]["ganglion"]), data[8 + length :]
+
+
+def forged(header: dict[str, Any], description: Any, numbers: bytes) -> bytes:
+    """Return a file with a valid checksum, whatever it says."""
+    text = description if isinstance(description, str) else json.dumps(description)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass") + numbers).hexdigest()
+    header = header | {"__metadata__": {"ganglion": text, "sha256": digest}}
+    raw = json.dumps(header).encode()
+    return struct.pack("<Q", len(raw)) + raw + numbers
+
+
+def refused(folder: Path, data: bytes, message: str = ".") -> None:
+    path = folder / "bad.safetensors"
+    path.write_bytes(data)
+    for load in (gg.TableModel.load, gg.Network.load):
+        with pytest.raises(gg.FileError, match=message):
+            load(path)
+
+
+@settings(max_examples=400, deadline=2000)
+@given(st.data())
+def test_any_mutation_loads_the_same_or_is_refused(folder: Path, data: st.DataObject) -> None:
+    whole = good_bytes(str(folder))
+    kind = data.draw(st.sampled_from(["flip", "cut", "insert", "swap", "append"]))
+    place = data.draw(st.integers(0, len(whole) - 1) | st.integers(0, 700))
+    changed = bytearray(whole)
+    if kind == "flip":
+        changed[place] ^= 1 << data.draw(st.integers(0, 7))
+    elif kind == "cut":
+        del changed[place : place + data.draw(st.integers(1, 5000))]
+    elif kind == "insert":
+        changed[place:place] = data.draw(st.binary(min_size=1, max_size=20))
+    elif kind == "swap":
+        other = data.draw(st.integers(0, len(whole) - 1))
+        changed[place], changed[other] = changed[other], changed[place]
+    else:
+        changed += data.draw(st.binary(min_size=1, max_size=20))
+    path = folder / "mutated.safetensors"
+    path.write_bytes(changed)
+    try:
+        loaded = gg.TableModel.load(path)
+    except gg.FileError:
+        return
+    assert (loaded.network.parameters == table_model().network.parameters).all()
+    assert loaded.network.layers == table_model().network.layers
+    assert loaded.encoder == table_model().encoder
+
+
+def test_every_single_bit_of_the_length_and_every_cut_of_the_header_is_noticed(folder: Path) -> None:
+    whole = good_bytes(str(folder))
+    for bit in range(64):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << (bit % 8)
+        refused(folder, bytes(changed))
+    for size in range(0, 400, 7):
+        refused(folder, whole[:size])
+    refused(folder, whole[:-1])
+
+
+@settings(max_examples=200, deadline=2000)
+@given(st.binary(max_size=200))
+def test_noise_is_refused(folder: Path, noise: bytes) -> None:
+    refused(folder, noise)
+    refused(folder, struct.pack("<Q", len(noise)) + noise)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        found += places(inner, (*path, key))
+    return found
+
+
+@settings(max_examples=400, deadline=2000)
+@given(st.data())
+def test_a_forged_description_is_refused_or_harmless(folder: Path, data: st.DataObject) -> None:
+    """With a right checksum and any value in any place, a file loads and works, or raises FileError."""
+    header, description, numbers = parts(good_bytes(str(folder)))
+    path = data.draw(st.sampled_from(places(description)))
+    holder = description
+    for key in path[:-1]:
+        holder = holder[key]
+    if data.draw(st.booleans()):
+        holder[path[-1]] = data.draw(json_values)
+    elif isinstance(holder, dict):
+        del holder[path[-1]]
+    else:
+        holder.append(data.draw(json_values))
+    file = folder / "forged.safetensors"
+    file.write_bytes(forged(header, description, numbers))
+    try:
+        model = gg.TableModel.load(file)
+    except gg.FileError:
+        return
+    _, table = example_table("iris")
+    model.save(folder / "again.safetensors")
+    try:
+        assert model.predict(table).height == 150
+    except gg.GanglionError:
+        return
+
+
+def with_change(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[Path], bytes]:
+    def make(folder: Path) -> bytes:
+        header, description, numbers = parts(good_bytes(str(folder)))
+        change(header, description)
+        return forged(header, description, numbers)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h, d: d.update(format=2), "format 2.*upgrade ganglion"),
+        (lambda h, d: d.update(format=True), "format is True"),
+        (lambda h, d: d.update(extra=1), "'extra' is not known"),
+        (lambda h, d: d.pop("training"), "'training' is missing"),
+        (lambda h, d: d["network"].update(seed=-1), "seed"),
+        (lambda h, d: d["network"]["layers"].append({"name": "os.system"}), "no layer 'os.system'"),
+        (lambda h, d: d["network"]["layers"][0].update(code="x"), "no setting 'code'"),
+        (lambda h, d: d["network"]["layers"][0].update(units=10**15), "less than 2.*31|shape"),
+        (lambda h, d: d["network"]["layers"][0].update(activation="eval"), "no activation 'eval'"),
+        (lambda h, d: d["network"].update(inputs=[10**9]), "shape|parameters"),
+        (lambda h, d: d["network"].update(layers=[{"name": "dense", "units": 1}] * 10_001), "lists"),
+        (lambda h, d: h["dense_1/bias"].update(shape=[5]), "shape"),
+        (lambda h, d: h["dense_1/bias"].update(dtype="I64"), "float32 or all float64"),
+        (lambda h, d: h["dense_1/bias"].update(data_offsets=[4, 20]), "gaps, overlap"),
+        (lambda h, d: h["dense_1/bias"].update(data_offsets=[-16, 0]), "gaps, overlap"),
+        (lambda h, d: h.update({"more": h["dense_1/bias"]}), "not those of its network"),
+        (lambda h, d: d["training"]["history"].update(loss=["x"]), "history"),
+        (lambda h, d: d["training"].update(optimizer={"name": "hope"}), "no optimizer 'hope'"),
+    ],
+)
+def test_a_forgery_is_named(folder: Path, change: Any, message: str) -> None:
+    refused(folder, with_change(change)(folder), message)
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ("[1]", "not"),
+        ('{"format": 1, "format": 1}', "twice"),
+        ('{"format": NaN}', "number is NaN"),
+        ('{"a":' * 100_000 + "1" + "}" * 100_000, "not JSON"),
+        ('{"format": 1' + "0" * 5000 + "}", "not JSON"),
+        ("\ud800", "not JSON"),
+        ("", "not JSON"),
+    ],
+)
+def test_a_description_that_is_no_plain_object_is_refused(folder: Path, description: str, message: str) -> None:
+    header, _, numbers = parts(good_bytes(str(folder)))
+    refused(folder, forged(header, description, numbers), message)
+
+
+def test_numbers_that_are_not_finite_are_refused(folder: Path) -> None:
+    header, description, numbers = parts(good_bytes(str(folder)))
+    bad = np.frombuffer(numbers, dtype=np.float32).copy()
+    bad[3] = np.nan
+    refused(folder, forged(header, description, bad.tobytes()), "not finite")
+    net = gg.Network([gg.Dense(1)], inputs=1)
+    net.parameters[...] = np.inf
+    with pytest.raises(gg.FileError, match="not finite"):
+        net.save(folder / "infinite.safetensors")
+
+
+def test_files_of_other_kinds_are_refused(folder: Path) -> None:
+    import safetensors.numpy
+
+    foreign = folder / "foreign.safetensors"
+    safetensors.numpy.save_file({"a": np.zeros(3)}, foreign)
+    for path, message in (
+        (foreign, "no ganglion description"),
+        (folder / "missing.safetensors", "No such file"),
+        (folder, "ordinary file"),
+        (Path("/dev/zero"), "ordinary file"),
+    ):
+        with pytest.raises(gg.FileError, match=message):
+            gg.Network.load(path)
+    huge = folder / "huge.safetensors"
+    with huge.open("wb") as file:
+        file.truncate(2**31 + 1)  # sparse: it takes no room on the disk
+    with pytest.raises(gg.FileError, match="at most 2 GiB"):
+        gg.Network.load(huge)
+    huge.unlink()
+
+
+def test_a_bare_network_is_no_table_model(folder: Path) -> None:
+    gg.Network([gg.Dense(1)], inputs=1).save(folder / "bare.safetensors")
+    with pytest.raises(gg.FileError, match=r"without a table's encoder.*Network\.load"):
+        gg.TableModel.load(folder / "bare.safetensors")
+    table_model().save(folder / "table.safetensors")
+    assert gg.Network.load(folder / "table.safetensors").layers == table_model().network.layers
+
+
+def test_safetensors_itself_reads_our_files(folder: Path) -> None:
+    import safetensors.numpy
+
+    table_model().save(folder / "plain.safetensors")
+    tensors = safetensors.numpy.load_file(folder / "plain.safetensors")
+    assert set(tensors) == set(table_model().network.named_parameters())
+
+
+def test_a_network_without_parameters_goes_through_a_file(folder: Path) -> None:
+    gg.Network([gg.Flatten()], inputs=(2, 2)).save(folder / "flat.safetensors")
+    assert gg.Network.load(folder / "flat.safetensors").predict(np.ones((1, 2, 2))).shape == (1, 4)

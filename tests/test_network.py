@@ -1,0 +1,327 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import ganglion as gg
+
+CHANCE = np.random.default_rng(0)
+X = CHANCE.normal(size=(90, 4))
+Y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(int) + (X[:, 2] > 1)
+
+
+def everything(seed: int = 0, dtype: str = "float32") -> gg.Network:
+    return gg.Network(
+        [
+            gg.Dense(8, "relu"),
+            gg.BatchNormalization(),
+            gg.Dropout(0.2),
+            gg.Dense(6, "tanh"),
+            gg.LayerNormalization(),
+            gg.Dense(3, "softmax"),
+        ],
+        inputs=4,
+        seed=seed,
+        dtype=dtype,
+    )
+
+
+def test_the_names_that_tools_outside_call(tmp_path) -> None:
+    net = gg.Network(
+        [gg.Dense(16, "relu"), gg.Dropout(0.1), gg.Dense(3, "softmax")],
+        inputs=4,
+        seed=0,
+        dtype="float32",
+        engine="auto",
+    )
+    history = net.fit(
+        X,
+        Y,
+        loss="cross_entropy",
+        optimizer=gg.Adam(learning_rate=0.01),
+        epochs=20,
+        batch_size=32,
+        validation=0.2,
+        sample_weight=None,
+        class_weight=None,
+        shuffle=True,
+        callbacks=[gg.EarlyStopping(patience=10)],
+        progress=False,
+    )
+    assert net.predict(X).shape == (90, 3)
+    loss, gradient = net.loss_and_gradient(X, Y, loss="cross_entropy")
+    assert isinstance(loss, float)
+    assert gradient.shape == net.parameters.shape == (4 * 16 + 16 + 16 * 3 + 3,)
+    weight = net.named_parameters()["dense_1/weight"]
+    assert weight.shape == (4, 16)
+    weight[0, 0] = 7
+    assert net.parameters[0] == 7
+    net.save(tmp_path / "flowers.safetensors")
+    loaded = gg.Network.load(tmp_path / "flowers.safetensors")
+    assert (loaded.predict(X) == net.predict(X)).all()
+    assert loaded.history == net.history
+    assert history.epochs == len(history.loss) == len(history.validation_loss) == 20
+    assert len(history.metrics["accuracy"]) == 20
+    assert history.stopped_because == "all 20 epochs were done"
+
+
+def test_a_file_keeps_state_facts_and_seed(tmp_path) -> None:
+    net = everything(seed=9)
+    net.fit(X, Y, epochs=3)
+    net.save(tmp_path / "net.safetensors")
+    loaded = gg.Network.load(tmp_path / "net.safetensors")
+    assert (loaded.state == net.state).all()
+    assert loaded.seed == 9
+    assert loaded.facts == net.facts
+    assert loaded.facts["rows"] == 90
+
+
+def test_one_changed_weight_changes_what_is_predicted() -> None:
+    net = gg.Network([gg.Dense(1)], inputs=2, dtype="float64")
+    net.parameters[...] = [2, 3, 1]
+    assert net.predict([[10, 100]]).item() == 321
+    net.named_parameters()["dense_1/weight"][1, 0] = 4
+    assert net.predict([[10, 100]]).item() == 421
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "sgd",
+        gg.SGD(0.05, momentum=0.9, nesterov=True, clip_norm=1.0),
+        gg.AdamW(gg.CosineDecay(0.01, epochs=4, warmup=1, cycles=2), average=0.9),
+        gg.RMSprop(gg.ReduceOnPlateau(0.01, patience=1)),
+        gg.Lion(gg.OneCycle(0.003, epochs=6)),
+        "adagrad",
+    ],
+    ids=str,
+)
+def test_two_fits_of_k_epochs_equal_one_of_2k(optimizer: object) -> None:
+    once, twice = everything(), everything()
+    settings = {"optimizer": optimizer, "batch_size": 16, "validation": 0.2}
+    whole = once.fit(X, Y, epochs=6, **settings)
+    twice.fit(X, Y, epochs=3, **settings)
+    twice.fit(X, Y, epochs=3, **settings)
+    assert (once.parameters == twice.parameters).all()
+    assert (once.state == twice.state).all()
+    assert twice.history.loss == whole.loss
+    assert twice.history.learning_rate == whole.learning_rate
+
+
+def test_the_same_seed_gives_the_same_bits_here_and_in_another_process() -> None:
+    program = (
+        "import numpy as np, ganglion as gg, hashlib; from test_network import everything, X, Y;"
+        "net = everything(); net.fit(X, Y, epochs=4); print(hashlib.sha256(net.parameters).hexdigest())"
+    )
+    environment = {"PYTHONPATH": str(__file__).rpartition("/")[0], "OPENBLAS_NUM_THREADS": "1"}
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(digests) == 1
+    first, second, other = everything(), everything(), everything(seed=1)
+    for net in (first, second, other):
+        net.fit(X, Y, epochs=4)
+    assert (first.parameters == second.parameters).all()
+    assert (first.parameters != other.parameters).any()
+
+
+def test_xor_is_learned_from_most_starts_and_never_by_a_line() -> None:
+    corners, answers = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+
+    def learned(activation: str, seed: int) -> bool:
+        net = gg.Network([gg.Dense(4, activation), gg.Dense(1, "sigmoid")], inputs=2, seed=seed)
+        net.fit(corners, answers, optimizer=gg.Adam(0.05), epochs=400, batch_size=4)
+        return bool(((net.predict(corners)[:, 0] > 0.5) == answers).all())
+
+    assert sum(learned("tanh", seed) for seed in range(100)) >= 95
+    assert not any(learned("identity", seed) for seed in range(5))
+
+
+def test_sample_weights_count_like_repeated_rows() -> None:
+    weights = np.tile([1, 2, 3], 30)
+    repeated = np.repeat(np.arange(90), weights)
+    nets = [gg.Network([gg.Dense(3, "softmax")], inputs=4, dtype="float64") for _ in range(2)]
+    nets[0].fit(X, Y, "cross_entropy", "sgd", epochs=50, batch_size=90, sample_weight=weights)
+    nets[1].fit(X[repeated], Y[repeated], "cross_entropy", "sgd", epochs=50, batch_size=180)
+    np.testing.assert_allclose(nets[0].parameters, nets[1].parameters, rtol=1e-9)
+
+
+def test_rows_of_weight_0_teach_nothing() -> None:
+    nets = [gg.Network([gg.Dense(3, "softmax")], inputs=4) for _ in range(2)]
+    weight = np.ones(90)
+    weight[30:60] = 0
+    wrong = Y.copy()
+    wrong[30:60] = 2
+    for net, labels in zip(nets, (Y, wrong), strict=True):
+        net.fit(X, labels, epochs=5, batch_size=15, sample_weight=weight, shuffle=False)
+    assert (nets[0].parameters == nets[1].parameters).all()
+
+
+def test_class_weights() -> None:
+    nets = [gg.Network([gg.Dense(3, "softmax")], inputs=4, dtype="float64") for _ in range(3)]
+    nets[0].fit(X, Y, epochs=5, class_weight={1: 2.0, 2: 0.5})
+    nets[1].fit(X, Y, epochs=5, sample_weight=np.array([1, 2, 0.5])[Y])
+    np.testing.assert_allclose(nets[0].parameters, nets[1].parameters, rtol=1e-12)
+    nets[2].fit(X, Y, epochs=5, class_weight="balanced")
+    assert (nets[2].parameters != nets[0].parameters).any()
+    for bad, message in (({7: 1.0}, "class 7"), ({0: -1.0}, ">= 0"), ("even", "balanced")):
+        with pytest.raises(gg.ConfigError, match=message):
+            nets[2].fit(X, Y, class_weight=bad)
+
+
+def test_regularization_holds_weights_and_leaves_biases() -> None:
+    free, held, limited = (gg.Network([gg.Dense(3, "softmax")], inputs=4) for _ in range(3))
+    adam = gg.Adam(0.05)
+    free.fit(X, Y, optimizer=adam, epochs=30)
+    held.fit(X, Y, optimizer=adam, epochs=30, regularization=gg.Regularization(l1=0.01, l2=0.1))
+    limited.fit(X, Y, optimizer=adam, epochs=30, regularization=gg.Regularization(max_norm=0.3))
+    size = [np.linalg.norm(net.named_parameters()["dense_1/weight"]) for net in (free, held, limited)]
+    assert size[1] < 0.7 * size[0]
+    norms = np.linalg.norm(limited.named_parameters()["dense_1/weight"], axis=0)
+    assert (norms <= 0.3 + 1e-6).all()
+    decayed = gg.Network([gg.Dense(3)], inputs=4, dtype="float64")
+    before = decayed.named_parameters()["dense_1/weight"].copy()
+    decayed.parameters[-3:] = 5
+    decayed.fit(np.zeros((4, 4)), np.full((4, 3), 5.0), optimizer=gg.SGD(0.1, weight_decay=0.5), epochs=1)
+    after = decayed.named_parameters()
+    np.testing.assert_allclose(after["dense_1/weight"], before * (1 - 0.1 * 0.5))
+    assert (after["dense_1/bias"] == 5).all()
+
+
+def test_averaging_is_the_running_mean_of_the_weights() -> None:
+    seen: list[np.ndarray] = []
+
+    class Collect(gg.Callback):
+        def on_epoch_end(self, training: object) -> None:
+            seen.append(training.parameters.copy())  # type: ignore[attr-defined]
+
+    net = gg.Network([gg.Dense(1)], inputs=4, dtype="float64")
+    start = net.parameters.copy()
+    net.fit(X, X[:, :1], optimizer=gg.SGD(0.1, average=0.6), epochs=20, batch_size=90, callbacks=[Collect()])
+    mean = start
+    for update, parameters in enumerate(seen, 1):
+        keep = min(0.6, update / (update + 9))
+        mean = keep * mean + (1 - keep) * parameters
+    np.testing.assert_allclose(net.parameters, mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"y": Y[:-1]}, gg.ShapeError, "as many rows, got 90 and 89"),
+        ({"X": X[:0], "y": Y[:0]}, gg.DataError, "at least one row"),
+        ({"loss": "msee"}, gg.ConfigError, "did you mean 'mse'"),
+        ({"optimizer": "adamm"}, gg.ConfigError, "did you mean 'adam'"),
+        ({"optimizer": 3}, gg.ConfigError, "optimizer must be a name"),
+        ({"epochs": -1}, gg.ConfigError, "epochs must be a whole number >= 0, got -1"),
+        ({"epochs": 2.5}, gg.ConfigError, "whole number"),
+        ({"batch_size": 0}, gg.ConfigError, "batch_size"),
+        ({"validation": 1.5}, gg.ConfigError, "set aside"),
+        ({"validation": 0.001}, gg.DataError, "leaves one part without rows"),
+        ({"validation": (X,)}, gg.ConfigError, "validation must be"),
+        ({"validation": (X, Y[:3])}, gg.ShapeError, "as many rows"),
+        ({"sample_weight": -np.ones(90)}, gg.DataError, "row 0"),
+        ({"metrics": ["acuracy"]}, gg.ConfigError, "did you mean 'accuracy'"),
+        ({"callbacks": [gg.EarlyStopping(monitor="validation_loss")]}, gg.ConfigError, "cannot watch"),
+    ],
+)
+def test_bad_input_to_fit_is_refused_and_changes_nothing(change: dict, error: type, message: str) -> None:
+    net = everything()
+    before = net.parameters.copy()
+    with pytest.raises(error, match=message):
+        net.fit(**({"X": X, "y": Y} | change))
+    assert (net.parameters == before).all()
+    assert net.history.epochs == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"seed": -1}, "seed must be a whole number >= 0 .*got -1"),
+        ({"seed": 0.5}, "seed"),
+        ({"dtype": "float16"}, "float32"),
+        ({"engine": "warp"}, "no engine 'warp'"),
+        ({"inputs": 0}, "inputs"),
+    ],
+)
+def test_bad_settings_of_a_network_are_refused(settings: dict, message: str) -> None:
+    with pytest.raises(gg.ConfigError, match=message):
+        gg.Network(**({"layers": [gg.Dense(1)], "inputs": 1} | settings))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: gg.Dense(0), "units must be a whole number >= 1, got 0"),
+        (lambda: gg.Dense(2, "rellu"), "did you mean 'relu'"),
+        (lambda: gg.Dense(2, 5), "activation must be a name"),
+        (lambda: gg.Dropout(1.0), "rate must be a number >= 0 and < 1, got 1.0"),
+        (lambda: gg.Adam(0), "learning_rate must be a number > 0 and <= 1000, got 0"),
+        (lambda: gg.Adam(1e9), "learning_rate"),
+        (lambda: gg.Adam(float("nan")), "learning_rate"),
+        (lambda: gg.SGD(0.1, nesterov=True), "nesterov needs momentum"),
+        (lambda: gg.SGD(0.1, clip_norm=-1), "clip_norm"),
+        (lambda: gg.Quantile(1.5), "quantile"),
+        (lambda: gg.EarlyStopping(patience=0), "patience"),
+        (lambda: gg.Regularization(l2=-1), "l2"),
+        (lambda: gg.Reshape((-1, -1)), "at most one -1"),
+    ],
+)
+def test_bad_settings_of_a_part_are_refused(make, message: str) -> None:
+    with pytest.raises(gg.ConfigError, match=message):
+        make()
+
+
+def test_batches_larger_than_the_data_hold_all_of_it() -> None:
+    nets = [gg.Network([gg.Dense(3, "softmax")], inputs=4) for _ in range(2)]
+    nets[0].fit(X, Y, epochs=3, batch_size=90)
+    nets[1].fit(X, Y, epochs=3, batch_size=10**9)
+    assert (nets[0].parameters == nets[1].parameters).all()
+
+
+def test_a_part_of_your_own_trains_but_cannot_be_put_in_a_file(tmp_path) -> None:
+    class Square(gg.Activation):
+        name = "square"
+        range = (0.0, float("inf"))
+        initializer = "glorot_uniform"
+
+        def forward(self, z):
+            return z * z
+
+        def backward(self, grad_a, z, a):
+            return grad_a * 2 * z
+
+    class Cubic(gg.Loss):
+        name = "cubic"
+
+        def values_and_gradients(self, a, y):
+            error = a - y
+            return abs(error[:, 0]) ** 3, 3 * error * abs(error)
+
+    net = gg.Network([gg.Dense(6, Square()), gg.Dense(1)], inputs=4)
+    history = net.fit(X, X[:, :1] ** 2, loss=Cubic(), epochs=40)
+    assert history.loss[-1] < 0.5 * history.loss[0]
+    with pytest.raises(gg.FileError, match="only ganglion's own parts"):
+        net.save(tmp_path / "own.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_summary_counts_parameters_and_memory(capsys) -> None:
+    everything().summary()
+    printed = capsys.readouterr().out
+    assert "batch_normalization_1" in printed
+    assert "143 parameters, 636 bytes as float32" in printed
+
+
+def test_predicting_nothing_gives_nothing() -> None:
+    assert everything().predict(np.zeros((0, 4))).shape == (0, 3)
+
+
+def test_predictions_do_not_depend_on_how_many_rows_there_are() -> None:
+    net = everything()
+    many = np.tile(X, (60, 1))
+    np.testing.assert_allclose(net.predict(many)[:90], net.predict(X), rtol=1e-5, atol=1e-6)
