@@ -50,6 +50,21 @@ def test_folders_and_missing_folders_are_refused(tmp_path: Path) -> None:
             write_atomically(path, lambda file: file.write(b"x"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in the file system are of POSIX systems")
+def test_links_are_followed_and_devices_are_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"before")
+    (tmp_path / "link").symlink_to("real")
+    write_atomically(tmp_path / "link", lambda file: file.write(b"after"))
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"after"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_atomically(tmp_path / "pipe", lambda file: file.write(b"through"))
+    assert os.read(reader, 100) == b"through"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits on file sizes are of POSIX systems")
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     """A limit on the size of files makes the kernel refuse the write, as a full disk does."""

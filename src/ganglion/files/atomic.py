@@ -21,8 +21,12 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
         FileError: if the folder is missing or not writable, or the disk is full.
     """
     check_writable(path)
-    target, temporary = Path(path), ""
+    target, temporary = Path(path).resolve(), ""  # the file that a link points to, not the link
     try:
+        if target.exists() and not target.is_file():  # a device or a pipe: nothing there to be lost
+            with target.open("wb") as stream:
+                write(stream)
+            return
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with os.fdopen(handle, "wb") as file:
@@ -45,7 +49,10 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     if target.is_dir():
         raise FileError(f"cannot write {target}: it is a folder", "give the name of a file")
     try:
-        tempfile.TemporaryFile(dir=target.parent).close()
+        if target.exists() and not target.is_file():
+            target.open("wb").close()
+        else:
+            tempfile.TemporaryFile(dir=target.resolve().parent).close()
     except OSError as error:
         raise FileError(
             f"cannot write {target}: {error.strerror or error}", "choose another folder"
