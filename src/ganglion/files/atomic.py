@@ -49,9 +49,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     if target.is_dir():
         raise FileError(f"cannot write {target}: it is a folder", "give the name of a file")
     try:
-        if target.exists() and not target.is_file():
-            target.open("wb").close()
-        else:
+        if not target.exists() or target.is_file():
             tempfile.TemporaryFile(dir=target.resolve().parent).close()
     except OSError as error:
         raise FileError(

@@ -128,7 +128,8 @@ class NumberColumn(Column):
             low, high = np.quantile(filled, [0.25, 0.75])
             scale = float(high - low) / 2
         if not scale:
-            center, scale = float(filled.mean()), float(filled.std())
+            with np.errstate(over="ignore", invalid="ignore"):
+                center, scale = float(filled.mean()), float(filled.std())
         if not (np.isfinite(center) and np.isfinite(scale) and scale > 0):
             raise DataError(f"column {values.name!r} holds numbers too large or too close to scale")
         return cls(values.name, median, center, scale)

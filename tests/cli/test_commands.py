@@ -1,0 +1,186 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import ganglion as gg
+from ganglion.cli import main
+from ganglion.tables.examples import EXAMPLES, example_table
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    example_table("iris")[1].write_csv("flowers.csv")
+    return tmp_path
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """Return the exit code, standard output and standard error of a command."""
+    code = 0
+    try:
+        main(words)
+    except SystemExit as end:
+        code = int(end.code or 0)
+    out, error = capsys.readouterr()
+    return code, out, error
+
+
+QUICK = ("--epochs", "3", "--hidden", "8")
+
+
+def test_the_whole_way_from_table_to_answers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "train", "flowers.csv", "--target", "species")
+    assert code == 0
+    for part in ("sepal_length", "4 inputs → 128 relu", "stopped because", "validation loss", "trivial"):
+        assert part in out
+    assert "true \\ predicted" in out
+    assert "model written to flowers.safetensors" in out
+    code, out, error = run(capsys, "predict", "flowers.safetensors", "flowers.csv")
+    assert (code, error) == (0, "")
+    assert out.splitlines()[:2] == ["prediction", "setosa"]
+    assert len(out.splitlines()) == 151
+    code, out, _ = run(
+        capsys, "predict", "flowers.safetensors", "flowers.csv", "--probabilities", "--out", "answers.parquet"
+    )
+    assert code == 0
+    assert pl.read_parquet("answers.parquet").shape == (150, 4)
+    code, out, _ = run(capsys, "evaluate", "flowers.safetensors", "flowers.csv", "--json")
+    assert json.loads(out)["metrics"]["accuracy"] > 0.9
+    code, out, _ = run(capsys, "evaluate", "flowers.safetensors", "flowers.csv")
+    assert "on 150 rows" in out
+    code, out, _ = run(capsys, "show", "flowers.safetensors")
+    assert "classification of 'species'" in out
+    assert "adamw, cross_entropy" in out
+
+
+def test_json_is_one_object_with_the_same_facts(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, error = run(
+        capsys, "train", "flowers.csv", "--target", "species", "--json", "--out", "m.safetensors", *QUICK
+    )
+    assert (code, error) == (0, "")
+    facts = json.loads(out)
+    assert facts["task"] == "classification"
+    assert facts["rows"] == {"train": 96, "validation": 24, "test": 30}
+    assert len(facts["columns"]) == 4
+    assert len(facts["training"]["history"]["loss"]) == 3
+    assert facts["test"]["metrics"].keys() == facts["test"]["baseline"].keys()
+    assert facts["model"] == "m.safetensors"
+    shown = json.loads(run(capsys, "show", "m.safetensors", "--json")[1])
+    assert shown == {key: value for key, value in facts.items() if key not in ("notes", "model")}
+    assert json.loads(run(capsys, "info", "--json")[1])["ganglion"] == gg.__version__
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_demos(here: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    code, out, _ = run(capsys, "demo", name, "--save-table", "saved.csv")
+    assert code == 0
+    assert "source: " in out
+    assert Path("saved.csv").exists()
+
+
+def test_options_reach_the_model(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, _ = run(
+        capsys,
+        *("train", "flowers.csv", "--target", "species", "--out", "m.safetensors", "--hidden", "5,4"),
+        *("--activation", "tanh", "--dropout", "0", "--epochs", "4", "--batch-size", "10", "--optimizer", "sgd"),
+        *("--learning-rate", "0.1", "--validation", "0", "--test", "0.1", "--seed", "3", "--balanced"),
+        *("--drop", "sepal_width", "--drop", "sepal_length", "--category", "petal_width", "--scaling", "robust"),
+    )
+    assert code == 0
+    model = gg.TableModel.load("m.safetensors")
+    assert model.network.layers == (gg.Dense(5, "tanh"), gg.Dense(4, "tanh"), gg.Dense(3, "softmax"))
+    assert model.network.seed == 3
+    assert [column.name for column in model.encoder.columns] == ["number", "category"]
+    assert model.rows == {"train": 135, "validation": 0, "test": 15}
+    assert model.network.facts["optimizer"]["learning_rate"]["learning_rate"] == 0.1
+    assert model.network.facts["batch_size"] == 10
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 0, ""),
+        (("trian",), 2, "trian"),
+        (("train",), 2, "required"),
+        (("train", "flowers.csv"), 2, "--target"),
+        (("train", "flowers.csv", "--target", "species", "--epochs", "many"), 2, "--epochs"),
+        (("train", "flowers.csv", "--target", "species", "--epochs", "0"), 2, "epochs must be"),
+        (("train", "flowers.csv", "--target", "species", "--hidden", "a"), 2, "--hidden must be whole numbers"),
+        (("train", "flowers.csv", "--target", "species", "--hidden", "0"), 2, "units must be"),
+        (("train", "flowers.csv", "--target", "species", "--learning-rate", "0"), 2, "learning_rate"),
+        (("train", "flowers.csv", "--target", "species", "--optimizer", "adan"), 2, "did you mean 'adam'"),
+        (("train", "flowers.csv", "--target", "specis"), 1, "did you mean 'species'"),
+        (("train", "missing.csv", "--target", "a"), 1, "there is no file missing.csv"),
+        (("train", "flowers.csv", "--target", "species", "--out", "no/m.safetensors"), 1, "cannot write"),
+        (("train", "flowers.csv", "--target", "species", "--out", "."), 1, "it is a folder"),
+        (("train", "empty.csv", "--target", "a"), 1, "0 bytes"),
+        (("predict", "flowers.csv", "flowers.csv"), 1, "is not a model file"),
+        (("predict", "missing.safetensors", "flowers.csv"), 1, "No such file"),
+        (("predict", "good.safetensors", "flowers.csv", "--out", "a.xls"), 2, "what kind of table"),
+        (("predict", "good.safetensors", "empty.csv"), 1, "0 bytes"),
+        (("show", "flowers.csv"), 1, "is not a model file"),
+        (("demo", "mnist"), 2, "no example 'mnist'"),
+    ],
+)
+def test_bad_use_is_one_line_and_an_exit_code(
+    here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, message: str
+) -> None:
+    Path("empty.csv").touch()
+    Path("good.safetensors").touch()
+    got, out, error = run(capsys, *words)
+    assert got == code
+    if code:
+        lines = error.strip().splitlines()
+        assert lines[0].startswith("ganglion: ")
+        assert message in error
+        assert len(lines) <= 2
+        assert all(line.startswith("hint: ") for line in lines[1:])
+        assert "Traceback" not in out + error
+        assert "unexpected" not in error
+    assert not list(here.glob(".*"))
+
+
+def test_notes_are_shown_and_answers_stay_clean(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "train", "flowers.csv", "--target", "species", *QUICK)
+    table = pl.read_csv("flowers.csv").with_columns(extra=pl.lit(1))
+    table.drop("species").write_csv("new.csv")
+    code, out, error = run(capsys, "predict", "flowers.safetensors", "new.csv")
+    assert code == 0
+    assert error == "note: not used, because unknown in training: 'extra'\n"
+    assert len(out.splitlines()) == 151
+
+
+def test_debug_shows_where_it_failed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, _, error = run(capsys, "show", "flowers.csv", "--debug")
+    assert "Traceback" in error
+
+
+def test_ctrl_c_saves_what_was_learned(here: Path) -> None:
+    command = [sys.executable, "-m", "ganglion", "train", "flowers.csv", "--target", "species"]
+    process = subprocess.Popen(
+        [*command, "--epochs", "1000000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "inputs" in line:  # from here on it trains
+            break
+    time.sleep(1)
+    os.kill(process.pid, signal.SIGINT)
+    out, error = process.communicate(timeout=30)
+    assert process.returncode == 0, error
+    assert "interrupted; what was learned so far is kept" in out
+    assert gg.TableModel.load("flowers.safetensors").history.epochs > 0
+
+
+def test_a_reader_that_goes_away_is_no_error(here: Path) -> None:
+    command = f"{sys.executable} -m ganglion info | head -1"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("ganglion")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,199 @@
+import datetime
+import json
+import random
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ganglion as gg
+from ganglion.tables.columns import CategoryColumn, NumberColumn
+from ganglion.tables.encode import Encoder
+from ganglion.tables.read import read_table
+
+ROWS = 60
+TABLE = pl.DataFrame(
+    {
+        "number": [float(i % 7) if i % 10 else None for i in range(ROWS)],
+        "whole": [i * i for i in range(ROWS)],
+        "word": [["red", "green", "blue"][i % 3] if i % 11 else None for i in range(ROWS)],
+        "rare": ["often"] * 50 + [f"rare{i % 5}" for i in range(10)],
+        "flag": [i % 2 == 0 if i % 9 else None for i in range(ROWS)],
+        "day": [datetime.date(2020, 1, 1) + datetime.timedelta(days=37 * i) for i in range(ROWS)],
+        "same": ["x"] * ROWS,
+        "id": list(range(100, 100 + ROWS)),
+        "name": [f"person{i}" for i in range(ROWS)],
+        "empty": pl.Series([None] * ROWS, dtype=pl.Float64),
+    }
+)
+ENCODER = Encoder.fit(TABLE)
+
+
+def test_what_is_understood_of_each_column() -> None:
+    kinds = {column.column: column.name for column in ENCODER.columns}
+    assert kinds == {
+        "number": "number",
+        "whole": "number",
+        "word": "category",
+        "rare": "category",
+        "flag": "boolean",
+        "day": "date",
+    }
+    assert dict(ENCODER.left_out) == {
+        "same": "it is the same in every row",
+        "empty": "it is the same in every row",
+        "id": "it numbers the rows",
+        "name": "it is different in most rows, like a name",
+    }
+
+
+def test_numbers_are_standardized_and_filled_with_the_median() -> None:
+    x, notes = ENCODER.encode(TABLE)
+    number = TABLE["number"].fill_null(TABLE["number"].median()).to_numpy()
+    np.testing.assert_allclose(x[:, 0], (number - number.mean()) / number.std(), rtol=1e-5)
+    assert x.dtype == np.float32
+    assert any("'number': 6 missing, read as the median, 3" in note for note in notes)
+
+
+def test_robust_scaling_ignores_wild_values() -> None:
+    wild = pl.Series("w", [1.0, 2, 3, 4, 5, 1e9])
+    column = NumberColumn.fit(wild, robust=True)
+    assert (column.center, column.scale) == (3.5, pytest.approx(1.25))
+    assert NumberColumn.fit(pl.Series("w", [1.0, 1, 1, 1, 9]), robust=True).scale == pytest.approx(3.2)
+
+
+def test_categories_missing_and_other() -> None:
+    x, _ = ENCODER.encode(TABLE)
+    start = ENCODER.features.index("word=blue")
+    assert ENCODER.features[start : start + 4] == ["word=blue", "word=green", "word=red", "word=missing"]
+    assert x[1, start : start + 4].tolist() == [0, 1, 0, 0]
+    assert x[0, start : start + 4].tolist() == [0, 0, 0, 1]
+    rare = ENCODER.features.index("rare=often")
+    assert ENCODER.features[rare : rare + 2] == ["rare=often", "rare=other"]
+    assert x[55, rare : rare + 2].tolist() == [0, 1]
+    unseen = TABLE.with_columns(word=pl.lit("violet"), rare=pl.lit("new"))
+    x, notes = ENCODER.encode(unseen)
+    assert (x[:, start : start + 4] == 0).all()
+    assert (x[:, rare + 1] == 1).all()
+    assert any("'word': 60 values of no known category: 'violet'" in note for note in notes)
+
+
+def test_dates_become_their_parts() -> None:
+    x, _ = ENCODER.encode(TABLE)
+    start = ENCODER.features.index("day:year")
+    parts = dict(zip(ENCODER.features[start : start + 6], x[:, start : start + 6].T, strict=True))
+    year = np.array([day.year for day in TABLE["day"]])
+    np.testing.assert_allclose(parts["day:year"], (year - year.mean()) / year.std(), rtol=1e-4)
+    assert (np.diff(parts["day:elapsed"]) > 0).all()
+    assert (parts["day:hour"] == 0).all()  # dates have no hours: it never varies
+    words = TABLE.with_columns(pl.col("day").cast(pl.String))
+    assert (ENCODER.encode(words)[0] == x).all()
+
+
+@given(st.permutations(TABLE.columns), st.integers(0, ROWS - 1))
+def test_a_row_becomes_the_same_numbers_whatever_surrounds_it(columns: list[str], row: int) -> None:
+    whole, _ = ENCODER.encode(TABLE)
+    alone, _ = ENCODER.encode(TABLE.select(columns)[row])
+    assert (alone == whole[row]).all()
+
+
+def test_it_goes_through_json_exactly() -> None:
+    back = Encoder.from_configuration(json.loads(json.dumps(ENCODER.configuration())))
+    assert back == ENCODER
+    assert (back.encode(TABLE)[0] == ENCODER.encode(TABLE)[0]).all()
+
+
+@given(
+    st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=2, max_size=40)
+)
+def test_any_column_of_numbers_is_encoded_or_refused(values: list[float | None]) -> None:
+    table = pl.DataFrame({"v": pl.Series(values, dtype=pl.Float64)})
+    try:
+        x, _ = Encoder.fit(table).encode(table)
+    except gg.DataError:
+        return
+    assert np.isfinite(x).all()
+
+
+@given(st.lists(st.none() | st.text(max_size=6), min_size=1, max_size=40))
+def test_any_column_of_words_is_encoded_or_refused(values: list[str | None]) -> None:
+    table = pl.DataFrame({"v": pl.Series(values, dtype=pl.String)})
+    try:
+        encoder = Encoder.fit(table)
+    except gg.DataError:
+        return
+    x, _ = encoder.encode(table)
+    assert (x.sum(axis=1) == 1).all()
+    assert Encoder.from_configuration(json.loads(json.dumps(encoder.configuration()))) == encoder
+
+
+def test_columns_missing_reordered_and_surplus() -> None:
+    shuffled = TABLE.select(random.Random(0).sample(TABLE.columns, len(TABLE.columns)))
+    x, notes = ENCODER.encode(shuffled.with_columns(new=pl.lit(1)))
+    assert (x == ENCODER.encode(TABLE)[0]).all()
+    assert "not used, because unknown in training: 'new'" in notes
+    assert ENCODER.encode(TABLE.drop("id", "same"))[0].shape == x.shape
+    with pytest.raises(gg.DataError, match="lacks 'number', 'flag', which the model learned from"):
+        ENCODER.encode(TABLE.drop("number", "flag"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"number": ["1"] * 17 + ["five"] + ["2"] * 42}, "'number' must hold numbers, got 'five' in row 17"),
+        ({"number": [np.inf] + [1.0] * 59}, "'number' must be finite, got inf in row 0"),
+        ({"flag": ["maybe"] * ROWS}, "'flag' must be true or false, got 'maybe' in row 0"),
+        ({"day": ["2020-01-01"] * 5 + ["soon"] * 55}, "'day' must hold dates, got 'soon' in row 5"),
+        ({"day": [1] * ROWS}, "'day' must hold dates, got int64"),
+        ({"number": [datetime.date(2020, 1, 1)] * ROWS}, "must hold numbers, got date"),
+        ({"whole": [1e300] * ROWS}, "'whole' is too large in row 0"),
+    ],
+)
+def test_values_of_another_kind_are_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(gg.DataError, match=message):
+        ENCODER.encode(TABLE.with_columns(**{k: pl.Series(v) for k, v in change.items()}))
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"age": ["31", "4", "x", *map(str, range(40))]}, "'age' holds numbers, but 'x' in row 2"),
+        ({"note": [f"this is note number {i}" for i in range(50)]}, "'note' holds text.*drop 'note'"),
+        ({"list": [[1, 2]] * 5}, "'list' must hold numbers, words, dates"),
+        ({"at": [datetime.time(1, 2)] * 5}, "'at' must hold"),
+        ({"same": [1] * 5}, "no column is left to learn from"),
+        ({}, "no column is left"),
+        ({"v": [1e308, -1e308, 0, 1, 2]}, "too large"),
+    ],
+)
+def test_columns_that_cannot_be_learned_from_are_refused(columns: dict[str, Any], message: str) -> None:
+    with pytest.raises(gg.DataError, match=message):
+        Encoder.fit(pl.DataFrame(columns))
+
+
+def test_numbers_can_be_read_as_categories() -> None:
+    encoder = Encoder.fit(TABLE.select("number"), categories=["number"])
+    assert "number=3" in encoder.features
+    as_whole = pl.DataFrame({"number": pl.Series([3], dtype=pl.Int64)})
+    as_float = pl.DataFrame({"number": [3.0]})
+    assert (encoder.encode(as_whole)[0] == encoder.encode(as_float)[0]).all()
+    with pytest.raises(gg.DataError, match="no column 'nmber'.*did you mean 'number'"):
+        Encoder.fit(TABLE, categories=["nmber"])
+    with pytest.raises(gg.ConfigError, match="scaling"):
+        Encoder.fit(TABLE, scaling="huge")
+
+
+def test_missing_is_null_however_it_is_written() -> None:
+    nan = read_table(pl.DataFrame({"v": [1.0, 2.0, float("nan")]}))
+    null = pl.DataFrame({"v": [1.0, 2.0, None]})
+    assert Encoder.fit(nan) == Encoder.fit(null)
+
+
+def test_only_so_many_categories_are_kept() -> None:
+    many = pl.Series("v", [f"c{i % 300:03}" for i in range(3000)])
+    column = CategoryColumn.fit(many)
+    assert len(column.categories) == 100
+    assert column.other

@@ -1,0 +1,113 @@
+import datetime
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import ganglion as gg
+from ganglion.tables.read import read_table
+
+FRAME = pl.DataFrame({"a": [1, 2, None], "b": ["x", None, "z"], "c": [0.5, 1.5, 2.5], "d": [True, False, True]})
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl", "arrow"])
+def test_every_format_gives_the_same_table(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"table.{ending}"
+    {
+        "csv": lambda: FRAME.write_csv(path),
+        "tsv": lambda: FRAME.write_csv(path, separator="\t"),
+        "parquet": lambda: FRAME.write_parquet(path),
+        "jsonl": lambda: FRAME.write_ndjson(path),
+        "arrow": lambda: FRAME.write_ipc(path),
+    }[ending]()
+    assert read_table(path).equals(FRAME)
+    assert read_table(str(path)).equals(FRAME)
+
+
+def test_arrow_streams_and_compressed_csv(tmp_path: Path) -> None:
+    FRAME.write_ipc_stream(tmp_path / "stream.arrow")
+    assert read_table(tmp_path / "stream.arrow").equals(FRAME)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(FRAME.write_csv().encode()))
+    assert read_table(tmp_path / "t.csv.gz").equals(FRAME)
+
+
+def test_frames_and_arrays() -> None:
+    assert read_table(FRAME) is not None
+    assert read_table(FRAME.lazy()).equals(FRAME)
+    assert read_table({"a": [1, 2]}).columns == ["a"]
+    assert read_table(np.arange(6.0).reshape(3, 2)).columns == ["x1", "x2"]
+    frame = pd.DataFrame(
+        {
+            "n": [1.0, np.nan],
+            "w": ["x", None],
+            "t": pd.to_datetime(["2020-01-01", "2020-01-02"]),
+            "k": pd.Categorical(["u", "v"]),
+            "b": [True, False],
+        }
+    )
+    read = read_table(frame)
+    assert read["n"].to_list() == [1.0, None]
+    assert read["w"].to_list() == ["x", None]
+    assert read["k"].to_list() == ["u", "v"]
+    assert read["t"].dtype == pl.Datetime
+    assert read["b"].dtype == pl.Boolean
+
+
+def written(tmp_path: Path, data: bytes | str, name: str = "t.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+def test_what_csv_files_hold_in_the_wild(tmp_path: Path) -> None:
+    path = written(tmp_path, "\ufeff a ,b;c,when\r\n1,NA,2020-01-02\r\n?,x,2020-02-03\r\n")
+    table = read_table(path)
+    assert table.columns == ["a", "b;c", "when"]
+    assert table["a"].to_list() == [1, None]
+    assert table["b;c"].to_list() == [None, "x"]
+    assert table["when"].to_list() == [datetime.date(2020, 1, 2), datetime.date(2020, 2, 3)]
+    assert read_table(written(tmp_path, "a;b\n1;2\n")).columns == ["a", "b"]
+    assert read_table(written(tmp_path, '"a,b",c\n1,2\n')).columns == ["a,b", "c"]
+    late = "a\n" + "1\n" * 20_000 + "word\n"
+    assert read_table(written(tmp_path, late))["a"].dtype == pl.String
+    only_dates = read_table(written(tmp_path, "a,b\n2020-01-02 10:00,x\n2020-13-45 10:00,y\n"))
+    assert only_dates["a"].dtype == pl.String  # one of them is no date
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"),
+    [
+        (b"", "t.csv", "is empty, 0 bytes"),
+        ("a,b,a\n1,2,3\n", "t.csv", "column names must differ, got 'a' 2 times"),
+        ("a,b\né,1\n".encode("latin-1"), "t.csv", "not in the UTF-8 encoding"),
+        ("a,b\n1,2\n".encode("utf-16"), "t.csv", "not in the UTF-8 encoding"),
+        ("a,b\n1,2,3\n", "t.csv", "cannot be read as csv"),
+        (b"noise", "t.parquet", "cannot be read as parquet"),
+        (b"noise", "t.arrow", "cannot be read as arrow"),
+        (b"noise", "t.jsonl", "cannot be read as jsonl"),
+        (b"noise", "t.csv.gz", "cannot"),
+        (b"x", "t.xlsx", "cannot tell what kind of table t.xlsx is"),
+        (b"x", "t", "cannot tell"),
+    ],
+)
+def test_files_that_are_no_tables_are_refused(tmp_path: Path, data: Any, name: str, message: str) -> None:
+    with pytest.raises(gg.GanglionError, match=message):
+        read_table(written(tmp_path, data, name))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("missing.csv", "there is no file missing.csv"),
+        (np.zeros(3), "two axes"),
+        (3, "must be a path, a frame"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "names must differ"),
+    ],
+)
+def test_sources_that_are_no_tables_are_refused(source: Any, message: str) -> None:
+    with pytest.raises(gg.GanglionError, match=message):
+        read_table(source)

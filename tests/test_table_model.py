@@ -1,0 +1,186 @@
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import ganglion as gg
+from ganglion.tables.examples import EXAMPLES, example_table
+
+QUICK: dict[str, Any] = {"hidden": (8,), "epochs": 3}
+
+
+def flowers() -> pl.DataFrame:
+    return example_table("iris")[1]
+
+
+def test_the_names_that_tools_outside_call(tmp_path: Path) -> None:
+    flowers().write_csv(tmp_path / "flowers.csv")
+    model = gg.TableModel.train(tmp_path / "flowers.csv", target="species", hidden=(64, 32), seed=0)
+    answers = model.predict(tmp_path / "flowers.csv")
+    assert answers.columns == [
+        "prediction",
+        "probability_setosa",
+        "probability_versicolor",
+        "probability_virginica",
+    ]
+    assert (answers["prediction"] == flowers()["species"]).mean() > 0.9
+    np.testing.assert_allclose(answers.drop("prediction").sum_horizontal(), 1, rtol=1e-5)
+    report = model.evaluate(tmp_path / "flowers.csv")
+    assert report.metrics["accuracy"] > 0.9
+    assert report.baseline["accuracy"] == pytest.approx(1 / 3)
+    assert isinstance(model.network, gg.Network)
+    assert model.history.epochs == 60
+    model.save(tmp_path / "flowers.safetensors")
+    loaded = gg.TableModel.load(tmp_path / "flowers.safetensors")
+    assert loaded.predict(flowers()).equals(answers)
+    assert loaded.report == model.report
+    assert loaded.rows == {"train": 96, "validation": 24, "test": 30}
+    assert loaded.history == model.history
+    assert loaded.advice == model.advice
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_is_learned(name: str) -> None:
+    example, table = example_table(name)
+    model = gg.TableModel.train(table, example.target, epochs=30)
+    assert model.report is not None
+    metric = "accuracy" if model.target.task == "classification" else "r2"
+    assert model.report.metrics[metric] > model.report.baseline[metric] + 0.2
+
+
+def test_numbers_are_answered_in_their_own_units() -> None:
+    _, table = example_table("diabetes")
+    model = gg.TableModel.train(table, "progression", epochs=20)
+    answers = model.predict(table)
+    assert answers.columns == ["prediction"]
+    assert 100 < answers["prediction"].mean() < 200
+    assert model.report is not None
+    errors = model.report.error_quantiles
+    assert errors["50%"] < errors["90%"] < errors["100%"]
+
+
+def test_frames_of_every_kind_give_the_same_model() -> None:
+    table = flowers()
+    frames = [table, pd.DataFrame(table.to_dict(as_series=False)), table.to_dict(as_series=False)]
+    models = [gg.TableModel.train(frame, "species", **QUICK) for frame in frames]
+    assert len({model.network.parameters.tobytes() for model in models}) == 1
+
+
+def test_the_same_seed_gives_the_same_model_and_rows_set_aside_are_not_learned_from() -> None:
+    table = flowers()
+    first, second = (gg.TableModel.train(table, "species", **QUICK) for _ in range(2))
+    assert (first.network.parameters == second.network.parameters).all()
+    other = gg.TableModel.train(table, "species", seed=1, **QUICK)
+    assert (first.network.parameters != other.network.parameters).any()
+    everything = gg.TableModel.train(table, "species", test=0, validation=0, **QUICK)
+    assert everything.report is None
+    assert everything.network.facts["rows"] == 150
+    assert first.network.facts["rows"] == 120
+
+
+def test_columns_at_prediction() -> None:
+    table = flowers()
+    model = gg.TableModel.train(table, "species", **QUICK)
+    plain = model.predict(table)
+    assert model.predict(table.select(reversed(table.columns))).equals(plain)
+    assert model.predict(table.drop("species")).equals(plain)
+    with pytest.warns(gg.GanglionNotice, match="not used, because unknown in training: 'extra'"):
+        assert model.predict(table.with_columns(extra=1)).equals(plain)
+    with pytest.raises(gg.DataError, match="lacks 'petal_width'"):
+        model.predict(table.drop("petal_width"))
+    with pytest.warns(gg.GanglionNotice, match="'petal_width': 150 missing"):
+        model.predict(table.with_columns(petal_width=None))
+    assert model.predict(table.head(0)).height == 0
+
+
+def test_rows_without_the_target_are_left_out_with_a_notice() -> None:
+    table = flowers()
+    holes = table.with_columns(
+        species=pl.when(pl.int_range(pl.len()) < 10).then(None).otherwise(pl.col("species"))
+    )
+    with pytest.warns(gg.GanglionNotice, match="10 rows lack the target 'species'"):
+        model = gg.TableModel.train(holes, "species", **QUICK)
+    assert sum(model.rows.values()) == 140
+    with pytest.warns(gg.GanglionNotice, match="10 rows lack"):
+        assert model.evaluate(holes).rows == 140
+
+
+def test_a_class_too_rare_to_be_learned_from_is_still_an_answer() -> None:
+    table = flowers().with_columns(
+        species=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("orchid")).otherwise(pl.col("species"))
+    )
+    for seed in range(8):
+        model = gg.TableModel.train(table, "species", seed=seed, **QUICK)
+        assert "probability_orchid" in model.predict(table).columns
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "message"),
+    [
+        (lambda t: t, {"target": "specis"}, "no column 'specis'.*did you mean 'species'"),
+        (lambda t: t.head(0), {}, "at least 2 rows|at least two classes|at least 2"),
+        (lambda t: t.head(1), {}, "at least 2 rows to learn from, got 1"),
+        (lambda t: t.head(20), {}, "only 'setosa'"),
+        (lambda t: t.with_columns(species=None), {}, "at least 2 rows"),
+        (lambda t: t.select("species"), {}, "no column is left"),
+        (lambda t: t.head(3).with_columns(species=pl.Series(["a", "b", "a"])), {}, "leaves one part without"),
+        (lambda t: t, {"drop": ["species"]}, "must not be dropped"),
+        (lambda t: t, {"drop": ["petals"]}, "no column 'petals'"),
+        (lambda t: t, {"test": 1.0}, "test must be a number"),
+        (lambda t: t, {"validation": -0.1}, "validation must be a number"),
+        (lambda t: t, {"epochs": 0}, "epochs must be a whole number >= 1"),
+        (lambda t: t, {"batch_size": 0}, "batch_size"),
+        (lambda t: t, {"hidden": (0,)}, "units must be"),
+        (lambda t: t, {"dropout": 1}, "dropout"),
+        (lambda t: t, {"learning_rate": 0}, "learning_rate"),
+        (lambda t: t, {"optimizer": gg.Adam(), "learning_rate": 0.1}, "given by name"),
+        (lambda t: t, {"task": "regression"}, "must hold numbers, got 'setosa' in row 0"),
+        (lambda t: t.with_columns(petal_width=np.inf), {}, "'petal_width'"),
+    ],
+)
+def test_tables_and_settings_that_cannot_be_used_are_refused(change: Any, settings: Any, message: str) -> None:
+    with pytest.raises(gg.GanglionError, match=message):
+        gg.TableModel.train(change(flowers()), **({"target": "species"} | QUICK | settings))
+
+
+def test_settings_reach_the_network() -> None:
+    model = gg.TableModel.train(
+        flowers(),
+        "species",
+        hidden=(5,),
+        activation="tanh",
+        dropout=0,
+        epochs=4,
+        optimizer=gg.SGD(0.1, momentum=0.9),
+        class_weight="balanced",
+        scaling="robust",
+        drop=["sepal_width"],
+    )
+    assert model.network.layers == (gg.Dense(5, "tanh"), gg.Dense(3, "softmax"))
+    assert "sepal_width" not in model.encoder.features
+    assert model.network.facts["optimizer"]["momentum"] == 0.9
+
+
+def test_a_run_that_stops_early_keeps_its_model() -> None:
+    model = gg.TableModel.train(flowers(), "species", callbacks=[gg.TargetReached(0.9, "accuracy")])
+    assert model.history.epochs < 60
+    assert model.network.facts["rows"] == 96
+
+
+def test_advice_fits_the_run() -> None:
+    chance = np.random.default_rng(0)
+    noise = pl.DataFrame({"v": chance.normal(size=200), "w": chance.normal(size=200), "t": ["a", "b"] * 100})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        advice = {gg.TableModel.train(noise, "t", seed=s, epochs=5, hidden=()).advice for s in range(6)}
+    assert any("no better than the trivial answer" in sentence for sentence in advice)
+    assert "better than the trivial answer" in gg.TableModel.train(flowers(), "species").advice
+    big = pl.DataFrame({"v": np.arange(100.0), "t": 1e3 * np.arange(100.0)})
+    wild = gg.TableModel.train(big, "t", optimizer=gg.SGD(1000), epochs=50)
+    assert "tenth of the learning rate" in wild.advice
+    short = gg.TableModel.train(flowers(), "species", optimizer=gg.Adam(1e-4), epochs=12)
+    assert "more epochs may help" in short.advice
