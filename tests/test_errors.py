@@ -15,7 +15,9 @@ from ganglion.errors import load
         (gg.MissingPackageError, ImportError),
     ],
 )
-def test_every_error_is_ours_and_what_python_users_expect(error: type[gg.GanglionError], builtin: type) -> None:
+def test_every_error_is_ours_and_what_python_users_expect(
+    error: type[gg.GanglionError], builtin: type
+) -> None:
     raised = error("a rule, got 1", "do this")
     assert isinstance(raised, gg.GanglionError)
     assert isinstance(raised, builtin)

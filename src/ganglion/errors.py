@@ -19,6 +19,8 @@ import difflib
 import importlib
 import math
 import numbers
+import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -66,6 +68,14 @@ class MissingPackageError(GanglionError, ImportError):
 
 class GanglionNotice(UserWarning):
     """Something worth knowing that is no error: a column left out, a category never seen before."""
+
+
+def notice(text: str) -> None:
+    """Warn with a `GanglionNotice` that points to the first line of code outside this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("ganglion."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, GanglionNotice, stacklevel=level)
 
 
 def load(module: str, extra: str = "") -> Any:

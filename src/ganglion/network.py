@@ -206,6 +206,14 @@ class Network:
         if metrics is None:
             usual = "accuracy" if chosen.domain != Loss.domain and chosen.name != "poisson" else "r2"
             metrics = (usual,) if held_out is not None else ()
+        metrics = [metrics] if isinstance(metrics, str) else metrics
+        if isinstance(callbacks, Callback):
+            callbacks = [callbacks]
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise ConfigError(
+                    f"callbacks must be ganglion callbacks, got {callback!r}", "such as gg.EarlyStopping()"
+                )
         plan = Plan(
             data,
             held_out,

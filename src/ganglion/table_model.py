@@ -21,6 +21,7 @@ from ganglion.errors import (
     GanglionNotice,
     check_integer,
     check_number,
+    notice,
 )
 from ganglion.files.model_file import read_model, write_model
 from ganglion.network import Network
@@ -83,7 +84,7 @@ class TableModel:
         cls,
         table: Any,
         target: str,
-        hidden: Sequence[int] = (128, 64),
+        hidden: int | Sequence[int] = (128, 64),
         activation: str = "relu",
         *,
         task: str = "auto",
@@ -139,62 +140,51 @@ class TableModel:
             DataError: for a table that cannot be learned from, with what to do about it.
             ConfigError: for a setting out of range.
         """
-        for name, number in (("epochs", epochs), ("batch_size", batch_size)):
-            if number is not None:
-                check_integer(name, number, at_least=1)
-        frame = read_table(table)
-        for name in drop:
-            require_column(frame, name)
-        if target in drop:
-            raise ConfigError(f"the target {target!r} must not be dropped")
-        answers = require_column(frame, target)
-        known = answers.is_not_null()
-        if not known.all():
-            _notice(f"{int((~known).sum())} rows lack the target {target!r} and are left out")
-            frame = frame.filter(known)
-        if frame.height < 2:
-            raise DataError(f"a table needs at least 2 rows to learn from, got {frame.height}")
-        learned = fit_target(frame.get_column(target), task)
-        rest, aside = _set_aside(frame, learned, test, seed, "test")
-        own, validating = _set_aside(rest, learned, validation, seed + 1, "validation")
-        settings = Rates.suited_to(rest.height)
-        chosen = _optimizer(optimizer, learning_rate, epochs or settings.epochs)
-        rate = settings.dropout if dropout is None else dropout
-        check_number("dropout", rate, at_least=0, below=1)
+        if not isinstance(target, str):
+            raise ConfigError(f"target must be the name of a column, got {type(target).__name__}")
+        drop, categories = _names("drop", drop), _names("categories", categories)
+        whole = read_table(table)
+        frame = _rows_to_learn_from(whole, target, drop)
+        # What cannot be learned from is found now, so that it is named by its row in the whole table.
+        Encoder.fit(whole.drop(target, *drop), categories, scaling)
+        goal = fit_target(frame.get_column(target), task)
+        rest, aside = _set_aside(frame, goal, test, seed, "test")
+        own, validating = _set_aside(rest, goal, validation, seed + 1, "validation")
+        suited = Rates.suited_to(rest.height)
+        epochs = suited.epochs if epochs is None else check_integer("epochs", epochs, at_least=1)
+        chosen = _optimizer(optimizer, learning_rate, epochs)
+        # L-BFGS needs a loss that is the same function in every step.
+        usual = 0.0 if chosen.name == "lbfgs" else suited.dropout
+        rate = usual if dropout is None else check_number("dropout", dropout, at_least=0, below=1)
+        if class_weight is not None and isinstance(goal, NumberTarget):
+            raise ConfigError(f"class weights need classes, and {target!r} is a number")
+        _say_what_is_worth_knowing(frame.drop(target, *drop), bool(test or validation))
 
-        def run(
-            learn: pl.DataFrame, validate: pl.DataFrame | None, watchers: Sequence[Callback]
-        ) -> TableModel:
-            goal = fit_target(learn.get_column(target), learned.task)
-            if isinstance(goal, ClassTarget) and isinstance(learned, ClassTarget):
-                goal = _with_all_classes(goal, learned)
+        def untrained(learn: pl.DataFrame) -> TableModel:
             encoder = Encoder.fit(learn.drop(target, *drop), categories, scaling)
-            outputs = len(goal.classes) if isinstance(goal, ClassTarget) else 1
-            layers: list[Layer] = []
-            for units in hidden:
-                layers += [Dense(units, activation), *([Dropout(rate)] if rate else [])]
-            layers.append(Dense(outputs, "softmax" if isinstance(goal, ClassTarget) else "identity"))
+            own_goal = goal.refit(learn.get_column(target))
+            layers = _layers(hidden, activation, rate, own_goal)
             network = Network(layers, len(encoder.features), seed, engine=engine)
-            model = cls(network, encoder, goal, network.history)
-            if validate is validating:
-                announce(model)
-            network.fit(
+            return cls(network, encoder, own_goal, network.history)
+
+        def run(model: TableModel, learn: pl.DataFrame, validate: pl.DataFrame | None) -> History:
+            return model.network.fit(
                 *model._pair(learn),
                 optimizer=chosen,
-                epochs=epochs or settings.epochs,
-                batch_size=batch_size or settings.batch_size,
+                epochs=epochs,
+                batch_size=suited.batch_size if batch_size is None else batch_size,
                 validation=None if validate is None else model._pair(validate),
                 class_weight=class_weight,
-                callbacks=watchers,
+                callbacks=callbacks if learn is own else (),
                 progress=progress,
             )
-            return model
 
-        model = run(own, validating, callbacks)
-        history = model.history
-        if validating is not None and history.epochs == (epochs or settings.epochs):
-            final = run(rest, None, ())
-            if final.history.epochs == history.epochs:  # else it was interrupted: keep the first
+        model = untrained(own)
+        announce(model)
+        history = run(model, own, validating)
+        if validating is not None and history.epochs == epochs:
+            final = untrained(rest)
+            if run(final, rest, None).epochs == epochs:  # else it was interrupted: keep the first
                 model = final
         model.history = history
         model.rows = {
@@ -203,7 +193,8 @@ class TableModel:
             "test": 0 if aside is None else aside.height,
         }
         if aside is not None:
-            model.report = model.evaluate(aside)
+            x, y = model._pair(aside)
+            model.report = judge(model.target, model.network.predict(x), y)
         return model
 
     @property
@@ -237,14 +228,19 @@ class TableModel:
             DataError: if a needed column is missing, or a class was not among those learned.
         """
         frame = read_table(table)
-        answers = require_column(frame, self.target.column)
+        if self.target.column not in frame.columns:
+            raise DataError(
+                f"to judge answers, the table must hold the target {self.target.column!r}",
+                "to answer without judging, use predict",
+            )
+        answers = frame.get_column(self.target.column)
         if answers.null_count():
-            _notice(f"{answers.null_count()} rows lack the target {self.target.column!r} and are left out")
+            notice(f"{answers.null_count()} rows lack the target {self.target.column!r} and are left out")
             frame = frame.filter(answers.is_not_null())
         if not frame.height:
             raise DataError("an evaluation needs at least one row with the target, got none")
-        x, y = self._pair(frame)
-        return judge(self.target, self.network.predict(x), y)
+        y = self.target.encode(frame.get_column(self.target.column))
+        return judge(self.target, self.network.predict(self._rows(frame)), y)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write encoder, network and target to one safetensors file, whole or not at all.
@@ -287,7 +283,7 @@ class TableModel:
     def _rows(self, frame: pl.DataFrame) -> Array:
         rows, notes = self.encoder.encode(frame.drop(self.target.column, strict=False))
         for note in notes:
-            _notice(note)
+            notice(note)
         return rows
 
     def _pair(self, frame: pl.DataFrame) -> tuple[Array, Array]:
@@ -297,8 +293,51 @@ class TableModel:
         return x, self.target.encode(frame.get_column(self.target.column))
 
 
-def _notice(text: str) -> None:
-    warnings.warn(text, GanglionNotice, stacklevel=3)
+def _names(what: str, names: Collection[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise ConfigError(f"{what} must be a list of columns, got {names!r}", f"{what}=[{names!r}]")
+    return tuple(names)
+
+
+def _say_what_is_worth_knowing(table: pl.DataFrame, at_random: bool) -> None:
+    """Give notice of missing values, and of dates where rows are set aside at random."""
+    missing = {c.name: c.null_count() for c in table.get_columns() if 0 < c.null_count() < len(c)}
+    if missing:
+        counts = ", ".join(f"{name} {count:,}" for name, count in list(missing.items())[:10])
+        more = f" and {len(missing) - 10} more columns" if len(missing) > 10 else ""
+        notice(f"missing values: {counts}{more}; filled with medians, or a category of their own")
+    dates = [c.name for c in table.get_columns() if c.dtype in (pl.Date, pl.Datetime)]
+    if dates and at_random:
+        notice(
+            f"rows are set aside at random, although the table has dates ({dates[0]}): if the model is to "
+            f"tell the future, keep the latest rows back and judge it on them with evaluate"
+        )
+
+
+def _rows_to_learn_from(frame: pl.DataFrame, target: str, drop: Collection[str]) -> pl.DataFrame:
+    """Return the rows that have the target, after checking that there are such columns."""
+    for name in drop:
+        require_column(frame, name)
+    if target in drop:
+        raise ConfigError(f"the target {target!r} must not be dropped")
+    missing = require_column(frame, target).null_count()
+    if missing:
+        notice(f"{missing} rows lack the target {target!r} and are left out")
+        frame = frame.filter(pl.col(target).is_not_null())
+    if frame.height < 2:
+        raise DataError(f"a table needs at least 2 rows to learn from, got {frame.height}")
+    return frame
+
+
+def _layers(
+    hidden: int | Sequence[int], activation: str, dropout: float, goal: ClassTarget | NumberTarget
+) -> list[Layer]:
+    layers: list[Layer] = []
+    for units in (hidden,) if isinstance(hidden, int) else hidden:
+        layers += [Dense(units, activation), *([Dropout(dropout)] if dropout else [])]
+    if isinstance(goal, ClassTarget):
+        return [*layers, Dense(len(goal.classes), "softmax")]
+    return [*layers, Dense(1)]
 
 
 def _set_aside(
@@ -313,20 +352,17 @@ def _set_aside(
     return frame[learn], frame[aside]
 
 
-def _with_all_classes(goal: ClassTarget, learned: ClassTarget) -> ClassTarget:
-    """Return the target with every class of the table, also those too rare to be in the rows learned from."""
-    shares = dict(zip(goal.classes, goal.shares, strict=True))
-    every = tuple(shares.get(value, 0.0) for value in learned.classes)
-    return ClassTarget(learned.column, learned.classes, learned.dtype, every)
-
-
 def _optimizer(optimizer: Optimizer | str, learning_rate: float | None, epochs: int) -> Optimizer:
     if isinstance(optimizer, str) and optimizer != "lbfgs":
         peak = LEARNING_RATE if learning_rate is None else learning_rate
         schedule = {"name": "one_cycle", "learning_rate": peak, "epochs": max(epochs, 1)}
         return Optimizer.find({"name": optimizer, "learning_rate": schedule})
     if learning_rate is not None:
-        raise ConfigError("learning_rate goes with an optimizer given by name", "set it in the optimizer")
+        raise ConfigError(
+            "learning_rate goes with an optimizer that has one and is given by name, "
+            f"got {optimizer if isinstance(optimizer, str) else 'a ready one'}",
+            "set it in the optimizer, or leave it out",
+        )
     return Optimizer.find(optimizer)
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from numeric import numeric_gradient, relative_error
 
 import ganglion as gg
 from ganglion.core.architecture import Architecture
+from numeric import numeric_gradient, relative_error
 
 
 def test_shapes_names_and_layout() -> None:
@@ -43,9 +43,7 @@ def test_what_does_not_fit_together_is_refused(layers: list[object], inputs: obj
 
 
 def textbook(units: int) -> tuple[gg.Network, np.ndarray, np.ndarray]:
-    net = gg.Network(
-        [gg.Dense(units, "sigmoid"), gg.Dense(1, "sigmoid")], inputs=2, dtype="float64", seed=4
-    )
+    net = gg.Network([gg.Dense(units, "sigmoid"), gg.Dense(1, "sigmoid")], inputs=2, dtype="float64", seed=4)
     net.parameters[...] = np.random.default_rng(0).normal(size=net.parameters.shape)
     return net, np.array([[0.3, -0.7]]), np.array([[0.9]])
 

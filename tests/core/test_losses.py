@@ -22,7 +22,9 @@ from ganglion.core.losses import batch_mean, loss_for
         ("cross_entropy", ["setosa", "virginica"], (3,), "TableModel"),
     ],
 )
-def test_targets_outside_the_domain_are_refused(loss: str, y: object, shape: tuple[int], message: str) -> None:
+def test_targets_outside_the_domain_are_refused(
+    loss: str, y: object, shape: tuple[int], message: str
+) -> None:
     with pytest.raises(gg.DataError, match=message):
         gg.Loss.find(loss).encode(y, shape)
 

@@ -38,4 +38,3 @@ def test_bits_for_masks_are_evenly_spread_and_independent() -> None:
 def test_bits_are_fixed_for_ever() -> None:
     """Masks must be the same in every engine and version: these values must never change."""
     assert random_integers(0, 0, 0, (3,)).tolist() == [3713402303, 2782628232, 739050446]
-

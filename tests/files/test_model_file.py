@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import ganglion as gg
 from ganglion.tables.examples import example_table
@@ -196,7 +195,9 @@ def test_a_forgery_is_named(folder: Path, change: Any, message: str) -> None:
         ("", "not JSON"),
     ],
 )
-def test_a_description_that_is_no_plain_object_is_refused(folder: Path, description: str, message: str) -> None:
+def test_a_description_that_is_no_plain_object_is_refused(
+    folder: Path, description: str, message: str
+) -> None:
     header, _, numbers = parts(good_bytes(str(folder)))
     refused(folder, forged(header, description, numbers), message)
 

@@ -11,7 +11,9 @@ import pytest
 import ganglion as gg
 from ganglion.tables.read import read_table
 
-FRAME = pl.DataFrame({"a": [1, 2, None], "b": ["x", None, "z"], "c": [0.5, 1.5, 2.5], "d": [True, False, True]})
+FRAME = pl.DataFrame(
+    {"a": [1, 2, None], "b": ["x", None, "z"], "c": [0.5, 1.5, 2.5], "d": [True, False, True]}
+)
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "jsonl", "arrow"])

@@ -37,9 +37,7 @@ def test_early_stopping_restores_the_best_weights() -> None:
 
 
 def test_the_other_reasons_to_stop() -> None:
-    target = small().fit(
-        X, Y, epochs=200, validation=0.2, callbacks=[gg.TargetReached(0.9, "accuracy")]
-    )
+    target = small().fit(X, Y, epochs=200, validation=0.2, callbacks=[gg.TargetReached(0.9, "accuracy")])
     assert target.metrics["accuracy"][-1] >= 0.9 > max(target.metrics["accuracy"][:-1], default=0)
     assert "accuracy reached the target of 0.9" in target.stopped_because
     flat = small().fit(X, Y, epochs=500, optimizer=gg.Adam(0.05), callbacks=[gg.GradientNorm(0.02)])
@@ -204,7 +202,13 @@ def test_lbfgs_finds_the_minimum_that_pytorch_finds() -> None:
     net.fit(X, Y, optimizer=gg.LBFGS(tolerance=1e-10), epochs=500, regularization=penalty)
     weight = torch.zeros(5, 2, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(2, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=500, tolerance_grad=1e-12, line_search_fn="strong_wolfe", tolerance_change=1e-18)
+    optimizer = torch.optim.LBFGS(
+        [weight, bias],
+        max_iter=500,
+        tolerance_grad=1e-12,
+        line_search_fn="strong_wolfe",
+        tolerance_change=1e-18,
+    )
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()

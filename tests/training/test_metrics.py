@@ -15,6 +15,8 @@ def test_metrics_worked_by_hand() -> None:
     assert measure["accuracy"](A, Y, np.array([1, 1, 2, 0])) == 0.5
     assert measure["balanced_accuracy"](A, Y, None) == pytest.approx((1 + 0.5 + 1) / 3)
     assert measure["log_loss"](A, Y, None) == pytest.approx(-math.log(0.7 * 0.4 * 0.4 * 0.7) / 4)
+    assert measure["f1"](A, Y, None) == pytest.approx((2 / 3 + 2 / 3 + 1) / 3)
+    assert measure["auc"](A, Y, None) == 1
     a, y = np.array([[1.0], [2.0], [4.0]]), np.array([[1.0], [3.0], [2.0]])
     assert measure["mae"](a, y, None) == 1
     assert measure["rmse"](a, y, None) == pytest.approx(math.sqrt(5 / 3))
@@ -42,6 +44,8 @@ def test_metrics_equal_scikit_learn() -> None:
     pairs = {
         "accuracy": metrics.accuracy_score(labels, answers, sample_weight=weight),
         "balanced_accuracy": metrics.balanced_accuracy_score(labels, answers, sample_weight=weight),
+        "f1": metrics.f1_score(labels, answers, sample_weight=weight, average="macro"),
+        "auc": np.mean([metrics.roc_auc_score(labels == k, a[:, k], sample_weight=weight) for k in range(3)]),
         "log_loss": metrics.log_loss(labels, a, sample_weight=weight),
         "mae": metrics.mean_absolute_error(y, a, sample_weight=weight),
         "rmse": math.sqrt(metrics.mean_squared_error(y, a, sample_weight=weight)),

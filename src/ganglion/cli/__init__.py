@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(words, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
-        _fail(2, " ".join(str(error).split()), "ganglion --help", debug)
+        command = f"{words[0]} " if words and words[0] in app else ""
+        _fail(2, " ".join(str(error).split()), f"see ganglion {command}--help", debug)
     except GanglionError as error:
         _fail(2 if isinstance(error, ConfigError) else 1, error.message, error.hint, debug)
     except KeyboardInterrupt:

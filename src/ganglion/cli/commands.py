@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform
@@ -122,9 +123,9 @@ def train(
     balanced
         Let every class weigh the same in all, however rare.
     drop
-        A column not to use; may be given again.
+        Columns not to use, separated by commas.
     category
-        A column of numbers to be read as categories; may be given again.
+        Columns of numbers to be read as categories, separated by commas.
     scaling
         Of numbers: standard, or robust where values are wild.
     seed
@@ -153,8 +154,8 @@ def train(
         validation=validation,
         test=test,
         class_weight="balanced" if balanced else None,
-        drop=drop,
-        categories=category,
+        drop=_split(drop),
+        categories=_split(category),
         scaling=scaling,
         seed=seed,
         engine=engine,
@@ -162,7 +163,15 @@ def train(
 
 
 @app.command
-def predict(model: Path, table: Path, /, *, out: Path | None = None, probabilities: Flag = False) -> None:
+def predict(
+    model: Path,
+    table: Path,
+    /,
+    *,
+    out: Path | None = None,
+    probabilities: Flag = False,
+    keep: Names = [],  # noqa: B006  # read only
+) -> None:
     """Answer for each row of a table, in order.
 
     Parameters
@@ -175,15 +184,24 @@ def predict(model: Path, table: Path, /, *, out: Path | None = None, probabiliti
         A .csv, .tsv, .parquet, .jsonl or .arrow file; by default CSV is printed.
     probabilities
         One more column for each class.
+    keep
+        Columns of the table to write before the answers, separated by commas, such as an id.
     """
     if out is not None:
         _writer(out)
         load("ganglion.files.atomic").check_writable(out)
+    rows = load("ganglion.tables.read").read_table
     with _notes() as said:
-        answers = ganglion.TableModel.load(model).predict(table)
+        found = ganglion.TableModel.load(model)
+        frame = rows(table)
+        kept = [load("ganglion.tables.encode").require_column(frame, name) for name in _split(keep)]
+        answers = found.predict(frame)
     for note in said:
         sys.stderr.write(f"note: {note}\n")
     answers = answers if probabilities else answers.select("prediction")
+    if clash := sorted({column.name for column in kept} & set(answers.columns)):
+        raise ConfigError(f"--keep cannot keep {clash[0]!r}, the name of an answer", "rename the column")
+    answers = answers.select(*kept, *answers.columns)
     if out is None:
         sys.stdout.write(answers.write_csv())
     else:
@@ -211,7 +229,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
         return
     for note in said:
         _say(f"note: {note}")
-    _say(load("ganglion.cli.pages").report_page(report))
+    _say(str(report))
 
 
 @app.command
@@ -252,9 +270,10 @@ def show(model: Path, /, *, json: Flag = False) -> None:
             f"trained on {facts['rows']:,} rows with {optimizer}, {loss}, batches of "
             f"{facts['batch_size']}, seed {found.network.seed} ({versions})"
         )
+    _say(pages.rows_page(found) + "\n")
     _say(pages.run_page(found))
     if found.report is not None:
-        _say("\n" + pages.report_page(found.report))
+        _say("\n" + str(found.report))
     _say(f"\n{found.advice}")
 
 
@@ -290,6 +309,7 @@ def _train(
 ) -> None:
     """Train, print and save: what `demo` and `train` have in common."""
     pages, atomic = load("ganglion.cli.pages"), load("ganglion.files.atomic")
+    replaced = out is not None and out.is_file()
     if out is not None:
         atomic.check_writable(out)
 
@@ -304,19 +324,21 @@ def _train(
     if as_json:
         _say_json(pages.facts(model) | {"notes": notes, "model": None if out is None else str(out)})
         return
-    counts = model.rows
-    _say(
-        f"{counts['train']:,} rows to learn from, {counts['validation']:,} to validate, "
-        f"{counts['test']:,} for the test"
-    )
+    _say(pages.rows_page(model))
     for note in notes:
         _say(f"note: {note}")
     _say("\n" + pages.run_page(model))
     if model.report is not None:
-        _say("\n" + pages.report_page(model.report))
+        _say("\n" + str(model.report))
     _say(f"\n{model.advice}")
     if out is not None:
-        _say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB)")
+        instead = ", in place of the one that was there" if replaced else ""
+        _say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB{instead})")
+
+
+def _split(names: list[str]) -> list[str]:
+    """Return names given one by one, or several separated by commas (in quotes if they hold one)."""
+    return [name.strip() for part in csv.reader(names, skipinitialspace=True) for name in part]
 
 
 def _units(text: str) -> tuple[int, ...]:

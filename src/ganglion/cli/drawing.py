@@ -5,12 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
-from ganglion.core.part import Array
-
-SHADES = " .:-=+*#%@"
-
 
 def curve(series: dict[str, Sequence[float]], width: int = 60, height: int = 9) -> str:
     """Return one or two series as a plot: `*` for the first, `o` for the second, `#` where they meet.
@@ -44,27 +38,5 @@ def curve(series: dict[str, Sequence[float]], width: int = 60, height: int = 9) 
     lines = [f"{label:>{margin}} |{''.join(line)}" for label, line in zip(labels, grid, strict=True)]
     axis = f"{'':>{margin}} +{'-' * width}"
     legend = "   ".join(f"{mark} {name}" for name, mark in zip(drawn, "*o", strict=False))
-    ends = f"{'':>{margin}}  1{f'{longest} epochs':>{max(width - 1, 8)}}"
+    ends = f"{'':>{margin}}  1{f' {longest} epochs':>{width - 1}}"
     return "\n".join([*lines, axis, ends, f"{'':>{margin}}  {legend}"])
-
-
-def matrix(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Return a confusion matrix with true classes down and predicted classes across."""
-    names = [name if len(name) <= 14 else name[:13] + "~" for name in classes]
-    margin = max(len("true \\ predicted"), *map(len, names))
-    widths = [max(len(name), *(len(str(line[i])) for line in counts)) for i, name in enumerate(names)]
-    head = "true \\ predicted".ljust(margin)
-    lines = [head + "".join(f"  {name:>{w}}" for name, w in zip(names, widths, strict=True))]
-    for name, line in zip(names, counts, strict=True):
-        cells = "".join(f"  {count or '.':>{w}}" for count, w in zip(line, widths, strict=True))
-        lines.append(f"{name:<{margin}}{cells}")
-    return "\n".join(lines)
-
-
-def pixels(rows: Array, captions: Sequence[str]) -> str:
-    """Return square images, given as rows of brightness, side by side with a caption under each."""
-    side = math.isqrt(rows.shape[1])
-    bright = rows.reshape(-1, side, side) / max(float(rows.max()), 1e-9)
-    shades = np.array(list(SHADES))[np.minimum((bright * len(SHADES)).astype(int), len(SHADES) - 1)]
-    lines = ["   ".join("".join(c * 2 for c in image[row]) for image in shades) for row in range(side)]
-    return "\n".join([*lines, "   ".join(f"{caption:<{2 * side}}" for caption in captions)])

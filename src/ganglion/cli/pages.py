@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganglion.cli.drawing import curve, matrix
+from ganglion.cli.drawing import curve
 from ganglion.table_model import TableModel
-from ganglion.tables.report import Report
+from ganglion.tables.report import figure
 from ganglion.tables.target import ClassTarget
 
 MOST_COLUMNS = 20
@@ -19,7 +19,7 @@ def columns_page(model: TableModel) -> str:
         f"target, {len(target.classes)} classes: "
         + _short([f"{target.label(i)} {share:.0%}" for i, share in enumerate(target.shares)])
         if isinstance(target, ClassTarget)
-        else f"target, a number, {target.center:.4g} ± {target.scale:.4g}"
+        else f"target, a number, {figure(target.center)} ± {figure(target.scale)}"
     )
     lines = [(column.column, column.describe()) for column in encoder.columns]
     hidden = len(lines) - MOST_COLUMNS
@@ -41,12 +41,26 @@ def _short(names: list[str], most: int = 8) -> str:
 def network_page(model: TableModel) -> str:
     """Return the architecture in one line."""
     network = model.network
-    words = [f"{network.architecture.inputs[0]} inputs"]
+    columns, inputs = len(model.encoder.columns), network.architecture.inputs[0]
+    words = [f"{inputs} inputs" if columns == inputs else f"{columns} columns as {inputs} inputs"]
     for layer, shape in zip(network.layers, network.architecture.shapes[1:], strict=True):
         activation = getattr(layer, "activation", None)
         rate = getattr(layer, "rate", None)
         words.append(f"dropout {rate:g}" if rate is not None else f"{shape[0]} {activation.name}")  # type: ignore[union-attr]
     return " → ".join(words) + f"   ({network.architecture.size:,} parameters, {network.engine} engine)"
+
+
+def rows_page(model: TableModel) -> str:
+    """Return how the rows were used."""
+    rows = model.rows
+    lines = [
+        f"{rows['train']:,} rows to learn from, {rows['validation']:,} to validate, "
+        f"{rows['test']:,} for the test"
+    ]
+    everything = rows["train"] + rows["validation"]
+    if rows["validation"] and model.network.facts.get("rows") == everything:
+        lines.append(f"after this run, trained anew on all {everything:,} that are not for the test")
+    return "\n".join(lines)
 
 
 def run_page(model: TableModel) -> str:
@@ -56,18 +70,6 @@ def run_page(model: TableModel) -> str:
     lines = [f"{history.epochs} epochs{seconds}; stopped because {history.stopped_because}"]
     picture = curve({"loss": history.loss, "validation loss": history.validation_loss})
     return "\n".join([*lines, "", picture]) if picture else lines[0]
-
-
-def report_page(report: Report) -> str:
-    """Return the metrics beside the trivial answer's, and the confusion matrix or the errors."""
-    lines = [str(report), ""]
-    if report.confusion and len(report.classes) <= 20:
-        lines += [matrix(report.classes, report.confusion)]
-    if report.error_quantiles:
-        lines += [
-            "error at most " + ", ".join(f"{v:.4g} in {k} of rows" for k, v in report.error_quantiles.items())
-        ]
-    return "\n".join(lines)
 
 
 def facts(model: TableModel) -> dict[str, Any]:

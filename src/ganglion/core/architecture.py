@@ -60,7 +60,7 @@ class Architecture:
         if not sizes:
             raise ConfigError("inputs must have at least one axis", "for single numbers, inputs=1")
         self.inputs: Shape = tuple(check_integer("inputs", size, at_least=1) for size in sizes)
-        self.layers: tuple[Layer, ...] = tuple(layers)
+        self.layers: tuple[Layer, ...] = (layers,) if isinstance(layers, Layer) else tuple(layers)
         if not self.layers:
             raise ConfigError("a network needs at least one layer", "for example gg.Dense(1)")
         self.shapes: list[Shape] = [self.inputs]

@@ -39,7 +39,8 @@ class Part:
         if isinstance(value, cls):
             return value
         if isinstance(value, str):
-            return cls.from_configuration({"name": value})
+            spelled = {part.__name__: name for name, part in cls.known.items()}  # "ReLU", like its class
+            return cls.from_configuration({"name": spelled.get(value, value)})
         if isinstance(value, Mapping):
             return cls.from_configuration(value)
         raise ConfigError(

@@ -14,6 +14,8 @@ from ganglion.core.layers import Context
 from ganglion.core.part import Array
 from ganglion.engines.contract import Run, Steps
 
+# Weights that grew too large give infinite activations: that is for whoever looks at the result to judge.
+quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 ROWS_AT_ONCE = 4096  # predictions go through in pieces, so that memory stays small however long the table
 
 
@@ -22,11 +24,13 @@ class ReferenceEngine:
 
     name = "reference"
 
+    @quiet
     def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
         weights = architecture.views(parameters, state)
         pieces = [architecture.forward(weights, piece)[0] for piece in _pieces(x)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
+    @quiet
     def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
         weights = architecture.views(run.parameters if run.mean is None else run.mean, run.state)
         pairs = zip(_pieces(x), _pieces(y), strict=True)
@@ -35,6 +39,7 @@ class ReferenceEngine:
         )
         return np.concatenate(losses), np.concatenate(activations)
 
+    @quiet
     def loss_and_gradient(self, architecture: Architecture, run: Run, rows: Array) -> tuple[float, Array]:
         weights = architecture.views(run.parameters, run.state)
         x, y, weight = _gather(run, rows)
@@ -43,6 +48,7 @@ class ReferenceEngine:
         penalty, penalty_gradient = run.regularization.penalty_and_gradient(architecture, run.parameters)
         return value + penalty, gradient + penalty_gradient
 
+    @quiet
     def train(
         self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: list[float]
     ) -> Steps:
@@ -50,46 +56,40 @@ class ReferenceEngine:
         weights = architecture.views(run.parameters, run.state)
         penalized = bool(run.regularization.l1 or run.regularization.l2)
         optimizer = run.optimizer
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # failure is found below
-            for number, rate in enumerate(rates):
-                x, y, weight = _gather(run, order[number * batch_size : (number + 1) * batch_size])
-                if weight is not None and not weight.any():
-                    run.step += 1  # a batch of weight 0 has no mean: it teaches nothing
-                    done.losses.append(0.0)
-                    done.gradient_norms.append(0.0)
-                    continue
-                context = Context(training=True, seed=run.seed, step=run.step)
-                value, gradient, caches = architecture.loss_and_gradient(
-                    weights, x, y, weight, run.loss, context
-                )
-                if penalized:
-                    gradient += run.regularization.penalty_and_gradient(architecture, run.parameters)[1]
-                norm = math.sqrt(float(gradient @ gradient))
-                if not math.isfinite(value):
-                    return done._replace(failure="loss")
-                if not math.isfinite(norm):
-                    return done._replace(failure="gradient")
-                if optimizer.clip_norm is not None and norm > optimizer.clip_norm:
-                    gradient *= optimizer.clip_norm / norm
-                run.update += 1
-                change = optimizer.change(gradient, run.slots, run.update, rate, run.parameters)
-                if optimizer.weight_decay:
-                    change += (rate * optimizer.weight_decay) * (run.parameters * architecture.penalized)
-                if (
-                    not math.isfinite(float(change @ change))
-                    and not np.isfinite(run.parameters - change).all()
-                ):
-                    return done._replace(failure="weight")
-                run.parameters -= change
-                run.regularization.limit(architecture, run.parameters)
-                if architecture.state:
-                    architecture.next_state(weights, caches, run.state)
-                if run.mean is not None and optimizer.average is not None:
-                    keep = min(optimizer.average, run.update / (run.update + 9))
-                    run.mean += (1 - keep) * (run.parameters - run.mean)
-                run.step += 1
-                done.losses.append(value)
-                done.gradient_norms.append(norm)
+        for number, rate in enumerate(rates):
+            x, y, weight = _gather(run, order[number * batch_size : (number + 1) * batch_size])
+            if weight is not None and not weight.any():
+                run.step += 1  # a batch of weight 0 has no mean: it teaches nothing
+                done.losses.append(0.0)
+                done.gradient_norms.append(0.0)
+                continue
+            context = Context(training=True, seed=run.seed, step=run.step)
+            value, gradient, caches = architecture.loss_and_gradient(weights, x, y, weight, run.loss, context)
+            if penalized:
+                gradient += run.regularization.penalty_and_gradient(architecture, run.parameters)[1]
+            norm = math.sqrt(float(gradient @ gradient))
+            if not math.isfinite(value):
+                return done._replace(failure="loss")
+            if not math.isfinite(norm):
+                return done._replace(failure="gradient")
+            if optimizer.clip_norm is not None and norm > optimizer.clip_norm:
+                gradient *= optimizer.clip_norm / norm
+            run.update += 1
+            change = optimizer.change(gradient, run.slots, run.update, rate, run.parameters)
+            if optimizer.weight_decay:
+                change += (rate * optimizer.weight_decay) * (run.parameters * architecture.penalized)
+            if not math.isfinite(float(change @ change)) and not np.isfinite(run.parameters - change).all():
+                return done._replace(failure="weight")
+            run.parameters -= change
+            run.regularization.limit(architecture, run.parameters)
+            if architecture.state:
+                architecture.next_state(weights, caches, run.state)
+            if run.mean is not None and optimizer.average is not None:
+                keep = min(optimizer.average, run.update / (run.update + 9))
+                run.mean += (1 - keep) * (run.parameters - run.mean)
+            run.step += 1
+            done.losses.append(value)
+            done.gradient_norms.append(norm)
         return done
 
 

@@ -66,7 +66,7 @@ def to_numbers(values: pl.Series) -> pl.Series:
     """
     if values.dtype == pl.Duration:
         return values.dt.total_microseconds().cast(pl.Float64) / 1e6
-    if values.dtype in (pl.String, pl.Boolean) or values.dtype.is_numeric():
+    if values.dtype in (pl.String, pl.Boolean, pl.Null) or values.dtype.is_numeric():
         numbers = values.cast(pl.Float64, strict=False)
     else:
         raise DataError(f"column {values.name!r} must hold numbers, got {_dtype(values)}")
@@ -234,7 +234,10 @@ class CategoryColumn(Column):
         if unseen.any():
             new = text.filter(pl.Series(unseen)).unique().sort()
             names = ", ".join(map(repr, new.head(5))) + (" ..." if len(new) > 5 else "")
-            notes.append(f"column {values.name!r}: {int(unseen.sum())} values of no known category: {names}")
+            treated = "read as other" if self.other else "read as none of those known"
+            notes.append(
+                f"column {values.name!r}: {int(unseen.sum())} values of no known category, {treated}: {names}"
+            )
         return result, notes
 
     def describe(self) -> str:

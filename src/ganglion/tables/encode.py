@@ -17,9 +17,12 @@ from ganglion.tables.columns import BooleanColumn, CategoryColumn, Column, DateC
 
 FEW = 20
 CONSTANT = "it is the same in every row"
+EMPTY = "it is empty"
 IDENTIFIER_NAME = re.compile(
-    r"(^|[_\W])(id|uuid|guid|key|index|row|rownum|nr|no)$|^unnamed|^$", re.IGNORECASE
+    r"(?i:(^|[_\W])(id|uuid|guid|key|index|row|rownum|nr|no)$|^unnamed|^$)|[a-z]I[dD]$"
 )
+WRITTEN_NUMBER = r"^\s*[-+]?[$€£]?\s*\d{1,3}([,.' ]?\d{3})*([.,]\d+)?\s*[%$€£]?\s*$"
+WRITTEN_DATE = r"^\s*(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.-]\d{1,2}[/.-]\d{1,2})([ T].*)?$"
 ROWS_AT_ONCE = 2048
 MAXIMUM_FEATURES = 100_000
 
@@ -173,14 +176,14 @@ def _fit_column(values: pl.Series, robust: bool) -> Column | str:
     if not (words or dtype.is_numeric() or dtype in (pl.Boolean, pl.Date, pl.Datetime, pl.Duration, pl.Null)):
         raise DataError(
             f"column {values.name!r} must hold numbers, words, dates or true/false, got {str(dtype).lower()}",
-            f"drop {values.name!r}",
+            f"leave it out ({_leave_out(values.name)})",
         )
     missing = 0 < values.null_count() < len(values)
     if words:
         return _fit_words(as_text(values), missing)
     if dtype == pl.Null or values.min() == values.max():
         # The same wherever it is known: only its absence can tell anything.
-        return CategoryColumn.fit(values) if missing else CONSTANT
+        return CategoryColumn.fit(values) if missing else CONSTANT if len(values.drop_nulls()) else EMPTY
     if dtype.is_integer() and _numbers_rows(values):
         return "it numbers the rows"
     if dtype == pl.Boolean:
@@ -190,9 +193,13 @@ def _fit_column(values: pl.Series, robust: bool) -> Column | str:
     return NumberColumn.fit(values, robust)
 
 
+def _leave_out(name: str) -> str:
+    return f"--drop {name}, in Python drop=[{name!r}]"
+
+
 def _numbers_rows(values: pl.Series) -> bool:
     low, high = int(values.min()), int(values.max())  # type: ignore[arg-type]
-    counting = low in (0, 1) and high - low == len(values) - 1
+    counting = high - low < 2 * len(values)  # some of the rows, out of a run of whole numbers
     named = IDENTIFIER_NAME.search(values.name) is not None
     return (counting or named) and len(values) > FEW and values.n_unique() == len(values)
 
@@ -203,11 +210,17 @@ def _fit_words(text: pl.Series, missing: bool) -> Column | str:
     if len(distinct) <= 1 and not missing:
         return CONSTANT
     no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
+    for pattern, what, form in ((WRITTEN_NUMBER, "numbers", "1234.5"), (WRITTEN_DATE, "dates", "2026-01-31")):
+        if len(no_numbers) > 0.2 * len(distinct) and no_numbers.str.contains(pattern).all():
+            raise DataError(
+                f"column {text.name!r} holds {what} in a form that cannot be read, such as {no_numbers[0]!r}",
+                f"write them as {form}, or leave the column out ({_leave_out(text.name)})",
+            )
     if len(no_numbers) < 0.2 * len(distinct):
         row = text.is_in(no_numbers.implode()).arg_true()[0]
         raise DataError(
             f"column {text.name!r} holds numbers, but {text[row]!r} in row {row}",
-            f"mend the value or leave it empty, drop the column, or name {text.name!r} as a category",
+            f"mend the value or leave it empty, or leave the column out ({_leave_out(text.name)})",
         )
     if len(distinct) > max(FEW, len(known) // 2):
         if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
@@ -215,6 +228,6 @@ def _fit_words(text: pl.Series, missing: bool) -> Column | str:
         raise DataError(
             f"column {text.name!r} holds text, different in most rows (such as {known[0][:40]!r}), and a "
             f"network needs numbers or categories",
-            f"drop {text.name!r}, or turn it into categories or numbers first",
+            f"leave it out ({_leave_out(text.name)}), or turn it into categories or numbers first",
         )
     return CategoryColumn.fit(text)

@@ -20,8 +20,9 @@ from polars import selectors
 from ganglion.errors import DataError, FileError, one_of
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
+DECIMAL_COMMA = r"^\s*[-+]?\d+(,\d+)?\s*$"
 SEPARATORS = ",;\t|"
-DATE_PATTERN = r"^\s*\d{4}-\d{1,2}-\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?\s*$"
+DATE_PATTERN = r"^\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?\s*$"
 
 
 def read_table(source: Any) -> pl.DataFrame:
@@ -85,6 +86,8 @@ def _read_file(path: Path) -> pl.DataFrame:
         return READERS[ending](path)
     except (pl.exceptions.PolarsError, UnicodeError, EOFError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if "more fields than" in reason:
+            reason = "a row has more fields than the line with the names"
         if "utf-8" in reason.lower() or "utf8" in reason.lower():
             raise FileError(
                 f"{path.name} is not in the UTF-8 encoding", "save it again as 'CSV UTF-8'"
@@ -119,6 +122,14 @@ def _read_csv(path: Path) -> pl.DataFrame:
         if "parse" not in str(error):
             raise
         frame = read(None)  # a later row is of another kind: judge every column by all of its rows
+    if separator == ";":  # where it separates, the comma is free to be the decimal sign
+        frame = frame.with_columns(
+            column.str.replace(",", ".", literal=True).cast(pl.Float64)
+            for column in frame.get_columns()
+            if column.dtype == pl.String
+            and column.null_count() < len(column)
+            and column.drop_nulls().str.contains(DECIMAL_COMMA).all()
+        )
     return frame.rename({name: name.strip() for name in frame.columns})
 
 
@@ -138,7 +149,8 @@ def _refuse_duplicates(names: list[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(
-            f"column names must differ, got {twice[0]!r} {names.count(twice[0])} times", "rename one"
+            f"column names must differ, got {twice[0]!r} {names.count(twice[0])} times",
+            "rename one, or add the line with the names if it is missing",
         )
 
 
@@ -151,11 +163,12 @@ def _with_dates(frame: pl.DataFrame) -> pl.DataFrame:
         sample = column.drop_nulls().head(100)
         if sample.is_empty() or not sample.str.contains(DATE_PATTERN).all():
             continue
+        text = column.str.strip_chars().str.replace_all("/", "-")
         with_time = sample.str.contains(":").any()
         parsed = (
-            column.str.strip_chars().str.strip_suffix("Z").str.to_datetime(strict=False)
+            text.str.strip_suffix("Z").str.to_datetime(strict=False)
             if with_time
-            else column.str.strip_chars().str.to_date(strict=False)
+            else text.str.to_date(strict=False)
         )
         if parsed.null_count() == column.null_count():
             changed.append(parsed)

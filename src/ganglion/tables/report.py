@@ -18,9 +18,12 @@ from ganglion.tables.target import ClassTarget, NumberTarget
 from ganglion.training.history import History
 from ganglion.training.metrics import METRICS
 
-CLASSIFICATION = ("accuracy", "balanced_accuracy", "log_loss")
+CLASSIFICATION = ("accuracy", "balanced_accuracy", "f1", "auc", "log_loss")
 REGRESSION = ("r2", "rmse", "mae")
-QUANTILES = (0.5, 0.9, 1.0)
+QUANTILES = {"median": 0.5, "9 of 10 at most": 0.9, "largest": 1.0}
+LABELS = {"r2": "R2", "rmse": "RMSE", "mae": "MAE", "f1": "F1", "auc": "AUC"}
+MOST_CLASSES_SHOWN = 20
+FEW_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Report:
         baseline: the same of the trivial answer.
         classes: their names; empty for regression.
         confusion: rows by true class (down) and predicted class (across); empty for regression.
-        error_quantiles: of the absolute error: half, nine tenths and all of the rows err by at most this;
+        error_quantiles: of the absolute error, half, nine tenths and all of the rows err by at most this;
             empty for classification.
     """
 
@@ -95,12 +98,46 @@ class Report:
         return cls(task, rows, metrics, baseline, classes, confusion, quantiles)
 
     def __str__(self) -> str:
-        lines = [f"{'on ' + format(self.rows, ',') + ' rows':<20}{'model':>10}{'trivial':>10}"]
+        lines = [f"{'on ' + format(self.rows, ',') + ' rows':<20}{'model':>12}{'trivial':>12}"]
         for name, value in self.metrics.items():
-            lines.append(f"{name.replace('_', ' '):<20}{value:>10.4g}{self.baseline[name]:>10.4g}")
+            words = LABELS.get(name, name.replace("_", " "))
+            lines.append(f"{words:<20}{figure(value):>12}{figure(self.baseline[name]):>12}")
+        if self.error_quantiles:
+            lines += ["", "errors: " + ", ".join(f"{k} {figure(v)}" for k, v in self.error_quantiles.items())]
+        if 0 < len(self.classes) <= MOST_CLASSES_SHOWN:
+            lines += ["", _matrix(self.classes, self.confusion)]
         return "\n".join(lines)
 
 
+def figure(value: float) -> str:
+    """Return a number for people: four digits, no powers of ten where they can be helped."""
+    if not math.isfinite(value):
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.3g}"
+    return f"{value:.4g}" if abs(value) >= 0.001 else f"{value:.4f}"
+
+
+def _matrix(classes: list[str], counts: list[list[int]]) -> str:
+    """Return the confusion matrix, and of each class the share that was found and the share that is right."""
+    names = [name if len(name) <= 14 else name[:13] + "~" for name in classes]
+    margin = max(len("true \\ predicted"), *map(len, names))
+    widths = [max(len(name), 4, *(len(str(line[i])) for line in counts)) for i, name in enumerate(names)]
+    head = "true \\ predicted".ljust(margin)
+    lines = [head + "".join(f"  {name:>{w}}" for name, w in zip(names, widths, strict=True)) + "  found"]
+    for i, (name, line) in enumerate(zip(names, counts, strict=True)):
+        cells = "".join(f"  {count or '.':>{w}}" for count, w in zip(line, widths, strict=True))
+        lines.append(f"{name:<{margin}}{cells}  {_share(line[i], sum(line)):>5}")
+    right = [_share(counts[i][i], sum(line[i] for line in counts)) for i in range(len(classes))]
+    lines.append("right".ljust(margin) + "".join(f"  {r:>{w}}" for r, w in zip(right, widths, strict=True)))
+    return "\n".join(lines)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "-"
+
+
+@np.errstate(over="ignore", invalid="ignore")  # answers that ran away are judged too
 def judge(target: ClassTarget | NumberTarget, outputs: Array, truth: Array) -> Report:
     """Return the report on a network's outputs for rows whose encoded targets are `truth`."""
     rows = len(outputs)
@@ -110,15 +147,16 @@ def judge(target: ClassTarget | NumberTarget, outputs: Array, truth: Array) -> R
         y = np.eye(k)[truth]
         confusion = np.zeros((k, k), dtype=np.int64)
         np.add.at(confusion, (truth, outputs.argmax(axis=1)), 1)
-        names, answers = CLASSIFICATION, (outputs, shares)
+        names: tuple[str, ...] = CLASSIFICATION
+        answers = (outputs, shares)
         classes, table, quantiles = [target.label(i) for i in range(k)], confusion.tolist(), {}
     else:
         y = (truth * target.scale + target.center).reshape(-1, 1)
         guesses = outputs.astype(np.float64).reshape(-1, 1) * target.scale + target.center
         names, answers = REGRESSION, (guesses, np.full((rows, 1), target.center))
-        errors = np.quantile(np.abs(guesses - y), QUANTILES)
+        errors = np.abs(guesses - y)
         classes, table = [], []
-        quantiles = {f"{share:.0%}": float(error) for share, error in zip(QUANTILES, errors, strict=True)}
+        quantiles = {name: float(np.quantile(errors, share)) for name, share in QUANTILES.items()}
     metrics, baseline = (
         {name: METRICS[name].measure(answer, y, None) for name in names} for answer in answers
     )
@@ -127,36 +165,58 @@ def judge(target: ClassTarget | NumberTarget, outputs: Array, truth: Array) -> R
 
 def advice(history: History, report: Report | None) -> str:
     """Return one sentence on what to do next, from the run and its report."""
-    main = "accuracy" if report and report.task == "classification" else "r2"
-    if report and report.metrics[main] <= report.baseline[main]:
-        return (
-            f"The model is no better than the trivial answer ({main} {report.metrics[main]:.3g} against "
-            f"{report.baseline[main]:.3g}): the columns may say nothing about the target."
-        )
     if "finite" in history.stopped_because:
-        return "Training broke off; try a tenth of the learning rate."
-    if report and report.task == "classification":
-        gap = report.metrics["accuracy"] - report.metrics["balanced_accuracy"]
-        if gap > 0.1:
-            return (
-                f"Rare classes are found less often (balanced accuracy "
-                f"{report.metrics['balanced_accuracy']:.3g} against accuracy "
-                f"{report.metrics['accuracy']:.3g}): look at the confusion matrix, and try balanced "
-                f"class weights."
-            )
+        return "Training broke off; try a tenth of the learning rate (--learning-rate)."
+    if report is not None and (sentence := _about_the_report(report)):
+        return sentence
     curve = history.validation_loss
     if len(curve) >= 10:
         best = int(np.argmin(curve))
         if curve[-1] - curve[best] > 0.03 * curve[0] and history.loss[-1] < 0.8 * history.loss[best]:
             return (
-                f"It began to overfit after epoch {best + 1}: more rows, more dropout or fewer units "
-                f"may help."
+                f"It began to overfit after epoch {best + 1}: more rows, more dropout (--dropout 0.5), fewer "
+                f"units (--hidden 16) or fewer epochs (--epochs {max(best + 1, 10)}) may help."
             )
         if best >= len(curve) - 2 and curve[-1] < 0.97 * curve[-max(len(curve) // 10, 2)]:
-            return "The validation loss was still falling at the end: more epochs may help."
-    if report:
-        return (
-            f"The model does better than the trivial answer ({main} {report.metrics[main]:.3g} against "
-            f"{report.baseline[main]:.3g}), and nothing looks wrong with the run."
+            return "The validation loss was still falling at the end: more epochs (--epochs) may help."
+    if report is None:
+        return "Nothing looks wrong with the run; judge the model on rows it has not seen."
+    main = _main_metric(report)
+    return (
+        f"The model does better than the trivial answer ({LABELS.get(main, main.replace('_', ' '))} "
+        f"{figure(report.metrics[main])} against {figure(report.baseline[main])}), and nothing looks wrong "
+        f"with the run."
+    )
+
+
+def _main_metric(report: Report) -> str:
+    """Return the metric that tells most: balanced accuracy where the trivial answer is right too often."""
+    if report.task == "regression":
+        return "r2"
+    return "balanced_accuracy" if report.baseline["accuracy"] > 0.8 else "accuracy"
+
+
+def _about_the_report(report: Report) -> str:
+    """Return what is wrong by the report, "" if nothing is."""
+    main = _main_metric(report)
+    words = LABELS.get(main, main.replace("_", " "))
+    got, trivial = report.metrics[main], report.baseline[main]
+    if report.rows < FEW_ROWS:
+        return f"The test has only {report.rows} rows, too few to judge the model by: evaluate it on more."
+    if not got > trivial:
+        start = (
+            f"The model is no better than the trivial answer ({words} {figure(got)} against "
+            f"{figure(trivial)})"
         )
-    return "Nothing looks wrong with the run; judge the model on rows it has not seen."
+        if report.task == "classification" and report.metrics["log_loss"] > 2 * report.baseline["log_loss"]:
+            return f"{start} and far too sure of itself: try a tenth of the learning rate, or fewer units."
+        return f"{start}: the columns may say nothing about the target."
+    if report.task == "classification":
+        missed = report.metrics["accuracy"] - report.metrics["balanced_accuracy"]
+        if missed > 0.1:
+            return (
+                f"Rare classes are found less often (balanced accuracy "
+                f"{figure(report.metrics['balanced_accuracy'])} against accuracy "
+                f"{figure(report.metrics['accuracy'])}): try --balanced (class_weight='balanced')."
+            )
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -86,13 +87,20 @@ class ClassTarget(Target):
                 f"the target {values.name!r} must have at least two classes, got only {classes[0]!r}"
             )
         if len(classes) > MOST_CLASSES or len(classes) > max(20, len(known) // 2):
+            numbers = "to estimate numbers: --task regression, in Python task='regression'"
+            words = f"a class must come more than once, and {classes[0]!r} cannot be read as a number"
             raise DataError(
                 f"the target {values.name!r} has {len(classes)} different values in {len(known)} rows, "
                 f"too many for classes",
-                "if they are numbers to be estimated, set the task to regression",
+                numbers if values.dtype.is_numeric() else words,
             )
         counts = dict(known.value_counts().iter_rows())
         return cls(values.name, tuple(classes), dtype, tuple(counts[c] / len(known) for c in classes))
+
+    def refit(self, values: pl.Series) -> Self:
+        """Return the same classes with the shares of other rows, 0 for a class that these lack."""
+        counts = np.bincount(self.encode(values), minlength=len(self.classes))
+        return dataclasses.replace(self, shares=tuple((counts / len(values)).tolist()))
 
     @staticmethod
     def _plain(values: pl.Series) -> tuple[pl.Series, str]:
@@ -116,7 +124,8 @@ class ClassTarget(Target):
             row = codes.is_null().arg_true()[0]
             raise DataError(
                 f"the target {values.name!r} must be one of the {len(self.classes)} classes learned, got "
-                f"{values[row]!r} in row {row}"
+                f"{values[row]!r} in row {row}",
+                "they are " + ", ".join(self.label(i) for i in range(min(len(self.classes), 20))),
             )
         return codes.to_numpy()
 
@@ -162,6 +171,10 @@ class NumberTarget(Target):
         if not scale > 0 or not math.isfinite(scale):
             raise DataError(f"the target {values.name!r} must vary, got {numbers[0]:g} in every row")
         return cls(values.name, float(numbers.mean()), scale)
+
+    def refit(self, values: pl.Series) -> Self:
+        """Return the target with center and scale of other rows."""
+        return self.fit(values)
 
     def encode(self, values: pl.Series) -> Array:
         return (to_numbers(values).to_numpy() - self.center) / self.scale

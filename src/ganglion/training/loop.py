@@ -244,7 +244,7 @@ class Training:
             raise ConfigError(
                 "L-BFGS needs a loss that is the same function in every step, without dropout and batch "
                 "normalization",
-                "leave them out, or use another optimizer",
+                "use no dropout (0) and no batch normalization, or another optimizer",
             )
         self.progress.optimizer, self.progress.mean = optimizer, None
         run = self._new_run({})

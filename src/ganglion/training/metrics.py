@@ -52,6 +52,38 @@ def balanced_accuracy(a: Array, y: Array, weight: Array | None = None) -> float:
     return float(np.mean(found))
 
 
+def f1(a: Array, y: Array, weight: Array | None = None) -> float:
+    """Return the mean over classes of 2 * precision * recall / (precision + recall)."""
+    answer, truth = answers(a, y)
+    weight = np.ones(len(a)) if weight is None else weight
+    weights = np.broadcast_to(weight.reshape(-1, *[1] * (truth.ndim - 1)), truth.shape)
+    scores = []
+    for k in np.union1d(truth, answer):
+        right = weights[(answer == k) & (truth == k)].sum()
+        scores.append(2 * right / (weights[answer == k].sum() + weights[truth == k].sum()))
+    return float(np.mean(scores))
+
+
+def auc(a: Array, y: Array, weight: Array | None = None) -> float:
+    """Return the chance that a row of a class gets a higher share of it than a row of another class.
+
+    The area under the ROC curve, of each class against the others, then the mean over the classes that
+    have rows of both kinds (NaN if none has); ties count half. By ranks, as in Hanley and McNeil (1982).
+    """
+    weight = np.ones(len(a)) if weight is None else weight.astype(np.float64)
+    areas = []
+    for scores, truth in zip(a.reshape(len(a), -1).T, y.reshape(len(y), -1).T, strict=True):
+        yes = truth > 0.5
+        _, rank = np.unique(scores, return_inverse=True)
+        both = [np.bincount(rank[part], weight[part], rank.max(initial=0) + 1) for part in (yes, ~yes)]
+        of_class, of_others = both
+        pairs = of_class.sum() * of_others.sum()
+        if pairs > 0:
+            below = np.cumsum(of_others) - 0.5 * of_others
+            areas.append(float(of_class @ below) / pairs)
+    return float(np.mean(areas)) if areas else math.nan
+
+
 def log_loss(a: Array, y: Array, weight: Array | None = None) -> float:
     """Return the mean of -log(share given to the true class)."""
     shares = np.maximum(a.astype(np.float64), np.finfo(np.float64).tiny)
@@ -85,6 +117,8 @@ METRICS = {
     for metric in (
         Metric("accuracy", accuracy, True),
         Metric("balanced_accuracy", balanced_accuracy, True),
+        Metric("f1", f1, True),
+        Metric("auc", auc, True),
         Metric("log_loss", log_loss, False),
         Metric("mae", mean_absolute_error, False),
         Metric("rmse", root_mean_squared_error, False),
