@@ -13,7 +13,15 @@ import polars as pl
 
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, one_of
-from ganglion.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn, as_text
+from ganglion.tables.columns import (
+    BooleanColumn,
+    CategoryColumn,
+    Column,
+    DateColumn,
+    NumberColumn,
+    as_text,
+    to_numbers,
+)
 
 FEW = 20
 CONSTANT = "it is the same in every row"
@@ -180,7 +188,7 @@ def _fit_column(values: pl.Series, robust: bool) -> Column | str:
         )
     missing = 0 < values.null_count() < len(values)
     if words:
-        return _fit_words(as_text(values), missing)
+        return _fit_words(as_text(values), missing, robust)
     if dtype == pl.Null or values.min() == values.max():
         # The same wherever it is known: only its absence can tell anything.
         return CategoryColumn.fit(values) if missing else CONSTANT if len(values.drop_nulls()) else EMPTY
@@ -204,12 +212,14 @@ def _numbers_rows(values: pl.Series) -> bool:
     return (counting or named) and len(values) > FEW and values.n_unique() == len(values)
 
 
-def _fit_words(text: pl.Series, missing: bool) -> Column | str:
+def _fit_words(text: pl.Series, missing: bool, robust: bool) -> Column | str:
     known = text.drop_nulls()
     distinct = known.unique()
     if len(distinct) <= 1 and not missing:
-        return CONSTANT
+        return CONSTANT if len(distinct) else EMPTY
     no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
+    if no_numbers.is_empty() and len(distinct):  # numbers, written as words
+        return _fit_column(to_numbers(text), robust)
     for pattern, what, form in ((WRITTEN_NUMBER, "numbers", "1234.5"), (WRITTEN_DATE, "dates", "2026-01-31")):
         if len(no_numbers) > 0.2 * len(distinct) and no_numbers.str.contains(pattern).all():
             raise DataError(
