@@ -226,6 +226,20 @@ def test_averaging_is_the_running_mean_of_the_weights() -> None:
         ({"validation": (X, Y[:3])}, gg.ShapeError, "as many rows"),
         ({"sample_weight": -np.ones(90)}, gg.DataError, "row 0"),
         ({"metrics": ["acuracy"]}, gg.ConfigError, "did you mean 'accuracy'"),
+        ({"metrics": 3}, gg.ConfigError, "metrics must be a list"),
+        ({"metrics": [{}]}, gg.ConfigError, "no metric"),
+        ({"y": 1}, gg.ShapeError, "one entry for each row"),
+        ({"y": [[0]] * 89 + [[0, 1]]}, gg.ShapeError, "equal length"),
+        ({"loss": "mse", "y": np.full((90, 3), 1e39)}, gg.DataError, "targets must fit float32"),
+        ({"X": np.ma.masked_greater(X, 1)}, gg.DataError, "masked"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, gg.ConfigError, "at least one class"),
+        ({"class_weight": 3}, gg.ConfigError, "class_weight must be"),
+        ({"sample_weight": np.full(90, 3e38)}, gg.DataError, "from 1e-20 to 1e20"),
+        ({"callbacks": None}, gg.ConfigError, "callbacks must be"),
+        ({"callbacks": [gg.EarlyStopping]}, gg.ConfigError, "callbacks must be"),
+        ({"regularization": "l2"}, gg.ConfigError, "gg.Regularization"),
+        ({"shuffle": "no"}, gg.ConfigError, "shuffle must be True or False"),
+        ({"progress": 1}, gg.ConfigError, "progress must be"),
         ({"callbacks": [gg.EarlyStopping(monitor="validation_loss")]}, gg.ConfigError, "cannot watch"),
     ],
 )
@@ -246,6 +260,10 @@ def test_bad_input_to_fit_is_refused_and_changes_nothing(change: dict, error: ty
         ({"dtype": "float16"}, "float32"),
         ({"engine": "warp"}, "no engine 'warp'"),
         ({"inputs": 0}, "inputs"),
+        ({"inputs": 2.0}, "inputs"),
+        ({"inputs": (1,) * 70}, "at most 32 axes"),
+        ({"layers": None}, "layers must be a list"),
+        ({"engine": None}, "no engine None"),
     ],
 )
 def test_bad_settings_of_a_network_are_refused(settings: dict, message: str) -> None:
@@ -256,7 +274,7 @@ def test_bad_settings_of_a_network_are_refused(settings: dict, message: str) -> 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: gg.Dense(0), "units must be a whole number >= 1, got 0"),
+        (lambda: gg.Dense(0), "units must be a whole number >= 1.*got 0"),
         (lambda: gg.Dense(2, "rellu"), "did you mean 'relu'"),
         (lambda: gg.Dense(2, 5), "activation must be a name"),
         (lambda: gg.Dropout(1.0), "rate must be a number >= 0 and < 1, got 1.0"),
@@ -268,7 +286,7 @@ def test_bad_settings_of_a_network_are_refused(settings: dict, message: str) -> 
         (lambda: gg.Quantile(1.5), "quantile"),
         (lambda: gg.EarlyStopping(patience=0), "patience"),
         (lambda: gg.Regularization(l2=-1), "l2"),
-        (lambda: gg.Reshape((-1, -1)), "at most one -1"),
+        (lambda: gg.Reshape((-1, -1)), "one of which may be -1"),
     ],
 )
 def test_bad_settings_of_a_part_are_refused(make, message: str) -> None:
@@ -315,6 +333,26 @@ def test_summary_counts_parameters_and_memory(capsys) -> None:
     printed = capsys.readouterr().out
     assert "batch_normalization_1" in printed
     assert "143 parameters, 636 bytes as float32" in printed
+
+
+def test_parameters_can_be_set_and_are_checked() -> None:
+    net = gg.Network([gg.Dense(1)], inputs=2)
+    live = net.parameters
+    net.parameters = [1, 2, 3]
+    assert live.tolist() == [1, 2, 3]
+    for bad, error in (([1, 2], gg.ShapeError), (np.nan, gg.DataError), (["a", "b", "c"], gg.DataError)):
+        with pytest.raises(error):
+            net.parameters = bad  # type: ignore[assignment]
+    assert live.tolist() == [1, 2, 3]
+
+
+def test_metrics_judge_what_they_can() -> None:
+    net = gg.Network([gg.Dense(1, "sigmoid")], inputs=4, dtype="float64")
+    history = net.fit(X, Y > 0, epochs=1, metrics=["log_loss"])
+    a = net.predict(X)[:, 0]
+    assert history.metrics["log_loss"][0] == pytest.approx(-np.log(np.where(Y > 0, a, 1 - a)).mean())
+    with pytest.raises(gg.ConfigError, match="judges classes"):
+        gg.Network([gg.Dense(1)], inputs=4).fit(X, 100 * X[:, 0], metrics=["accuracy"])
 
 
 def test_predicting_nothing_gives_nothing() -> None:

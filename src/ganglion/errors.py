@@ -91,8 +91,15 @@ def load(module: str, extra: str = "") -> Any:
 def one_of(word: str, choices: Iterable[str]) -> str:
     """Word the remedy for an unknown name: the nearest known one, and all of them."""
     known = sorted(choices)
-    near = difflib.get_close_matches(word, known, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + "known: " + ", ".join(known)
+    near = difflib.get_close_matches(word[:100], known, n=1)
+    listed = ", ".join(known[:50]) + (" ..." if len(known) > 50 else "")
+    return (f"did you mean {near[0]!r}? " if near else "") + "known: " + listed
+
+
+def shortened(value: object, most: int = 60) -> str:
+    """Return a value as it would be written in code, on one line and not longer than `most`."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def check_number(
@@ -112,10 +119,13 @@ def check_number(
     ]
     rule = f"{name} must be a number" + (" " + " and ".join(rules) if rules else "")
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ConfigError(f"{rule}, got {value!r}")
-    number = float(value)
+        raise ConfigError(f"{rule}, got {shortened(value)}")
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        number = math.inf
     if not (math.isfinite(number) and above < number < below and at_least <= number <= at_most):
-        raise ConfigError(f"{rule}, got {value!r}")
+        raise ConfigError(f"{rule}, got {shortened(value)}")
     return number
 
 
@@ -127,12 +137,12 @@ def check_integer(name: str, value: object, *, at_least: int, at_most: int = 2**
         or not isinstance(value, numbers.Integral)
         or not at_least <= int(value) <= at_most
     ):
-        raise ConfigError(f"{name} must be a whole number >= {at_least}{limit}, got {value!r}")
+        raise ConfigError(f"{name} must be a whole number >= {at_least}{limit}, got {shortened(value)}")
     return int(value)
 
 
 def check_flag(name: str, value: object) -> bool:
     """Return `value` if it is True or False, else raise `ConfigError`."""
     if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be True or False, got {value!r}")
+        raise ConfigError(f"{name} must be True or False, got {shortened(value)}")
     return value

@@ -13,15 +13,15 @@ from typing import Any, Self
 import numpy as np
 
 from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import as_inputs, as_weight
+from ganglion.core.arrays import as_array, as_inputs, as_weight
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss, loss_for
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import Run, pick
-from ganglion.errors import ConfigError, DataError, ShapeError, check_integer
+from ganglion.errors import ConfigError, DataError, ShapeError, check_flag, check_integer, shortened
 from ganglion.files.model_file import Model, read_model, write_model
-from ganglion.training.callbacks import Callback, ProgressBar
+from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.loop import Plan, Progress, Training
 from ganglion.training.metrics import find_metric
@@ -45,7 +45,6 @@ class Network:
         ConfigError: for a setting out of range.
         ShapeError: if a layer cannot take what the one before it gives.
 
-    >>> import ganglion as gg
     >>> net = gg.Network([gg.Dense(4, "tanh"), gg.Dense(1, "sigmoid")], inputs=2)
     >>> net.predict([[0, 1], [1, 1]]).shape
     (2, 1)
@@ -61,11 +60,17 @@ class Network:
     ) -> None:
         if str(dtype) not in DTYPES:
             raise ConfigError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
-        self._dtype = DTYPES[str(dtype)]
-        self._seed = check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
-        self._architecture = Architecture(layers, inputs)
+        seed = check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
+        architecture = Architecture(layers, inputs)
+        start = architecture.initial(seed, DTYPES[str(dtype)])
+        self._set_up(architecture, *start, seed, engine)
+
+    def _set_up(
+        self, architecture: Architecture, parameters: Array, state: Array, seed: int, engine: str
+    ) -> None:
+        self._architecture, self._seed = architecture, seed
+        self._parameters, self._state, self._dtype = parameters, state, parameters.dtype
         self._engine = pick(engine)
-        self._parameters, self._state = self._architecture.initial(self._seed, self._dtype)
         self._progress = Progress()
         self._history = History()
         self._facts: dict[str, Any] = {}
@@ -112,7 +117,12 @@ class Network:
 
     @parameters.setter
     def parameters(self, values: Any) -> None:
-        self._parameters[...] = values
+        vector = as_array("parameters", values)
+        if vector.shape not in ((), self._parameters.shape):
+            raise ShapeError(f"parameters must have shape {self._parameters.shape}, got {vector.shape}")
+        if not np.isfinite(vector).all():
+            raise DataError("parameters must be finite")
+        self._parameters[...] = vector
 
     @property
     def state(self) -> Array:
@@ -182,6 +192,13 @@ class Network:
         Raises:
             ConfigError: for a setting out of range, or a loss that does not suit the outputs.
             DataError, ShapeError: for rows or targets that break a rule; nothing was changed then.
+
+        >>> net = gg.Network([gg.Dense(1)], inputs=1)
+        >>> history = net.fit([[0], [1], [2], [3]], [1, 3, 5, 7], optimizer=gg.SGD(0.1), epochs=200)
+        >>> net.predict([[10]]).round(2)
+        array([[21.]], dtype=float32)
+        >>> history.stopped_because
+        'all 200 epochs were done'
         """
         architecture = self._architecture
         rows = as_inputs(X, architecture.inputs, self._dtype)
@@ -206,14 +223,13 @@ class Network:
         if metrics is None:
             usual = "accuracy" if chosen.domain != Loss.domain and chosen.name != "poisson" else "r2"
             metrics = (usual,) if held_out is not None else ()
+        if regularization is not None and not isinstance(regularization, Regularization):
+            raise ConfigError(
+                f"regularization must be a gg.Regularization, got {shortened(regularization)}",
+                "such as gg.Regularization(l2=0.001)",
+            )
         metrics = [metrics] if isinstance(metrics, str) else metrics
-        if isinstance(callbacks, Callback):
-            callbacks = [callbacks]
-        for callback in callbacks:
-            if not isinstance(callback, Callback):
-                raise ConfigError(
-                    f"callbacks must be ganglion callbacks, got {callback!r}", "such as gg.EarlyStopping()"
-                )
+        measured = [find_metric(name, targets) for name in _sequence("metrics", metrics)]
         plan = Plan(
             data,
             held_out,
@@ -222,9 +238,9 @@ class Network:
             regularization or Regularization(),
             check_integer("epochs", epochs, at_least=0),
             min(check_integer("batch_size", batch_size, at_least=1), len(data)),
-            shuffle,
-            [find_metric(name) for name in metrics],
-            [*callbacks, *([ProgressBar()] if progress else [])],
+            check_flag("shuffle", shuffle),
+            measured,
+            [*check_callbacks(callbacks), *([ProgressBar()] if check_flag("progress", progress) else [])],
         )
         training = Training(
             architecture, self._engine, self._parameters, self._state, self._progress, plan, self._seed
@@ -247,6 +263,11 @@ class Network:
 
         Returns:
             The weighted mean loss plus penalties, and its gradient laid out like `parameters`.
+
+        >>> net = gg.Network([gg.Dense(1)], inputs=2)
+        >>> net.parameters = [2, 3, 1]
+        >>> net.loss_and_gradient([[1, 1]], [5], loss="mse")  # (2 + 3 + 1 - 5)**2
+        (1.0, array([2., 2., 2.], dtype=float32))
         """
         x = as_inputs(X, self._architecture.inputs, self._dtype)
         if not len(x):
@@ -292,14 +313,8 @@ class Network:
     @classmethod
     def from_model(cls, model: Model, engine: str = "auto") -> Self:
         """Return the network that a model file holds."""
-        network = cls(
-            model.architecture.layers,
-            model.architecture.inputs,
-            model.seed,
-            model.parameters.dtype.name,
-            engine,
-        )
-        network._parameters[...], network._state[...] = model.parameters, model.state
+        network = cls.__new__(cls)
+        network._set_up(model.architecture, model.parameters, model.state, model.seed, engine)
         network._history, network._facts = model.history, model.facts
         return network
 
@@ -345,7 +360,14 @@ class Network:
         encoded = loss.encode(y, self._architecture.outputs)
         if len(encoded) != rows:
             raise ShapeError(f"X and y must have as many rows, got {rows} and {len(encoded)}")
-        return np.ascontiguousarray(encoded, dtype=self._dtype)
+        with np.errstate(over="ignore"):
+            targets = np.ascontiguousarray(encoded, dtype=self._dtype)
+        if not np.isfinite(targets).all():
+            row = np.argwhere(~np.isfinite(targets))[0][0]
+            raise DataError(
+                f"targets must fit {self.dtype}, got {encoded[row]} in row {row}", "use dtype='float64'"
+            )
+        return targets
 
     def _validation_rows(self, loss: Loss, given: tuple[Any, ...]) -> Rows:
         if len(given) not in (2, 3):
@@ -371,6 +393,12 @@ class Network:
 
 def _built_in(part: Loss | Optimizer) -> dict[str, Any] | None:
     return part.configuration() if type(part).known.get(getattr(part, "name", "")) is type(part) else None
+
+
+def _sequence(what: str, value: Any) -> Sequence[Any]:
+    if not isinstance(value, tuple | list):
+        raise ConfigError(f"{what} must be a list, got {shortened(value)}")
+    return value
 
 
 def _shape(shape: tuple[int, ...]) -> str:

@@ -22,6 +22,7 @@ from ganglion.errors import (
     check_integer,
     check_number,
     notice,
+    shortened,
 )
 from ganglion.files.model_file import read_model, write_model
 from ganglion.network import Network
@@ -29,7 +30,7 @@ from ganglion.tables.encode import Encoder, require_column
 from ganglion.tables.read import read_table
 from ganglion.tables.report import Report, advice, judge
 from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
-from ganglion.training.callbacks import Callback
+from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.rows import split
@@ -139,10 +140,17 @@ class TableModel:
             FileError: if the file cannot be read.
             DataError: for a table that cannot be learned from, with what to do about it.
             ConfigError: for a setting out of range.
+
+        >>> heights = [150, 155, 160, 180, 185, 190] * 10
+        >>> table = {"height": heights, "size": ["S" if h < 170 else "L" for h in heights]}
+        >>> model = gg.TableModel.train(table, target="size", epochs=20)
+        >>> model.predict({"height": [152, 188]})["prediction"].to_list()
+        ['S', 'L']
         """
         if not isinstance(target, str):
             raise ConfigError(f"target must be the name of a column, got {type(target).__name__}")
         drop, categories = _names("drop", drop), _names("categories", categories)
+        callbacks, seed = check_callbacks(callbacks), check_integer("seed", seed, at_least=0)
         whole = read_table(table)
         frame = _rows_to_learn_from(whole, target, drop)
         # What cannot be learned from is found now, so that it is named by its row in the whole table.
@@ -293,9 +301,9 @@ class TableModel:
         return x, self.target.encode(frame.get_column(self.target.column))
 
 
-def _names(what: str, names: Collection[str]) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise ConfigError(f"{what} must be a list of columns, got {names!r}", f"{what}=[{names!r}]")
+def _names(what: str, names: Any) -> tuple[str, ...]:
+    if not isinstance(names, tuple | list | set | frozenset) or not all(isinstance(n, str) for n in names):
+        raise ConfigError(f"{what} must be a list of columns, got {shortened(names)}", "such as ['id']")
     return tuple(names)
 
 
@@ -333,7 +341,10 @@ def _layers(
     hidden: int | Sequence[int], activation: str, dropout: float, goal: ClassTarget | NumberTarget
 ) -> list[Layer]:
     layers: list[Layer] = []
-    for units in (hidden,) if isinstance(hidden, int) else hidden:
+    sizes = [hidden] if isinstance(hidden, int) else hidden
+    if not isinstance(sizes, tuple | list):
+        raise ConfigError(f"hidden must be a list of numbers of units, got {shortened(hidden)}")
+    for units in sizes:
         layers += [Dense(units, activation), *([Dropout(dropout)] if dropout else [])]
     if isinstance(goal, ClassTarget):
         return [*layers, Dense(len(goal.classes), "softmax")]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import ganglion as gg
+from ganglion.cli import pages
 from ganglion.tables.examples import example_table
 
 
@@ -141,10 +142,42 @@ def test_a_forged_description_is_refused_or_harmless(folder: Path, data: st.Data
         return
     _, table = example_table("iris")
     model.save(folder / "again.safetensors")
+    json.dumps(pages.facts(model), allow_nan=False)
+    for page in (pages.columns_page, pages.network_page, pages.rows_page, pages.run_page):
+        assert page(model)
+    assert str(model.report or "") + model.advice
     try:
         assert model.predict(table).height == 150
     except gg.GanglionError:
         return
+
+
+def test_a_table_part_that_lies_is_named(folder: Path) -> None:
+    def lies(change: Callable[[dict[str, Any]], None]) -> None:
+        header, description, numbers = parts(good_bytes(str(folder)))
+        change(description["table"])
+        path = folder / "lie.safetensors"
+        path.write_bytes(forged(header, description, numbers))
+        with pytest.raises(gg.FileError, match="is damaged"):
+            gg.TableModel.load(path)
+
+    lies(lambda t: t.pop("rows"))
+    lies(lambda t: t["rows"].update(train=-1))
+    lies(lambda t: t["test"].update(confusion=[[1, 2, 3]]))
+    lies(lambda t: t["test"]["metrics"].pop("accuracy"))
+    lies(lambda t: t["validated"].update(loss=[]))
+    lies(lambda t: t["target"].update(classes=["a", "b"]))
+    lies(lambda t: t["target"].update(classes=list(range(2000)), dtype="integer"))
+    lies(lambda t: t["encoder"]["columns"].pop())
+    category = {"name": "category", "column": "x", "categories": ["u"], "missing": 10**9, "other": False}
+    lies(lambda t: t["encoder"]["columns"].append(category))
+    lies(lambda t: t["encoder"].update(left_out={"a": 1}))
+
+
+def test_loading_does_not_draw_initial_weights(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gg.Network([gg.Dense(3, weight_initializer="orthogonal")], inputs=3).save(folder / "q.safetensors")
+    monkeypatch.setattr(gg.Orthogonal, "sample", lambda *_: pytest.fail("drew weights"))
+    gg.Network.load(folder / "q.safetensors")
 
 
 def with_change(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[Path], bytes]:
@@ -166,7 +199,7 @@ def with_change(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Cal
         (lambda h, d: d["network"].update(seed=-1), "seed"),
         (lambda h, d: d["network"]["layers"].append({"name": "os.system"}), "no layer 'os.system'"),
         (lambda h, d: d["network"]["layers"][0].update(code="x"), "no setting 'code'"),
-        (lambda h, d: d["network"]["layers"][0].update(units=10**15), "less than 2.*31|shape"),
+        (lambda h, d: d["network"]["layers"][0].update(units=10**15), "units must be"),
         (lambda h, d: d["network"]["layers"][0].update(activation="eval"), "no activation 'eval'"),
         (lambda h, d: d["network"].update(inputs=[10**9]), "shape|parameters"),
         (lambda h, d: d["network"].update(layers=[{"name": "dense", "units": 1}] * 10_001), "lists"),
@@ -177,6 +210,14 @@ def with_change(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Cal
         (lambda h, d: h.update({"more": h["dense_1/bias"]}), "not those of its network"),
         (lambda h, d: d["training"]["history"].update(loss=["x"]), "history"),
         (lambda h, d: d["training"].update(optimizer={"name": "hope"}), "no optimizer 'hope'"),
+        (lambda h, d: d["training"].pop("rows"), "'rows' is missing"),
+        (lambda h, d: d["training"].update(rows="many"), "whole numbers"),
+        (lambda h, d: d["training"].update(versions=None), "should be an object"),
+        (lambda h, d: d["network"].update(inputs=[2**62] * 100_000), "at most 32 axes"),
+        (lambda h, d: d["network"].update(inputs=[10**25]), "too large"),
+        (lambda h, d: h["dense_1/bias"].update(dtype=["F32"]), "float32 or all float64"),
+        (lambda h, d: d["network"]["layers"][0].update(name="x" * 10**6), "no layer"),
+        (lambda h, d: d["network"]["layers"][0].update(name="\ud800"), "not JSON"),
     ],
 )
 def test_a_forgery_is_named(folder: Path, change: Any, message: str) -> None:
@@ -190,7 +231,8 @@ def test_a_forgery_is_named(folder: Path, change: Any, message: str) -> None:
         ('{"format": 1, "format": 1}', "twice"),
         ('{"format": NaN}', "number is NaN"),
         ('{"a":' * 100_000 + "1" + "}" * 100_000, "not JSON"),
-        ('{"format": 1' + "0" * 5000 + "}", "not JSON"),
+        ('{"format": 1' + "0" * 5000 + "}", "too large"),
+        ('{"format": 1e400}', "too large"),
         ("\ud800", "not JSON"),
         ("", "not JSON"),
     ],

@@ -152,6 +152,9 @@ def test_columns_missing_reordered_and_surplus() -> None:
         ({"day": ["2020-01-01"] * 5 + ["soon"] * 55}, "'day' must hold dates, got 'soon' in row 5"),
         ({"day": [1] * ROWS}, "'day' must hold dates, got int64"),
         ({"number": [datetime.date(2020, 1, 1)] * ROWS}, "must hold numbers, got date"),
+        ({"flag": [0.5] * ROWS}, "'flag' must be true or false, got 0.5 in row 0"),
+        ({"word": [[1]] * ROWS}, "'word' must hold words or numbers, got list"),
+        ({"word": [datetime.timedelta(1)] * ROWS}, "'word' must hold words or numbers"),
         ({"whole": [1e300] * ROWS}, "'whole' is too large in row 0"),
     ],
 )

@@ -69,5 +69,20 @@ def test_targets_that_cannot_be_learned_are_refused(values: list[object], task: 
 
 def test_a_class_that_was_not_learned_is_named() -> None:
     target = fit_target(pl.Series("t", ["a", "b"] * 5))
-    with pytest.raises(gg.DataError, match="one of the 2 classes learned, got 'c' in row 1"):
+    with pytest.raises(gg.DataError, match="one of the 2 classes learned, got 'c' in row 1.*they are a, b"):
         target.encode(pl.Series("t", ["a", "c"]))
+
+
+def test_classes_are_recognized_however_they_are_typed() -> None:
+    yes_or_no = fit_target(pl.Series("t", [True, False] * 5))
+    assert yes_or_no.encode(pl.Series("t", ["true", "false"])).tolist() == [1, 0]
+    with pytest.raises(gg.DataError, match="got 'maybe'"):
+        yes_or_no.encode(pl.Series("t", ["maybe"]))
+    whole = fit_target(pl.Series("t", [0, 1] * 5))
+    assert whole.encode(pl.Series("t", [1.0, 0.0])).tolist() == [1, 0]
+    with pytest.raises(gg.DataError, match="got 0.7 in row 0"):
+        whole.encode(pl.Series("t", [0.7, 1.0]))
+    huge = fit_target(pl.Series("t", [2**63, 2**63 + 1] * 5, dtype=pl.UInt64), "classification")
+    assert huge.decode(np.array([1])).to_list() == [str(2**63 + 1)]
+    with pytest.raises(gg.DataError, match="words or numbers"):
+        fit_target(pl.Series("t", [datetime.timedelta(1), datetime.timedelta(2)] * 5), "classification")

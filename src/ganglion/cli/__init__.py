@@ -43,5 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _fail(code: int, message: str, hint: str, debug: bool) -> None:
     if debug:
         traceback.print_exc()
-    sys.stderr.write(f"ganglion: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+    lines = [f"ganglion: {message}", *([f"hint: {hint}"] if hint else [])]
+    sys.stderr.write("".join(" ".join(line.split()) + "\n" for line in lines))
     sys.exit(code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def curve(series: dict[str, Sequence[float]], width: int = 60, height: int = 9) -> str:
@@ -16,14 +16,12 @@ def curve(series: dict[str, Sequence[float]], width: int = 60, height: int = 9) 
     if not drawn:
         return ""
     low, high = (f(f(values) for values in drawn.values()) for f in (min, max))
-    logarithmic = low > 0 and high / low > 20
+    logarithmic = low > 0 and math.log(high) - math.log(low) > math.log(20)
+    measure: Callable[[float], float] = math.log if logarithmic else lambda value: value / 4
+    bottom, top = measure(low), measure(high)
 
     def scaled(value: float) -> float:
-        if high == low:
-            return 0.5
-        if logarithmic:
-            return math.log(value / low) / math.log(high / low)
-        return (value - low) / (high - low)
+        return (measure(value) - bottom) / (top - bottom) if top > bottom else 0.5
 
     longest = max(map(len, drawn.values()))
     width = min(width, longest)

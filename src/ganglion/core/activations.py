@@ -29,6 +29,14 @@ class Activation(Part):
     `range` of the outputs, `smooth` (has a continuous derivative), `zero_centered`, `saturates` (flat
     on at least one side), `can_die` (the gradient is exactly 0 on a whole half line), `use`, and the
     name of the `initializer` that keeps signals at their size through many such layers.
+
+    >>> relu = Activation.find("relu")
+    >>> z = np.array([-1.0, 2.0])
+    >>> a = relu.forward(z)
+    >>> a, relu.backward(np.array([10.0, 10.0]), z, a)
+    (array([0., 2.]), array([ 0., 10.]))
+    >>> relu.range, relu.can_die
+    ((0.0, inf), True)
     """
 
     kind: ClassVar[str] = "activation"

@@ -23,9 +23,10 @@ from ganglion.core.layers.base import Cache, Weights
 from ganglion.core.losses import Loss, batch_mean
 from ganglion.core.part import Array, Shape
 from ganglion.core.random import Purpose, generator
-from ganglion.errors import ConfigError, check_integer
+from ganglion.errors import ConfigError, check_integer, shortened
 
-MAXIMUM_PARAMETERS = 2**31
+LARGEST = 2**31
+MOST_AXES = 32
 
 
 class Entry(NamedTuple):
@@ -43,6 +44,14 @@ class Entry(NamedTuple):
         return vector[self.start : self.stop].reshape(self.shape)
 
 
+def _check_shape(shape: Shape) -> None:
+    if len(shape) > MOST_AXES or max(shape) >= LARGEST or math.prod(shape) >= LARGEST:
+        raise ConfigError(
+            f"what goes through a network must have at most {MOST_AXES} axes and less than 2**31 numbers "
+            f"for each row, got {shortened(shape)}"
+        )
+
+
 class Architecture:
     """The layers of a network in order.
 
@@ -56,11 +65,16 @@ class Architecture:
     """
 
     def __init__(self, layers: Sequence[Layer], inputs: int | Sequence[int]) -> None:
-        sizes = (inputs,) if isinstance(inputs, int | np.integer) else tuple(inputs)
+        sizes = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
         if not sizes:
             raise ConfigError("inputs must have at least one axis", "for single numbers, inputs=1")
         self.inputs: Shape = tuple(check_integer("inputs", size, at_least=1) for size in sizes)
-        self.layers: tuple[Layer, ...] = (layers,) if isinstance(layers, Layer) else tuple(layers)
+        _check_shape(self.inputs)
+        if isinstance(layers, Layer):
+            layers = [layers]
+        if not isinstance(layers, tuple | list):
+            raise ConfigError(f"layers must be a list of layers, got {shortened(layers)}")
+        self.layers: tuple[Layer, ...] = tuple(layers)
         if not self.layers:
             raise ConfigError("a network needs at least one layer", "for example gg.Dense(1)")
         self.shapes: list[Shape] = [self.inputs]
@@ -71,23 +85,26 @@ class Architecture:
         for place, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
                 raise ConfigError(
-                    f"layer {place + 1} must be a ganglion layer, got {layer!r}", "such as gg.Dense(16)"
+                    f"layer {place + 1} must be a ganglion layer, got {shortened(layer)}",
+                    "such as gg.Dense(16)",
                 )
             count[layer.name] += 1
             self.names.append(f"{layer.name}_{count[layer.name]}")
             shape = self.shapes[-1]
             self.shapes.append(layer.output_shape(shape))
+            _check_shape(self.shapes[-1])
             self._lay_out(self.parameters, place, layer.parameters(shape))
             self._lay_out(self.state, place, layer.state(shape))
-        if self.size >= MAXIMUM_PARAMETERS:
-            raise ConfigError(f"a network must have less than 2**31 parameters, this has {self.size}")
 
     def _lay_out(self, entries: list[Entry], place: int, shapes: Mapping[str, Shape]) -> None:
         for name, shape in shapes.items():
             start = entries[-1].stop if entries else 0
             penalized = name in self.layers[place].penalized
             full = f"{self.names[place]}/{name}"
-            entries.append(Entry(place, full, shape, start, start + math.prod(shape), penalized))
+            stop = start + math.prod(shape)
+            if stop >= LARGEST:
+                raise ConfigError("a network must have less than 2**31 parameters", "use fewer units")
+            entries.append(Entry(place, full, shape, start, stop, penalized))
 
     @property
     def outputs(self) -> Shape:

@@ -55,6 +55,8 @@ def as_array(what: str, values: Any) -> Array:
     """
     if hasattr(values, "toarray") and not isinstance(values, np.ndarray):
         raise DataError(f"{what} must be a dense array, got a sparse matrix", "pass it as .toarray()")
+    if np.ma.is_masked(values):
+        raise DataError(f"{what} must have no masked values", "fill them: X.filled(value)")
     try:
         raw = np.asarray(values)
     except ValueError as error:
@@ -88,13 +90,14 @@ def as_weight(weight: Any, rows: int, dtype: np.dtype[Any]) -> Array | None:
     """
     if weight is None:
         return None
-    vector = as_array("sample_weight", weight).astype(dtype)
+    with np.errstate(over="ignore"):
+        vector = as_array("sample_weight", weight).astype(dtype)
     if vector.shape != (rows,):
         raise ShapeError(f"sample_weight must have shape ({rows},), one for each row, got {vector.shape}")
-    bad = ~(np.isfinite(vector) & (vector >= 0))
+    bad = ~((vector == 0) | ((vector >= 1e-20) & (vector <= 1e20)))
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(f"sample_weight must be finite and >= 0, got {vector[row]:g} in row {row}")
+        raise DataError(f"sample_weight must be 0 or from 1e-20 to 1e20, got {vector[row]:g} in row {row}")
     if not vector.any():
         raise DataError("sample_weight must be > 0 in at least one row, got 0 in all")
     return vector

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ganglion.core.activations import SIGMOID, Activation, LogSoftmax
+from ganglion.core.arrays import as_array
 from ganglion.core.part import Array, Part, Shape, built_in
 from ganglion.errors import ConfigError, DataError, ShapeError, check_number
 
@@ -28,6 +29,11 @@ class Loss(Part):
 
     The class attributes are facts: `formula` for one output, `domain` of the targets, the names of the
     `partners` among activations, and the `range` in which predictions must lie.
+
+    >>> loss = Loss.find("mse")
+    >>> loss.values_and_gradients(np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]]))
+    (array([4., 0.]), array([[4.],
+           [0.]]))
     """
 
     kind: ClassVar[str] = "loss"
@@ -82,12 +88,9 @@ class Loss(Part):
 
 
 def _numeric(y: Any) -> Array:
-    y = np.asarray(y)
-    if y.dtype.kind not in "biuf":
-        raise DataError(
-            f"targets must be numbers, got {y.dtype}",
-            "number the classes 0, 1, 2 ..., or let gg.TableModel do it",
-        )
+    y = as_array("targets", y)
+    if y.ndim == 0:
+        raise ShapeError("targets must have one entry for each row, got a single number")
     bad = ~np.isfinite(y)
     if bad.any():
         place = tuple(np.argwhere(bad)[0])

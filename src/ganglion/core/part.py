@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
-from ganglion.errors import ConfigError, one_of
+from ganglion.errors import ConfigError, one_of, shortened
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -44,7 +44,7 @@ class Part:
         if isinstance(value, Mapping):
             return cls.from_configuration(value)
         raise ConfigError(
-            f"{cls.kind} must be a name or a ganglion {cls.kind}, got {value!r}",
+            f"{cls.kind} must be a name or a ganglion {cls.kind}, got {shortened(value)}",
             "known: " + ", ".join(sorted(cls.known)),
         )
 
@@ -59,16 +59,16 @@ class Part:
         given = dict(configuration)
         name = given.pop("name", None)
         if not isinstance(name, str) or name not in cls.known:
-            raise ConfigError(f"there is no {cls.kind} {name!r}", one_of(str(name), cls.known))
+            raise ConfigError(f"there is no {cls.kind} {shortened(name)}", one_of(str(name), cls.known))
         part = cls.known[name]
         fields = {field.name for field in dataclasses.fields(part)}
         if unknown := sorted(map(str, set(given) - fields)):
-            raise ConfigError(f"{cls.kind} {name!r} has no setting {unknown[0]!r}")
+            raise ConfigError(f"{cls.kind} {name!r} has no setting {shortened(unknown[0])}")
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
         try:
             return part(**values)
         except TypeError as error:
-            raise ConfigError(f"{cls.kind} {name!r} cannot be made from {values}: {error}") from error
+            raise ConfigError(f"{cls.kind} {name!r} cannot be made from {shortened(values)}") from error
 
 
 def _plain(value: Any) -> Any:

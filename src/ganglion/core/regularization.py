@@ -26,6 +26,9 @@ class Regularization:
         l1: 0 by default.
         l2: 0 by default.
         max_norm: None by default, which is no limit.
+
+    >>> Regularization(l2=0.001)
+    Regularization(l1=0.0, l2=0.001, max_norm=None)
     """
 
     l1: float = 0.0

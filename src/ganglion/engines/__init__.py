@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ganglion.engines.contract import Engine, Run, Steps
 from ganglion.engines.reference import ReferenceEngine
-from ganglion.errors import ConfigError, one_of
+from ganglion.errors import ConfigError, one_of, shortened
 
 ENGINES: dict[str, Engine] = {"reference": ReferenceEngine()}
 
@@ -19,8 +19,8 @@ def pick(name: str) -> Engine:
     """
     if name == "auto":
         return ENGINES["reference"]
-    if name not in ENGINES:
-        raise ConfigError(f"there is no engine {name!r}", one_of(name, ["auto", *ENGINES]))
+    if not isinstance(name, str) or name not in ENGINES:
+        raise ConfigError(f"there is no engine {shortened(name)}", one_of(str(name), ["auto", *ENGINES]))
     return ENGINES[name]
 
 

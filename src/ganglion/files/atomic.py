@@ -9,7 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from ganglion.errors import FileError
+from ganglion.errors import FileError, shortened
+
+
+def as_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path as a `Path`.
+
+    Raises:
+        FileError: if it is no path, or no file can have it.
+    """
+    try:
+        found = Path(path)
+        found.is_file()
+    except (TypeError, ValueError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise FileError(f"{shortened(path)} is no path of a file: {reason}") from error
+    return found
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
@@ -21,7 +36,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
         FileError: if the folder is missing or not writable, or the disk is full.
     """
     check_writable(path)
-    target, temporary = Path(path).resolve(), ""  # the file that a link points to, not the link
+    target, temporary = as_path(path).resolve(), ""  # the file that a link points to, not the link
     try:
         if target.exists() and not target.is_file():  # a device or a pipe: nothing there to be lost
             with target.open("wb") as stream:
@@ -45,7 +60,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
 
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raise `FileError` now if a file could not be written to `path`, before long work is done for it."""
-    target = Path(path)
+    target = as_path(path)
     if target.is_dir():
         raise FileError(f"cannot write {target}: it is a folder", "give the name of a file")
     try:

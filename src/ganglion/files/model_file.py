@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -28,7 +28,7 @@ from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.errors import FileError, GanglionError
-from ganglion.files.atomic import write_atomically
+from ganglion.files.atomic import as_path, write_atomically
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
 
@@ -36,6 +36,7 @@ FORMAT = 1
 MAXIMUM_BYTES = 2**31
 MAXIMUM_HEADER_BYTES = 2**24
 MAXIMUM_LAYERS = 10_000
+MOST_DIGITS = 20
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
 FACTS = {"loss", "optimizer", "batch_size", "rows", "versions"}
 NOT_OURS = "only files written by ganglion's save can be loaded"
@@ -102,6 +103,7 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     Raises:
         FileError: if it cannot be read, is damaged, or is anything but a model file of this format.
     """
+    path = as_path(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise FileError(f"a model must be an ordinary file, {path} is not", NOT_OURS)
@@ -109,7 +111,7 @@ def read_model(path: str | os.PathLike[str]) -> Model:
             return _parse(file, os.fstat(file.fileno()).st_size)
     except _DamageError as damage:
         raise FileError(
-            f"{Path(path).name} is not a model file, or is damaged: {damage}", NOT_OURS
+            f"{path.name} is not a model file, or is damaged: {str(damage)[:300]}", NOT_OURS
         ) from damage
     except OSError as error:
         if isinstance(error, FileError):
@@ -177,6 +179,12 @@ def _vector(entries: list[Entry], size: int, tensors: Mapping[str, Array], dtype
 def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:
     _keys(training, {"history"}, FACTS)
     facts = {key: value for key, value in training.items() if key != "history"}
+    if facts:
+        _keys(facts, FACTS, set())
+        if not all(type(facts[key]) is int for key in ("rows", "batch_size")):
+            raise _DamageError("its numbers of rows are no whole numbers")
+        if not all(isinstance(version, str) for version in _object(facts["versions"]).values()):
+            raise _DamageError("its versions are not text")
     try:
         for key, kind in (("loss", Loss), ("optimizer", Optimizer)):
             if facts.get(key) is not None:
@@ -203,7 +211,7 @@ def _check_tensors(header: Mapping[str, Any], architecture: Architecture, size: 
     expected = {e.name: e for e in (*architecture.parameters, *architecture.state)}
     if set(header) != set(expected):
         raise _DamageError("its tensors are not those of its network")
-    kinds = {_object(tensor).get("dtype") for tensor in header.values()}
+    kinds = {str(_object(tensor).get("dtype")) for tensor in header.values()}
     kind = kinds.pop() if len(kinds) == 1 else "F32" if not kinds else None
     if kind not in DTYPES:
         raise _DamageError("its tensors are not all float32 or all float64")
@@ -238,8 +246,26 @@ def _json(data: bytes) -> dict[str, Any]:
     def refuse(constant: str) -> None:
         raise _DamageError(f"a number is {constant}")
 
+    def whole(digits: str) -> int:
+        if len(digits) > MOST_DIGITS:
+            raise _DamageError("a number is too large")
+        return int(digits)
+
+    def fraction(digits: str) -> float:
+        number = float(digits)
+        if not math.isfinite(number):
+            raise _DamageError("a number is too large")
+        return number
+
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=unique,
+            parse_constant=refuse,
+            parse_int=whole,
+            parse_float=fraction,
+        )
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for half of a surrogate pair
     except (ValueError, RecursionError) as error:
         raise _DamageError("its description is not JSON") from error
     return _object(value)

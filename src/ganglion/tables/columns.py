@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.core.part import Array, Part, built_in
-from ganglion.errors import ConfigError, DataError, check_number
+from ganglion.errors import ConfigError, DataError, check_flag, check_number
 
 MOST_CATEGORIES = 100
 FEWEST_ROWS = 3
@@ -158,7 +158,7 @@ class BooleanColumn(Column):
 
     def encode(self, values: pl.Series) -> Encoded:
         notes = _missing(values, "neither true nor false")
-        zero_or_one = values.dtype.is_numeric() and values.drop_nulls().is_in([0, 1]).all()
+        zero_or_one = values.dtype.is_numeric() and bool(((values == 0) | (values == 1)).all())
         if values.dtype == pl.Boolean or zero_or_one:
             numbers = values.cast(pl.Float64) * 2 - 1
         else:
@@ -200,8 +200,10 @@ class CategoryColumn(Column):
         super().__post_init__()
         if not isinstance(self.categories, tuple) or not all(isinstance(c, str) for c in self.categories):
             raise ConfigError("categories must be texts")
-        if len(set(self.categories)) != len(self.categories):
-            raise ConfigError("categories must differ")
+        if len(self.categories) > MOST_CATEGORIES or len(set(self.categories)) != len(self.categories):
+            raise ConfigError(f"categories must differ, and be at most {MOST_CATEGORIES}")
+        check_flag("missing", self.missing)
+        check_flag("other", self.other)
 
     @classmethod
     def fit(cls, values: pl.Series) -> Self:
@@ -247,12 +249,15 @@ class CategoryColumn(Column):
 
 
 def as_text(values: pl.Series) -> pl.Series:
-    """Return a column as text; whole floats are written like integers, so that 3.0 and 3 are one category."""
-    if values.dtype.is_float():
-        whole = values.cast(pl.Int64, strict=False)
-        if (whole.cast(values.dtype) == values).all():
-            values = whole
-    return values.cast(pl.String, strict=False)
+    """Return a column as text; whole floats are written like integers, so that 3.0 and 3 are one category.
+
+    Raises:
+        DataError: for a column of lists, durations or anything else that is no single word or number.
+    """
+    if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Time, pl.Binary, pl.Object):
+        raise DataError(f"column {values.name!r} must hold words or numbers, got {_dtype(values)}")
+    text = values.cast(pl.String, strict=False)
+    return text.str.replace(r"\.0$", "") if values.dtype.is_float() else text
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,12 @@ class Encoder:
     Args:
         columns: those that are used, in order.
         left_out: those that are not, with the reason in words.
+
+    >>> encoder = Encoder.fit(pl.DataFrame({"size": [1.0, 3.0], "color": ["red", "blue"], "same": [1, 1]}))
+    >>> encoder.features, dict(encoder.left_out)
+    (['size', 'color=blue', 'color=red'], {'same': 'it is the same in every row'})
+    >>> encoder.encode(pl.DataFrame({"color": ["blue"], "size": [3.0]}))[0]
+    array([[1., 1., 0.]], dtype=float32)
     """
 
     columns: tuple[Column, ...]

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import os
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
 from polars import selectors
 
-from ganglion.errors import DataError, FileError, one_of
+from ganglion.errors import DataError, FileError, GanglionError, one_of, shortened
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
 DECIMAL_COMMA = r"^\s*[-+]?\d+(,\d+)?\s*$"
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # the days 0001-01-01 and 9999-12-31, counted from 1970
 SEPARATORS = ",;\t|"
 DATE_PATTERN = r"^\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?\s*$"
 
@@ -36,12 +39,26 @@ def read_table(source: Any) -> pl.DataFrame:
         FileError: if the file is missing, empty, not UTF-8, or not what its ending says.
         DataError: for duplicate column names, or a source of another kind.
     """
-    return _read(source).with_columns(selectors.float().fill_nan(None))  # missing is null, and only null
+    try:
+        table = _read(source)
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        if isinstance(error, GanglionError):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"the {type(source).__name__} cannot be read as a table: {reason}") from error
+    for column in table.get_columns():
+        _refuse_strange_years(column)
+    return table.with_columns(selectors.float().fill_nan(None))  # missing is null, and only null
 
 
 def _read(source: Any) -> pl.DataFrame:
     if isinstance(source, str | os.PathLike):
-        return _with_dates(_read_file(Path(source)))
+        try:
+            path = Path(source)
+            path.is_file()
+        except (ValueError, OSError) as error:
+            raise FileError(f"{shortened(source)} is no path of a file") from error
+        return _with_dates(_read_file(path))
     if isinstance(source, pl.LazyFrame):
         source = source.collect()
     if isinstance(source, pl.DataFrame):
@@ -84,7 +101,7 @@ def _read_file(path: Path) -> pl.DataFrame:
         if path.stat().st_size == 0:
             raise FileError(f"{path.name} is empty, 0 bytes", "a table needs a header and rows")
         return READERS[ending](path)
-    except (pl.exceptions.PolarsError, UnicodeError, EOFError) as error:
+    except (pl.exceptions.PolarsError, UnicodeError, EOFError, csv.Error, zlib.error) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "more fields than" in reason:
             reason = "a row has more fields than the line with the names"
@@ -104,7 +121,9 @@ def _read_csv(path: Path) -> pl.DataFrame:
     separator = max(SEPARATORS, key=header.count) if path.suffix.lower() != ".tsv" else "\t"
     if not header.count(separator):
         separator = ","
-    names = next(csv.reader([header], delimiter=separator), [])
+    with _opened(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        names = next((names for names in csv.reader(text, delimiter=separator) if names), [])
     _refuse_duplicates([name.strip() for name in names])
 
     def read(rows_to_judge_by: int | None) -> pl.DataFrame:
@@ -133,13 +152,24 @@ def _read_csv(path: Path) -> pl.DataFrame:
     return frame.rename({name: name.strip() for name in frame.columns})
 
 
+def _opened(path: Path) -> BinaryIO:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    return path.open("rb")
+
+
 def _header(path: Path) -> str:
     """Return the first line that is not blank, decoded."""
-    with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
+    with _opened(path) as file:
         for _ in range(1000):
             line = file.readline(2**20)
             if b"\0" in line:
                 raise FileError(f"{path.name} is not in the UTF-8 encoding", "save it again as 'CSV UTF-8'")
+            if b"\r" in line.rstrip(b"\r\n"):
+                raise FileError(
+                    f"{path.name} ends its lines as old Macintosh computers did",
+                    "save it again as 'CSV UTF-8'",
+                )
             if not line or line.strip():
                 return line.decode("utf-8-sig").rstrip("\r\n")
     return ""
@@ -151,6 +181,21 @@ def _refuse_duplicates(names: list[str]) -> None:
         raise DataError(
             f"column names must differ, got {twice[0]!r} {names.count(twice[0])} times",
             "rename one, or add the line with the names if it is missing",
+        )
+
+
+def _refuse_strange_years(column: pl.Series) -> None:
+    """Raise `DataError` for a date outside the years 1 to 9999, with which nothing can calculate."""
+    if column.dtype not in (pl.Date, pl.Datetime):
+        return
+    unit = getattr(column.dtype, "time_unit", None)
+    parts_of_day = {None: 1, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}[unit]
+    days = column.to_physical() // parts_of_day
+    strange = ~days.is_between(FIRST_DAY, LAST_DAY).fill_null(True)
+    if strange.any():
+        row = strange.arg_true()[0]
+        raise DataError(
+            f"column {column.name!r} must hold dates in the years 1 to 9999, got another in row {row}"
         )
 
 

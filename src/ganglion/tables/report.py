@@ -89,9 +89,13 @@ class Report:
             raise DataError("a report must hold the metrics of its task")
         if type(rows) is not int or not isinstance(classes, list) or not all(type(c) is str for c in classes):
             raise DataError("a report must count rows and name classes")
-        if not isinstance(confusion, list) or not all(
-            isinstance(line, list) and len(line) == len(classes) and all(type(n) is int for n in line)
-            for line in confusion
+        if (
+            not isinstance(confusion, list)
+            or len(confusion) != len(classes)
+            or not all(
+                isinstance(line, list) and len(line) == len(classes) and all(type(n) is int for n in line)
+                for line in confusion
+            )
         ):
             raise DataError("a report's confusion matrix must hold whole numbers")
         quantiles = numbers(data["error_quantiles"])
@@ -170,7 +174,7 @@ def advice(history: History, report: Report | None) -> str:
     if report is not None and (sentence := _about_the_report(report)):
         return sentence
     curve = history.validation_loss
-    if len(curve) >= 10:
+    if len(curve) >= 10 and len(curve) == history.epochs:
         best = int(np.argmin(curve))
         if curve[-1] - curve[best] > 0.03 * curve[0] and history.loss[-1] < 0.8 * history.loss[best]:
             return (

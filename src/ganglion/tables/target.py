@@ -12,9 +12,10 @@ import polars as pl
 
 from ganglion.core.part import Array, Part, built_in
 from ganglion.errors import ConfigError, DataError, check_number
-from ganglion.tables.columns import to_numbers
+from ganglion.tables.columns import as_text, to_numbers
 
 MOST_CLASSES = 1000
+LARGEST = 1e100
 CLASS_DTYPES = {"text": pl.String, "integer": pl.Int64, "number": pl.Float64, "boolean": pl.Boolean}
 
 
@@ -62,10 +63,12 @@ class ClassTarget(Target):
         kinds = {"text": str, "integer": int, "number": float, "boolean": bool}
         if self.dtype not in kinds:
             raise ConfigError(f"classes must be of a known type, got {self.dtype!r}")
-        if not isinstance(self.classes, tuple) or len(self.classes) < 2:
-            raise ConfigError("there must be at least two classes")
+        if not isinstance(self.classes, tuple) or not 2 <= len(self.classes) <= MOST_CLASSES:
+            raise ConfigError(f"there must be at least two classes, and at most {MOST_CLASSES}")
         if not all(type(value) is kinds[self.dtype] for value in self.classes):
             raise ConfigError(f"classes must be of type {self.dtype}")
+        if self.dtype == "integer" and not all(-(2**63) <= value < 2**63 for value in self.classes):
+            raise ConfigError("classes that are whole numbers must fit 64 bits")
         if len(set(self.classes)) != len(self.classes):
             raise ConfigError("classes must differ")
         if not isinstance(self.shares, tuple) or len(self.shares) != len(self.classes):
@@ -106,19 +109,16 @@ class ClassTarget(Target):
     def _plain(values: pl.Series) -> tuple[pl.Series, str]:
         if values.dtype == pl.Boolean:
             return values, "boolean"
-        if values.dtype.is_integer():
+        if values.dtype.is_integer() and values.cast(pl.Int64, strict=False).null_count() == 0:
             return values.cast(pl.Int64), "integer"
         if values.dtype.is_float():
             return values.cast(pl.Float64), "number"
-        return values.cast(pl.String), "text"
+        return as_text(values), "text"
 
     def encode(self, values: pl.Series) -> Array:
-        wanted = CLASS_DTYPES[self.dtype]
-        if values.dtype in (pl.Date, pl.Datetime, pl.Categorical, pl.Enum):
-            values = values.cast(pl.String)
-        known = values.cast(wanted, strict=False) if values.dtype != wanted else values
-        codes = known.replace_strict(
-            list(self.classes), list(range(len(self.classes))), default=None, return_dtype=pl.Int64
+        classes = as_text(pl.Series("classes", list(self.classes), dtype=CLASS_DTYPES[self.dtype]))
+        codes = as_text(values).replace_strict(
+            classes, pl.int_range(len(classes), eager=True), default=None, return_dtype=pl.Int64
         )
         if codes.null_count():
             row = codes.is_null().arg_true()[0]
@@ -156,8 +156,8 @@ class NumberTarget(Target):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("center", self.center)
-        check_number("scale", self.scale, above=0)
+        check_number("center", self.center, at_least=-LARGEST, at_most=LARGEST)
+        check_number("scale", self.scale, above=0, at_most=LARGEST)
 
     @classmethod
     def fit(cls, values: pl.Series) -> Self:
@@ -168,7 +168,11 @@ class NumberTarget(Target):
         """
         numbers = to_numbers(values).drop_nulls().to_numpy()
         scale = float(numbers.std())
-        if not scale > 0 or not math.isfinite(scale):
+        if scale > LARGEST or not math.isfinite(scale) or abs(float(numbers[0])) > LARGEST:
+            raise DataError(
+                f"the target {values.name!r} must be less than {LARGEST:g}, got {numbers.max():g}"
+            )
+        if not scale > 0:
             raise DataError(f"the target {values.name!r} must vary, got {numbers[0]:g} in every row")
         return cls(values.name, float(numbers.mean()), scale)
 

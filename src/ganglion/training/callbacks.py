@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ganglion.errors import load
+from ganglion.errors import ConfigError, load, shortened
 
 if TYPE_CHECKING:
     from ganglion.training.loop import Training
@@ -38,6 +38,21 @@ class Callback:
         """After the last epoch, also when the run was interrupted."""
 
 
+def check_callbacks(callbacks: Any) -> list[Callback]:
+    """Return callbacks as a list, one alone too.
+
+    Raises:
+        ConfigError: for anything that is no callback.
+    """
+    given = [callbacks] if isinstance(callbacks, Callback) else callbacks
+    if not isinstance(given, tuple | list) or not all(isinstance(c, Callback) for c in given):
+        raise ConfigError(
+            f"callbacks must be a list of ganglion callbacks, got {shortened(callbacks)}",
+            "such as [gg.EarlyStopping()]",
+        )
+    return list(given)
+
+
 class ProgressBar(Callback):
     """A line that shows epoch, loss, validation, samples per second and time left; quiet in a pipe."""
 
@@ -50,9 +65,9 @@ class ProgressBar(Callback):
         console = load("rich.console").Console(stderr=True)
         self.bar = progress.Progress(
             progress.TextColumn(self.label),
-            progress.BarColumn(bar_width=24),
             progress.TextColumn("{task.fields[numbers]}"),
-            progress.TimeRemainingColumn(),
+            progress.BarColumn(bar_width=10),
+            progress.TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -62,11 +77,11 @@ class ProgressBar(Callback):
 
     def on_steps_end(self, training: Training) -> None:
         history, done = training.history, training.history.epochs + training.fraction
-        words = [f"epoch {history.epochs + 1}/{training.epochs}"]
-        words += [f"loss {history.loss[-1]:.4f}"] if history.loss else []
-        words += [f"validation {history.validation_loss[-1]:.4f}"] if history.validation_loss else []
-        words += [f"{name} {values[-1]:.4f}" for name, values in history.metrics.items() if values]
-        words += [f"{training.rows * done / max(training.elapsed, 1e-9):,.0f} samples/s"]
+        words = [f"{int(done)}/{training.epochs} epochs"]
+        words += [f"loss {history.loss[-1]:.3g}"] if history.loss else []
+        words += [f"validation {history.validation_loss[-1]:.3g}"] if history.validation_loss else []
+        words += [f"{name} {values[-1]:.3g}" for name, values in history.metrics.items() if values]
+        words += [f"{training.rows * done / max(training.elapsed, 1e-9):,.0f}/s"]
         self.bar.update(self.task, completed=done, numbers="  ".join(words))
 
     def on_train_end(self, training: Training) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -88,6 +89,9 @@ class History:
             raise DataError("a history must have the fields of a history")
         for name in SERIES:
             setattr(history, name, _numbers(facts[name]))
+        lengths = [len(getattr(history, name)) for name in SERIES]
+        if max(lengths) != history.epochs or lengths.count(history.epochs) < len(SERIES) - 1:
+            raise DataError("a history's lists must be of equal length, but for the validation loss")
         metrics, best = facts["metrics"], facts["best_epoch"]
         if not isinstance(metrics, Mapping) or not isinstance(facts["stopped_because"], str):
             raise DataError("a history must hold metrics and a reason")
@@ -103,6 +107,8 @@ def _without_infinities(values: list[float]) -> list[float | None]:
 
 
 def _numbers(values: Any) -> list[float]:
-    if not isinstance(values, list) or not all(v is None or type(v) in (int, float) for v in values):
+    if not isinstance(values, list) or not all(
+        v is None or (type(v) in (int, float) and abs(v) <= sys.float_info.max) for v in values
+    ):
         raise DataError("a history must hold lists of numbers")
     return [math.nan if value is None else float(value) for value in values]

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, one_of
+from ganglion.errors import ConfigError, one_of, shortened
 
 
 class Metric(NamedTuple):
-    """A named measure; `larger_is_better` tells which way is up."""
+    """A named measure; `larger_is_better` tells which way is up, `of_classes` what it can judge."""
 
     name: str
     measure: Callable[[Array, Array, Array | None], float]
     larger_is_better: bool
+    of_classes: bool
 
 
 def answers(a: Array, y: Array) -> tuple[Array, Array]:
@@ -85,9 +86,13 @@ def auc(a: Array, y: Array, weight: Array | None = None) -> float:
 
 
 def log_loss(a: Array, y: Array, weight: Array | None = None) -> float:
-    """Return the mean of -log(share given to the true class)."""
-    shares = np.maximum(a.astype(np.float64), np.finfo(np.float64).tiny)
-    return float(np.average(-(y * np.log(shares)).sum(axis=-1), weights=weight))
+    """Return the mean of -log(share given to the true answer), summed over yes-or-no questions."""
+    a, tiny = a.astype(np.float64).reshape(len(a), -1), np.finfo(np.float64).tiny
+    y = y.reshape(len(y), -1)
+    losses = -(y * np.log(np.maximum(a, tiny)))
+    if y.shape[1] == 1 or not np.allclose(y.sum(axis=1), 1, atol=1e-3):
+        losses -= (1 - y) * np.log(np.maximum(1 - a, tiny))
+    return float(np.average(losses.sum(axis=1), weights=weight))
 
 
 def mean_absolute_error(a: Array, y: Array, weight: Array | None = None) -> float:
@@ -115,24 +120,27 @@ def r2(a: Array, y: Array, weight: Array | None = None) -> float:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, True),
-        Metric("balanced_accuracy", balanced_accuracy, True),
-        Metric("f1", f1, True),
-        Metric("auc", auc, True),
-        Metric("log_loss", log_loss, False),
-        Metric("mae", mean_absolute_error, False),
-        Metric("rmse", root_mean_squared_error, False),
-        Metric("r2", r2, True),
+        Metric("accuracy", accuracy, True, True),
+        Metric("balanced_accuracy", balanced_accuracy, True, True),
+        Metric("f1", f1, True, True),
+        Metric("auc", auc, True, True),
+        Metric("log_loss", log_loss, False, True),
+        Metric("mae", mean_absolute_error, False, False),
+        Metric("rmse", root_mean_squared_error, False, False),
+        Metric("r2", r2, True, False),
     )
 }
 
 
-def find_metric(name: str) -> Metric:
-    """Return a metric by name.
+def find_metric(name: Any, targets: Array) -> Metric:
+    """Return a metric by name, for encoded targets.
 
     Raises:
-        ConfigError: if there is none of that name.
+        ConfigError: if there is none of that name, or it judges classes and the targets are numbers.
     """
-    if name not in METRICS:
-        raise ConfigError(f"there is no metric {name!r}", one_of(str(name), METRICS))
-    return METRICS[name]
+    if not isinstance(name, str) or name not in METRICS:
+        raise ConfigError(f"there is no metric {shortened(name)}", one_of(str(name), METRICS))
+    metric = METRICS[name]
+    if metric.of_classes and not ((targets >= -1) & (targets <= 1)).all():
+        raise ConfigError(f"the metric {name} judges classes, and these targets are numbers", "use r2 or mae")
+    return metric

@@ -39,6 +39,12 @@ class StepOptimizer(Optimizer):
         average: keeps a running mean of the parameters, mean = d * mean + (1 - d) * parameters with
             d = min(average, t / (t + 9)) at update t, which validates and is what the network ends up
             with; None by default, 0.99 to 0.999 are usual.
+
+    >>> sgd = SGD(0.1, momentum=0.9)
+    >>> slots = {"velocity": np.zeros(1)}
+    >>> gradient, parameters = np.array([2.0]), np.array([1.0])
+    >>> [sgd.change(gradient, slots, update, 0.1, parameters).item() for update in (1, 2)]
+    [0.2, 0.38]
     """
 
     learning_rate: PartField[Schedule] = PartField(Schedule, None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
-from ganglion.errors import ConfigError, DataError, check_number
+from ganglion.errors import ConfigError, DataError, check_number, shortened
 
 
 @dataclass
@@ -81,9 +81,13 @@ def class_weights(targets: Array, class_weight: Mapping[int, float] | str) -> Ar
         frequency = np.bincount(classes, minlength=count)
         weights = len(classes) / (np.count_nonzero(frequency) * np.maximum(frequency, 1))
         return np.asarray(weights[classes])
+    if not isinstance(class_weight, Mapping):
+        raise ConfigError(f"class_weight must be a dict or 'balanced', got {shortened(class_weight)}")
     if unknown := [key for key in class_weight if key not in range(count)]:
         raise ConfigError(f"class_weight names class {unknown[0]!r}, the classes are 0 to {count - 1}")
     for key, value in class_weight.items():
         check_number(f"the weight of class {key}", value, at_least=0)
     weights = np.array([class_weight.get(key, 1.0) for key in range(count)], dtype=np.float64)
+    if not weights[classes].any():
+        raise ConfigError("class_weight must be > 0 for at least one class that there is, got 0 for all")
     return np.asarray(weights[classes])

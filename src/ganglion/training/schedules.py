@@ -26,6 +26,10 @@ class Schedule(Part):
 
     Args:
         learning_rate: the rate that the schedule starts from or, where it says so, climbs to.
+
+    >>> schedule = StepDecay(0.1, every=10, factor=0.5)
+    >>> [schedule.rate(epoch, schedule.start()) for epoch in (0, 9.5, 10, 25)]
+    [0.1, 0.1, 0.05, 0.025]
     """
 
     learning_rate: float
@@ -39,7 +43,7 @@ class Schedule(Part):
     def find(cls, value: object) -> Self:
         """Return the schedule meant: a plain number is a constant rate."""
         if isinstance(value, numbers.Real) and not isinstance(value, bool):
-            value = {"name": "constant_rate", "learning_rate": float(value)}
+            value = {"name": "constant_rate", "learning_rate": value}
         return super().find(value)
 
     def start(self) -> Memory:

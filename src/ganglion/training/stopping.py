@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, check_flag, check_integer, check_number, one_of
+from ganglion.errors import ConfigError, check_flag, check_integer, check_number, one_of, shortened
 from ganglion.training.callbacks import Callback
 from ganglion.training.metrics import METRICS
 
@@ -18,6 +18,8 @@ class _Watcher(Callback):
     """Something that reads one of the history's series after each epoch."""
 
     def __init__(self, monitor: str) -> None:
+        if not isinstance(monitor, str):
+            raise ConfigError(f"monitor must be the name of what is watched, got {shortened(monitor)}")
         self.monitor = monitor
 
     def on_train_begin(self, training: Training) -> None:
@@ -48,6 +50,8 @@ class EarlyStopping(_Watcher):
             validation loss, or the training loss where there is no validation.
         tolerance: an improvement must be larger than this, 0 by default.
         restore_best: whether the best epoch's weights are put back at the end, True by default.
+
+    >>> stop = gg.EarlyStopping(patience=5, monitor="accuracy")
     """
 
     def __init__(

@@ -40,7 +40,7 @@ class Dense(Layer):
     penalized = ("weight",)
 
     def __post_init__(self) -> None:
-        check_integer("units", self.units, at_least=1)
+        check_integer("units", self.units, at_least=1, at_most=2**31)
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 1:

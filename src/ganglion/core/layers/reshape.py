@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array, Shape
-from ganglion.errors import ConfigError, ShapeError, check_integer
+from ganglion.errors import ConfigError, ShapeError, check_integer, shortened
+
+MOST_AXES = 32
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,14 @@ class Reshape(Layer):
     name = "reshape"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.shape, tuple) or self.shape.count(-1) > 1:
-            raise ConfigError(f"shape must be a tuple with at most one -1, got {self.shape!r}")
+        if not isinstance(self.shape, tuple) or self.shape.count(-1) > 1 or len(self.shape) > MOST_AXES:
+            raise ConfigError(
+                f"shape must be a tuple of at most {MOST_AXES} sizes, one of which may be -1, got "
+                f"{shortened(self.shape)}"
+            )
         for size in self.shape:
             if size != -1:
-                check_integer("each size in shape", size, at_least=1)
+                check_integer("each size in shape", size, at_least=1, at_most=2**31)
 
     def output_shape(self, shape: Shape) -> Shape:
         size, known = math.prod(shape), math.prod(s for s in self.shape if s != -1)
