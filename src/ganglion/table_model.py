@@ -46,13 +46,16 @@ class Rates:
     epochs: int
     batch_size: int
     dropout: float
+    weight_decay: float
 
     @classmethod
     def suited_to(cls, rows: int) -> Self:
-        """Return settings for a table: large ones need fewer passes and less dropout."""
+        """Return settings for a table: large ones need fewer passes and less to prevent overfitting."""
         batch_size = int(np.clip(2 ** int(np.log2(max(rows, 1) / 50 + 1)), 32, 512))
         epochs = int(np.clip(2_000_000 // max(rows, 1), 10, EPOCHS))
-        return cls(epochs, batch_size, 0.3 if rows < 5_000 else 0.1 if rows < 50_000 else 0.0)
+        small, large = rows < 5_000, rows >= 50_000
+        dropout = 0.3 if small else 0.0 if large else 0.1
+        return cls(epochs, batch_size, dropout, 0.3 if small else 0.01)
 
 
 class TableModel:
@@ -121,7 +124,8 @@ class TableModel:
             dropout: after each hidden layer; by default 0.3, less for more than 5,000 rows.
             epochs: by default 60, fewer for more than 33,000 rows.
             batch_size: by default 32, more for more than 3,000 rows.
-            optimizer: by name, or an `Optimizer` with all its settings.
+            optimizer: by name, or an `Optimizer` with all its settings; by default AdamW with weight
+                decay 0.3, or 0.01 for more than 5,000 rows.
             learning_rate: the highest of a one-cycle schedule, 0.005 by default; only with an optimizer
                 given by name.
             validation: the share of the rows to learn from that validates, 0 for none.
@@ -160,7 +164,7 @@ class TableModel:
         own, validating = _set_aside(rest, goal, validation, seed + 1, "validation")
         suited = Rates.suited_to(rest.height)
         epochs = suited.epochs if epochs is None else check_integer("epochs", epochs, at_least=1)
-        chosen = _optimizer(optimizer, learning_rate, epochs)
+        chosen = _optimizer(optimizer, learning_rate, epochs, suited.weight_decay)
         # L-BFGS needs a loss that is the same function in every step.
         usual = 0.0 if chosen.name == "lbfgs" else suited.dropout
         rate = usual if dropout is None else check_number("dropout", dropout, at_least=0, below=1)
@@ -363,11 +367,14 @@ def _set_aside(
     return frame[learn], frame[aside]
 
 
-def _optimizer(optimizer: Optimizer | str, learning_rate: float | None, epochs: int) -> Optimizer:
+def _optimizer(
+    optimizer: Optimizer | str, learning_rate: float | None, epochs: int, weight_decay: float
+) -> Optimizer:
     if isinstance(optimizer, str) and optimizer != "lbfgs":
         peak = LEARNING_RATE if learning_rate is None else learning_rate
         schedule = {"name": "one_cycle", "learning_rate": peak, "epochs": max(epochs, 1)}
-        return Optimizer.find({"name": optimizer, "learning_rate": schedule})
+        decay = {"weight_decay": weight_decay} if optimizer == "adamw" else {}
+        return Optimizer.find({"name": optimizer, "learning_rate": schedule, **decay})
     if learning_rate is not None:
         raise ConfigError(
             "learning_rate goes with an optimizer that has one and is given by name, "
