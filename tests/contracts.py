@@ -366,6 +366,56 @@ def test_layer_goes_through_a_file(case: LayerCase, tmp_path: Any) -> None:
     assert (loaded.state == net.state).all()
 
 
+@pytest.mark.peers
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("case", LAYERS, ids=ids(LAYERS))
+def test_layer_equals_pytorch(case: LayerCase, training: bool) -> None:
+    import torch
+
+    part = case.part
+    if isinstance(part, gg.Dense):
+        activation = {
+            "identity": torch.nn.Identity(),
+            "tanh": torch.nn.Tanh(),
+            "softmax": torch.nn.Softmax(-1),
+        }
+        oracle: Any = torch.nn.Sequential(torch.nn.Linear(4, part.units), activation[part.activation.name])
+        names = {"0.weight": "dense_1/weight", "0.bias": "dense_1/bias"}
+    elif isinstance(part, gg.BatchNormalization) and len(case.shape) == 1:
+        oracle = torch.nn.BatchNorm1d(*case.shape, eps=part.epsilon, momentum=1 - part.momentum)
+        names = {"weight": "batch_normalization_1/scale", "bias": "batch_normalization_1/shift"}
+    elif isinstance(part, gg.LayerNormalization):
+        oracle = torch.nn.LayerNorm(case.shape[-1], eps=part.epsilon)
+        names = {"weight": "layer_normalization_1/scale", "bias": "layer_normalization_1/shift"}
+    else:
+        pytest.skip("no counterpart, or nothing but a function tested on its own")
+    oracle.double().train(training)
+    architecture = Architecture([part], case.shape)
+    parameters, state = architecture.initial(1, np.dtype(np.float64))
+    chance = np.random.default_rng(8)
+    parameters += chance.normal(0, 0.3, parameters.shape)
+    entries = {entry.name: entry for entry in architecture.parameters}
+    with torch.no_grad():
+        for theirs, mine in names.items():
+            dict(oracle.named_parameters())[theirs].copy_(torch.tensor(entries[mine].of(parameters).T.copy()))
+    x, direction = chance.normal(size=(7, *case.shape)), chance.normal(size=(7, *case.outputs))
+    x_theirs = torch.tensor(x, requires_grad=True)
+    a_theirs = oracle(x_theirs)
+    a_theirs.backward(torch.tensor(direction))
+    weights, context = architecture.views(parameters, state), Context(training=training)
+    a, caches = architecture.forward(weights, x, context)
+    grad_x, gradient = architecture.backward(weights, caches, direction, context)
+    assert relative_error(a, a_theirs.detach().numpy()) <= 1e-13
+    assert relative_error(grad_x, x_theirs.grad.numpy()) <= 1e-12
+    for theirs, mine in names.items():
+        grad = dict(oracle.named_parameters())[theirs].grad.numpy().T
+        assert relative_error(entries[mine].of(gradient), grad) <= 1e-12
+    if training and architecture.state:
+        architecture.next_state(weights, caches, state)
+        running = np.concatenate([oracle.running_mean.numpy(), oracle.running_var.numpy()])
+        assert relative_error(state, running) <= 1e-13
+
+
 # ------------------------------------------------------------------------------------------- optimizers
 
 

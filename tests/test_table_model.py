@@ -43,6 +43,7 @@ def test_the_names_that_tools_outside_call(tmp_path: Path) -> None:
     assert loaded.advice == model.advice
 
 
+@pytest.mark.filterwarnings("ignore:left out")
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_learned(name: str) -> None:
     example, table = example_table(name)
@@ -107,6 +108,19 @@ def test_rows_without_the_target_are_left_out_with_a_notice() -> None:
     assert sum(model.rows.values()) == 140
     with pytest.warns(gg.GanglionNotice, match="10 rows lack"):
         assert model.evaluate(holes).rows == 140
+
+
+def test_columns_left_out_and_missing_values_are_told() -> None:
+    table = flowers().with_columns(
+        same=pl.lit(1), id=pl.int_range(pl.len()), petal_width=pl.col("petal_width").replace({0.2: None})
+    )
+    with pytest.warns(gg.GanglionNotice) as told:
+        gg.TableModel.train(table, "species", **QUICK)
+    notes = [str(warning.message) for warning in told]
+    assert "left out because it is the same in every row: 'same'" in notes
+    assert "left out because it numbers the rows: 'id'" in notes
+    assert any("missing values: petal_width 29" in note for note in notes)
+    assert all(warning.filename == __file__ for warning in told)
 
 
 def test_a_class_too_rare_to_be_learned_from_is_still_an_answer() -> None:

@@ -26,7 +26,7 @@ from ganglion.errors import (
 )
 from ganglion.files.model_file import read_model, write_model
 from ganglion.network import Network
-from ganglion.tables.encode import Encoder, require_column
+from ganglion.tables.encode import Encoder, listed, require_column
 from ganglion.tables.read import read_table
 from ganglion.tables.report import Report, advice, judge
 from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
@@ -192,6 +192,8 @@ class TableModel:
             )
 
         model = untrained(own)
+        for reason, names in model.encoder.reasons().items():
+            notice(f"left out because {reason}: {listed(names)}")
         announce(model)
         history = run(model, own, validating)
         if validating is not None and history.epochs == epochs:

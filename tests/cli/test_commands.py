@@ -171,6 +171,68 @@ def test_bad_use_is_one_line_and_an_exit_code(
     assert not list(here.glob(".*"))
 
 
+GOOD_ROWS = "".join(f"{i % 7},{i * i},{'uv'[i % 2]},{'xy'[i % 3 == 0]}\n" for i in range(40))
+GOOD = "a,b,c,t\n" + GOOD_ROWS
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (GOOD.replace("6,36,", "inf,36,"), "'a' must be finite, got inf in row 6"),
+        (GOOD.replace("6,36,", "six,36,"), "'a' holds numbers, but 'six' in row 6"),
+        ("a,b,c,t\n", "at least 2 rows"),
+        ("a,b,c,t\n1,2,u,x\n", "at least 2 rows to learn from, got 1"),
+        (GOOD.replace("y\n", "x\n"), "at least two classes, got only 'x'"),
+        (GOOD.replace(",x\n", ",5\n").replace(",y\n", ",5\n"), "at least two classes, got only 5"),
+        (GOOD.replace(",x\n", ",\n").replace(",y\n", ",\n"), "at least 2 rows"),
+        (GOOD.replace("a,b,c,t", "a,b,a,t"), "names must differ, got 'a' 2 times"),
+        (GOOD.replace("a,b,c,t", "a,b,c,z"), "no column 't'"),
+        (GOOD.replace("u,", "ü,").encode("latin-1"), "not in the UTF-8 encoding"),
+        (GOOD.encode("utf-16"), "not in the UTF-8 encoding"),
+        (GOOD + "1,2,u,x,9\n", "more fields"),
+        (b"", "is empty, 0 bytes"),
+        (b"\x00\x01\x02", "UTF-8"),
+        (GOOD.replace("6,36,", f"{10**400},36,"), "'a'"),
+    ],
+    ids=range(15),
+)
+def test_bad_tables_are_one_line(
+    here: Path, capsys: pytest.CaptureFixture[str], data: str | bytes, message: str
+) -> None:
+    Path("t.csv").write_bytes(data.encode() if isinstance(data, str) else data)
+    code, _, error = run(capsys, "train", "t.csv", "--target", "t", *QUICK)
+    assert code == 1
+    assert message in error
+    assert len(error.strip().splitlines()) <= 2
+    assert not Path("t.safetensors").exists()
+
+
+def test_tables_at_prediction(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("t.csv").write_text(GOOD)
+    assert run(capsys, "train", "t.csv", "--target", "t", *QUICK)[0] == 0
+    for data, code, message in (
+        ("c,b,a\nu,1,2\n", 0, ""),
+        ("a,b,c\n1,2,w\n", 0, "1 values of no known category, read as none of those known: 'w'"),
+        ("a,b\n1,2\n", 1, "lacks 'c', which the model learned from"),
+        ("a,b,c\n1,inf,u\n", 1, "'b' must be finite, got inf in row 0"),
+        ("a,b,c\n1,2,u\n1,two,u\n", 1, "'b' must hold numbers, got 'two' in row 1"),
+        ("a,b,c\n", 0, ""),
+    ):
+        Path("new.csv").write_text(data)
+        got, out, error = run(capsys, "predict", "t.safetensors", "new.csv")
+        assert got == code, error
+        assert message in error
+        assert out.count("\n") == (data.count("\n") if code == 0 else 0)
+    code, _, error = run(capsys, "evaluate", "t.safetensors", "new.csv")
+    assert (code, "to answer without judging, use predict" in error) == (1, True)
+    code, out, _ = run(capsys, "predict", "t.safetensors", "t.csv", "--keep", "b,t")
+    assert out.splitlines()[:2] == ["b,t,prediction", f"0,y,{out.splitlines()[1].split(',')[2]}"]
+    broken = Path("t.safetensors").read_bytes()[:-5]
+    Path("t.safetensors").write_bytes(broken)
+    code, _, error = run(capsys, "predict", "t.safetensors", "t.csv")
+    assert (code, "is damaged" in error) == (1, True)
+
+
 def test_notes_are_shown_and_answers_stay_clean(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "train", "flowers.csv", "--target", "species", *QUICK)
     table = pl.read_csv("flowers.csv").with_columns(extra=pl.lit(1))

@@ -94,7 +94,11 @@ def test_what_csv_files_hold_in_the_wild(tmp_path: Path) -> None:
         (b"noise", "t.csv.gz", "cannot"),
         (b"a,b,y\r1,p,u\r2,q,v\r", "t.csv", "old Macintosh"),
         (b"a" * 200_000 + b",b\n1,2\n", "t.csv", "cannot be read|too large"),
-        (gzip.compress(b"a,b\n" + b"1,2\n" * 5000, mtime=0)[:60] + b"x" * 9, "t.csv.gz", "cannot read|cannot be read"),
+        (
+            gzip.compress(b"a,b\n" + b"1,2\n" * 5000, mtime=0)[:60] + b"x" * 9,
+            "t.csv.gz",
+            "cannot read|cannot be read",
+        ),
         ('"a\nb","a\nb"\n1,2\n', "t.csv", "names must differ"),
         ("d,e\n0000-01-01,1\n2020-01-01,2\n", "t.csv", "years 1 to 9999, got another in row 0"),
         (b"x", "t.xlsx", "cannot tell what kind of table t.xlsx is"),

@@ -315,7 +315,18 @@ def _train(
 
     def announce(model: ganglion.TableModel) -> None:
         if not as_json:
-            _say("\n".join([title, *said, "", pages.columns_page(model), "", pages.network_page(model)]))
+            _say(
+                "\n".join(
+                    [
+                        title,
+                        *said,
+                        "",
+                        pages.columns_page(model, left_out=False),
+                        "",
+                        pages.network_page(model),
+                    ]
+                )
+            )
 
     with _notes() as notes:
         model = ganglion.TableModel.train(table, target, announce=announce, progress=not as_json, **settings)

@@ -12,8 +12,8 @@ from ganglion.tables.target import ClassTarget
 MOST_COLUMNS = 20
 
 
-def columns_page(model: TableModel) -> str:
-    """Return what was understood of each column."""
+def columns_page(model: TableModel, left_out: bool = True) -> str:
+    """Return what was understood of each column, those left out too if asked to."""
     encoder, target = model.encoder, model.target
     goal = (
         f"target, {len(target.classes)} classes: "
@@ -26,9 +26,7 @@ def columns_page(model: TableModel) -> str:
     if hidden > 1:
         lines = [*lines[:MOST_COLUMNS], ("...", f"{hidden} more")]
     lines += [(target.column, goal)]
-    reasons: dict[str, list[str]] = {}
-    for name, reason in encoder.left_out.items():
-        reasons.setdefault(reason, []).append(name)
+    reasons = encoder.reasons() if left_out else {}
     lines += [(_short(names, 3), f"left out: {reason}") for reason, names in reasons.items()]
     width = min(max(len(name) for name, _ in lines), 40)
     return "\n".join(f"  {name:<{width}}  {what}" for name, what in lines)

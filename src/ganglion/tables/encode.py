@@ -101,6 +101,13 @@ class Encoder:
         """The names of the numbers that each row becomes."""
         return [feature for column in self.columns for feature in column.features]
 
+    def reasons(self) -> dict[str, list[str]]:
+        """Return the columns left out, by the reason why."""
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in self.left_out.items():
+            by_reason.setdefault(reason, []).append(name)
+        return by_reason
+
     def encode(self, table: pl.DataFrame) -> tuple[Array, list[str]]:
         """Return the rows as float32 numbers of shape (n, features), and notes worth showing.
 
@@ -112,8 +119,8 @@ class Encoder:
         names = set(table.columns)
         if absent := [c.column for c in self.columns if c.column not in names]:
             raise DataError(
-                f"the table lacks {_listed(absent)}, which the model learned from",
-                "it has: " + _listed(table.columns),
+                f"the table lacks {listed(absent)}, which the model learned from",
+                "it has: " + listed(table.columns),
             )
 
         def encode_column(column: Column) -> tuple[Array, list[str]]:
@@ -137,7 +144,7 @@ class Encoder:
                 rows[block, start : start + part.shape[1]] = part[block]
                 start += part.shape[1]
         if surplus := sorted(names - {c.column for c in self.columns} - set(self.left_out)):
-            notes.append(f"not used, because unknown in training: {_listed(surplus)}")
+            notes.append(f"not used, because unknown in training: {listed(surplus)}")
         return rows, notes
 
     def configuration(self) -> dict[str, Any]:
@@ -178,7 +185,8 @@ def require_column(table: pl.DataFrame, name: str) -> pl.Series:
     return table.get_column(name)
 
 
-def _listed(names: Collection[str]) -> str:
+def listed(names: Collection[str]) -> str:
+    """Return names in quotes, the first ten of many."""
     shown = [repr(name) for name in names]
     return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
 
