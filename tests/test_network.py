@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import ganglion as gg
+from ganglion.training.rows import split
 
 CHANCE = np.random.default_rng(0)
 X = CHANCE.normal(size=(90, 4))
@@ -232,7 +233,7 @@ def test_averaging_is_the_running_mean_of_the_weights() -> None:
         ({"y": [[0]] * 89 + [[0, 1]]}, gg.ShapeError, "equal length"),
         ({"loss": "mse", "y": np.full((90, 3), 1e39)}, gg.DataError, "targets must fit float32"),
         ({"X": np.ma.masked_greater(X, 1)}, gg.DataError, "masked"),
-        ({"class_weight": {0: 0, 1: 0, 2: 0}}, gg.ConfigError, "at least one class"),
+        ({"class_weight": {0: 0, 1: 0, 2: 0}}, gg.DataError, "weight > 0"),
         ({"class_weight": 3}, gg.ConfigError, "class_weight must be"),
         ({"sample_weight": np.full(90, 3e38)}, gg.DataError, "from 1e-20 to 1e20"),
         ({"callbacks": None}, gg.ConfigError, "callbacks must be"),
@@ -328,6 +329,112 @@ def test_a_part_of_your_own_trains_but_cannot_be_put_in_a_file(tmp_path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_a_part_that_extends_a_built_in_one_is_taken_for_what_it_is() -> None:
+    class Steep(gg.Sigmoid):
+        def forward(self, z):
+            return super().forward(3 * z)
+
+        def backward(self, grad_a, z, a):
+            return 3 * super().backward(grad_a, z, a)
+
+    class Doubled(gg.BinaryCrossEntropy):
+        def values_and_gradients(self, a, y):
+            values, gradients = super().values_and_gradients(a, y)
+            return 2 * values, 2 * gradients
+
+    assert Steep().name == "Steep"
+    net = gg.Network([gg.Dense(1, Steep())], inputs=4, dtype="float64")
+    truth, a = (Y > 0)[:, None], net.predict(X)
+    by_hand = -np.log(np.where(truth, a, 1 - a)).mean()
+    loss, gradient = net.loss_and_gradient(X, Y > 0, loss="binary_cross_entropy")
+    assert loss == pytest.approx(by_hand)
+    double, double_gradient = net.loss_and_gradient(X, Y > 0, loss=Doubled())
+    assert double == pytest.approx(2 * loss)
+    np.testing.assert_allclose(double_gradient, 2 * gradient)
+
+
+def test_a_part_of_your_own_needs_its_functions_and_nothing_else() -> None:
+    class Sine(gg.Activation):
+        def forward(self, z):
+            return np.sin(z)
+
+        def backward(self, grad_a, z, a):
+            return grad_a * np.cos(z)
+
+    class Half(gg.Layer):
+        activation = "a note of my own"
+
+        def forward(self, weights, x, context):
+            return x / 2, None
+
+        def backward(self, weights, cache, grad_a, context):
+            return grad_a / 2, {}
+
+    net = gg.Network([gg.Dense(5, Sine()), Half(), gg.Dense(1, Sine()), Half()], inputs=4)
+    history = net.fit(X, 0.3 * X[:, 0], epochs=30)
+    assert history.loss[-1] < history.loss[0]
+
+
+def test_validation_does_not_weigh_by_class() -> None:
+    rare = (X[:, 0] > 1).astype(int)
+    nets = [gg.Network([gg.Dense(2, "softmax")], inputs=4, dtype="float64") for _ in range(2)]
+    history = nets[0].fit(X, rare, epochs=3, validation=0.3, class_weight={1: 9.0})
+    _, aside = split(90, 0.3, 0, rare)
+    a = nets[0].predict(X[aside])
+    assert history.metrics["accuracy"][-1] == (a.argmax(axis=1) == rare[aside]).mean()
+    assert history.validation_loss[-1] == pytest.approx(-np.log(a[np.arange(len(a)), rare[aside]]).mean())
+    assert rare[aside].mean() == pytest.approx(rare.mean(), abs=0.04)
+
+
+def test_yes_or_no_targets_are_set_aside_in_their_share() -> None:
+    rare = np.zeros(100)
+    rare[:10] = 1
+    for seed in range(5):
+        _, aside = split(100, 0.2, seed, gg.BinaryCrossEntropy().classes(rare[:, None]))
+        assert rare[aside].sum() == 2
+
+
+def test_metrics_of_log_softmax_judge_shares() -> None:
+    net = gg.Network([gg.Dense(3, "log_softmax")], inputs=4)
+    history = net.fit(X, Y, epochs=2, validation=0.2, metrics=["log_loss", "accuracy"])
+    assert history.metrics["log_loss"] == pytest.approx(history.validation_loss, rel=1e-4)
+
+
+def test_history_of_several_fits_stays_in_step() -> None:
+    net = everything()
+    net.fit(X, Y, epochs=2)
+    net.fit(X, Y, epochs=3, validation=0.2)
+    net.fit(X, Y, epochs=1)
+    assert [np.isnan(v) for v in net.history.validation_loss] == [True, True, False, False, False, True]
+    assert len(net.history.metrics["accuracy"]) == net.history.epochs == 6
+    assert (np.diff(net.history.seconds) > 0).all()
+
+
+def test_a_copy_through_a_model_shares_nothing() -> None:
+    net = everything()
+    copy = gg.Network.from_model(net.to_model())
+    copy.fit(X, Y, epochs=1)
+    assert (net.parameters == everything().parameters).all()
+    assert net.history.epochs == 0
+
+
+def test_losses_refuse_outputs_they_cannot_judge() -> None:
+    sigmoid = gg.Network([gg.Dense(3, "sigmoid")], inputs=4)
+    with pytest.raises(gg.ConfigError, match="sum to 1, but sigmoid"):
+        sigmoid.fit(X, Y, loss="cross_entropy")
+    normal = gg.Network([gg.Dense(1), gg.LayerNormalization()], inputs=4)
+    with pytest.raises(gg.ConfigError, match="from 0 to 1, but identity"):
+        normal.fit(X, Y > 0, loss="binary_cross_entropy")
+
+
+def test_a_last_batch_of_one_row_does_not_spoil_the_running_variance() -> None:
+    net = gg.Network([gg.BatchNormalization(momentum=0.0), gg.Dense(1)], inputs=4)
+    net.fit(X[:33], X[:33, 0], epochs=1, batch_size=32, shuffle=False)
+    np.testing.assert_allclose(
+        net.named_state()["batch_normalization_1/variance"], X[:32].var(axis=0, ddof=1), rtol=1e-5
+    )
+
+
 def test_summary_counts_parameters_and_memory(capsys) -> None:
     everything().summary()
     printed = capsys.readouterr().out
@@ -351,7 +458,7 @@ def test_metrics_judge_what_they_can() -> None:
     history = net.fit(X, Y > 0, epochs=1, metrics=["log_loss"])
     a = net.predict(X)[:, 0]
     assert history.metrics["log_loss"][0] == pytest.approx(-np.log(np.where(Y > 0, a, 1 - a)).mean())
-    with pytest.raises(gg.ConfigError, match="judges classes"):
+    with pytest.raises(gg.ConfigError, match="does not judge what this loss teaches"):
         gg.Network([gg.Dense(1)], inputs=4).fit(X, 100 * X[:, 0], metrics=["accuracy"])
 
 

@@ -196,9 +196,22 @@ def test_settings_reach_the_network() -> None:
 
 
 def test_a_run_that_stops_early_keeps_its_model() -> None:
-    model = gg.TableModel.train(flowers(), "species", callbacks=[gg.TargetReached(0.9, "accuracy")])
+    model = gg.TableModel.train(flowers(), "species", callbacks=[gg.TargetReached(0.7, "accuracy")])
     assert model.history.epochs < 60
     assert model.network.facts["rows"] == 96
+
+
+def test_best_weights_put_back_by_a_callback_are_kept() -> None:
+    model = gg.TableModel.train(flowers(), "species", epochs=8, callbacks=[gg.EarlyStopping(patience=7)])
+    assert model.history.best_epoch is not None
+    assert model.network.facts["rows"] == 96
+
+
+def test_optimizers_are_named_as_everywhere() -> None:
+    for name in ("AdamW", "sgd"):
+        model = gg.TableModel.train(flowers(), "species", optimizer=name, learning_rate=0.02, **QUICK)
+        assert model.network.facts["optimizer"]["name"] == name.lower()
+        assert model.network.facts["optimizer"]["learning_rate"]["learning_rate"] == 0.02
 
 
 def test_advice_fits_the_run() -> None:

@@ -5,6 +5,7 @@ What a network can do is one call each here and done in the room it belongs to.
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,20 +14,19 @@ from typing import Any, Self
 import numpy as np
 
 from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import as_array, as_inputs, as_weight
+from ganglion.core.arrays import as_array, as_inputs
 from ganglion.core.layers import Layer
-from ganglion.core.losses import Loss, loss_for
+from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import Run, pick
-from ganglion.errors import ConfigError, DataError, ShapeError, check_flag, check_integer, shortened
+from ganglion.errors import ConfigError, DataError, ShapeError, check_integer
 from ganglion.files.model_file import Model, read_model, write_model
-from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
+from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
-from ganglion.training.loop import Plan, Progress, Training
-from ganglion.training.metrics import find_metric
-from ganglion.training.optimizers import Optimizer, StepOptimizer
-from ganglion.training.rows import Rows, class_weights, split
+from ganglion.training.loop import Progress, Training
+from ganglion.training.optimizers import Optimizer
+from ganglion.training.plan import Plan, check_regularization, encode_rows, make_plan, pick_loss
 
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
@@ -117,11 +117,12 @@ class Network:
 
     @parameters.setter
     def parameters(self, values: Any) -> None:
-        vector = as_array("parameters", values)
+        with np.errstate(over="ignore"):
+            vector = as_array("parameters", values).astype(self._dtype)
         if vector.shape not in ((), self._parameters.shape):
             raise ShapeError(f"parameters must have shape {self._parameters.shape}, got {vector.shape}")
         if not np.isfinite(vector).all():
-            raise DataError("parameters must be finite")
+            raise DataError(f"parameters must be finite numbers that fit {self.dtype}")
         self._parameters[...] = vector
 
     @property
@@ -168,6 +169,10 @@ class Network:
     ) -> History:
         """Train, going on from where the network is. Two calls of k epochs equal one of 2k.
 
+        An optimizer equal to that of the call before goes on with its memory and its schedule, whatever
+        the data; a different one starts afresh, and so does every one after loading from a file. L-BFGS
+        starts afresh in each call.
+
         Args:
             X: rows of numbers, (n, inputs).
             y: targets: (n,) or (n, outputs); class numbers from 0 for "cross_entropy".
@@ -178,7 +183,8 @@ class Network:
             validation: a share of the rows to set aside (each class in the same share), or (X, y) or
                 (X, y, sample_weight) to validate on; None by default.
             sample_weight: how much each row counts, (n,).
-            class_weight: how much each class counts, {0: 1.0, 1: 5.0}, or "balanced" for all alike.
+            class_weight: how much each class counts in learning, {0: 1.0, 1: 5.0}, or "balanced" for all
+                alike; validation and metrics do not weigh by it.
             shuffle: whether each epoch visits the rows in an order of its own, True by default.
             callbacks: what watches and what may stop, such as `gg.EarlyStopping()`.
             progress: whether to show a bar in a terminal.
@@ -200,53 +206,31 @@ class Network:
         >>> history.stopped_because
         'all 200 epochs were done'
         """
-        architecture = self._architecture
-        rows = as_inputs(X, architecture.inputs, self._dtype)
-        if not len(rows):
-            raise DataError("X must have at least one row to learn from, got none")
-        chosen = self._loss(loss)
-        targets = self._targets(chosen, y, len(rows))
-        weight = as_weight(sample_weight, len(rows), self._dtype)
-        if class_weight is not None:
-            by_class = class_weights(targets, class_weight).astype(self._dtype)
-            weight = by_class if weight is None else weight * by_class
-        data = Rows(rows, targets, weight)
-        held_out: Rows | None = None
-        if isinstance(validation, tuple | list):
-            held_out = self._validation_rows(chosen, tuple(validation))
-        elif validation is not None and not (isinstance(validation, int | float) and validation == 0):
-            classes = targets.argmax(axis=-1) if chosen.name == "cross_entropy" else None
-            learn, aside = split(len(rows), validation, self._seed, classes)
-            data, held_out = data.part(learn), data.part(aside)
-            if data.weight is not None and not data.weight.any():
-                raise DataError("every row with a weight > 0 was set aside for validation")
-        if metrics is None:
-            usual = "accuracy" if chosen.domain != Loss.domain and chosen.name != "poisson" else "r2"
-            metrics = (usual,) if held_out is not None else ()
-        if regularization is not None and not isinstance(regularization, Regularization):
-            raise ConfigError(
-                f"regularization must be a gg.Regularization, got {shortened(regularization)}",
-                "such as gg.Regularization(l2=0.001)",
-            )
-        metrics = [metrics] if isinstance(metrics, str) else metrics
-        measured = [find_metric(name, targets) for name in _sequence("metrics", metrics)]
-        plan = Plan(
-            data,
-            held_out,
-            chosen,
-            Optimizer.find(optimizer),
-            regularization or Regularization(),
-            check_integer("epochs", epochs, at_least=0),
-            min(check_integer("batch_size", batch_size, at_least=1), len(data)),
-            check_flag("shuffle", shuffle),
-            measured,
-            [*check_callbacks(callbacks), *([ProgressBar()] if check_flag("progress", progress) else [])],
+        plan = make_plan(
+            self._architecture,
+            self._dtype,
+            self._seed,
+            X,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=validation,
+            sample_weight=sample_weight,
+            class_weight=class_weight,
+            shuffle=shuffle,
+            callbacks=callbacks,
+            progress=progress,
+            regularization=regularization,
+            metrics=metrics,
         )
         training = Training(
-            architecture, self._engine, self._parameters, self._state, self._progress, plan, self._seed
+            self._architecture, self._engine, self._parameters, self._state, self._progress, plan, self._seed
         )
         history = training.run()
-        self._remember(history, plan)
+        self._history.extend(history)
+        self._facts = plan_facts(plan)
         return history
 
     def loss_and_gradient(
@@ -269,25 +253,20 @@ class Network:
         >>> net.loss_and_gradient([[1, 1]], [5], loss="mse")  # (2 + 3 + 1 - 5)**2
         (1.0, array([2., 2., 2.], dtype=float32))
         """
-        x = as_inputs(X, self._architecture.inputs, self._dtype)
-        if not len(x):
-            raise DataError("X must have at least one row, got none")
-        chosen = self._loss(loss)
+        chosen = pick_loss(self._architecture, loss)
+        rows = encode_rows(self._architecture, self._dtype, chosen, X, y, sample_weight).check("a gradient")
         run = Run(
-            x,
-            self._targets(chosen, y, len(x)),
-            as_weight(sample_weight, len(x), self._dtype),
-            chosen,
-            StepOptimizer(),
-            regularization or Regularization(),
-            self._parameters,
-            self._state,
-            {},
-            None,
-            self._seed,
-            self._progress.step,
+            x=rows.x,
+            y=rows.y,
+            weight=rows.weight,
+            loss=chosen,
+            regularization=check_regularization(regularization),
+            parameters=self._parameters,
+            state=self._state,
+            seed=self._seed,
+            step=self._progress.step,
         )
-        return self._engine.loss_and_gradient(self._architecture, run, np.arange(len(x)))
+        return self._engine.loss_and_gradient(self._architecture, run, np.arange(len(rows)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to one safetensors file, whole or not at all.
@@ -308,7 +287,14 @@ class Network:
 
     def to_model(self) -> Model:
         """Return what a model file of this network holds."""
-        return Model(self._architecture, self._parameters, self._state, self._seed, self._history, self.facts)
+        return Model(
+            self._architecture,
+            self._parameters.copy(),
+            self._state.copy(),
+            self._seed,
+            copy.deepcopy(self._history),
+            self.facts,
+        )
 
     @classmethod
     def from_model(cls, model: Model, engine: str = "auto") -> Self:
@@ -349,56 +335,16 @@ class Network:
         inputs = self._architecture.inputs
         return f"Network([{layers}], inputs={inputs[0] if len(inputs) == 1 else inputs}, seed={self._seed})"
 
-    def _loss(self, loss: Loss | str | None) -> Loss:
-        activation = self._architecture.output_activation
-        chosen = loss_for(activation) if loss is None else Loss.find(loss)
-        if activation is not None:
-            chosen.check_activation(activation)
-        return chosen
 
-    def _targets(self, loss: Loss, y: Any, rows: int) -> Array:
-        encoded = loss.encode(y, self._architecture.outputs)
-        if len(encoded) != rows:
-            raise ShapeError(f"X and y must have as many rows, got {rows} and {len(encoded)}")
-        with np.errstate(over="ignore"):
-            targets = np.ascontiguousarray(encoded, dtype=self._dtype)
-        if not np.isfinite(targets).all():
-            row = np.argwhere(~np.isfinite(targets))[0][0]
-            raise DataError(
-                f"targets must fit {self.dtype}, got {encoded[row]} in row {row}", "use dtype='float64'"
-            )
-        return targets
-
-    def _validation_rows(self, loss: Loss, given: tuple[Any, ...]) -> Rows:
-        if len(given) not in (2, 3):
-            raise ConfigError(
-                f"validation must be a share, (X, y) or (X, y, sample_weight), got {len(given)} things"
-            )
-        x = as_inputs(given[0], self._architecture.inputs, self._dtype)
-        weight = as_weight(given[2], len(x), self._dtype) if len(given) == 3 else None
-        if not len(x):
-            raise DataError("validation needs at least one row, got none")
-        return Rows(x, self._targets(loss, given[1], len(x)), weight)
-
-    def _remember(self, history: History, plan: Plan) -> None:
-        self._history.extend(history)
-        self._facts = {
-            "loss": _built_in(plan.loss),
-            "optimizer": _built_in(plan.optimizer),
-            "batch_size": plan.batch_size,
-            "rows": len(plan.rows),
-            "versions": {"numpy": np.__version__, "python": sys.version.split()[0]},
-        }
-
-
-def _built_in(part: Loss | Optimizer) -> dict[str, Any] | None:
-    return part.configuration() if type(part).known.get(getattr(part, "name", "")) is type(part) else None
-
-
-def _sequence(what: str, value: Any) -> Sequence[Any]:
-    if not isinstance(value, tuple | list):
-        raise ConfigError(f"{what} must be a list, got {shortened(value)}")
-    return value
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """Return what a model file tells about a training."""
+    return {
+        "loss": plan.loss.configuration() if plan.loss.is_built_in else None,
+        "optimizer": plan.optimizer.configuration() if plan.optimizer.is_built_in else None,
+        "batch_size": plan.batch_size,
+        "rows": len(plan.rows),
+        "versions": {"numpy": np.__version__, "python": sys.version.split()[0]},
+    }
 
 
 def _shape(shape: tuple[int, ...]) -> str:

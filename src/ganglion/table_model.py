@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
-from ganglion.core.layers import Dense, Dropout, Layer
 from ganglion.core.part import Array
 from ganglion.errors import (
     ConfigError,
@@ -24,38 +22,17 @@ from ganglion.errors import (
     notice,
     shortened,
 )
-from ganglion.files.model_file import read_model, write_model
+from ganglion.files.model_file import Model, read_model, write_model
 from ganglion.network import Network
+from ganglion.tables.defaults import Settings, layers_for, optimizer_for
 from ganglion.tables.encode import Encoder, listed, require_column
 from ganglion.tables.read import read_table
 from ganglion.tables.report import Report, advice, judge
 from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
-from ganglion.training.optimizers import Optimizer
+from ganglion.training.optimizers import LBFGS, Optimizer
 from ganglion.training.rows import split
-
-EPOCHS = 60
-LEARNING_RATE = 0.005
-
-
-@dataclass(frozen=True)
-class Rates:
-    """What `train` chooses for itself from the number of rows, where the caller does not."""
-
-    epochs: int
-    batch_size: int
-    dropout: float
-    weight_decay: float
-
-    @classmethod
-    def suited_to(cls, rows: int) -> Self:
-        """Return settings for a table: large ones need fewer passes and less to prevent overfitting."""
-        batch_size = int(np.clip(2 ** int(np.log2(max(rows, 1) / 50 + 1)), 32, 512))
-        epochs = int(np.clip(2_000_000 // max(rows, 1), 10, EPOCHS))
-        small, large = rows < 5_000, rows >= 50_000
-        dropout = 0.3 if small else 0.0 if large else 0.1
-        return cls(epochs, batch_size, dropout, 0.3 if small else 0.01)
 
 
 class TableModel:
@@ -112,8 +89,8 @@ class TableModel:
         """Train a model to predict one column of a table from the others.
 
         A share of the rows is set aside for the test and never learned from. Of the others a share
-        validates a first run; unless something stopped that run early, the network is then trained anew
-        on all of them, with the same settings.
+        validates a first run; then the network is trained anew on all of them with the same settings,
+        unless something stopped the first run or put back the weights of its best epoch.
 
         Args:
             table: a path (CSV, TSV, Parquet, JSON lines, Arrow), a polars or pandas frame, or an array.
@@ -154,19 +131,20 @@ class TableModel:
         if not isinstance(target, str):
             raise ConfigError(f"target must be the name of a column, got {type(target).__name__}")
         drop, categories = _names("drop", drop), _names("categories", categories)
-        callbacks, seed = check_callbacks(callbacks), check_integer("seed", seed, at_least=0)
+        callbacks = check_callbacks(callbacks)
+        seed = check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
         whole = read_table(table)
         frame = _rows_to_learn_from(whole, target, drop)
         # What cannot be learned from is found now, so that it is named by its row in the whole table.
         Encoder.fit(whole.drop(target, *drop), categories, scaling)
         goal = fit_target(frame.get_column(target), task)
         rest, aside = _set_aside(frame, goal, test, seed, "test")
-        own, validating = _set_aside(rest, goal, validation, seed + 1, "validation")
-        suited = Rates.suited_to(rest.height)
+        own, validating = _set_aside(rest, goal, validation, seed, "validation")
+        suited = Settings.suited_to(rest.height)
         epochs = suited.epochs if epochs is None else check_integer("epochs", epochs, at_least=1)
-        chosen = _optimizer(optimizer, learning_rate, epochs, suited.weight_decay)
+        chosen = optimizer_for(optimizer, learning_rate, epochs, suited.weight_decay)
         # L-BFGS needs a loss that is the same function in every step.
-        usual = 0.0 if chosen.name == "lbfgs" else suited.dropout
+        usual = 0.0 if isinstance(chosen, LBFGS) else suited.dropout
         rate = usual if dropout is None else check_number("dropout", dropout, at_least=0, below=1)
         if class_weight is not None and isinstance(goal, NumberTarget):
             raise ConfigError(f"class weights need classes, and {target!r} is a number")
@@ -175,7 +153,7 @@ class TableModel:
         def untrained(learn: pl.DataFrame) -> TableModel:
             encoder = Encoder.fit(learn.drop(target, *drop), categories, scaling)
             own_goal = goal.refit(learn.get_column(target))
-            layers = _layers(hidden, activation, rate, own_goal)
+            layers = layers_for(hidden, activation, rate, own_goal)
             network = Network(layers, len(encoder.features), seed, engine=engine)
             return cls(network, encoder, own_goal, network.history)
 
@@ -196,9 +174,9 @@ class TableModel:
             notice(f"left out because {reason}: {listed(names)}")
         announce(model)
         history = run(model, own, validating)
-        if validating is not None and history.epochs == epochs:
+        if validating is not None and history.ended == "completed" and history.best_epoch is None:
             final = untrained(rest)
-            if run(final, rest, None).epochs == epochs:  # else it was interrupted: keep the first
+            if run(final, rest, None).ended == "completed":  # else it was interrupted: keep the first
                 model = final
         model.history = history
         model.rows = {
@@ -279,14 +257,25 @@ class TableModel:
         Raises:
             FileError: if the file is missing, damaged, or holds a bare network.
         """
-        model = read_model(path)
-        if model.table is None:
+        model = cls.from_model(read_model(path), engine)
+        if model is None:
             raise FileError(f"{path} holds a network without a table's encoder", "use gg.Network.load")
+        return model
+
+    @classmethod
+    def from_model(cls, model: Model, engine: str = "auto") -> Self | None:
+        """Return the table model that a file holds, None if it holds a bare network.
+
+        Raises:
+            FileError: if what it says of the table does not fit its network.
+        """
+        if model.table is None:
+            return None
         network = Network.from_model(model, engine)
         try:
             return cls(network, *_read_table_part(model.table, network))
         except GanglionError as error:
-            raise FileError(f"{path} is damaged: {error.message}") from error
+            raise FileError(f"the model file is damaged: {error.message}") from error
 
     def __repr__(self) -> str:
         return (
@@ -343,20 +332,6 @@ def _rows_to_learn_from(frame: pl.DataFrame, target: str, drop: Collection[str])
     return frame
 
 
-def _layers(
-    hidden: int | Sequence[int], activation: str, dropout: float, goal: ClassTarget | NumberTarget
-) -> list[Layer]:
-    layers: list[Layer] = []
-    sizes = [hidden] if isinstance(hidden, int) else hidden
-    if not isinstance(sizes, tuple | list):
-        raise ConfigError(f"hidden must be a list of numbers of units, got {shortened(hidden)}")
-    for units in sizes:
-        layers += [Dense(units, activation), *([Dropout(dropout)] if dropout else [])]
-    if isinstance(goal, ClassTarget):
-        return [*layers, Dense(len(goal.classes), "softmax")]
-    return [*layers, Dense(1)]
-
-
 def _set_aside(
     frame: pl.DataFrame, target: Target, share: float, seed: int, what: str
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
@@ -365,25 +340,8 @@ def _set_aside(
     if not share:
         return frame, None
     classes = target.encode(frame.get_column(target.column)) if isinstance(target, ClassTarget) else None
-    learn, aside = split(frame.height, share, seed % 2**64, classes)
+    learn, aside = split(frame.height, share, seed, classes, position=("test", "validation").index(what))
     return frame[learn], frame[aside]
-
-
-def _optimizer(
-    optimizer: Optimizer | str, learning_rate: float | None, epochs: int, weight_decay: float
-) -> Optimizer:
-    if isinstance(optimizer, str) and optimizer != "lbfgs":
-        peak = LEARNING_RATE if learning_rate is None else learning_rate
-        schedule = {"name": "one_cycle", "learning_rate": peak, "epochs": max(epochs, 1)}
-        decay = {"weight_decay": weight_decay} if optimizer == "adamw" else {}
-        return Optimizer.find({"name": optimizer, "learning_rate": schedule, **decay})
-    if learning_rate is not None:
-        raise ConfigError(
-            "learning_rate goes with an optimizer that has one and is given by name, "
-            f"got {optimizer if isinstance(optimizer, str) else 'a ready one'}",
-            "set it in the optimizer, or leave it out",
-        )
-    return Optimizer.find(optimizer)
 
 
 def _read_table_part(

@@ -95,7 +95,7 @@ def test_what_csv_files_hold_in_the_wild(tmp_path: Path) -> None:
         (b"a,b,y\r1,p,u\r2,q,v\r", "t.csv", "old Macintosh"),
         (b"a" * 200_000 + b",b\n1,2\n", "t.csv", "cannot be read|too large"),
         (
-            gzip.compress(b"a,b\n" + b"1,2\n" * 5000, mtime=0)[:60] + b"x" * 9,
+            gzip.compress(b"a,b\n1,2\n", mtime=0)[:11] + b"x" * 40,
             "t.csv.gz",
             "cannot read|cannot be read",
         ),

@@ -13,6 +13,7 @@ def test_facts_go_there_and_back() -> None:
         learning_rate=[0.1, 0.1],
         gradient_norm=[1.0, 2.0],
         seconds=[0.1, 0.2],
+        ended="completed",
         stopped_because="all 2 epochs were done",
         best_epoch=1,
     )

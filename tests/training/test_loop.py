@@ -36,6 +36,22 @@ def test_early_stopping_restores_the_best_weights() -> None:
     assert "validation loss had not improved for 5 epochs" in history.stopped_because
 
 
+class Late(gg.StepOptimizer):
+    """An optimizer of one's own that goes wrong in the middle of an epoch."""
+
+    def change(self, gradient, slots, update, rate, parameters):  # type: ignore[no-untyped-def]
+        return gradient * (np.nan if update == 33 else 100 if update > 30 else 0.1)
+
+
+def test_the_best_weights_come_back_also_when_an_epoch_breaks_off() -> None:
+    net = gg.Network([gg.Dense(1)], inputs=5)
+    history = net.fit(X, X[:, 0], optimizer=Late(), epochs=9, batch_size=20, callbacks=[gg.EarlyStopping()])
+    assert history.ended == "failed"
+    assert "epoch 4, step 3" in history.stopped_because
+    assert history.best_epoch == 3
+    assert np.abs(net.parameters).max() < 2
+
+
 def test_the_other_reasons_to_stop() -> None:
     target = small().fit(X, Y, epochs=200, validation=0.2, callbacks=[gg.TargetReached(0.9, "accuracy")])
     assert target.metrics["accuracy"][-1] >= 0.9 > max(target.metrics["accuracy"][:-1], default=0)
@@ -89,6 +105,7 @@ def test_a_run_that_explodes_gives_back_the_last_finite_weights(
     assert history.epochs < 300
     assert f"the {what} was no longer finite in epoch" in history.stopped_because
     assert "learning rate" in history.stopped_because
+    assert history.ended == "failed"
     assert np.isfinite(net.parameters).all()
     assert np.isfinite(history.loss).all()
 
@@ -188,6 +205,16 @@ def test_lbfgs_converges_and_says_so() -> None:
     assert history.loss[-1] < 1e-8
     stopped = small().fit(X, Y, optimizer="lbfgs", epochs=200, callbacks=[gg.TargetReached(0.3, "loss")])
     assert "target" in stopped.stopped_because
+    still = gg.Network([gg.Dense(1)], inputs=5)
+    before = still.parameters.copy()
+    assert still.fit(X, y, optimizer="lbfgs", epochs=0).ended == "completed"
+    assert (still.parameters == before).all()
+    assert net.facts["batch_size"] == 200
+    with pytest.raises(gg.ConfigError, match="max_norm"):
+        still.fit(X, y, optimizer="lbfgs", regularization=gg.Regularization(max_norm=1.0))
+    wild = gg.Network([gg.Dense(1, "exp")], inputs=5)
+    wild.parameters = 300.0
+    assert wild.fit(X, X[:, 0] ** 2, loss="mse", optimizer="lbfgs").ended == "failed"
     with pytest.raises(gg.ConfigError, match="L-BFGS needs a loss that is the same"):
         gg.Network([gg.Dropout(0.5), gg.Dense(1)], inputs=5).fit(X, y, optimizer="lbfgs")
 

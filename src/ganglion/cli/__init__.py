@@ -12,8 +12,25 @@ from collections.abc import Sequence
 
 import cyclopts
 
-from ganglion.cli.commands import app
+import ganglion
 from ganglion.errors import ConfigError, GanglionError
+
+app = cyclopts.App(
+    name="ganglion",
+    help="Small and medium neural networks on an ordinary computer.",
+    version=ganglion.__version__,
+    help_format="plaintext",
+)
+# Each command is loaded when it is run, so that `--help` answers at once.
+for _command, _help in {
+    "demo": "Train on a table that comes with the package, and show everything.",
+    "train": "Train a model to predict one column of a table from the others.",
+    "predict": "Answer for each row of a table, in order.",
+    "evaluate": "Judge a model on a table that holds the target too, beside the trivial answer.",
+    "show": "Show a model: its columns, its network, how it was trained and how good it is.",
+    "info": "Show versions, the engine in use and why, and the processor.",
+}.items():
+    app.command(f"ganglion.cli.commands:{_command}", name=_command, help=_help)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

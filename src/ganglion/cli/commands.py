@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.metadata
 import json
 import os
 import platform
@@ -13,25 +14,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
-import cyclopts
 from cyclopts import Parameter
 
 import ganglion
-from ganglion.errors import ConfigError, FileError, GanglionNotice, load, one_of
-
-app = cyclopts.App(
-    name="ganglion",
-    help="Small and medium neural networks on an ordinary computer.",
-    version=ganglion.__version__,
-    help_format="plaintext",
-)
+from ganglion.cli import pages
+from ganglion.engines import explain
+from ganglion.errors import ConfigError, GanglionNotice, one_of
+from ganglion.files.atomic import check_writable, write_atomically
+from ganglion.files.model_file import read_model
+from ganglion.network import Network
+from ganglion.table_model import TableModel
+from ganglion.tables.encode import require_column
+from ganglion.tables.examples import example_table
+from ganglion.tables.read import read_table
 
 NOT_NEGATIVE = Parameter(negative="")
 Flag = Annotated[bool, NOT_NEGATIVE]
 Names = Annotated[list[str], Parameter(consume_multiple=False, negative="")]
 
 
-@app.command
 def demo(
     name: str = "digits",
     /,
@@ -56,8 +57,7 @@ def demo(
     json
         Print one JSON object instead.
     """
-    examples = load("ganglion.tables.examples")
-    example, table = examples.example_table(name)
+    example, table = example_table(name)
     said = [example.title, f"source: {example.source}"]
     if save_table is not None:
         _write_table(table, save_table)
@@ -65,7 +65,6 @@ def demo(
     _train(table, example.name, example.target, said, out, json, seed=seed)
 
 
-@app.command
 def train(
     table: Path,
     /,
@@ -162,7 +161,6 @@ def train(
     )
 
 
-@app.command
 def predict(
     model: Path,
     table: Path,
@@ -189,12 +187,11 @@ def predict(
     """
     if out is not None:
         _writer(out)
-        load("ganglion.files.atomic").check_writable(out)
-    rows = load("ganglion.tables.read").read_table
+        check_writable(out)
     with _notes() as said:
-        found = ganglion.TableModel.load(model)
-        frame = rows(table)
-        kept = [load("ganglion.tables.encode").require_column(frame, name) for name in _split(keep)]
+        found = TableModel.load(model)
+        frame = read_table(table)
+        kept = [require_column(frame, name) for name in _split(keep)]
         answers = found.predict(frame)
     for note in said:
         sys.stderr.write(f"note: {note}\n")
@@ -209,7 +206,6 @@ def predict(
         _say(f"{answers.height:,} answers written to {out}")
 
 
-@app.command
 def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
     """Judge a model on a table that holds the target too, beside the trivial answer.
 
@@ -223,7 +219,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
         Print one JSON object instead.
     """
     with _notes() as said:
-        report = ganglion.TableModel.load(model).evaluate(table)
+        report = TableModel.load(model).evaluate(table)
     if json:
         _say_json(report.to_dict() | {"notes": said})
         return
@@ -232,7 +228,6 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
     _say(str(report))
 
 
-@app.command
 def show(model: Path, /, *, json: Flag = False) -> None:
     """Show a model: its columns, its network, how it was trained and how good it is.
 
@@ -243,17 +238,14 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     json
         Print one JSON object instead.
     """
-    pages = load("ganglion.cli.pages")
-    try:
-        found = ganglion.TableModel.load(model)
-    except FileError as error:
-        if "without a table" not in error.message:
-            raise
-        network = ganglion.Network.load(model)
+    file = read_model(model)
+    found = TableModel.from_model(file)
+    if found is None:
+        network = Network.from_model(file)
         if json:
             _say_json(network.architecture.configuration() | {"training": network.facts})
-            return
-        network.summary()
+        else:
+            network.summary()
         return
     if json:
         _say_json(pages.facts(found))
@@ -277,7 +269,6 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     _say(f"\n{found.advice}")
 
 
-@app.command
 def info(*, json: Flag = False) -> None:
     """Show versions, the engine in use and why, and the processor.
 
@@ -286,12 +277,11 @@ def info(*, json: Flag = False) -> None:
     json
         Print one JSON object instead.
     """
-    engine, why = load("ganglion.engines").explain()
-    metadata = load("importlib.metadata")
+    engine, why = explain()
     facts = {
         "ganglion": ganglion.__version__,
         "python": platform.python_version(),
-        **{name: metadata.version(name) for name in ("numpy", "polars", "safetensors")},
+        **{name: importlib.metadata.version(name) for name in ("numpy", "polars", "safetensors")},
         "engine": f"{engine}: {why}",
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
@@ -308,12 +298,11 @@ def _train(
     table: Any, title: str, target: str, said: list[str], out: Path | None, as_json: bool, **settings: Any
 ) -> None:
     """Train, print and save: what `demo` and `train` have in common."""
-    pages, atomic = load("ganglion.cli.pages"), load("ganglion.files.atomic")
     replaced = out is not None and out.is_file()
     if out is not None:
-        atomic.check_writable(out)
+        check_writable(out)
 
-    def announce(model: ganglion.TableModel) -> None:
+    def announce(model: TableModel) -> None:
         if not as_json:
             _say(
                 "\n".join(
@@ -329,7 +318,7 @@ def _train(
             )
 
     with _notes() as notes:
-        model = ganglion.TableModel.train(table, target, announce=announce, progress=not as_json, **settings)
+        model = TableModel.train(table, target, announce=announce, progress=not as_json, **settings)
     if out is not None:
         model.save(out)
     if as_json:
@@ -377,7 +366,7 @@ def _writer(path: Path) -> Callable[[Any, BinaryIO], object]:
 
 def _write_table(table: Any, path: Path) -> None:
     write = _writer(path)
-    load("ganglion.files.atomic").write_atomically(path, lambda file: write(table, file))
+    write_atomically(path, lambda file: write(table, file))
 
 
 @contextmanager

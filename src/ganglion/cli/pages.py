@@ -41,10 +41,7 @@ def network_page(model: TableModel) -> str:
     network = model.network
     columns, inputs = len(model.encoder.columns), network.architecture.inputs[0]
     words = [f"{inputs} inputs" if columns == inputs else f"{columns} columns as {inputs} inputs"]
-    for layer, shape in zip(network.layers, network.architecture.shapes[1:], strict=True):
-        activation = getattr(layer, "activation", None)
-        rate = getattr(layer, "rate", None)
-        words.append(f"dropout {rate:g}" if rate is not None else f"{shape[0]} {activation.name}")  # type: ignore[union-attr]
+    words += [layer.describe() for layer in network.layers]
     return " → ".join(words) + f"   ({network.architecture.size:,} parameters, {network.engine} engine)"
 
 

@@ -25,6 +25,8 @@ INFINITY = math.inf
 class Activation(Part):
     """An activation function. Subclass it with `forward` and `backward` to make your own.
 
+    Give your own a `range` if its outputs have bounds: some losses ask for them.
+
     The class attributes are facts for people and tools: `formula` and `derivative` in words of math,
     `range` of the outputs, `smooth` (has a continuous derivative), `zero_centered`, `saturates` (flat
     on at least one side), `can_die` (the gradient is exactly 0 on a whole half line), `use`, and the
@@ -40,14 +42,14 @@ class Activation(Part):
     """
 
     kind: ClassVar[str] = "activation"
-    formula: ClassVar[str]
-    derivative: ClassVar[str]
-    range: ClassVar[tuple[float, float]]
-    smooth: ClassVar[bool]
-    zero_centered: ClassVar[bool]
-    saturates: ClassVar[bool]
+    formula: ClassVar[str] = ""
+    derivative: ClassVar[str] = ""
+    range: ClassVar[tuple[float, float]] = (-INFINITY, INFINITY)
+    smooth: ClassVar[bool] = False
+    zero_centered: ClassVar[bool] = False
+    saturates: ClassVar[bool] = False
     can_die: ClassVar[bool] = False
-    use: ClassVar[str]
+    use: ClassVar[str] = ""
     initializer: ClassVar[str] = "glorot_uniform"
 
     def forward(self, z: Array) -> Array:
@@ -138,7 +140,7 @@ class LeakyReLU(Activation):
     initializer = "he_uniform"
 
     def __post_init__(self) -> None:
-        check_number("slope", self.slope, at_least=0, at_most=1)
+        check_number("slope", self.slope, above=0, at_most=1)
 
     def forward(self, z: Array) -> Array:
         return np.where(z > 0, z, self.slope * z)

@@ -7,7 +7,6 @@ same kind. Everything here is a function of its arguments; nothing is remembered
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,17 +15,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganglion.core.activations import IDENTITY, Activation
+from ganglion.core.activations import Activation
 from ganglion.core.initializers import Zeros
 from ganglion.core.layers import Context, Layer
 from ganglion.core.layers.base import Cache, Weights
 from ganglion.core.losses import Loss, batch_mean
-from ganglion.core.part import Array, Shape
+from ganglion.core.part import MOST_AXES, Array, Shape
 from ganglion.core.random import Purpose, generator
 from ganglion.errors import ConfigError, check_integer, shortened
 
 LARGEST = 2**31
-MOST_AXES = 32
 
 
 class Entry(NamedTuple):
@@ -124,14 +122,12 @@ class Architecture:
     @property
     def output_activation(self) -> Activation | None:
         """The activation of the last layer, None if it has none."""
-        activation = getattr(self.layers[-1], "activation", None)
-        return activation if isinstance(activation, Activation) else None
+        return self.layers[-1].split_activation()[1]
 
     @cached_property
     def before_output(self) -> Architecture:
         """The same architecture without the last activation: what it gives is the pre-activation z."""
-        last: Any = self.layers[-1]
-        return Architecture([*self.layers[:-1], dataclasses.replace(last, activation=IDENTITY)], self.inputs)
+        return Architecture([*self.layers[:-1], self.layers[-1].split_activation()[0]], self.inputs)
 
     @cached_property
     def penalized(self) -> Array:
@@ -202,8 +198,7 @@ class Architecture:
 
         Where the last activation is a partner of the loss, the two are taken together, from `z`.
         """
-        activation = self.output_activation
-        if activation is not None and activation.name in loss.partners:
+        if loss.is_partner_of(self.output_activation):
             z, caches = self.before_output.forward(weights, x, context)
             value, grad = batch_mean(loss.values_and_gradients_from_z(z, y), weight)
             return value, self.before_output.backward(weights, caches, grad, context)[1], caches
@@ -214,7 +209,7 @@ class Architecture:
     def evaluate(self, weights: Sequence[Weights], x: Array, y: Array, loss: Loss) -> tuple[Array, Array]:
         """Return the loss of each sample, of shape (n,), and the activations, as when predicting."""
         activation = self.output_activation
-        if activation is not None and activation.name in loss.partners:
+        if activation is not None and loss.is_partner_of(activation):
             z, _ = self.before_output.forward(weights, x)
             return loss.values_and_gradients_from_z(z, y)[0], activation.forward(z)
         a, _ = self.forward(weights, x)

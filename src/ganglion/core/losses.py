@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -21,14 +21,16 @@ from ganglion.errors import ConfigError, DataError, ShapeError, check_number
 
 LOG_SOFTMAX = LogSoftmax()
 Both = tuple[Array, Array]
+Answers = Literal["number", "one_of", "yes_no", "sign"]
 
 
 @dataclass(frozen=True)
 class Loss(Part):
     """A loss. Subclass it with `values_and_gradients` to make your own.
 
-    The class attributes are facts: `formula` for one output, `domain` of the targets, the names of the
-    `partners` among activations, and the `range` in which predictions must lie.
+    The class attributes are facts: `formula` for one output, `domain` of the targets, what the outputs
+    answer (`answers`: "number", "one_of" several classes, "yes_no" as a share, "sign" as -1 or 1), the
+    names of the `partners` among activations, and the `range` in which predictions must lie.
 
     >>> loss = Loss.find("mse")
     >>> loss.values_and_gradients(np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]]))
@@ -37,8 +39,9 @@ class Loss(Part):
     """
 
     kind: ClassVar[str] = "loss"
-    formula: ClassVar[str]
+    formula: ClassVar[str] = ""
     domain: ClassVar[str] = "any number"
+    answers: ClassVar[Answers] = "number"
     partners: ClassVar[tuple[str, ...]] = ()
     range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
@@ -75,15 +78,43 @@ class Loss(Part):
             place = tuple(np.argwhere(~holds)[0])
             raise DataError(f"{self.name} needs {rule}, got {y[place]:g} in row {place[0]}")
 
+    def is_partner_of(self, activation: Activation | None) -> bool:
+        """Return whether the loss works from the pre-activation of this activation.
+
+        Only built-in activations are known to be what their name says, and a derived loss with values of
+        its own must not be given those of the one it extends.
+        """
+        if activation is None or not activation.is_built_in or activation.name not in self.partners:
+            return False
+        mro = type(self).__mro__
+        from_z, from_a = (
+            next(place for place, base in enumerate(mro) if method in vars(base))
+            for method in ("values_and_gradients_from_z", "values_and_gradients")
+        )
+        return from_z <= from_a
+
+    def classes(self, y: Array) -> Array | None:
+        """Return the class number of each row of encoded targets, None where rows have not one class each."""
+        if y.ndim != 2 or self.answers == "number":
+            return None
+        if self.answers == "one_of":
+            return y.argmax(axis=1)
+        return (
+            (y[:, 0] > (0 if self.answers == "sign" else 0.5)).astype(np.int64) if y.shape[1] == 1 else None
+        )
+
     def check_activation(self, activation: Activation) -> None:
-        """Raise `ConfigError` if the outputs of `activation` can leave the range the loss can judge."""
+        """Raise `ConfigError` if the outputs of `activation` are not what the loss can judge."""
+        if activation.name in self.partners:
+            return
         low, high = activation.range
-        if activation.name not in self.partners and not (self.range[0] <= low and high <= self.range[1]):
-            advice = " or ".join(self.partners)
+        inside = self.range[0] <= low and high <= self.range[1]
+        if not inside or (self.answers == "one_of" and activation.is_built_in):
+            shares = " that sum to 1" if self.answers == "one_of" else ""
             raise ConfigError(
-                f"{self.name} needs predictions from {self.range[0]:g} to {self.range[1]:g}, "
+                f"{self.name} needs predictions from {self.range[0]:g} to {self.range[1]:g}{shares}, "
                 f"but {activation.name} gives {low:g} to {high:g}",
-                f"use the activation {advice} in the last layer",
+                f"use the activation {' or '.join(self.partners)} in the last layer",
             )
 
 
@@ -192,6 +223,7 @@ class BinaryCrossEntropy(Loss):
     label_smoothing: float = 0.0
 
     name = "binary_cross_entropy"
+    answers = "yes_no"
     formula = "-(y * log(a) + (1 - y) * log(1 - a))"
     domain = "from 0 to 1"
     partners = ("sigmoid",)
@@ -229,6 +261,7 @@ class CrossEntropy(Loss):
     label_smoothing: float = 0.0
 
     name = "cross_entropy"
+    answers = "one_of"
     formula = "-sum_k y_k * log(a_k)"
     domain = "class numbers from 0, or shares that sum to 1"
     partners = ("softmax", "log_softmax")
@@ -330,6 +363,7 @@ class Hinge(Loss):
     """max(0, 1 - y * a) with y = -1 or 1 (0 is read as -1), the mean over outputs: a margin."""
 
     name = "hinge"
+    answers = "sign"
     formula = "max(0, 1 - y * a)"
     domain = "-1 (or 0) and 1"
 

@@ -19,6 +19,7 @@ from ganglion.errors import ConfigError, one_of, shortened
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
+MOST_AXES = 32
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,18 @@ class Part:
 
     name: ClassVar[str]
     kind: ClassVar[str]
-    known: ClassVar[dict[str, Any]]
+    known: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Give a class that names none its own name, so that it is never taken for the one it extends."""
+        super().__init_subclass__(**settings)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether this is a part of ganglion's own, not one that somebody derived."""
+        return self.known.get(self.name) is type(self)
 
     @classmethod
     def find(cls, value: object) -> Self:

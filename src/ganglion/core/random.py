@@ -24,6 +24,7 @@ class Purpose(enum.IntEnum):
     EPOCH_ORDER = 2
     SPLIT = 3
     MASK = 4
+    EXAMPLE = 5
 
 
 def generator(seed: int, purpose: Purpose, position: int = 0) -> np.random.Generator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from ganglion.core.architecture import Architecture
@@ -46,6 +46,8 @@ class Updater(Protocol):
 class Run:
     """The arrays that training reads and changes. `weight` holds sample weights, None if all are 1.
 
+    The optimizer and its slots are for training steps; a gradient alone needs none.
+
     `step` counts all updates of the network, for its randomness; `update` those of this optimizer, for
     its bias correction. `mean` is the running average of the parameters, None where none is kept.
     """
@@ -54,15 +56,15 @@ class Run:
     y: Array
     weight: Array | None
     loss: Loss
-    optimizer: Updater
     regularization: Regularization
     parameters: Array
     state: Array
-    slots: dict[str, Array]
-    mean: Array | None
     seed: int
     step: int = 0
+    optimizer: Updater | None = None
+    slots: dict[str, Array] = field(default_factory=dict)
     update: int = 0
+    mean: Array | None = None
 
 
 class Steps(NamedTuple):

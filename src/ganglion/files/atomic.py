@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,13 +43,14 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
             with target.open("wb") as stream:
                 write(stream)
             return
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        temporary = str(target.with_name(f".{secrets.token_hex(8)}.partial"))
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, mode)
+        if target.exists():
+            os.chmod(temporary, target.stat().st_mode & 0o777)
         os.replace(temporary, target)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -70,9 +72,3 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         raise FileError(
             f"cannot write {target}: {error.strerror or error}", "choose another folder"
         ) from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

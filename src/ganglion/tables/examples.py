@@ -81,7 +81,7 @@ def example_table(name: str) -> tuple[Example, pl.DataFrame]:
 
 
 def _spiral(rows: int = 600, arms: int = 3) -> pl.DataFrame:
-    chance = generator(0, Purpose.SPLIT, 1)
+    chance = generator(0, Purpose.EXAMPLE, 0)
     along = np.sqrt(chance.uniform(0.02, 1, rows))
     arm = np.arange(rows) % arms
     angle = 2 * np.pi * (arm / arms + along) + chance.normal(0, 0.08, rows)
@@ -95,7 +95,7 @@ def _spiral(rows: int = 600, arms: int = 3) -> pl.DataFrame:
 
 
 def _xor(rows: int = 400) -> pl.DataFrame:
-    chance = generator(0, Purpose.SPLIT, 2)
+    chance = generator(0, Purpose.EXAMPLE, 1)
     corner = chance.integers(0, 2, (rows, 2))
     point = (corner + chance.normal(0, 0.15, (rows, 2))).round(4)
     return pl.DataFrame({"a": point[:, 0], "b": point[:, 1], "answer": corner[:, 0] != corner[:, 1]})

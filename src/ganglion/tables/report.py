@@ -12,14 +12,17 @@ from typing import Any, Self
 
 import numpy as np
 
+from ganglion.core.losses import Answers
 from ganglion.core.part import Array
 from ganglion.errors import DataError
 from ganglion.tables.target import ClassTarget, NumberTarget
 from ganglion.training.history import History
 from ganglion.training.metrics import METRICS
 
-CLASSIFICATION = ("accuracy", "balanced_accuracy", "f1", "auc", "log_loss")
-REGRESSION = ("r2", "rmse", "mae")
+ONE_OF: Answers = "one_of"
+NUMBER: Answers = "number"
+CLASSIFICATION: tuple[str, ...] = ("accuracy", "balanced_accuracy", "f1", "auc", "log_loss")
+REGRESSION: tuple[str, ...] = ("r2", "rmse", "mae")
 QUANTILES = {"median": 0.5, "9 of 10 at most": 0.9, "largest": 1.0}
 LABELS = {"r2": "R2", "rmse": "RMSE", "mae": "MAE", "f1": "F1", "auc": "AUC"}
 MOST_CLASSES_SHOWN = 20
@@ -151,25 +154,25 @@ def judge(target: ClassTarget | NumberTarget, outputs: Array, truth: Array) -> R
         y = np.eye(k)[truth]
         confusion = np.zeros((k, k), dtype=np.int64)
         np.add.at(confusion, (truth, outputs.argmax(axis=1)), 1)
-        names: tuple[str, ...] = CLASSIFICATION
+        names, kind = CLASSIFICATION, ONE_OF
         answers = (outputs, shares)
         classes, table, quantiles = [target.label(i) for i in range(k)], confusion.tolist(), {}
     else:
         y = (truth * target.scale + target.center).reshape(-1, 1)
         guesses = outputs.astype(np.float64).reshape(-1, 1) * target.scale + target.center
-        names, answers = REGRESSION, (guesses, np.full((rows, 1), target.center))
+        names, kind, answers = REGRESSION, NUMBER, (guesses, np.full((rows, 1), target.center))
         errors = np.abs(guesses - y)
         classes, table = [], []
         quantiles = {name: float(np.quantile(errors, share)) for name, share in QUANTILES.items()}
     metrics, baseline = (
-        {name: METRICS[name].measure(answer, y, None) for name in names} for answer in answers
+        {name: METRICS[name].measure(answer, y, None, kind) for name in names} for answer in answers
     )
     return Report(target.task, rows, metrics, baseline, classes, table, quantiles)
 
 
 def advice(history: History, report: Report | None) -> str:
     """Return one sentence on what to do next, from the run and its report."""
-    if "finite" in history.stopped_because:
+    if history.ended == "failed":
         return "Training broke off; try a tenth of the learning rate (--learning-rate)."
     if report is not None and (sentence := _about_the_report(report)):
         return sentence

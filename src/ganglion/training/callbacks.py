@@ -85,4 +85,5 @@ class ProgressBar(Callback):
         self.bar.update(self.task, completed=done, numbers="  ".join(words))
 
     def on_train_end(self, training: Training) -> None:
-        self.bar.stop()
+        if self.bar is not None:
+            self.bar.stop()

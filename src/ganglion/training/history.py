@@ -26,7 +26,11 @@ class History:
         gradient_norm: the mean over the epoch's batches, before clipping.
         seconds: from the beginning of the run to the end of the epoch.
         stopped_because: the reason, in words.
-        best_epoch: the epoch (from 1) whose weights were restored, None if the last ones were kept.
+        ended: the kind of reason: "completed", "stopped" by a callback, "converged", "interrupted" or
+            "failed".
+        best_epoch: the epoch (from 1) whose weights were put back, None if the last ones were kept.
+
+    Where something was not measured in an epoch, its entry is NaN.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -36,6 +40,7 @@ class History:
     gradient_norm: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     stopped_because: str = ""
+    ended: str = ""
     best_epoch: int | None = None
 
     @property
@@ -61,12 +66,14 @@ class History:
     def extend(self, later: History) -> None:
         """Append what a later run measured."""
         before, started = self.epochs, self.seconds[-1] if self.seconds else 0.0
+        later_seconds = [value + started for value in later.seconds]
         for name in SERIES:
-            offset = started if name == "seconds" else 0.0
-            getattr(self, name).extend(value + offset for value in getattr(later, name))
-        for name, values in later.metrics.items():
-            self.metrics.setdefault(name, []).extend(values)
-        self.stopped_because = later.stopped_because
+            values = later_seconds if name == "seconds" else getattr(later, name)
+            setattr(self, name, _joined(getattr(self, name), before, values, later.epochs))
+        for name in {**self.metrics, **later.metrics}:
+            own, new = self.metrics.get(name, []), later.metrics.get(name, [])
+            self.metrics[name] = _joined(own, before, new, later.epochs)
+        self.stopped_because, self.ended = later.stopped_because, later.ended
         self.best_epoch = None if later.best_epoch is None else before + later.best_epoch
 
     def to_facts(self) -> dict[str, Any]:
@@ -89,17 +96,27 @@ class History:
             raise DataError("a history must have the fields of a history")
         for name in SERIES:
             setattr(history, name, _numbers(facts[name]))
-        lengths = [len(getattr(history, name)) for name in SERIES]
-        if max(lengths) != history.epochs or lengths.count(history.epochs) < len(SERIES) - 1:
-            raise DataError("a history's lists must be of equal length, but for the validation loss")
         metrics, best = facts["metrics"], facts["best_epoch"]
-        if not isinstance(metrics, Mapping) or not isinstance(facts["stopped_because"], str):
+        if not isinstance(metrics, Mapping) or not all(
+            isinstance(facts[name], str) for name in ("stopped_because", "ended")
+        ):
             raise DataError("a history must hold metrics and a reason")
         if best is not None and type(best) is not int:
             raise DataError("a history's best epoch must be a whole number")
         history.metrics = {str(name): _numbers(values) for name, values in metrics.items()}
-        history.stopped_because, history.best_epoch = facts["stopped_because"], best
+        history.stopped_because, history.ended = facts["stopped_because"], facts["ended"]
+        history.best_epoch = best
+        series = [*(getattr(history, name) for name in SERIES), *history.metrics.values()]
+        if any(len(values) not in (0, history.epochs) for values in series):
+            raise DataError("a history's lists must be of equal length")
         return history
+
+
+def _joined(own: list[float], epochs: int, new: list[float], new_epochs: int) -> list[float]:
+    """Return one list for both runs, with NaN where only the other run was measured."""
+    if not own and not new:
+        return []
+    return [*(own or [math.nan] * epochs), *(new or [math.nan] * new_epochs)]
 
 
 def _without_infinities(values: list[float]) -> list[float | None]:

@@ -11,7 +11,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,17 +19,15 @@ from typing import Any
 import numpy as np
 
 from ganglion.core import random
+from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture
-from ganglion.core.layers import Dropout
-from ganglion.core.losses import Loss
 from ganglion.core.part import Array
-from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine, Run
 from ganglion.errors import ConfigError
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
-from ganglion.training.metrics import Metric
 from ganglion.training.optimizers import LBFGS, Optimizer, StepOptimizer
+from ganglion.training.plan import Plan
 from ganglion.training.rows import Rows
 from ganglion.training.schedules import Memory
 
@@ -40,7 +38,8 @@ SECONDS_AT_ONCE = 0.05
 class Progress:
     """What a network must keep between two calls of `fit` to go on as if there had been one.
 
-    `raw` holds the parameters as the optimizer left them, where the network was given their mean.
+    An optimizer that equals the last one goes on with its memory and its schedule; another one starts
+    afresh. `raw` holds the parameters as the optimizer left them, where the network was given their mean.
     """
 
     step: int = 0
@@ -52,22 +51,6 @@ class Progress:
     memory: Memory = ()
     mean: Array | None = None
     raw: Array | None = None
-
-
-@dataclass
-class Plan:
-    """What one call of `fit` was asked to do."""
-
-    rows: Rows
-    validation: Rows | None
-    loss: Loss
-    optimizer: Optimizer
-    regularization: Regularization
-    epochs: int
-    batch_size: int
-    shuffle: bool
-    metrics: Sequence[Metric]
-    callbacks: Sequence[Callback]
 
 
 class Training:
@@ -96,7 +79,7 @@ class Training:
         self.parameters, self.state = parameters, state
         self.epochs, self.rows, self.fraction = plan.epochs, len(plan.rows), 0.0
         self.seed = seed
-        self._reason = ""
+        self._reason, self._ended = "", "completed"
         self._begun = time.perf_counter()
         self._steps_at_once = 1
 
@@ -110,9 +93,10 @@ class Training:
         """Seconds since the run began."""
         return time.perf_counter() - self._begun
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str, ended: str = "stopped") -> None:
         """Ask the run to end at the next moment, for a reason in words; the first reason stands."""
-        self._reason = self._reason or reason
+        if not self._reason:
+            self._reason, self._ended = reason, ended
 
     def copy_weights(self) -> tuple[Array, Array]:
         """Return copies of the parameters (their mean, where one is kept) and the state."""
@@ -125,9 +109,10 @@ class Training:
 
     def run(self) -> History:
         """Train until there is a reason to stop."""
-        self._tell(Callback.on_train_begin.__name__)
+        interrupted = "it was interrupted; what was learned so far is kept"
         try:
-            with _interruptible(lambda: self.stop("it was interrupted; what was learned so far is kept")):
+            self._tell(Callback.on_train_begin.__name__)
+            with _interruptible(lambda: self.stop(interrupted, "interrupted")):
                 if isinstance(self.plan.optimizer, LBFGS):
                     self._minimize(self.plan.optimizer)
                 elif isinstance(self.plan.optimizer, StepOptimizer):
@@ -137,28 +122,29 @@ class Training:
         finally:
             self._tell(Callback.on_train_end.__name__)
         self.history.stopped_because = self._reason or f"all {self.epochs} epochs were done"
+        self.history.ended = self._ended
         return self.history
 
     def _tell(self, moment: str) -> None:
         for callback in self.plan.callbacks:
             getattr(callback, moment)(self)
 
-    def _new_run(self, slots: dict[str, Array]) -> Run:
+    def _new_run(self) -> Run:
         rows, plan, progress = self.plan.rows, self.plan, self.progress
         return Run(
-            rows.x,
-            rows.y,
-            rows.weight,
-            plan.loss,
-            plan.optimizer,  # type: ignore[arg-type]  # L-BFGS only asks for losses and gradients
-            plan.regularization,
-            self.parameters,
-            self.state,
-            slots,
-            progress.mean,
-            self.seed,
-            progress.step,
-            progress.update,
+            x=rows.x,
+            y=rows.y,
+            weight=rows.weight,
+            loss=plan.loss,
+            regularization=plan.regularization,
+            parameters=self.parameters,
+            state=self.state,
+            seed=self.seed,
+            step=progress.step,
+            optimizer=plan.optimizer if isinstance(plan.optimizer, StepOptimizer) else None,
+            slots=progress.slots,
+            update=progress.update,
+            mean=progress.mean,
         )
 
     def _descend(self, optimizer: StepOptimizer) -> None:
@@ -174,7 +160,7 @@ class Training:
                 progress.mean = self.parameters.copy()  # the user has changed them: start from there
             elif progress.raw is not None:
                 self.parameters[...] = progress.raw
-        run = self._new_run(progress.slots)
+        run = self._new_run()
         try:
             for _ in range(self.epochs):
                 self._tell(Callback.on_epoch_begin.__name__)
@@ -208,7 +194,8 @@ class Training:
             norms += done.gradient_norms
             self.fraction = len(losses) / steps
             if done.failure:
-                self.stop(_failure(done.failure, progress.epoch, len(losses), rates[-1]))
+                rate = rates[len(done.losses)]
+                self.stop(_failure(done.failure, self.history.epochs, len(losses), rate), "failed")
                 return False
             self._tell(Callback.on_steps_end.__name__)
             if self._reason and len(losses) < steps:
@@ -217,9 +204,10 @@ class Training:
             self._steps_at_once = max(1, min(int(pace), 2 * self._steps_at_once))
         progress.epoch += 1
         progress.optimizer_epoch += 1
-        self._measure(run, float(np.average(losses, weights=_batch_weights(rows, order, size))))
+        weights = _batch_weights(rows, order, size)
+        self._measure(run, float(np.average(losses, weights=weights)))
         self.history.learning_rate.append(rates[-1])
-        self.history.gradient_norm.append(float(np.mean(norms)))
+        self.history.gradient_norm.append(float(np.average(norms, weights=weights)))
         watched = self.history.validation_loss or self.history.loss
         progress.memory = optimizer.learning_rate.observe(progress.memory, watched[-1])
         self._tell(Callback.on_epoch_end.__name__)
@@ -232,22 +220,30 @@ class Training:
         judged = plan.validation or plan.rows
         if plan.validation or plan.metrics:
             losses, a = self.engine.evaluate(self.architecture, run, judged.x, judged.y)
+            if isinstance(self.architecture.output_activation, LogSoftmax):
+                a = np.exp(a)  # metrics judge shares, not their logarithms
             if plan.validation:
                 history.validation_loss.append(float(np.average(losses, weights=judged.weight)))
             for metric in plan.metrics:
-                history.metrics[metric.name].append(metric.measure(a, judged.y, judged.weight))
+                history.metrics[metric.name].append(
+                    metric.measure(a, judged.y, judged.weight, plan.loss.answers)
+                )
         history.seconds.append(self.elapsed)
 
     def _minimize(self, optimizer: LBFGS) -> None:
         """Let L-BFGS drive: it asks for losses and gradients over all rows."""
-        if self.architecture.state or any(isinstance(layer, Dropout) for layer in self.architecture.layers):
+        if self.architecture.state or any(layer.is_random for layer in self.architecture.layers):
             raise ConfigError(
                 "L-BFGS needs a loss that is the same function in every step, without dropout and batch "
                 "normalization",
                 "use no dropout (0) and no batch normalization, or another optimizer",
             )
+        if self.plan.regularization.max_norm is not None:
+            raise ConfigError("L-BFGS cannot keep to a max_norm", "use l2, or another optimizer")
+        if not self.epochs:
+            return
         self.progress.optimizer, self.progress.mean = optimizer, None
-        run = self._new_run({})
+        run = self._new_run()
         everything = np.arange(len(self.plan.rows))
         latest: dict[str, Any] = {}
 
@@ -273,17 +269,21 @@ class Training:
             self.fraction = 0.0
             self._tell(Callback.on_steps_end.__name__)
             self._tell(Callback.on_epoch_end.__name__)
-            self._tell(Callback.on_epoch_begin.__name__)
+            if not self._reason and self.history.epochs < self.epochs:
+                self._tell(Callback.on_epoch_begin.__name__)
             return bool(self._reason)
 
         best = self.parameters.copy()
+        if not math.isfinite(objective(best)[0]):
+            self.stop(_failure("loss", 0, 0, 1.0), "failed")
+            return
         self._tell(Callback.on_epoch_begin.__name__)
         try:
             reason = optimizer.minimize(objective, self.parameters, self.epochs, after_iteration)
         finally:
             self.parameters[...] = best
         if self.history.epochs < self.epochs:
-            self.stop(reason)
+            self.stop(reason, "converged")
 
 
 def _batch_weights(rows: Rows, order: Array, size: int) -> Array:
@@ -295,10 +295,10 @@ def _batch_weights(rows: Rows, order: Array, size: int) -> Array:
 
 def _failure(what: str, epoch: int, step: int, rate: float) -> str:
     return (
-        f"the {what} was no longer finite in epoch {epoch + 1}, step {step + 1}; the last finite weights "
-        f"were kept. The usual cause is a learning rate that is too high (it was {rate:g}: try a tenth); "
-        f"others are inputs or targets that are not scaled, and an output such as exp that overflows "
-        f"(clip_norm=1 in the optimizer helps)"
+        f"the {what} was no longer finite in epoch {epoch + 1}, step {step + 1}; that step was not taken, "
+        f"and the last finite weights are kept. The usual cause is a learning rate that is too high (it "
+        f"was {rate:g}: try a tenth); others are inputs or targets that are not scaled, and an output such "
+        f"as exp that overflows (clip_norm=1 in the optimizer helps)"
     )
 
 

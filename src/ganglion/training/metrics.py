@@ -1,6 +1,6 @@
 """Metrics: how good predictions are, in numbers people use. They judge; losses teach.
 
-Each is a function of predictions, targets (encoded by the loss) and sample weights, with a direction.
+Each is a function of predictions, targets (encoded by the loss), sample weights and the kind of answer.
 To add one: write the function, add it to the table at the end.
 """
 
@@ -12,60 +12,75 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganglion.core.losses import Answers
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, one_of, shortened
 
 
 class Metric(NamedTuple):
-    """A named measure; `larger_is_better` tells which way is up, `of_classes` what it can judge."""
+    """A named measure of (predictions, targets, weights, what the outputs answer: `Loss.answers`).
+
+    `larger_is_better` tells which way is up, `of` what it can judge.
+    """
 
     name: str
-    measure: Callable[[Array, Array, Array | None], float]
+    measure: Callable[[Array, Array, Array | None, Answers], float]
     larger_is_better: bool
-    of_classes: bool
+    of: tuple[Answers, ...]
 
 
-def answers(a: Array, y: Array) -> tuple[Array, Array]:
-    """Return predicted and true answers as whole numbers.
+CLASSES: tuple[Answers, ...] = ("one_of", "yes_no", "sign")
+SHARES: tuple[Answers, ...] = ("one_of", "yes_no")
+NUMBERS: tuple[Answers, ...] = ("number", "one_of", "yes_no", "sign")
 
-    One of several classes (targets are shares that sum to 1): the class number, of shape (n,). Yes-or-no
-    questions: 0 or 1 for each output, of shape (n, outputs), yes from half way between no and yes.
+
+def decided(a: Array, y: Array, answers: Answers) -> tuple[Array, Array]:
+    """Return predicted and true answers as whole numbers, of shape (n, questions).
+
+    One of several classes: the class number. Otherwise 0 or 1, yes from half way between no and yes.
     """
-    if y.shape[-1] > 1 and np.allclose(y.sum(axis=-1), 1, atol=1e-3):
-        return a.argmax(axis=-1), y.argmax(axis=-1)
-    half = 0.0 if y.min(initial=0) < 0 else 0.5
-    return (a >= half).astype(np.int64), (y >= half).astype(np.int64)
+    if answers == "one_of":
+        return a.argmax(axis=-1).reshape(len(a), -1), y.argmax(axis=-1).reshape(len(y), -1)
+    half = 0.0 if answers == "sign" else 0.5
+    return ((v >= half).astype(np.int64).reshape(len(v), -1) for v in (a, y))  # type: ignore[return-value]
 
 
-def accuracy(a: Array, y: Array, weight: Array | None = None) -> float:
+def accuracy(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
     """Return the share of right answers."""
-    answer, truth = answers(a, y)
-    right = (answer == truth).reshape(len(a), -1).mean(axis=1)
-    return float(np.average(right, weights=weight))
+    answer, truth = decided(a, y, answers)
+    return float(np.average((answer == truth).mean(axis=1), weights=weight))
 
 
-def balanced_accuracy(a: Array, y: Array, weight: Array | None = None) -> float:
+def _weights(truth: Array, weight: Array | None) -> Array:
+    column = np.ones(len(truth)) if weight is None else weight.astype(np.float64)
+    return np.broadcast_to(column[:, None], truth.shape)
+
+
+def balanced_accuracy(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
     """Return the mean over classes of the share that was found: no class counts more for being frequent."""
-    answer, truth = answers(a, y)
-    weight = np.ones(len(a)) if weight is None else weight
-    weights = np.broadcast_to(weight.reshape(-1, *[1] * (truth.ndim - 1)), truth.shape)
-    found = [np.average((answer == k)[truth == k], weights=weights[truth == k]) for k in np.unique(truth)]
+    answer, truth = decided(a, y, answers)
+    weights = _weights(truth, weight)
+    found = []
+    for k in np.unique(truth):
+        of_class = weights * (truth == k)
+        if of_class.any():
+            found.append(float((of_class * (answer == k)).sum() / of_class.sum()))
     return float(np.mean(found))
 
 
-def f1(a: Array, y: Array, weight: Array | None = None) -> float:
+def f1(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
     """Return the mean over classes of 2 * precision * recall / (precision + recall)."""
-    answer, truth = answers(a, y)
-    weight = np.ones(len(a)) if weight is None else weight
-    weights = np.broadcast_to(weight.reshape(-1, *[1] * (truth.ndim - 1)), truth.shape)
+    answer, truth = decided(a, y, answers)
+    weights = _weights(truth, weight)
     scores = []
     for k in np.union1d(truth, answer):
-        right = weights[(answer == k) & (truth == k)].sum()
-        scores.append(2 * right / (weights[answer == k].sum() + weights[truth == k].sum()))
+        said, is_so = weights * (answer == k), weights * (truth == k)
+        if said.any() or is_so.any():
+            scores.append(2 * float((said * (truth == k)).sum() / (said.sum() + is_so.sum())))
     return float(np.mean(scores))
 
 
-def auc(a: Array, y: Array, weight: Array | None = None) -> float:
+def auc(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
     """Return the chance that a row of a class gets a higher share of it than a row of another class.
 
     The area under the ROC curve, of each class against the others, then the mean over the classes that
@@ -85,27 +100,27 @@ def auc(a: Array, y: Array, weight: Array | None = None) -> float:
     return float(np.mean(areas)) if areas else math.nan
 
 
-def log_loss(a: Array, y: Array, weight: Array | None = None) -> float:
+def log_loss(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
     """Return the mean of -log(share given to the true answer), summed over yes-or-no questions."""
     a, tiny = a.astype(np.float64).reshape(len(a), -1), np.finfo(np.float64).tiny
     y = y.reshape(len(y), -1)
     losses = -(y * np.log(np.maximum(a, tiny)))
-    if y.shape[1] == 1 or not np.allclose(y.sum(axis=1), 1, atol=1e-3):
+    if answers == "yes_no":
         losses -= (1 - y) * np.log(np.maximum(1 - a, tiny))
     return float(np.average(losses.sum(axis=1), weights=weight))
 
 
-def mean_absolute_error(a: Array, y: Array, weight: Array | None = None) -> float:
+def mean_absolute_error(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
     """Return the mean of |a - y|."""
     return float(np.average(np.abs(a - y).reshape(len(a), -1).mean(axis=1), weights=weight))
 
 
-def root_mean_squared_error(a: Array, y: Array, weight: Array | None = None) -> float:
+def root_mean_squared_error(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
     """Return the root of the mean of (a - y)**2."""
     return math.sqrt(np.average(((a - y) ** 2).reshape(len(a), -1).mean(axis=1), weights=weight))
 
 
-def r2(a: Array, y: Array, weight: Array | None = None) -> float:
+def r2(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
     """Return 1 - the squared error over that of always saying the mean: 1 is perfect, 0 no better.
 
     Where all targets are equal the ratio has no value, and the result is NaN.
@@ -120,27 +135,28 @@ def r2(a: Array, y: Array, weight: Array | None = None) -> float:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", accuracy, True, True),
-        Metric("balanced_accuracy", balanced_accuracy, True, True),
-        Metric("f1", f1, True, True),
-        Metric("auc", auc, True, True),
-        Metric("log_loss", log_loss, False, True),
-        Metric("mae", mean_absolute_error, False, False),
-        Metric("rmse", root_mean_squared_error, False, False),
-        Metric("r2", r2, True, False),
+        Metric("accuracy", accuracy, True, CLASSES),
+        Metric("balanced_accuracy", balanced_accuracy, True, CLASSES),
+        Metric("f1", f1, True, CLASSES),
+        Metric("auc", auc, True, SHARES),
+        Metric("log_loss", log_loss, False, SHARES),
+        Metric("mae", mean_absolute_error, False, NUMBERS),
+        Metric("rmse", root_mean_squared_error, False, NUMBERS),
+        Metric("r2", r2, True, NUMBERS),
     )
 }
 
 
-def find_metric(name: Any, targets: Array) -> Metric:
-    """Return a metric by name, for encoded targets.
+def find_metric(name: Any, answers: Answers) -> Metric:
+    """Return a metric by name, for outputs that answer a kind of question (`Loss.answers`).
 
     Raises:
-        ConfigError: if there is none of that name, or it judges classes and the targets are numbers.
+        ConfigError: if there is none of that name, or it judges something else.
     """
     if not isinstance(name, str) or name not in METRICS:
         raise ConfigError(f"there is no metric {shortened(name)}", one_of(str(name), METRICS))
     metric = METRICS[name]
-    if metric.of_classes and not ((targets >= -1) & (targets <= 1)).all():
-        raise ConfigError(f"the metric {name} judges classes, and these targets are numbers", "use r2 or mae")
+    if answers not in metric.of:
+        fitting = ", ".join(other for other, metric in METRICS.items() if answers in metric.of)
+        raise ConfigError(f"the metric {name} does not judge what this loss teaches", f"use {fitting}")
     return metric

@@ -341,7 +341,8 @@ class LBFGS(Optimizer):
                 "ftol": 64 * np.finfo(np.float64).eps,
             },
         )
-        return "converged: " + str(result.message).lower().replace("_", " ")
+        words = str(result.message).lower().replace("_", " ")
+        return f"it converged: {words}" if result.status == 0 else f"it could get no further: {words}"
 
 
 built_in(Optimizer, [SGD, RMSprop, Adagrad, Adam, AdamW, Lion, LBFGS])

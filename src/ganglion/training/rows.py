@@ -23,13 +23,27 @@ class Rows:
     def __len__(self) -> int:
         return len(self.x)
 
+    def check(self, what: str) -> Rows:
+        """Return the rows, after checking that there are any and that they weigh something.
+
+        Raises:
+            DataError: if not.
+        """
+        if not len(self):
+            raise DataError(f"{what} needs at least one row, got none")
+        if self.weight is not None and not self.weight.sum() >= 1e-20:
+            raise DataError(f"{what} needs at least one row with a weight > 0, all have 0")
+        return self
+
     def part(self, which: Array) -> Rows:
         """Return some of the rows, by number."""
         weight = None if self.weight is None else self.weight[which]
         return Rows(self.x[which], self.y[which], weight)
 
 
-def split(rows: int, share: float, seed: int, classes: Array | None = None) -> tuple[Array, Array]:
+def split(
+    rows: int, share: float, seed: int, classes: Array | None = None, position: int = 0
+) -> tuple[Array, Array]:
     """Return the rows to learn from and the rows to set aside, each in ascending order.
 
     Args:
@@ -37,6 +51,7 @@ def split(rows: int, share: float, seed: int, classes: Array | None = None) -> t
         share: how much is set aside, between 0 and 1.
         seed: another seed, another choice.
         classes: a class number for each row; each class is then set aside in the same share.
+        position: another position, another choice by the same seed.
 
     Raises:
         DataError: if either part would be empty.
@@ -46,7 +61,7 @@ def split(rows: int, share: float, seed: int, classes: Array | None = None) -> t
     (8, 2)
     """
     check_number("the share to set aside", share, above=0, below=1)
-    order = generator(seed, Purpose.SPLIT).permutation(rows)
+    order = generator(seed, Purpose.SPLIT, position).permutation(rows)
     if classes is not None:
         order = order[np.argsort(classes[order], kind="stable")]
     # Every 1/share-th row of the order: with the classes one after the other, each gives its share.
@@ -60,21 +75,20 @@ def split(rows: int, share: float, seed: int, classes: Array | None = None) -> t
     return np.sort(order[~aside]), np.sort(order[aside])
 
 
-def class_weights(targets: Array, class_weight: Mapping[int, float] | str) -> Array:
+def class_weights(classes: Array | None, count: int, class_weight: Mapping[int, float] | str) -> Array:
     """Return each row's weight from that of its class.
 
     Args:
-        targets: encoded by a loss: one share for each class, or one yes-or-no answer.
+        classes: the class number of each row (`Loss.classes`), None where rows have not one each.
+        count: how many classes there are.
         class_weight: a weight for some class numbers (1 for the others), or "balanced", by which every
             class weighs the same in all.
 
     Raises:
-        ConfigError: for targets that are no classes, or an unknown class.
+        ConfigError: for rows without one class each, or an unknown class.
     """
-    if targets.ndim != 2 or not np.isin(targets, (-1, 0, 1)).all():
-        raise ConfigError("class_weight needs targets that are classes, these are numbers")
-    classes = targets.argmax(axis=1) if targets.shape[1] > 1 else (targets[:, 0] > 0).astype(np.int64)
-    count = max(targets.shape[1], 2)
+    if classes is None:
+        raise ConfigError("class_weight needs targets that give each row one class")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ConfigError(f"class_weight must be a dict or 'balanced', got {class_weight!r}")
@@ -86,8 +100,6 @@ def class_weights(targets: Array, class_weight: Mapping[int, float] | str) -> Ar
     if unknown := [key for key in class_weight if key not in range(count)]:
         raise ConfigError(f"class_weight names class {unknown[0]!r}, the classes are 0 to {count - 1}")
     for key, value in class_weight.items():
-        check_number(f"the weight of class {key}", value, at_least=0)
+        check_number(f"the weight of class {key}", value, at_least=0, at_most=1e20)
     weights = np.array([class_weight.get(key, 1.0) for key in range(count)], dtype=np.float64)
-    if not weights[classes].any():
-        raise ConfigError("class_weight must be > 0 for at least one class that there is, got 0 for all")
     return np.asarray(weights[classes])

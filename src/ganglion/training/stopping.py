@@ -65,11 +65,11 @@ class EarlyStopping(_Watcher):
         self.patience = check_integer("patience", patience, at_least=1)
         self.tolerance = check_number("tolerance", tolerance, at_least=0)
         self.restore_best = check_flag("restore_best", restore_best)
+        self.weights: tuple[Array, Array] | None = None
 
     def on_train_begin(self, training: Training) -> None:
         super().on_train_begin(training)
-        self.best, self.waited, self.best_epoch = math.inf, 0, 0
-        self.weights: tuple[Array, Array] | None = None
+        self.best, self.waited, self.best_epoch, self.weights = math.inf, 0, 0, None
 
     def on_epoch_end(self, training: Training) -> None:
         value = self.sign * self.value(training)
@@ -85,7 +85,8 @@ class EarlyStopping(_Watcher):
             )
 
     def on_train_end(self, training: Training) -> None:
-        if self.weights is not None and self.best_epoch < training.history.epochs:
+        # Also where the best epoch was the last one whole: part of another may have followed.
+        if self.weights is not None:
             training.restore_weights(self.weights)
             training.history.best_epoch = self.best_epoch
         self.weights = None

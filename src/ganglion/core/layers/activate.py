@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ganglion.core.activations import Activation
+from ganglion.core.activations import IDENTITY, Activation
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array, PartField
 
@@ -21,6 +22,12 @@ class Activate(Layer):
     activation: PartField[Activation] = PartField(Activation, "identity")
 
     name = "activate"
+
+    def split_activation(self) -> tuple[Layer, Activation]:
+        return dataclasses.replace(self, activation=IDENTITY), self.activation
+
+    def describe(self) -> str:
+        return self.activation.name
 
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
         a = self.activation.forward(x)

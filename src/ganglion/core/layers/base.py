@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
+from ganglion.core.activations import Activation
 from ganglion.core.initializers import Initializer
 from ganglion.core.part import Array, Part, Shape
 
@@ -46,6 +47,19 @@ class Layer(Part):
     kind: ClassVar[str] = "layer"
     penalized: ClassVar[tuple[str, ...]] = ()
     """The parameters that weight decay, L1, L2 and the max-norm rule act on: not biases, not scales."""
+
+    @property
+    def is_random(self) -> bool:
+        """Whether training the same rows twice gives two results."""
+        return False
+
+    def split_activation(self) -> tuple[Layer, Activation | None]:
+        """Return the layer as far as its pre-activation, and the activation; None if it has none."""
+        return self, None
+
+    def describe(self) -> str:
+        """Return the layer in two words."""
+        return self.name.replace("_", " ")
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one output, given that of one input."""

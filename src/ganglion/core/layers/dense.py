@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ganglion.core.activations import Activation
+from ganglion.core.activations import IDENTITY, Activation
 from ganglion.core.initializers import Initializer
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array, PartField, Shape
@@ -55,6 +56,12 @@ class Dense(Layer):
 
     def initializers(self) -> Mapping[str, Initializer]:
         return {"weight": self.weight_initializer or Initializer.find(self.activation.initializer)}
+
+    def split_activation(self) -> tuple[Layer, Activation]:
+        return dataclasses.replace(self, activation=IDENTITY), self.activation
+
+    def describe(self) -> str:
+        return f"{self.units} {self.activation.name}"
 
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
         z = x @ weights.weight + weights.bias

@@ -32,6 +32,13 @@ class Dropout(Layer):
     def __post_init__(self) -> None:
         check_number("rate", self.rate, at_least=0, below=1)
 
+    @property
+    def is_random(self) -> bool:
+        return self.rate > 0
+
+    def describe(self) -> str:
+        return f"dropout {self.rate:g}"
+
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
         if not context.training or self.rate == 0:
             return x, None

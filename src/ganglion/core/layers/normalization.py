@@ -20,7 +20,7 @@ class BatchNormalization(Layer):
     While training they are those of the batch (variance divided by n), of each feature (the last axis);
     while predicting, running averages of them: running = momentum * running + (1 - momentum) * batch,
     with the unbiased variance (divided by n - 1) as in algorithm 2 of Ioffe and Szegedy (2015). Sample
-    weights do not enter.
+    weights do not enter, and a batch of one row leaves the running averages as they are.
 
     Args:
         momentum: how much of the running averages each step keeps, 0.9 by default.
@@ -69,7 +69,9 @@ class BatchNormalization(Layer):
     def next_state(self, weights: Weights, cache: Cache) -> Mapping[str, Array]:
         normal, _, mean, variance = cache
         count = normal.size // normal.shape[-1]
-        unbiased = variance * (count / max(count - 1, 1))
+        if count == 1:  # one row has no variance to learn from
+            return {"mean": weights.mean, "variance": weights.variance}
+        unbiased = variance * (count / (count - 1))
         keep, take = self.momentum, 1 - self.momentum
         return {
             "mean": keep * weights.mean + take * mean,

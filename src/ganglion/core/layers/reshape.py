@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
-from ganglion.core.part import Array, Shape
+from ganglion.core.part import MOST_AXES, Array, Shape
 from ganglion.errors import ConfigError, ShapeError, check_integer, shortened
-
-MOST_AXES = 32
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,78 @@
+"""What is chosen for a table where the caller does not choose: layers, optimizer, and settings by size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from ganglion.core.layers import Dense, Dropout, Layer
+from ganglion.errors import ConfigError, shortened
+from ganglion.tables.target import ClassTarget, NumberTarget
+from ganglion.training.optimizers import AdamW, Optimizer, StepOptimizer
+from ganglion.training.schedules import OneCycle
+
+EPOCHS = 60
+LEARNING_RATE = 0.005
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `train` chooses for itself from the number of rows, where the caller does not."""
+
+    epochs: int
+    batch_size: int
+    dropout: float
+    weight_decay: float
+
+    @classmethod
+    def suited_to(cls, rows: int) -> Self:
+        """Return settings for a table: large ones need fewer passes and less to prevent overfitting."""
+        batch_size = int(np.clip(2 ** int(np.log2(max(rows, 1) / 50 + 1)), 32, 512))
+        epochs = int(np.clip(2_000_000 // max(rows, 1), 10, EPOCHS))
+        small, large = rows < 5_000, rows >= 50_000
+        dropout = 0.3 if small else 0.0 if large else 0.1
+        return cls(epochs, batch_size, dropout, 0.3 if small else 0.01)
+
+
+def layers_for(
+    hidden: int | Sequence[int], activation: str, dropout: float, goal: ClassTarget | NumberTarget
+) -> list[Layer]:
+    """Return dense layers with dropout after each hidden one, and the output that suits the target.
+
+    Raises:
+        ConfigError: if `hidden` is no list of numbers of units.
+    """
+    layers: list[Layer] = []
+    sizes = [hidden] if isinstance(hidden, int) else hidden
+    if not isinstance(sizes, tuple | list):
+        raise ConfigError(f"hidden must be a list of numbers of units, got {shortened(hidden)}")
+    for units in sizes:
+        layers += [Dense(units, activation), *([Dropout(dropout)] if dropout else [])]
+    if isinstance(goal, ClassTarget):
+        return [*layers, Dense(len(goal.classes), "softmax")]
+    return [*layers, Dense(1)]
+
+
+def optimizer_for(
+    optimizer: Optimizer | str, learning_rate: float | None, epochs: int, weight_decay: float
+) -> Optimizer:
+    """Return the optimizer; one given by name gets a one-cycle schedule, and AdamW the weight decay.
+
+    Raises:
+        ConfigError: for a learning rate beside an optimizer that has its own, or has none.
+    """
+    found = Optimizer.find(optimizer)
+    if isinstance(optimizer, str) and isinstance(found, StepOptimizer):
+        peak = LEARNING_RATE if learning_rate is None else learning_rate
+        decay = {"weight_decay": weight_decay} if isinstance(found, AdamW) else {}
+        return type(found)(OneCycle(peak, epochs=epochs), **decay)
+    if learning_rate is not None:
+        raise ConfigError(
+            "learning_rate goes with an optimizer that has one and is given by name, "
+            f"got {optimizer if isinstance(optimizer, str) else 'a ready one'}",
+            "set it in the optimizer, or leave it out",
+        )
+    return found

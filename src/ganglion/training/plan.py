@@ -1,0 +1,159 @@
+"""The plan of a run: what one call of `fit` asked for, checked and encoded before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.activations import IDENTITY
+from ganglion.core.architecture import Architecture
+from ganglion.core.arrays import as_inputs, as_weight
+from ganglion.core.losses import Loss, loss_for
+from ganglion.core.part import Array
+from ganglion.core.regularization import Regularization
+from ganglion.errors import ConfigError, DataError, ShapeError, check_flag, check_integer, shortened
+from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
+from ganglion.training.metrics import Metric, find_metric
+from ganglion.training.optimizers import LBFGS, Optimizer
+from ganglion.training.rows import Rows, class_weights, split
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one call of `fit` was asked to do."""
+
+    rows: Rows
+    validation: Rows | None
+    loss: Loss
+    optimizer: Optimizer
+    regularization: Regularization
+    epochs: int
+    batch_size: int
+    shuffle: bool
+    metrics: Sequence[Metric]
+    callbacks: Sequence[Callback]
+
+
+def make_plan(
+    architecture: Architecture,
+    dtype: np.dtype[Any],
+    seed: int,
+    X: Any,
+    y: Any,
+    *,
+    loss: Loss | str | None,
+    optimizer: Optimizer | str,
+    epochs: int,
+    batch_size: int,
+    validation: Any,
+    sample_weight: Any,
+    class_weight: Mapping[int, float] | str | None,
+    shuffle: bool,
+    callbacks: Any,
+    progress: bool,
+    regularization: Regularization | None,
+    metrics: Any,
+) -> Plan:
+    """Return the plan; the arguments are those of `Network.fit`.
+
+    Raises:
+        ConfigError, DataError, ShapeError: as `Network.fit` does.
+    """
+    chosen = pick_loss(architecture, loss)
+    rows = encode_rows(architecture, dtype, chosen, X, y, sample_weight).check("training")
+    held_out: Rows | None = None
+    if isinstance(validation, tuple | list):
+        if len(validation) not in (2, 3):
+            raise ConfigError(
+                f"validation must be a share, (X, y) or (X, y, sample_weight), got {len(validation)} things"
+            )
+        held_out = encode_rows(architecture, dtype, chosen, *validation).check("validation")
+    elif validation is not None and not (isinstance(validation, int | float) and validation == 0):
+        learn, aside = split(len(rows), validation, seed, chosen.classes(rows.y))
+        held_out = rows.part(aside).check("validation")
+        rows = rows.part(learn).check("training")
+    if class_weight is not None:
+        count = max(architecture.outputs[-1], 2)
+        weight = class_weights(chosen.classes(rows.y), count, class_weight)
+        weight = weight if rows.weight is None else weight * rows.weight
+        rows = Rows(rows.x, rows.y, weight.astype(dtype)).check("training")
+    if metrics is None:
+        usual = "r2" if chosen.answers == "number" else "accuracy"
+        metrics = [usual] if held_out is not None else []
+    metrics = [metrics] if isinstance(metrics, str) else metrics
+    if not isinstance(metrics, tuple | list):
+        raise ConfigError(f"metrics must be a list of names, got {shortened(metrics)}")
+    measured = {metric.name: metric for metric in (find_metric(name, chosen.answers) for name in metrics)}
+    found = Optimizer.find(optimizer)
+    size = min(check_integer("batch_size", batch_size, at_least=1), len(rows))
+    return Plan(
+        rows=rows,
+        validation=held_out,
+        loss=chosen,
+        optimizer=found,
+        regularization=check_regularization(regularization),
+        epochs=check_integer("epochs", epochs, at_least=0),
+        batch_size=len(rows) if isinstance(found, LBFGS) else size,
+        shuffle=check_flag("shuffle", shuffle),
+        metrics=list(measured.values()),
+        callbacks=[
+            *check_callbacks(callbacks),
+            *([ProgressBar()] if check_flag("progress", progress) else []),
+        ],
+    )
+
+
+def pick_loss(architecture: Architecture, loss: Loss | str | None) -> Loss:
+    """Return the loss meant, the one that suits the last activation if none is.
+
+    Raises:
+        ConfigError: if the outputs are not what the loss can judge.
+    """
+    activation, last = architecture.output_activation, architecture.layers[-1]
+    chosen = loss_for(activation) if loss is None else Loss.find(loss)
+    if activation is not None:
+        chosen.check_activation(activation)
+    elif last.is_built_in and last.parameters(architecture.shapes[-2]):
+        chosen.check_activation(IDENTITY)  # a normalization gives any number
+    return chosen
+
+
+def encode_rows(
+    architecture: Architecture, dtype: np.dtype[Any], loss: Loss, X: Any, y: Any, sample_weight: Any = None
+) -> Rows:
+    """Return inputs, targets and weights as the engine takes them.
+
+    Raises:
+        DataError, ShapeError: for rows or targets that break a rule; the first such row is named.
+    """
+    x = as_inputs(X, architecture.inputs, dtype)
+    encoded = loss.encode(y, architecture.outputs)
+    if len(encoded) != len(x):
+        raise ShapeError(f"X and y must have as many rows, got {len(x)} and {len(encoded)}")
+    with np.errstate(over="ignore"):
+        targets: Array = np.ascontiguousarray(encoded, dtype=dtype)
+    if not np.isfinite(targets).all():
+        row = np.argwhere(~np.isfinite(targets))[0][0]
+        raise DataError(
+            f"targets must fit {dtype.name}, got {encoded[row]} in row {row}", "use dtype='float64'"
+        )
+    return Rows(x, targets, as_weight(sample_weight, len(x), dtype))
+
+
+def check_regularization(regularization: Any) -> Regularization:
+    """Return the regularization, none at all for None.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if regularization is None:
+        return Regularization()
+    if not isinstance(regularization, Regularization):
+        raise ConfigError(
+            f"regularization must be a gg.Regularization, got {shortened(regularization)}",
+            "such as gg.Regularization(l2=0.001)",
+        )
+    return regularization
