@@ -119,6 +119,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
+@pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
 @settings(max_examples=400, deadline=2000)
 @given(st.data())
 def test_a_forged_description_is_refused_or_harmless(folder: Path, data: st.DataObject) -> None:
