@@ -375,6 +375,38 @@ def test_a_part_of_your_own_needs_its_functions_and_nothing_else() -> None:
     assert history.loss[-1] < history.loss[0]
 
 
+def test_a_part_of_your_own_that_breaks_the_rules_is_named() -> None:
+    class Column(gg.Loss):
+        def values_and_gradients(self, a, y):
+            return (a - y) ** 2, 2 * (a - y)
+
+    class Wider(gg.Layer):
+        def forward(self, weights, x, context):
+            return np.concatenate([x, x], axis=1), None
+
+    class Forgets(gg.Layer):
+        def parameters(self, shape):
+            return {"factor": shape}
+
+        def forward(self, weights, x, context):
+            return x * weights.factor, x
+
+        def backward(self, weights, cache, grad_a, context):
+            return grad_a, {}
+
+    line = gg.Network([gg.Dense(1)], inputs=4)
+    with pytest.raises(
+        gg.ShapeError, match=r"Column must return one value for each row, \(32,\).*got \(32, 1\)"
+    ):
+        line.fit(X, X[:, 0], loss=Column())
+    with pytest.raises(gg.ShapeError, match=r"Wider_1 must give rows of the shape .*\(4,\), got \(8,\)"):
+        gg.Network([Wider(), gg.Dense(1)], inputs=4).predict(X)
+    with pytest.raises(gg.ConfigError, match="backward of Forgets_1 must give the gradient of 'factor'"):
+        gg.Network([Forgets(), gg.Dense(1)], inputs=4).fit(X, X[:, 0])
+    with pytest.raises(NotImplementedError, match="Layer needs a method forward"):
+        gg.Network([gg.Layer(), gg.Dense(1)], inputs=4).predict(X)
+
+
 def test_validation_does_not_weigh_by_class() -> None:
     rare = (X[:, 0] > 1).astype(int)
     nets = [gg.Network([gg.Dense(2, "softmax")], inputs=4, dtype="float64") for _ in range(2)]

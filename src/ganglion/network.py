@@ -20,7 +20,7 @@ from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import Run, pick
-from ganglion.errors import ConfigError, DataError, ShapeError, check_integer
+from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, shortened
 from ganglion.files.model_file import Model, read_model, write_model
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
@@ -58,11 +58,12 @@ class Network:
         dtype: str = "float32",
         engine: str = "auto",
     ) -> None:
-        if str(dtype) not in DTYPES:
-            raise ConfigError(f"dtype must be 'float32' or 'float64', got {dtype!r}")
+        dtype = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
+        if dtype not in DTYPES:
+            raise ConfigError(f"dtype must be 'float32' or 'float64', got {shortened(dtype)}")
         seed = check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
         architecture = Architecture(layers, inputs)
-        start = architecture.initial(seed, DTYPES[str(dtype)])
+        start = architecture.initial(seed, DTYPES[dtype])
         self._set_up(architecture, *start, seed, engine)
 
     def _set_up(
@@ -228,10 +229,12 @@ class Network:
         training = Training(
             self._architecture, self._engine, self._parameters, self._state, self._progress, plan, self._seed
         )
-        history = training.run()
-        self._history.extend(history)
-        self._facts = plan_facts(plan)
-        return history
+        try:
+            return training.run()
+        finally:
+            self._history.extend(training.history)
+            if training.history.epochs:
+                self._facts = plan_facts(plan)
 
     def loss_and_gradient(
         self,

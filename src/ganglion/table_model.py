@@ -17,6 +17,7 @@ from ganglion.errors import (
     FileError,
     GanglionError,
     GanglionNotice,
+    check_flag,
     check_integer,
     check_number,
     notice,
@@ -25,7 +26,7 @@ from ganglion.errors import (
 from ganglion.files.model_file import Model, read_model, write_model
 from ganglion.network import Network
 from ganglion.tables.defaults import Settings, layers_for, optimizer_for
-from ganglion.tables.encode import Encoder, listed, require_column
+from ganglion.tables.encode import DROPPED, Encoder, listed, require_column
 from ganglion.tables.read import read_table
 from ganglion.tables.report import Report, advice, judge
 from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
@@ -45,6 +46,7 @@ class TableModel:
         history: of the run that was validated: the curves to look at.
         report: on the rows set aside for the test, None if there were none.
         rows: how many there were for "train", "validation" and "test".
+        balanced: whether every class weighed the same.
     """
 
     def __init__(
@@ -55,9 +57,11 @@ class TableModel:
         history: History,
         report: Report | None = None,
         rows: dict[str, int] | None = None,
+        balanced: bool = False,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
+        self.balanced = balanced
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
 
     @classmethod
@@ -148,10 +152,9 @@ class TableModel:
         rate = usual if dropout is None else check_number("dropout", dropout, at_least=0, below=1)
         if class_weight is not None and isinstance(goal, NumberTarget):
             raise ConfigError(f"class weights need classes, and {target!r} is a number")
-        _say_what_is_worth_knowing(frame.drop(target, *drop), bool(test or validation))
 
         def untrained(learn: pl.DataFrame) -> TableModel:
-            encoder = Encoder.fit(learn.drop(target, *drop), categories, scaling)
+            encoder = Encoder.fit(learn.drop(target, *drop), categories, scaling).without(drop)
             own_goal = goal.refit(learn.get_column(target))
             layers = layers_for(hidden, activation, rate, own_goal)
             network = Network(layers, len(encoder.features), seed, engine=engine)
@@ -171,14 +174,17 @@ class TableModel:
 
         model = untrained(own)
         for reason, names in model.encoder.reasons().items():
-            notice(f"left out because {reason}: {listed(names)}")
+            if reason != DROPPED:
+                notice(f"left out because {reason}: {listed(names)}")
+        used = [column.column for column in model.encoder.columns]
+        _say_what_is_worth_knowing(frame.select(used), bool(test or validation))
         announce(model)
         history = run(model, own, validating)
         if validating is not None and history.ended == "completed" and history.best_epoch is None:
             final = untrained(rest)
             if run(final, rest, None).ended == "completed":  # else it was interrupted: keep the first
                 model = final
-        model.history = history
+        model.history, model.balanced = history, class_weight is not None
         model.rows = {
             "train": own.height,
             "validation": 0 if validating is None else validating.height,
@@ -192,7 +198,7 @@ class TableModel:
     @property
     def advice(self) -> str:
         """One sentence on what to do next."""
-        return advice(self.history, self.report)
+        return advice(self.history, self.report, self.balanced)
 
     def predict(self, table: Any) -> pl.DataFrame:
         """Return one row of answers for each row of a table, in order.
@@ -247,6 +253,7 @@ class TableModel:
             "validated": self.history.to_facts(),
             "test": None if self.report is None else self.report.to_dict(),
             "rows": self.rows,
+            "balanced": self.balanced,
         }
         write_model(path, model)
 
@@ -346,9 +353,9 @@ def _set_aside(
 
 def _read_table_part(
     table: dict[str, Any], network: Network
-) -> tuple[Encoder, ClassTarget | NumberTarget, History, Report | None, dict[str, int]]:
-    if set(table) != {"encoder", "target", "validated", "test", "rows"}:
-        raise ConfigError("its table part must have encoder, target, validated, test and rows")
+) -> tuple[Encoder, ClassTarget | NumberTarget, History, Report | None, dict[str, int], bool]:
+    if set(table) != {"encoder", "target", "validated", "test", "rows", "balanced"}:
+        raise ConfigError("its table part must have encoder, target, validated, test, rows and balanced")
     rows = table["rows"]
     if not isinstance(rows, dict) or set(rows) != {"train", "validation", "test"}:
         raise ConfigError("its rows must be those of training, validation and test")
@@ -363,4 +370,11 @@ def _read_table_part(
     if not isinstance(target, ClassTarget | NumberTarget):
         raise ConfigError("its target must be classes or a number")
     report = None if table["test"] is None else Report.from_dict(table["test"])
-    return encoder, target, History.from_facts(table["validated"]), report, rows
+    return (
+        encoder,
+        target,
+        History.from_facts(table["validated"]),
+        report,
+        rows,
+        check_flag("balanced", table["balanced"]),
+    )

@@ -233,6 +233,19 @@ def test_tables_at_prediction(here: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (code, "is damaged" in error) == (1, True)
 
 
+def test_what_is_read_is_never_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "train", "flowers.csv", "--target", "species", *QUICK)
+    before = Path("flowers.csv").read_bytes(), Path("flowers.safetensors").read_bytes()
+    for words in (
+        ("predict", "flowers.safetensors", "flowers.csv", "--out", "flowers.csv"),
+        ("train", "flowers.csv", "--target", "species", "--out", "flowers.csv", *QUICK),
+    ):
+        code, _, error = run(capsys, *words)
+        assert code == 2
+        assert "must" in error
+    assert (Path("flowers.csv").read_bytes(), Path("flowers.safetensors").read_bytes()) == before
+
+
 def test_notes_are_shown_and_answers_stay_clean(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "train", "flowers.csv", "--target", "species", *QUICK)
     table = pl.read_csv("flowers.csv").with_columns(extra=pl.lit(1))

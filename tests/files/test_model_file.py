@@ -57,7 +57,7 @@ def refused(folder: Path, data: bytes, message: str = ".") -> None:
             load(path)
 
 
-@settings(max_examples=400, deadline=2000)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_any_mutation_loads_the_same_or_is_refused(folder: Path, data: st.DataObject) -> None:
     whole = good_bytes(str(folder))
@@ -97,7 +97,7 @@ def test_every_single_bit_of_the_length_and_every_cut_of_the_header_is_noticed(f
     refused(folder, whole[:-1])
 
 
-@settings(max_examples=200, deadline=2000)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_noise_is_refused(folder: Path, noise: bytes) -> None:
     refused(folder, noise)
@@ -120,7 +120,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
-@settings(max_examples=400, deadline=2000)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_a_forged_description_is_refused_or_harmless(folder: Path, data: st.DataObject) -> None:
     """With a right checksum and any value in any place, a file loads and works, or raises FileError."""

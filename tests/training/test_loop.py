@@ -169,6 +169,9 @@ def test_an_error_in_a_callback_is_raised_and_loses_nothing() -> None:
     with pytest.raises(RuntimeError, match="mine"):
         net.fit(X, Y, epochs=5, callbacks=[Fail()])
     assert np.isfinite(net.parameters).all()
+    assert net.history.epochs == 1
+    assert net.history.stopped_because == "RuntimeError was raised: mine"
+    assert net.facts["rows"] == 200
 
 
 def test_history_measures_what_it_says() -> None:

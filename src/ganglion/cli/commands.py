@@ -187,6 +187,8 @@ def predict(
     """
     if out is not None:
         _writer(out)
+        if any(path.exists() and out.exists() and path.samefile(out) for path in (model, table)):
+            raise ConfigError(f"--out must not be a file that is read, got {out}", "give another name")
         check_writable(out)
     with _notes() as said:
         found = TableModel.load(model)
@@ -246,6 +248,7 @@ def show(model: Path, /, *, json: Flag = False) -> None:
             _say_json(network.architecture.configuration() | {"training": network.facts})
         else:
             network.summary()
+            _say_how_it_was_trained(network)
         return
     if json:
         _say_json(pages.facts(found))
@@ -253,15 +256,7 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     _say(f"{model.name}: {found.target.task} of {found.target.column!r}")
     _say(pages.columns_page(found))
     _say(f"\n{found.network.describe()}\n")
-    facts = found.network.facts
-    if facts:
-        optimizer = facts["optimizer"]["name"] if facts["optimizer"] else "an optimizer of your own"
-        loss = facts["loss"]["name"] if facts["loss"] else "a loss of your own"
-        versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-        _say(
-            f"trained on {facts['rows']:,} rows with {optimizer}, {loss}, batches of "
-            f"{facts['batch_size']}, seed {found.network.seed} ({versions})"
-        )
+    _say_how_it_was_trained(found.network)
     _say(pages.rows_page(found) + "\n")
     _say(pages.run_page(found))
     if found.report is not None:
@@ -300,6 +295,8 @@ def _train(
     """Train, print and save: what `demo` and `train` have in common."""
     replaced = out is not None and out.is_file()
     if out is not None:
+        if out.suffix != ".safetensors" and not out.is_dir():
+            raise ConfigError(f"a model file must end in .safetensors, got {out.name}", "rename it in --out")
         check_writable(out)
 
     def announce(model: TableModel) -> None:
@@ -334,6 +331,18 @@ def _train(
     if out is not None:
         instead = ", in place of the one that was there" if replaced else ""
         _say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB{instead})")
+
+
+def _say_how_it_was_trained(network: Network) -> None:
+    facts = network.facts
+    if facts:
+        optimizer = facts["optimizer"]["name"] if facts["optimizer"] else "an optimizer of your own"
+        loss = facts["loss"]["name"] if facts["loss"] else "a loss of your own"
+        versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+        _say(
+            f"trained on {facts['rows']:,} rows with {optimizer}, {loss}, batches of "
+            f"{facts['batch_size']}, seed {network.seed} ({versions})"
+        )
 
 
 def _split(names: list[str]) -> list[str]:

@@ -54,11 +54,11 @@ class Activation(Part):
 
     def forward(self, z: Array) -> Array:
         """Return `a = f(z)`, of the shape and dtype of `z`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method forward")
 
     def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
         """Return the gradient with respect to `z`, given that with respect to `a`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method backward")
 
 
 class Identity(Activation):

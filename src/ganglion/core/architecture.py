@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganglion.core.activations import Activation
-from ganglion.core.initializers import Zeros
+from ganglion.core.initializers import Initializer, Zeros
 from ganglion.core.layers import Context, Layer
 from ganglion.core.layers.base import Cache, Weights
 from ganglion.core.losses import Loss, batch_mean
 from ganglion.core.part import MOST_AXES, Array, Shape
 from ganglion.core.random import Purpose, generator
-from ganglion.errors import ConfigError, check_integer, shortened
+from ganglion.errors import ConfigError, ShapeError, check_integer, shortened
 
 LARGEST = 2**31
 
@@ -48,6 +48,17 @@ def _check_shape(shape: Shape) -> None:
             f"what goes through a network must have at most {MOST_AXES} axes and less than 2**31 numbers "
             f"for each row, got {shortened(shape)}"
         )
+
+
+def _checked(loss: Loss, both: tuple[Array, Array], outputs: Array) -> tuple[Array, Array]:
+    """Return a loss's values and gradients, after checking that there is one for each row and output."""
+    values, gradients = both
+    if np.shape(values) != outputs.shape[:1] or np.shape(gradients) != outputs.shape:
+        raise ShapeError(
+            f"{loss.name} must return one value for each row, {outputs.shape[:1]}, and gradients of shape "
+            f"{outputs.shape}, got {np.shape(values)} and {np.shape(gradients)}"
+        )
+    return both
 
 
 class Architecture:
@@ -150,7 +161,7 @@ class Architecture:
             short = entry.name.rpartition("/")[2]
             initializer = self.layers[entry.layer].initializers().get(short, Zeros())
             chance = generator(seed, Purpose.INITIAL_WEIGHTS, position)
-            entry.of(vector)[...] = initializer.sample(chance, entry.shape)
+            entry.of(vector)[...] = Initializer.find(initializer).sample(chance, entry.shape)
         return vector
 
     def views(self, parameters: Array, state: Array) -> list[Weights]:
@@ -169,6 +180,11 @@ class Architecture:
         for place, layer in enumerate(self.layers):
             x, cache = layer.forward(weights[place], x, context._replace(layer=place))
             caches.append(cache)
+            if x.shape[1:] != self.shapes[place + 1]:
+                raise ShapeError(
+                    f"{self.names[place]} must give rows of the shape that its output_shape tells, "
+                    f"{self.shapes[place + 1]}, got {x.shape[1:]}"
+                )
         return x, caches
 
     def backward(
@@ -182,7 +198,12 @@ class Architecture:
                 weights[place], caches[place], grad_a, context._replace(layer=place)
             )
         for entry in self.parameters:
-            entry.of(gradient)[...] = by_layer[entry.layer][entry.name.rpartition("/")[2]]
+            short = entry.name.rpartition("/")[2]
+            if short not in by_layer[entry.layer]:
+                raise ConfigError(
+                    f"backward of {self.names[entry.layer]} must give the gradient of {short!r}"
+                )
+            entry.of(gradient)[...] = by_layer[entry.layer][short]
         return grad_a, gradient
 
     def loss_and_gradient(
@@ -200,10 +221,10 @@ class Architecture:
         """
         if loss.is_partner_of(self.output_activation):
             z, caches = self.before_output.forward(weights, x, context)
-            value, grad = batch_mean(loss.values_and_gradients_from_z(z, y), weight)
+            value, grad = batch_mean(_checked(loss, loss.values_and_gradients_from_z(z, y), z), weight)
             return value, self.before_output.backward(weights, caches, grad, context)[1], caches
         a, caches = self.forward(weights, x, context)
-        value, grad = batch_mean(loss.values_and_gradients(a, y), weight)
+        value, grad = batch_mean(_checked(loss, loss.values_and_gradients(a, y), a), weight)
         return value, self.backward(weights, caches, grad, context)[1], caches
 
     def evaluate(self, weights: Sequence[Weights], x: Array, y: Array, loss: Loss) -> tuple[Array, Array]:

@@ -26,7 +26,7 @@ class Initializer(Part):
 
     def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
         """Return float64 values of `shape`; the last axis counts units, the others their inputs."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method sample")
 
 
 def fans(shape: Shape) -> tuple[int, int]:

@@ -47,11 +47,11 @@ class Loss(Part):
 
     def values_and_gradients(self, a: Array, y: Array) -> Both:
         """Return each sample's loss, of shape (n,), and its gradient with respect to `a`, shaped like `a`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method values_and_gradients")
 
     def values_and_gradients_from_z(self, z: Array, y: Array) -> Both:
         """The same from the pre-activation of a partner, with the gradient with respect to `z`."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method values_and_gradients_from_z")
 
     def encode(self, y: Any, shape: Shape) -> Array:
         """Return the targets as floats of shape (n, *shape), after checking their domain.

@@ -51,11 +51,11 @@ class Column(Part):
         Raises:
             DataError: for a value that is not of this kind; its row is named.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method encode")
 
     def describe(self) -> str:
         """Return in a few words what becomes of it."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method describe")
 
 
 def to_numbers(values: pl.Series) -> pl.Series:

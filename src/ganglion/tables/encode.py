@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,8 @@ from ganglion.tables.columns import (
 FEW = 20
 CONSTANT = "it is the same in every row"
 EMPTY = "it is empty"
+DROPPED = "it was dropped"
+RARE = "none of its values comes often enough to learn from"
 IDENTIFIER_NAME = re.compile(
     r"(?i:(^|[_\W])(id|uuid|guid|key|index|row|rownum|nr|no)$|^unnamed|^$)|[a-z]I[dD]$"
 )
@@ -79,7 +82,7 @@ class Encoder:
 
         def fit_column(values: pl.Series) -> Column | str:
             if values.name in categories:
-                return CategoryColumn.fit(values) if values.n_unique() > 1 else CONSTANT
+                return _fit_category(values) if values.n_unique() > 1 else CONSTANT
             return _fit_column(values, scaling == "robust")
 
         with ThreadPoolExecutor() as pool:
@@ -88,13 +91,17 @@ class Encoder:
         left_out = {name: reason for name, reason in found.items() if isinstance(reason, str)}
         if not columns:
             why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-            raise DataError(f"no column is left to learn from ({why or 'the table has no other column'})")
+            raise DataError(f"no column is left to learn from ({why or 'there is none beside the target'})")
         encoder = cls(tuple(columns), left_out)
         if len(encoder.features) > MAXIMUM_FEATURES:
             raise DataError(
                 f"the columns become {len(encoder.features)} numbers, more than {MAXIMUM_FEATURES}"
             )
         return encoder
+
+    def without(self, dropped: Collection[str]) -> Self:
+        """Return an encoder that knows that some columns were dropped on purpose."""
+        return dataclasses.replace(self, left_out={**self.left_out, **dict.fromkeys(dropped, DROPPED)})
 
     @property
     def features(self) -> list[str]:
@@ -254,4 +261,9 @@ def _fit_words(text: pl.Series, missing: bool, robust: bool) -> Column | str:
             f"network needs numbers or categories",
             f"leave it out ({_leave_out(text.name)}), or turn it into categories or numbers first",
         )
-    return CategoryColumn.fit(text)
+    return _fit_category(text)
+
+
+def _fit_category(values: pl.Series) -> Column | str:
+    column = CategoryColumn.fit(values)
+    return column if column.categories or column.missing else RARE

@@ -89,6 +89,8 @@ def _from_pandas(frame: Any) -> pl.DataFrame:
 
 
 def _read_file(path: Path) -> pl.DataFrame:
+    if path.is_dir():
+        raise FileError(f"{path} is a folder, a table must be a file", "name the file in it")
     endings = [ending.lower() for ending in path.suffixes]
     if endings[-1:] == [".gz"]:
         endings.pop()

@@ -27,6 +27,7 @@ QUANTILES = {"median": 0.5, "9 of 10 at most": 0.9, "largest": 1.0}
 LABELS = {"r2": "R2", "rmse": "RMSE", "mae": "MAE", "f1": "F1", "auc": "AUC"}
 MOST_CLASSES_SHOWN = 20
 FEW_ROWS = 20
+FEW_EPOCHS = 20
 
 
 @dataclass(frozen=True)
@@ -170,11 +171,11 @@ def judge(target: ClassTarget | NumberTarget, outputs: Array, truth: Array) -> R
     return Report(target.task, rows, metrics, baseline, classes, table, quantiles)
 
 
-def advice(history: History, report: Report | None) -> str:
-    """Return one sentence on what to do next, from the run and its report."""
+def advice(history: History, report: Report | None, balanced: bool = False) -> str:
+    """Return one sentence on what to do next, from the run, its report, and whether classes were balanced."""
     if history.ended == "failed":
         return "Training broke off; try a tenth of the learning rate (--learning-rate)."
-    if report is not None and (sentence := _about_the_report(report)):
+    if report is not None and (sentence := _about_the_report(report, history.epochs, balanced)):
         return sentence
     curve = history.validation_loss
     if len(curve) >= 10 and len(curve) == history.epochs:
@@ -203,27 +204,31 @@ def _main_metric(report: Report) -> str:
     return "balanced_accuracy" if report.baseline["accuracy"] > 0.8 else "accuracy"
 
 
-def _about_the_report(report: Report) -> str:
+def _about_the_report(report: Report, epochs: int, balanced: bool) -> str:
     """Return what is wrong by the report, "" if nothing is."""
     main = _main_metric(report)
-    words = LABELS.get(main, main.replace("_", " "))
-    got, trivial = report.metrics[main], report.baseline[main]
     if report.rows < FEW_ROWS:
         return f"The test has only {report.rows} rows, too few to judge the model by: evaluate it on more."
-    if not got > trivial:
-        start = (
-            f"The model is no better than the trivial answer ({words} {figure(got)} against "
-            f"{figure(trivial)})"
-        )
-        if report.task == "classification" and report.metrics["log_loss"] > 2 * report.baseline["log_loss"]:
-            return f"{start} and far too sure of itself: try a tenth of the learning rate, or fewer units."
-        return f"{start}: the columns may say nothing about the target."
-    if report.task == "classification":
+    if report.task == "classification" and not balanced:
+        if report.metrics["log_loss"] > 1.1 * report.baseline["log_loss"]:
+            words = (
+                f"Its probabilities are worse than the trivial ones (log loss "
+                f"{figure(report.metrics['log_loss'])} against {figure(report.baseline['log_loss'])}): "
+            )
+            if epochs < FEW_EPOCHS:
+                return words + "train for more epochs (--epochs)."
+            return words + "try a tenth of the learning rate, more dropout, or fewer units."
         missed = report.metrics["accuracy"] - report.metrics["balanced_accuracy"]
-        if missed > 0.1:
+        if missed > 0.1 and report.metrics["auc"] > 0.6:
             return (
                 f"Rare classes are found less often (balanced accuracy "
                 f"{figure(report.metrics['balanced_accuracy'])} against accuracy "
                 f"{figure(report.metrics['accuracy'])}): try --balanced (class_weight='balanced')."
             )
+    got, trivial = report.metrics[main], report.baseline[main]
+    if not got > trivial:
+        return (
+            f"The model is no better than the trivial answer ({LABELS.get(main, main.replace('_', ' '))} "
+            f"{figure(got)} against {figure(trivial)}): the columns may say nothing about the target."
+        )
     return ""

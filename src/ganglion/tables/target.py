@@ -38,7 +38,7 @@ class Target(Part):
 
     def encode(self, values: pl.Series) -> Array:
         """Return what the network learns: class numbers, or scaled numbers of shape (n,)."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method encode")
 
 
 @dataclass(frozen=True)

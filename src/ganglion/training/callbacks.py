@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 class Callback:
     """Does nothing at every moment. Subclass it and override the moments you care for.
 
+    Each gets the run: `training.history`, `training.epochs` asked for, `training.fraction` of the current
+    epoch, `training.elapsed` seconds, the live `training.parameters`, and `training.stop(reason)`, which
+    ends the run cleanly. An exception ends it too; what was learned until then is kept.
+
     >>> class Print(Callback):
     ...     def on_epoch_end(self, training):
     ...         print(training.history.loss[-1])

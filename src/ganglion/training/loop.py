@@ -119,10 +119,13 @@ class Training:
                     self._descend(self.plan.optimizer)
                 else:
                     raise ConfigError(f"cannot train with {self.plan.optimizer!r}")
+        except BaseException as error:
+            self.stop(f"{type(error).__name__} was raised: {error}", "failed")
+            raise
         finally:
             self._tell(Callback.on_train_end.__name__)
-        self.history.stopped_because = self._reason or f"all {self.epochs} epochs were done"
-        self.history.ended = self._ended
+            self.history.stopped_because = self._reason or f"all {self.epochs} epochs were done"
+            self.history.ended = self._ended
         return self.history
 
     def _tell(self, moment: str) -> None:

@@ -72,7 +72,7 @@ class StepOptimizer(Optimizer):
         self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
     ) -> Array:
         """Return, as a new vector, what update number `update` (from 1) subtracts; write the slots."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method change")
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Schedule(Part):
 
     def rate(self, epoch: float, memory: Memory) -> float:
         """Return the learning rate at a time."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method rate")
 
 
 class ConstantRate(Schedule):

@@ -41,7 +41,22 @@ class Context(NamedTuple):
 class Layer(Part):
     """A layer. Subclass it with `forward` and `backward` to make your own.
 
-    `x` is `(n, *shape)`, the batch first. No method may write into an array that it is given.
+    `x` is `(n, *shape)`, the batch first. A layer that learns also names its arrays in `parameters`, finds
+    them as `weights.<name>`, and gives a gradient for each in `backward`; one that changes the shape has
+    `output_shape`. `context` tells `training`, `seed`, `layer` and `step`. No method may write into an
+    array that it is given. Settings are fields of a frozen dataclass.
+
+    >>> class Scale(gg.Layer):
+    ...     def parameters(self, shape):
+    ...         return {"factor": shape}
+    ...     def initializers(self):
+    ...         return {"factor": gg.Ones()}
+    ...     def forward(self, weights, x, context):
+    ...         return x * weights.factor, x
+    ...     def backward(self, weights, cache, grad_a, context):
+    ...         return grad_a * weights.factor, {"factor": (grad_a * cache).sum(axis=0)}
+    >>> gg.Network([Scale(), gg.Dense(1)], inputs=3).predict([[1, 2, 3]]).shape
+    (1, 1)
     """
 
     kind: ClassVar[str] = "layer"
@@ -83,10 +98,10 @@ class Layer(Part):
 
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
         """Return the activations, and what backward needs."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method forward")
 
     def backward(
         self, weights: Weights, cache: Cache, grad_a: Array, context: Context
     ) -> tuple[Array, Mapping[str, Array]]:
         """Return the gradient with respect to `x`, and that with respect to each parameter."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} needs a method backward")
