@@ -189,14 +189,20 @@ class Architecture:
 
     def backward(
         self, weights: Sequence[Weights], caches: Sequence[Cache], grad_a: Array, context: Context
-    ) -> tuple[Array, Array]:
-        """Return the gradient with respect to the input, and that to all parameters as one vector."""
+    ) -> tuple[Array | None, Array]:
+        """Return the gradient with respect to the input, and that to all parameters as one vector.
+
+        Where `context.wants_grad_x` is False, it goes no further back than the first layer that learns.
+        """
         gradient = np.empty(self.size, dtype=grad_a.dtype)
         by_layer: list[Mapping[str, Array]] = [{}] * len(self.layers)
-        for place in reversed(range(len(self.layers))):
-            grad_a, by_layer[place] = self.layers[place].backward(
-                weights[place], caches[place], grad_a, context._replace(layer=place)
-            )
+        first = 0
+        if not context.wants_grad_x and self.parameters:
+            first = self.parameters[0].layer
+        grad: Array | None = grad_a
+        for place in reversed(range(first, len(self.layers))):
+            here = context._replace(layer=place, wants_grad_x=context.wants_grad_x or place > first)
+            grad, by_layer[place] = self.layers[place].backward(weights[place], caches[place], grad, here)  # type: ignore[arg-type]
         for entry in self.parameters:
             short = entry.name.rpartition("/")[2]
             if short not in by_layer[entry.layer]:
@@ -204,7 +210,7 @@ class Architecture:
                     f"backward of {self.names[entry.layer]} must give the gradient of {short!r}"
                 )
             entry.of(gradient)[...] = by_layer[entry.layer][short]
-        return grad_a, gradient
+        return grad, gradient
 
     def loss_and_gradient(
         self,
@@ -222,10 +228,12 @@ class Architecture:
         if loss.is_partner_of(self.output_activation):
             z, caches = self.before_output.forward(weights, x, context)
             value, grad = batch_mean(_checked(loss, loss.values_and_gradients_from_z(z, y), z), weight)
-            return value, self.before_output.backward(weights, caches, grad, context)[1], caches
+            back = context._replace(wants_grad_x=False)
+            return value, self.before_output.backward(weights, caches, grad, back)[1], caches
         a, caches = self.forward(weights, x, context)
         value, grad = batch_mean(_checked(loss, loss.values_and_gradients(a, y), a), weight)
-        return value, self.backward(weights, caches, grad, context)[1], caches
+        back = context._replace(wants_grad_x=False)
+        return value, self.backward(weights, caches, grad, back)[1], caches
 
     def evaluate(self, weights: Sequence[Weights], x: Array, y: Array, loss: Loss) -> tuple[Array, Array]:
         """Return the loss of each sample, of shape (n,), and the activations, as when predicting."""

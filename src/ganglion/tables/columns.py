@@ -137,8 +137,9 @@ class NumberColumn(Column):
     def encode(self, values: pl.Series) -> Encoded:
         numbers = to_numbers(values)
         notes = _missing(numbers, f"the median, {self.fill:g}")
-        filled = numbers.fill_null(self.fill).to_numpy()
-        return ((filled - self.center) / self.scale)[:, None], notes
+        scaled = numbers.fill_null(self.fill).to_numpy() - self.center
+        scaled /= self.scale
+        return scaled[:, None], notes
 
     def describe(self) -> str:
         return f"number, {self.center:.4g} ± {self.scale:.4g}"

@@ -17,7 +17,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
-from polars import selectors
 
 from ganglion.errors import DataError, FileError, GanglionError, one_of, shortened
 
@@ -48,7 +47,12 @@ def read_table(source: Any) -> pl.DataFrame:
         raise DataError(f"the {type(source).__name__} cannot be read as a table: {reason}") from error
     for column in table.get_columns():
         _refuse_strange_years(column)
-    return table.with_columns(selectors.float().fill_nan(None))  # missing is null, and only null
+    # Missing is null, and only null.
+    return table.with_columns(
+        column.fill_nan(None)
+        for column in table.get_columns()
+        if column.dtype.is_float() and column.is_nan().any()
+    )
 
 
 def _read(source: Any) -> pl.DataFrame:

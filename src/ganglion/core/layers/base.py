@@ -29,12 +29,15 @@ class Context(NamedTuple):
         seed: the network's seed.
         layer: the layer's place in the network, from 0.
         step: how many updates the network has had.
+        wants_grad_x: False where nobody asks for the gradient with respect to the layer's input; it may
+            then be None.
     """
 
     training: bool = False
     seed: int = 0
     layer: int = 0
     step: int = 0
+    wants_grad_x: bool = True
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,6 @@ class Layer(Part):
 
     def backward(
         self, weights: Weights, cache: Cache, grad_a: Array, context: Context
-    ) -> tuple[Array, Mapping[str, Array]]:
+    ) -> tuple[Array | None, Mapping[str, Array]]:
         """Return the gradient with respect to `x`, and that with respect to each parameter."""
         raise NotImplementedError(f"{type(self).__name__} needs a method backward")

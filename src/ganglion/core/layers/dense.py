@@ -70,7 +70,8 @@ class Dense(Layer):
 
     def backward(
         self, weights: Weights, cache: Cache, grad_a: Array, context: Context
-    ) -> tuple[Array, Mapping[str, Array]]:
+    ) -> tuple[Array | None, Mapping[str, Array]]:
         x, z, a = cache
         grad_z = self.activation.backward(grad_a, z, a)
-        return grad_z @ weights.weight.T, {"weight": x.T @ grad_z, "bias": grad_z.sum(axis=0)}
+        grad_x = grad_z @ weights.weight.T if context.wants_grad_x else None
+        return grad_x, {"weight": x.T @ grad_z, "bias": grad_z.sum(axis=0)}
