@@ -132,6 +132,14 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_was_learned(rows: int) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_an_optimizer_that_cannot_drive_a_run_is_refused() -> None:
+    class Wish(gg.Optimizer):
+        pass
+
+    with pytest.raises(gg.TrainingError, match="a run needs a gg.StepOptimizer"):
+        small().fit(X, Y, optimizer=Wish())
+
+
 def test_training_in_another_thread_works() -> None:
     result: list[gg.History] = []
     thread = threading.Thread(target=lambda: result.append(small().fit(X, Y, epochs=3)))

@@ -9,18 +9,19 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 import ganglion
 from ganglion.cli import pages
+from ganglion.cli.output import table_writer, write_table
 from ganglion.engines import explain
-from ganglion.errors import ConfigError, GanglionNotice, one_of
-from ganglion.files.atomic import check_writable, write_atomically
+from ganglion.errors import ConfigError, GanglionNotice
+from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
 from ganglion.network import Network
 from ganglion.table_model import TableModel
@@ -60,7 +61,7 @@ def demo(
     example, table = example_table(name)
     said = [example.title, f"source: {example.source}"]
     if save_table is not None:
-        _write_table(table, save_table)
+        write_table(table, save_table)
         said.append(f"table written to {save_table}")
     _train(table, example.name, example.target, said, out, json, seed=seed)
 
@@ -186,7 +187,7 @@ def predict(
         Columns of the table to write before the answers, separated by commas, such as an id.
     """
     if out is not None:
-        _writer(out)
+        table_writer(out)
         if any(path.exists() and out.exists() and path.samefile(out) for path in (model, table)):
             raise ConfigError(f"--out must not be a file that is read, got {out}", "give another name")
         check_writable(out)
@@ -204,7 +205,7 @@ def predict(
     if out is None:
         sys.stdout.write(answers.write_csv())
     else:
-        _write_table(answers, out)
+        write_table(answers, out)
         _say(f"{answers.height:,} answers written to {out}")
 
 
@@ -357,25 +358,6 @@ def _units(text: str) -> tuple[int, ...]:
         raise ConfigError(
             f"--hidden must be whole numbers separated by commas, got {text!r}", "such as --hidden 64,32"
         ) from error
-
-
-def _writer(path: Path) -> Callable[[Any, BinaryIO], object]:
-    writers: dict[str, Callable[[Any, BinaryIO], object]] = {
-        ".csv": lambda table, file: table.write_csv(file),
-        ".tsv": lambda table, file: table.write_csv(file, separator="\t"),
-        ".parquet": lambda table, file: table.write_parquet(file),
-        ".jsonl": lambda table, file: table.write_ndjson(file),
-        ".arrow": lambda table, file: table.write_ipc(file),
-    }
-    ending = path.suffix.lower()
-    if ending not in writers:
-        raise ConfigError(f"cannot tell what kind of table {path.name} is to be", one_of(ending, writers))
-    return writers[ending]
-
-
-def _write_table(table: Any, path: Path) -> None:
-    write = _writer(path)
-    write_atomically(path, lambda file: write(table, file))
 
 
 @contextmanager

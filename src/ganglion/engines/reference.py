@@ -13,7 +13,7 @@ from ganglion.core.architecture import Architecture
 from ganglion.core.layers import Context
 from ganglion.core.part import Array
 from ganglion.engines.contract import Run, Steps
-from ganglion.errors import ConfigError
+from ganglion.errors import TrainingError
 
 # Weights that grew too large give infinite activations: that is for whoever looks at the result to judge.
 quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
@@ -58,7 +58,7 @@ class ReferenceEngine:
         penalized = bool(run.regularization.l1 or run.regularization.l2)
         optimizer = run.optimizer
         if optimizer is None:
-            raise ConfigError("training steps need an optimizer")
+            raise TrainingError("training steps need an optimizer, got a run without one")
         for number, rate in enumerate(rates):
             x, y, weight = _gather(run, order[number * batch_size : (number + 1) * batch_size])
             if weight is not None and not weight.any():

@@ -23,7 +23,7 @@ from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture
 from ganglion.core.part import Array
 from ganglion.engines import Engine, Run
-from ganglion.errors import ConfigError
+from ganglion.errors import ConfigError, TrainingError
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.optimizers import LBFGS, Optimizer, StepOptimizer
@@ -118,7 +118,9 @@ class Training:
                 elif isinstance(self.plan.optimizer, StepOptimizer):
                     self._descend(self.plan.optimizer)
                 else:
-                    raise ConfigError(f"cannot train with {self.plan.optimizer!r}")
+                    raise TrainingError(
+                        f"a run needs a gg.StepOptimizer or L-BFGS, got {self.plan.optimizer!r}"
+                    )
         except BaseException as error:
             self.stop(f"{type(error).__name__} was raised: {error}", "failed")
             raise
