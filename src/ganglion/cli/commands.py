@@ -302,18 +302,8 @@ def _train(
 
     def announce(model: TableModel) -> None:
         if not as_json:
-            _say(
-                "\n".join(
-                    [
-                        title,
-                        *said,
-                        "",
-                        pages.columns_page(model, left_out=False),
-                        "",
-                        pages.network_page(model),
-                    ]
-                )
-            )
+            _say("\n".join([title, *said, "", pages.columns_page(model, left_out=False)]))
+            _say("\n" + pages.network_page(model))
 
     with _notes() as notes:
         model = TableModel.train(table, target, announce=announce, progress=not as_json, **settings)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.part import Array, Shape
-from ganglion.errors import DataError, ShapeError
+from ganglion.errors import DataError, ShapeError, shortened
 
 
 def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
@@ -72,10 +72,8 @@ def as_array(what: str, values: Any) -> Array:
                 ((i, v) for i, v in flat if not isinstance(v, int | float) or abs(v) > 1e308), (0, raw)
             )
             row = np.unravel_index(place, raw.shape)[0] if raw.ndim else 0
-            text = repr(value)
-            text = text if len(text) <= 40 else text[:37] + "..."
             raise DataError(
-                f"{what} must hold numbers, got {text} ({type(value).__name__}) in row {row}",
+                f"{what} must hold numbers, got {shortened(value, 40)} ({type(value).__name__}) in row {row}",
                 "for columns of words or mixed kinds use gg.TableModel",
             ) from None
     raise DataError(f"{what} must hold numbers, got {raw.dtype}", "for words and dates use gg.TableModel")
