@@ -1,0 +1,253 @@
+// Activations: a = f(z), and under each the gradient with respect to z from that with respect to a.
+// The formulas are those of core/activations.py. To add one: write it, and add it to `with_activation`.
+#pragma once
+
+#include "description.hpp"
+#include "functions.hpp"
+
+namespace ganglion::GANGLION_ISA {
+
+// What the formulas read: z or a, whichever is cheaper; `setting` is the slope or alpha, where there is one.
+enum class Needs { a, z };
+
+template <class T>
+struct Identity {
+    static constexpr Needs needs = Needs::a;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return z; }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T>, T) { return grad_a; }
+};
+
+template <class T>
+struct Sigmoid {
+    static constexpr Needs needs = Needs::a;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return logistic<T>(z); }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) { return grad_a * (a * (T(1) - a)); }
+};
+
+template <class T>
+struct Tanh {
+    static constexpr Needs needs = Needs::a;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return hyperbolic_tangent<T>(z); }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) { return grad_a * (T(1) - a * a); }
+};
+
+template <class T>
+struct ReLU {
+    static constexpr Needs needs = Needs::a;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return z < T(0) ? Vector<T>{} : z; }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) { return a > T(0) ? grad_a : Vector<T>{}; }
+};
+
+template <class T>
+struct LeakyReLU {
+    static constexpr Needs needs = Needs::a;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T slope) { return z > T(0) ? z : z * slope; }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T slope) {
+        return a > T(0) ? grad_a : grad_a * slope;
+    }
+};
+
+template <class T>
+struct ELU {
+    static constexpr Needs needs = Needs::z;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T alpha) {
+        return z > T(0) ? z : exp_minus_1<T>(minimum<T>(z, Vector<T>{})) * alpha;
+    }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T alpha) {
+        return grad_a * (z > T(0) ? all<T>(T(1)) : exponential<T>(minimum<T>(z, Vector<T>{})) * alpha);
+    }
+};
+
+template <class T>
+struct SELU {
+    static constexpr Needs needs = Needs::z;
+    static constexpr T alpha = T(1.6732632423543772848170429916717), scale = T(1.0507009873554804934193349852946);
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return ELU<T>::forward(z, alpha) * scale; }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
+        return ELU<T>::backward(grad_a, z, alpha) * scale;
+    }
+};
+
+template <class T>
+struct GELU {
+    static constexpr Needs needs = Needs::z;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
+        return maximum<T>(z, all<T>(T(-40))) * normal_cdf<T>(z);
+    }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
+        const Vector<T> near = clamp<T>(z, T(-40), T(40));
+        const Vector<T> density = exponential<T>(near * near * T(-0.5)) * T(0.39894228040143267794);
+        return grad_a * (normal_cdf<T>(z) + near * density);
+    }
+};
+
+template <class T>
+struct GELUTanh {
+    static constexpr Needs needs = Needs::z;
+    static constexpr T twice_root = T(1.59576912160573071176);  // 2 * sqrt(2 / pi)
+    static GANGLION_INLINE Vector<T> share(Vector<T> near) {
+        return logistic<T>((near + near * near * near * T(0.044715)) * twice_root);
+    }
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
+        return maximum<T>(z, all<T>(T(-40))) * share(clamp<T>(z, T(-40), T(40)));
+    }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
+        const Vector<T> near = clamp<T>(z, T(-40), T(40)), s = share(near);
+        const Vector<T> slope = (near * near * T(3 * 0.044715) + T(1)) * twice_root;
+        return grad_a * (s + near * s * (T(1) - s) * slope);
+    }
+};
+
+template <class T>
+struct SiLU {
+    static constexpr Needs needs = Needs::z;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return maximum<T>(z, all<T>(T(-800))) * logistic<T>(z); }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
+        const Vector<T> s = logistic<T>(z);
+        return grad_a * (s + clamp<T>(z, T(-800), T(800)) * s * (T(1) - s));
+    }
+};
+
+template <class T>
+struct Softplus {
+    static constexpr Needs needs = Needs::z;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
+        return maximum<T>(z, Vector<T>{}) + log_1_plus<T>(exponential<T>(-absolute<T>(z)));
+    }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) { return grad_a * logistic<T>(z); }
+};
+
+template <class T>
+struct Mish {
+    static constexpr Needs needs = Needs::z;
+    static GANGLION_INLINE Vector<T> share(Vector<T> z) { return hyperbolic_tangent<T>(Softplus<T>::forward(z, T(0))); }
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return maximum<T>(z, all<T>(T(-800))) * share(z); }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
+        const Vector<T> t = share(z), near = clamp<T>(z, T(-800), T(800));
+        return grad_a * (t + near * (T(1) - t * t) * logistic<T>(z));
+    }
+};
+
+template <class T>
+struct HardSigmoid {
+    static constexpr Needs needs = Needs::z;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return clamp<T>(z, T(-3), T(3)) / T(6) + T(0.5); }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
+        return absolute<T>(z) < T(3) ? grad_a / T(6) : Vector<T>{};
+    }
+};
+
+template <class T>
+struct Exp {
+    static constexpr Needs needs = Needs::a;
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return exponential<T>(z); }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) { return grad_a * a; }
+};
+
+// Calls body(Activation{}) with the element-wise activation of that kind.
+template <class T, class Body>
+GANGLION_INLINE void with_activation(ActivationKind kind, Body body) {
+    switch (kind) {
+        case ActivationKind::sigmoid: return body(Sigmoid<T>{});
+        case ActivationKind::tanh: return body(Tanh<T>{});
+        case ActivationKind::relu: return body(ReLU<T>{});
+        case ActivationKind::leaky_relu: return body(LeakyReLU<T>{});
+        case ActivationKind::elu: return body(ELU<T>{});
+        case ActivationKind::selu: return body(SELU<T>{});
+        case ActivationKind::gelu: return body(GELU<T>{});
+        case ActivationKind::gelu_tanh: return body(GELUTanh<T>{});
+        case ActivationKind::silu: return body(SiLU<T>{});
+        case ActivationKind::mish: return body(Mish<T>{});
+        case ActivationKind::softplus: return body(Softplus<T>{});
+        case ActivationKind::hard_sigmoid: return body(HardSigmoid<T>{});
+        case ActivationKind::exp: return body(Exp<T>{});
+        default: return body(Identity<T>{});
+    }
+}
+
+// A rectangle of z, a or grad: `rows` rows of `columns` numbers, `row` apart.
+struct Area {
+    size_t rows, columns, row;
+};
+
+// Element-wise: a = f(z). The two may be the same array.
+template <class T>
+void activate(Activation f, Area area, const T* z, T* a) {
+    with_activation<T>(f.kind, [&](auto chosen) {
+        for (size_t i = 0; i < area.rows; ++i)
+            sweep<T>(area.columns, [&](size_t j, auto part) {
+                const size_t at = i * area.row + j;
+                store(a + at, chosen.forward(load(z + at, part), T(f.setting)), part);
+            });
+    });
+}
+
+// grad becomes that with respect to z; `seen` is z or a, as the activation needs.
+template <class T>
+void activate_backward(Activation f, Area area, const T* seen, T* grad) {
+    with_activation<T>(f.kind, [&](auto chosen) {
+        for (size_t i = 0; i < area.rows; ++i)
+            sweep<T>(area.columns, [&](size_t j, auto part) {
+                const size_t at = i * area.row + j;
+                store(grad + at, chosen.backward(load(grad + at, part), load(seen + at, part), T(f.setting)), part);
+            });
+    });
+}
+
+inline bool needs_z(Activation f) {
+    bool answer = false;
+    with_activation<float>(f.kind, [&](auto chosen) { answer = chosen.needs == Needs::z; });
+    return answer;
+}
+
+// Softmax and its logarithm, row by row: each z less the largest (0 for the largest itself, even where it is
+// infinite), exponentials, their sum.
+template <class T>
+void softmax(ActivationKind kind, Area area, const T* z, T* a) {
+    for (size_t i = 0; i < area.rows; ++i) {
+        const T* from = z + i * area.row;
+        T* to = a + i * area.row;
+        T most = from[0];
+        for (size_t j = 1; j < area.columns; ++j)
+            if (from[j] > most || from[j] != from[j]) most = from[j];
+        Vector<T> shares{};
+        sweep<T>(area.columns, [&](size_t j, auto part) {
+            const Vector<T> value = load(from + j, part);
+            const Vector<T> below = value == most ? Vector<T>{} : value - most;
+            const Vector<T> share = exponential<T>(below);
+            shares += only<T>(share, part, T(0));
+            store(to + j, kind == ActivationKind::softmax ? share : below, part);
+        });
+        const T total = sum<T>(shares);
+        const T log_total = logarithm<T>(all<T>(total))[0];
+        sweep<T>(area.columns, [&](size_t j, auto part) {
+            const Vector<T> value = load(to + j, part);
+            store(to + j, kind == ActivationKind::softmax ? value / total : value - log_total, part);
+        });
+    }
+}
+
+template <class T>
+void softmax_backward(ActivationKind kind, Area area, const T* a, T* grad) {
+    for (size_t i = 0; i < area.rows; ++i) {
+        const T* out = a + i * area.row;
+        T* g = grad + i * area.row;
+        Vector<T> sums{};
+        sweep<T>(area.columns, [&](size_t j, auto part) {
+            const Vector<T> value = load(g + j, part);
+            sums += kind == ActivationKind::softmax ? value * load(out + j, part) : value;
+        });
+        const T total = sum<T>(sums);
+        sweep<T>(area.columns, [&](size_t j, auto part) {
+            const Vector<T> value = load(g + j, part), of = load(out + j, part);
+            store(g + j, kind == ActivationKind::softmax ? of * (value - total) : value - exponential<T>(of) * total,
+                  part);
+        });
+    }
+}
+
+inline bool is_row_wise(ActivationKind kind) {
+    return kind == ActivationKind::softmax || kind == ActivationKind::log_softmax;
+}
+
+}  // namespace ganglion::GANGLION_ISA

@@ -1,0 +1,90 @@
+// The dense layer: z = x W + b, a = f(z), and under it the gradients. W is (inputs, units), b follows it.
+#pragma once
+
+#include "activations.hpp"
+#include "matrix.hpp"
+
+namespace ganglion::GANGLION_ISA {
+
+constexpr double WORTH_A_THREAD = 2e6;  // operations, about 20 microseconds
+
+// Calls work(piece, worker) for each piece, by several threads if there is a team.
+template <class Work>
+void each(Team* team, size_t pieces, Work work) {
+    if (!team || pieces < 2)
+        for (size_t piece = 0; piece < pieces; ++piece) work(piece, size_t(0));
+    else
+        team->run(
+            pieces, [](void* context, size_t piece, size_t worker) { (*static_cast<Work*>(context))(piece, worker); },
+            &work);
+}
+
+// Who works on a product: a team or null, and room for one panel of each of its threads.
+template <class T>
+struct Workers {
+    Team* team;
+    T* panels;
+
+    static constexpr size_t panel_size = DEPTH_AT_ONCE * tile_columns<T>;
+    T* panel(size_t worker) const { return panels + worker * panel_size; }
+};
+
+// The product in pieces of columns and, where those are few, of rows.
+template <class T, class Finish>
+void shared_product(Workers<T> workers, size_t rows, size_t columns, size_t depth, Left<T> a, Right<T> b, T* c,
+                    size_t row, Start start, const T* bias, Finish finish) {
+    if (!workers.team || 2.0 * rows * columns * depth < WORTH_A_THREAD)
+        return product<T>(rows, 0, columns, depth, a, b, c, row, start, bias, workers.panel(0), finish);
+    constexpr size_t width = tile_columns<T>, enough = 8, least = 16 * TILE_ROWS;
+    const size_t across = (columns + width - 1) / width;
+    const size_t down = across >= enough ? 1 : smaller(larger(1, rows / least), (enough + across - 1) / across);
+    const size_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    each(workers.team, across * down, [&](size_t piece, size_t worker) {
+        const size_t j = piece % across * width, i = piece / across;
+        const size_t first = tiles * i / down * TILE_ROWS, last = smaller(rows, tiles * (i + 1) / down * TILE_ROWS);
+        product<T>(last - first, j, smaller(columns, j + width), depth, {a.at + first * a.row, a.row, a.depth}, b,
+                   c + first * row, row, start, bias, workers.panel(worker),
+                   [&](size_t r, size_t k, size_t m, size_t n) { finish(first + r, k, m, n); });
+    });
+}
+
+// Where `z` is null, the activation is taken in place.
+template <class T>
+void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, const T* weight, const T* x, T* z, T* a) {
+    const size_t units = layer.outputs;
+    T* to = z ? z : a;
+    const auto finish = [&](size_t i, size_t j, size_t count, size_t columns) {
+        if (f.kind != ActivationKind::identity)
+            activate<T>(f, {count, columns, units}, to + i * units + j, a + i * units + j);
+    };
+    shared_product<T>(workers, rows, units, layer.inputs, {x, layer.inputs, 1}, {weight, units, false}, to, units,
+                      Start::bias, weight + layer.inputs * units, finish);
+}
+
+// grad is that with respect to z. grad_weight and, after it, that of the bias are added to where `add`.
+template <class T>
+void dense_backward_parameters(const Layer& layer, Workers<T> workers, size_t rows, const T* x, const T* grad,
+                               T* grad_weight, bool add) {
+    const size_t units = layer.outputs;
+    sum_rows<T>(rows, units, grad, units, grad_weight + layer.inputs * units, add);
+    shared_product<T>(workers, layer.inputs, units, rows, {x, 1, layer.inputs}, {grad, units, false}, grad_weight, units,
+                      add ? Start::present : Start::zero, nullptr, [](size_t, size_t, size_t, size_t) {});
+}
+
+// grad_x = grad W'; `f` is the activation before this layer, whose derivative is taken in the same pass:
+// `seen` is its z or a.
+template <class T>
+void dense_backward_inputs(const Layer& layer, Activation f, Workers<T> workers, size_t rows, const T* weight,
+                           const T* seen, const T* grad, T* grad_x) {
+    const size_t inputs = layer.inputs, units = layer.outputs;
+    const auto finish = [&](size_t i, size_t j, size_t count, size_t columns) {
+        if (f.kind != ActivationKind::identity)
+            activate_backward<T>(f, {count, columns, inputs}, seen + i * inputs + j, grad_x + i * inputs + j);
+    };
+    const Left<T> left = {grad, units, 1};
+    const Right<T> right = {weight, units, true};
+    if (rows <= FEW_ROWS) return scalar_products<T>(rows, inputs, units, left, right, grad_x, inputs, finish);
+    shared_product<T>(workers, rows, inputs, units, left, right, grad_x, inputs, Start::zero, nullptr, finish);
+}
+
+}  // namespace ganglion::GANGLION_ISA

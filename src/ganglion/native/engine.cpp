@@ -1,0 +1,366 @@
+// The engine of one instruction set: predictions, one gradient, many training steps.
+//
+// The rows of a batch are split in one of two ways, by the sizes alone and never by the number of threads, so
+// that the bits do not depend on it. Either groups of rows go through the whole network, each with a gradient
+// of its own; or, where the layers are large or look at the whole batch, all rows go together and the threads
+// share each product.
+#include "network.hpp"
+#include "optimizers.hpp"
+
+namespace ganglion::GANGLION_ISA {
+
+constexpr size_t CACHE = 256 * 1024;    // bytes that a block of rows may take
+constexpr size_t MOST_GROUPS = 16;
+constexpr double WORTH_TWO_GROUPS = 4e6, WORTH_A_GROUP = 8e6;  // operations of a step
+constexpr size_t LEAST_ROWS = 32;       // of a group
+constexpr size_t LARGE_WEIGHT = 32768;  // numbers, from which a product is worth sharing
+constexpr size_t SLICE = 8192;          // numbers of the flat vectors that one thread takes at a time
+constexpr size_t WORTH_SLICES = 16384;
+
+struct Split {
+    size_t groups, rows_at_once;
+    bool together;
+};
+
+template <class T>
+size_t rows_in_cache(const Network& network) {
+    return larger(64, smaller(512, CACHE / row_bytes<T>(network)));
+}
+
+template <class T>
+Split split(const Network& network, size_t rows) {
+    bool whole_batch = false;
+    size_t largest = 0;
+    for (size_t i = 0; i < network.count; ++i) {
+        const Layer& layer = network.layers[i];
+        whole_batch = whole_batch || layer.kind == LayerKind::batch_normalization;
+        if (layer.kind == LayerKind::dense) largest = larger(largest, layer.inputs * layer.outputs);
+    }
+    const double work = 6.0 * static_cast<double>(rows) * static_cast<double>(network.parameters);
+    size_t groups = 1;
+    if (work >= WORTH_TWO_GROUPS)
+        while (groups < MOST_GROUPS && 2 * groups * LEAST_ROWS <= rows && (groups == 1 || 2 * static_cast<double>(groups) * WORTH_A_GROUP <= work))
+            groups *= 2;
+    const bool few = groups == 1 || rows / groups < 256;
+    const bool together = whole_batch || (work >= WORTH_TWO_GROUPS && (groups == 1 || (largest >= LARGE_WEIGHT && few)));
+    if (together) return {1, rows, true};
+    const size_t most = (rows + groups - 1) / groups, blocks = (most + rows_in_cache<T>(network) - 1) / rows_in_cache<T>(network);
+    return {groups, (most + blocks - 1) / blocks, false};
+}
+
+struct Slice {
+    size_t start, stop;
+    bool penalized;
+};
+
+// The memory of training steps over `rows` rows each.
+template <class T>
+struct Memory {
+    Split way;
+    Workers<T> workers;
+    Block<T>* blocks;
+    T* gradients;  // one for each group
+    double *group_losses, *squares;
+    bool* finite;
+    Slice* slices;
+    size_t slice_count, stride;
+};
+
+template <class T>
+Memory<T> lay_out(Arena& arena, const Network& network, const Run& run, size_t rows) {
+    Memory<T> memory = {};
+    memory.way = split<T>(network, rows);
+    const size_t threads = run.team->size();
+    const size_t blocks = memory.way.together ? 1 : smaller(threads, memory.way.groups);
+    memory.workers = {run.team, arena.take<T>(threads * Workers<T>::panel_size)};
+    memory.blocks = arena.take<Block<T>>(blocks);
+    for (size_t i = 0; i < blocks; ++i) {
+        const Block<T> block = make_block<T>(arena, network, memory.way.rows_at_once);
+        if (arena.at) memory.blocks[i] = block;
+    }
+    memory.stride = (network.parameters + 63) / 64 * 64;
+    memory.gradients = arena.take<T>(memory.way.groups * memory.stride);
+    memory.group_losses = arena.take<double>(memory.way.groups);
+    const size_t most = network.segment_count + network.parameters / SLICE + 1;
+    memory.squares = arena.take<double>(most);
+    memory.finite = arena.take<bool>(most);
+    memory.slices = arena.take<Slice>(most);
+    if (!arena.at) return memory;
+    const bool alike = run.regularization.l1 == 0 && run.regularization.l2 == 0 && run.optimizer.weight_decay == 0;
+    const auto cut = [&](size_t start, size_t stop, bool penalized) {
+        const size_t parts = (stop - start + SLICE - 1) / SLICE;
+        for (size_t i = 0; i < parts; ++i) {
+            const size_t length = ((stop - start + parts - 1) / parts + 15) / 16 * 16;
+            const size_t from = start + i * length;
+            if (from < stop) memory.slices[memory.slice_count++] = {from, smaller(stop, from + length), penalized};
+        }
+    };
+    if (alike) cut(0, network.parameters, false);
+    else
+        for (size_t i = 0; i < network.segment_count; ++i)
+            cut(network.segments[i].start, network.segments[i].stop, network.segments[i].penalized);
+    return memory;
+}
+
+// Copies rows into one piece, or returns where they lie in one piece already.
+template <class T>
+const T* gather(Team* team, const T* from, size_t width, const int64_t* order, size_t rows, T* to) {
+    bool consecutive = true;
+    for (size_t i = 1; i < rows && consecutive; ++i) consecutive = order[i] == order[0] + static_cast<int64_t>(i);
+    if (consecutive) return from + static_cast<size_t>(order[0]) * width;
+    const size_t pieces = rows * width < 16384 ? 1 : 8;
+    each(team, pieces, [&](size_t piece, size_t) {
+        for (size_t i = rows * piece / pieces; i < rows * (piece + 1) / pieces; ++i) {
+            const T* row = from + static_cast<size_t>(order[i]) * width;
+            sweep<T>(width, [&](size_t j, auto part) { store(to + i * width + j, load(row + j, part), part); });
+        }
+    });
+    return to;
+}
+
+template <class T>
+Pass<T> pass_of(const Network& network, const Run& run, bool training, Workers<T> workers) {
+    return {network, static_cast<const T*>(run.parameters), static_cast<const T*>(run.state), run.loss.from_z, training, run.seed, run.step, workers};
+}
+
+// The last axis of the outputs.
+inline size_t output_features(const Network& network) {
+    const Layer& last = network.layers[network.count - 1];
+    return last.kind == LayerKind::dense ? last.outputs : last.features;
+}
+
+// Mean loss and gradient of a batch; the gradients of the groups are left in memory.gradients.
+template <class T>
+double loss_and_gradients(const Network& network, const Run& run, Memory<T>& memory, const int64_t* order, size_t rows,
+                          double total_weight) {
+    const Split way = memory.way;
+    const size_t features = output_features(network);
+    const T *x = static_cast<const T*>(run.x), *y = static_cast<const T*>(run.y), *weight = static_cast<const T*>(run.weight);
+    const T each_share = T(1) / T(rows), over_total = T(1 / total_weight);
+    each(way.together ? nullptr : run.team, way.groups, [&](size_t group, size_t worker) {
+        Block<T>& block = memory.blocks[worker];
+        const Workers<T> workers = {way.together ? run.team : nullptr, memory.workers.panel(worker)};
+        const Pass<T> pass = pass_of<T>(network, run, true, workers);
+        T* gradient = memory.gradients + group * memory.stride;
+        const size_t begin = rows * group / way.groups, end = rows * (group + 1) / way.groups;
+        double loss = 0;
+        for (size_t first = begin; first < end; first += way.rows_at_once) {
+            const size_t count = smaller(way.rows_at_once, end - first);
+            const T* inputs = gather<T>(workers.team, x, network.inputs, order + first, count, block.x);
+            const T* targets = gather<T>(nullptr, y, network.outputs, order + first, count, block.y);
+            const T* share = nullptr;
+            if (weight) {
+                for (size_t i = 0; i < count; ++i) block.share[i] = weight[order[first + i]] * over_total;
+                share = block.share;
+            }
+            const T* a = forward<T>(pass, first, count, inputs, block);
+            row_losses<T>(run.loss, count, network.outputs, features, a, targets, share, each_share, block.values, block.grad);
+            loss += total_loss<T>(count, block.values, share, T(1));
+            backward<T>(pass, first, count, block, gradient, first != begin);
+        }
+        memory.group_losses[group] = loss;
+    });
+    double loss = 0;
+    for (size_t group = 0; group < way.groups; ++group) loss += memory.group_losses[group];
+    return weight ? loss : loss / static_cast<double>(rows);
+}
+
+// Adds the groups' gradients and the penalties' into the first, and returns its norm.
+template <class T>
+double reduce(const Run& run, Memory<T>& memory, Team* team) {
+    const T l1 = T(run.regularization.l1), l2 = T(run.regularization.l2);
+    const T* parameters = static_cast<const T*>(run.parameters);
+    each(team, memory.slice_count, [&](size_t piece, size_t) {
+        const Slice slice = memory.slices[piece];
+        const bool penalized = slice.penalized && (l1 != 0 || l2 != 0);
+        const bool changes = penalized || memory.way.groups > 1;
+        Vector<T> squares{};
+        sweep<T>(slice.stop - slice.start, [&](size_t i, auto part) {
+            T* at = memory.gradients + slice.start + i;
+            Vector<T> g = load(at, part);
+            for (size_t group = 1; group < memory.way.groups; ++group) g += load(at + group * memory.stride, part);
+            if (penalized) {
+                const Vector<T> w = load(parameters + slice.start + i, part);
+                g += sign<T>(w) * l1 + w * l2;
+            }
+            if (changes) store(at, g, part);
+            squares += g * g;
+        });
+        memory.squares[piece] = static_cast<double>(sum<T>(squares));
+    });
+    double squares = 0;
+    for (size_t i = 0; i < memory.slice_count; ++i) squares += memory.squares[i];
+    return __builtin_sqrt(squares);
+}
+
+// Scales down the weights into each unit whose norm exceeds the largest allowed.
+template <class T>
+void limit(const Network& network, T most, T* parameters) {
+    for (size_t s = 0; s < network.segment_count; ++s) {
+        const Segment segment = network.segments[s];
+        if (!segment.penalized) continue;
+        const size_t columns = segment.columns, rows = (segment.stop - segment.start) / columns;
+        sweep<T>(columns, [&](size_t j, auto part) {
+            T* at = parameters + segment.start + j;
+            Vector<T> squares{};
+            for (size_t i = 0; i < rows; ++i) squares += load(at + i * columns, part) * load(at + i * columns, part);
+            const Vector<T> scale = most / maximum<T>(square_root(squares), all<T>(most));
+            for (size_t i = 0; i < rows; ++i) store(at + i * columns, load(at + i * columns, part) * scale, part);
+        });
+    }
+}
+
+template <class T>
+bool take_step(const Network& network, Run& run, Memory<T>& memory, Team* team, double rate, double norm) {
+    const Optimizer& optimizer = run.optimizer;
+    const Settings<T> settings = settings_of<T>(optimizer, rate, run.update);
+    const bool clips = optimizer.clip_norm != 0 && norm > optimizer.clip_norm;
+    const T clip = clips ? T(optimizer.clip_norm / norm) : T(1);
+    T *parameters = static_cast<T*>(run.parameters), *slots[2] = {static_cast<T*>(run.slots[0]), static_cast<T*>(run.slots[1])};
+    each(team, memory.slice_count, [&](size_t piece, size_t) {
+        const Slice slice = memory.slices[piece];
+        const size_t at = slice.start;
+        const T decay = slice.penalized ? T(rate * optimizer.weight_decay) : T(0);
+        memory.finite[piece] = update<T>(optimizer, settings, clip, decay, slice.stop - at, memory.gradients + at, parameters + at,
+                                         slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr);
+    });
+    for (size_t i = 0; i < memory.slice_count; ++i)
+        if (!memory.finite[i]) {
+            memcpy(parameters, memory.gradients, network.parameters * sizeof(T));
+            return false;
+        }
+    if (run.regularization.max_norm != 0) limit<T>(network, T(run.regularization.max_norm), parameters);
+    for (size_t i = 0; i < network.count; ++i) {
+        const Layer& layer = network.layers[i];
+        if (layer.kind != LayerKind::batch_normalization) continue;
+        const T* mean = memory.blocks[0].caches[i].statistics;
+        T* running = static_cast<T*>(run.state) + layer.state;
+        batch_normalization_state<T>(memory.way.rows_at_once * (layer.inputs / layer.features), layer.features, T(layer.rate), mean,
+                                     mean + layer.features, running, running + layer.features);
+    }
+    if (T* average = static_cast<T*>(run.mean)) {
+        const double t = static_cast<double>(run.update), keep = optimizer.average < t / (t + 9) ? optimizer.average : t / (t + 9);
+        sweep<T>(network.parameters, [&](size_t i, auto part) {
+            const Vector<T> m = load(average + i, part);
+            store(average + i, m + (load(parameters + i, part) - m) * T(1 - keep), part);
+        });
+    }
+    return true;
+}
+
+template <class T>
+size_t train(const Network& network, Run& run) {
+    const size_t batch = smaller(run.batch_size, run.order_size), rest = run.order_size % batch;
+    if (!run.arena) {
+        Arena whole = {nullptr}, last = {nullptr};
+        lay_out<T>(whole, network, run, batch);
+        if (rest) lay_out<T>(last, network, run, rest);
+        return larger(whole.used, last.used);
+    }
+    Team* team = network.parameters >= WORTH_SLICES ? run.team : nullptr;
+    const T* weight = static_cast<const T*>(run.weight);
+    Memory<T> memory = {};
+    size_t laid_out = 0;
+    for (run.done = 0; run.done < run.steps; ++run.done) {
+        const int64_t* order = run.order + run.done * batch;
+        const size_t rows = smaller(batch, run.order_size - run.done * batch);
+        double total = static_cast<double>(rows);
+        if (weight) {
+            total = 0;
+            for (size_t i = 0; i < rows; ++i) total += static_cast<double>(weight[order[i]]);
+            if (total == 0) {  // a batch of weight 0 has no mean: it teaches nothing
+                run.step += 1;
+                run.losses[run.done] = run.norms[run.done] = 0;
+                continue;
+            }
+        }
+        if (rows != laid_out) {
+            Arena arena = {run.arena};
+            memory = lay_out<T>(arena, network, run, rows);
+            laid_out = rows;
+        }
+        const double loss = loss_and_gradients<T>(network, run, memory, order, rows, total);
+        const double norm = reduce<T>(run, memory, team);
+        run.failure = !__builtin_isfinite(loss) ? Failure::loss : !__builtin_isfinite(norm) ? Failure::gradient : Failure::none;
+        if (run.failure != Failure::none) return 0;
+        run.update += 1;
+        if (!take_step<T>(network, run, memory, team, run.rates[run.done], norm)) {
+            run.failure = Failure::weight;
+            return 0;
+        }
+        run.step += 1;
+        run.losses[run.done] = loss;
+        run.norms[run.done] = norm;
+    }
+    return 0;
+}
+
+// Without penalties.
+template <class T>
+size_t gradient(const Network& network, Run& run, void* result, double* value) {
+    Arena arena = {run.arena};
+    Memory<T> memory = lay_out<T>(arena, network, run, run.order_size);
+    if (!run.arena) return arena.used;
+    double total = static_cast<double>(run.order_size);
+    if (const T* weight = static_cast<const T*>(run.weight)) {
+        total = 0;
+        for (size_t i = 0; i < run.order_size; ++i) total += static_cast<double>(weight[run.order[i]]);
+    }
+    *value = loss_and_gradients<T>(network, run, memory, run.order, run.order_size, total);
+    reduce<T>(run, memory, nullptr);
+    memcpy(result, memory.gradients, network.parameters * sizeof(T));
+    return 0;
+}
+
+// Activations of `rows` rows of run.x and, where `losses` is not null, their losses.
+template <class T>
+size_t predict(const Network& network, const Run& run, size_t rows, void* activations, void* losses) {
+    const size_t at_once = larger(1, smaller(rows, rows_in_cache<T>(network)));
+    const bool shared = 2.0 * static_cast<double>(rows) * static_cast<double>(network.parameters) >= WORTH_A_THREAD && rows > at_once;
+    Team* team = shared ? run.team : nullptr;
+    const size_t threads = shared ? run.team->size() : 1, features = output_features(network);
+    Arena arena = {run.arena};
+    T* panels = arena.take<T>(threads * Workers<T>::panel_size);
+    Block<T>* blocks = arena.take<Block<T>>(threads);
+    for (size_t i = 0; i < threads; ++i) {
+        const Block<T> block = make_block<T>(arena, network, at_once);
+        if (run.arena) blocks[i] = block;
+    }
+    if (!run.arena) return arena.used;
+    const T *x = static_cast<const T*>(run.x), *y = static_cast<const T*>(run.y);
+    each(team, (rows + at_once - 1) / at_once, [&](size_t piece, size_t worker) {
+        const size_t first = piece * at_once, count = smaller(at_once, rows - first);
+        const Workers<T> alone = {nullptr, panels + worker * Workers<T>::panel_size};
+        const Pass<T> pass = pass_of<T>(network, run, false, alone);
+        Block<T>& block = blocks[worker];
+        const T* a = forward<T>(pass, first, count, x + first * network.inputs, block);
+        T* to = static_cast<T*>(activations) + first * network.outputs;
+        memcpy(to, a, count * network.outputs * sizeof(T));
+        if (!losses) return;
+        row_losses<T>(run.loss, count, network.outputs, features, to, y + first * network.outputs, nullptr, T(1),
+                      static_cast<T*>(losses) + first, block.grad);
+        const Activation f = network.layers[network.count - 1].activation;
+        if (!run.loss.from_z) return;
+        if (is_row_wise(f.kind)) softmax<T>(f.kind, {count * network.outputs / features, features, features}, to, to);
+        else activate<T>(f, {1, count * network.outputs, 0}, to, to);
+    });
+    return 0;
+}
+
+template <class T>
+void function(int which, size_t count, const void* x, void* result) {
+    constexpr ActivationKind kinds[] = {ActivationKind::exp, ActivationKind::tanh, ActivationKind::sigmoid};
+    activate<T>({kinds[which], 0}, {1, count, 0}, static_cast<const T*>(x), static_cast<T*>(result));
+}
+
+#define GANGLION_TEXT_OF(name) #name
+#define GANGLION_TEXT(name) GANGLION_TEXT_OF(name)
+
+extern const Engine engine;
+const Engine engine = {
+    GANGLION_TEXT(GANGLION_ISA),
+    {predict<float>, gradient<float>, train<float>, function<float>},
+    {predict<double>, gradient<double>, train<double>, function<double>},
+};
+
+}  // namespace ganglion::GANGLION_ISA

@@ -1,0 +1,210 @@
+// Losses: value and slope together, element by element, averaged over outputs and rows in one place.
+// The formulas are those of core/losses.py; `a` is the activation, or the pre-activation z of a partner.
+#pragma once
+
+#include "activations.hpp"
+
+namespace ganglion::GANGLION_ISA {
+
+template <class T>
+struct Both {
+    Vector<T> value, slope;
+};
+
+template <class T>
+GANGLION_INLINE Vector<T> sign(Vector<T> x) {
+    return x > T(0) ? all<T>(T(1)) : (x < T(0) ? all<T>(T(-1)) : x);
+}
+
+template <class T>
+struct MeanSquaredError {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+        const Vector<T> error = a - y;
+        return {error * error, error * T(2)};
+    }
+};
+
+template <class T>
+struct MeanAbsoluteError {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+        const Vector<T> error = a - y;
+        return {absolute<T>(error), sign<T>(error)};
+    }
+};
+
+template <class T>
+struct Huber {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T delta) {
+        const Vector<T> error = a - y, slope = clamp<T>(error, -delta, delta);
+        return {slope * (error - slope * T(0.5)), slope};
+    }
+};
+
+template <class T>
+struct LogCosh {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+        const Vector<T> error = a - y, size = absolute<T>(error);
+        // log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log(2); near 0 it is log(1 + t**2 / (2 (1 + t))) with
+        // t = exp(|e|) - 1, which keeps its precision there
+        const Vector<T> t = exp_minus_1<T>(minimum<T>(size, all<T>(T(1))));
+        const Vector<T> near = log_1_plus<T>(t * t / (t * T(2) + T(2)));
+        const Vector<T> far = size + log_1_plus<T>(exponential<T>(size * T(-2))) - T(0.69314718055994530942);
+        return {size < T(1) ? near : far, hyperbolic_tangent<T>(error)};
+    }
+};
+
+template <class T>
+struct BinaryCrossEntropy {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T smoothing) {
+        y = y * (T(1) - smoothing) + smoothing * T(0.5);
+        const Vector<T> yes = maximum<T>(a, all<T>(Format<T>::tiny)), no = maximum<T>(T(1) - a, all<T>(Format<T>::tiny));
+        return {-(y * logarithm<T>(yes) + (T(1) - y) * logarithm<T>(no)), (T(1) - y) / no - y / yes};
+    }
+};
+
+template <class T>
+struct BinaryCrossEntropyFromZ {
+    static GANGLION_INLINE Both<T> both(Vector<T> z, Vector<T> y, T smoothing) {
+        y = y * (T(1) - smoothing) + smoothing * T(0.5);
+        const Vector<T> softplus = Softplus<T>::forward(z, T(0));
+        return {softplus - z * y, logistic<T>(z) - y};
+    }
+};
+
+template <class T>
+struct Poisson {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+        const Vector<T> positive = maximum<T>(a, all<T>(Format<T>::tiny));
+        return {a - y * logarithm<T>(positive), T(1) - y / positive};
+    }
+};
+
+template <class T>
+struct PoissonFromZ {
+    static GANGLION_INLINE Both<T> both(Vector<T> z, Vector<T> y, T) {
+        const Vector<T> a = exponential<T>(z);
+        return {a - y * z, a - y};
+    }
+};
+
+template <class T>
+struct Quantile {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T quantile) {
+        const Vector<T> error = a - y;
+        const Vector<T> slope = error > T(0) ? all<T>(T(1) - quantile) : (error < T(0) ? all<T>(-quantile) : error);
+        return {slope * error, slope};
+    }
+};
+
+template <class T>
+struct Hinge {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+        const Vector<T> margin = T(1) - y * a;
+        return {maximum<T>(margin, Vector<T>{}), margin > T(0) ? -y : Vector<T>{}};
+    }
+};
+
+// Calls body(Loss{}) with the element-wise loss meant.
+template <class T, class Body>
+GANGLION_INLINE void with_loss(Loss loss, Body body) {
+    switch (loss.kind) {
+        case LossKind::mae: return body(MeanAbsoluteError<T>{});
+        case LossKind::huber: return body(Huber<T>{});
+        case LossKind::log_cosh: return body(LogCosh<T>{});
+        case LossKind::binary_cross_entropy:
+            return loss.from_z ? body(BinaryCrossEntropyFromZ<T>{}) : body(BinaryCrossEntropy<T>{});
+        case LossKind::poisson: return loss.from_z ? body(PoissonFromZ<T>{}) : body(Poisson<T>{});
+        case LossKind::quantile: return body(Quantile<T>{});
+        case LossKind::hinge: return body(Hinge<T>{});
+        default: return body(MeanSquaredError<T>{});
+    }
+}
+
+// -sum_k y_k * log(a_k) of one row, with a given or, from z, the softmax of z; `slope` receives its gradient.
+template <class T>
+T cross_entropy(Loss loss, size_t classes, const T* a, const T* y, T* slope) {
+    const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes);
+    Vector<T> value{};
+    if (!loss.from_z) {
+        sweep<T>(classes, [&](size_t j, auto part) {
+            const Vector<T> share = maximum<T>(load(a + j, part), all<T>(Format<T>::tiny));
+            const Vector<T> target = load(y + j, part) * keep + spread;
+            value -= only<T>(target * logarithm<T>(share), part, T(0));
+            store(slope + j, -target / share, part);
+        });
+        return sum<T>(value);
+    }
+    T most = a[0];
+    for (size_t j = 1; j < classes; ++j)
+        if (a[j] > most || a[j] != a[j]) most = a[j];
+    Vector<T> shares{};
+    sweep<T>(classes, [&](size_t j, auto part) {
+        const Vector<T> z = load(a + j, part);
+        const Vector<T> share = exponential<T>(z == most ? Vector<T>{} : z - most);
+        shares += only<T>(share, part, T(0));
+        store(slope + j, share, part);
+    });
+    const T total = sum<T>(shares), log_total = logarithm<T>(all<T>(total))[0];
+    sweep<T>(classes, [&](size_t j, auto part) {
+        const Vector<T> z = load(a + j, part);
+        const Vector<T> log_share = (z == most ? Vector<T>{} : z - most) - log_total;
+        const Vector<T> target = load(y + j, part) * keep + spread;
+        // a share of 0 adds nothing, even where its logarithm is minus infinity
+        const Vector<T> term = target == T(0) ? Vector<T>{} : target * maximum<T>(log_share, all<T>(-Format<T>::largest));
+        value -= only<T>(term, part, T(0));
+        store(slope + j, load(slope + j, part) / total - target, part);
+    });
+    return sum<T>(value);
+}
+
+// The loss of each row into `values`, and its gradient times the row's share of the batch into `grad`.
+// `outputs` numbers a row, the last axis of them `features`; `share` is null where every row has `each`.
+template <class T>
+void row_losses(Loss loss, size_t rows, size_t outputs, size_t features, const T* a, const T* y, const T* share,
+                T each, T* values, T* grad) {
+    const size_t averaged = loss.kind == LossKind::cross_entropy ? outputs / features : outputs;
+    const T scale = (share ? T(1) : each) / T(averaged);
+    if (loss.kind == LossKind::cross_entropy) {
+        for (size_t i = 0; i < rows; ++i) {
+            T total = 0;
+            for (size_t at = i * outputs; at < (i + 1) * outputs; at += features)
+                total += cross_entropy<T>(loss, features, a + at, y + at, grad + at);
+            values[i] = total / T(averaged);
+        }
+        sweep<T>(rows * outputs, [&](size_t i, auto part) { store(grad + i, load(grad + i, part) * scale, part); });
+    } else if (outputs == 1) {
+        with_loss<T>(loss, [&](auto chosen) {
+            sweep<T>(rows, [&](size_t i, auto part) {
+                const Both<T> both = chosen.both(load(a + i, part), load(y + i, part), T(loss.setting));
+                store(values + i, both.value, part);
+                store(grad + i, both.slope * scale, part);
+            });
+        });
+    } else {
+        with_loss<T>(loss, [&](auto chosen) {
+            for (size_t i = 0; i < rows; ++i) {
+                Vector<T> total{};
+                sweep<T>(outputs, [&](size_t j, auto part) {
+                    const size_t at = i * outputs + j;
+                    const Both<T> both = chosen.both(load(a + at, part), load(y + at, part), T(loss.setting));
+                    total += only<T>(both.value, part, T(0));
+                    store(grad + at, both.slope * scale, part);
+                });
+                values[i] = sum<T>(total) / T(outputs);
+            }
+        });
+    }
+    if (share)
+        for (size_t i = 0; i < rows; ++i)
+            for (size_t j = 0; j < outputs; ++j) grad[i * outputs + j] *= share[i];
+}
+
+// The weighted sum of the rows' losses.
+template <class T>
+double total_loss(size_t rows, const T* values, const T* share, T each) {
+    double total = 0;
+    for (size_t i = 0; i < rows; ++i) total += double(values[i]) * double(share ? share[i] : each);
+    return total;
+}
+
+}  // namespace ganglion::GANGLION_ISA

@@ -1,0 +1,204 @@
+// Products of matrices: C = start + A B, tile by tile, a tile being as much of C as fits in registers.
+//
+// A and C are read and written where they lie. B is too, unless its rows are so far apart that they would
+// push each other out of the cache, or it is to be used turned over: then one panel of it, as wide as a tile,
+// is copied first. When a tile is done, `finish` is called on it while it is still in the nearest cache.
+//
+// Every number of C is summed up in the order of the depth, whatever the tile it is in.
+#pragma once
+
+#include "vector.hpp"
+
+namespace ganglion::GANGLION_ISA {
+
+constexpr size_t TILE_ROWS = 6;
+constexpr size_t TILE_VECTORS = GANGLION_REGISTERS == 32 ? 4 : 2;
+template <class T>
+constexpr size_t tile_columns = TILE_VECTORS * lanes<T>;
+
+constexpr size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+constexpr size_t larger(size_t a, size_t b) { return a < b ? b : a; }
+
+template <class T>
+struct Left {  // A: element (i, k) is at[i * row + k * depth]
+    const T* at;
+    size_t row, depth;
+};
+
+template <class T>
+struct Right {  // B: element (k, j) is at[k * stride + j], or at[j * stride + k] where it is turned over
+    const T* at;
+    size_t stride;
+    bool turned;
+};
+
+enum class Start { zero, bias, present };  // what the product is added to: nothing, a row, C as it is
+
+template <class T>
+using Tile = void (*)(Left<T> a, const T* b, size_t stride, size_t depth, T* c, size_t row, Start start,
+                      const T* bias, size_t last);
+
+// `Last` tells how many lanes of each row's last vector are meant: Whole, or First{last}.
+template <class T, size_t Rows, size_t Vectors, class Last>
+void tile(Left<T> a, const T* b, size_t stride, size_t depth, T* c, size_t row, Start start, const T* bias,
+          size_t last) {
+    constexpr size_t L = lanes<T>;
+    const auto part = [last] {
+        if constexpr (sizeof(Last) == sizeof(First)) return First{last};
+        else return (void)last, Whole{};
+    }();
+    Vector<T> total[Rows][Vectors];
+    for (size_t i = 0; i < Rows; ++i)
+        for (size_t j = 0; j < Vectors; ++j) {
+            const T* from = start == Start::bias ? bias : c + i * row;
+            if (start == Start::zero) total[i][j] = Vector<T>{};
+            else if (j + 1 < Vectors) total[i][j] = load(from + j * L, Whole{});
+            else total[i][j] = load(from + j * L, part);
+        }
+    for (size_t k = 0; k < depth; ++k) {
+        Vector<T> line[Vectors];
+        for (size_t j = 0; j + 1 < Vectors; ++j) line[j] = load(b + j * L, Whole{});
+        line[Vectors - 1] = load(b + (Vectors - 1) * L, part);
+        for (size_t i = 0; i < Rows; ++i) {
+            const T factor = a.at[i * a.row];
+            for (size_t j = 0; j < Vectors; ++j) total[i][j] += line[j] * factor;
+        }
+        a.at += a.depth;
+        b += stride;
+    }
+    for (size_t i = 0; i < Rows; ++i) {
+        for (size_t j = 0; j + 1 < Vectors; ++j) store(c + i * row + j * L, total[i][j], Whole{});
+        store(c + i * row + (Vectors - 1) * L, total[i][Vectors - 1], part);
+    }
+}
+
+template <class T, size_t Vectors, class Last>
+Tile<T> pick_rows(size_t rows) {
+    static constexpr Tile<T> by_rows[TILE_ROWS] = {
+        tile<T, 1, Vectors, Last>, tile<T, 2, Vectors, Last>, tile<T, 3, Vectors, Last>,
+        tile<T, 4, Vectors, Last>, tile<T, 5, Vectors, Last>, tile<T, 6, Vectors, Last>,
+    };
+    return by_rows[rows - 1];
+}
+
+template <class T, class Last>
+Tile<T> pick_vectors(size_t rows, size_t vectors) {
+    if (vectors == 1) return pick_rows<T, 1, Last>(rows);
+    if (vectors == 2) return pick_rows<T, 2, Last>(rows);
+    if constexpr (TILE_VECTORS > 2) {
+        if (vectors == 3) return pick_rows<T, 3, Last>(rows);
+        return pick_rows<T, 4, Last>(rows);
+    }
+    return nullptr;
+}
+
+template <class T>
+Tile<T> pick_tile(size_t rows, size_t columns) {
+    const size_t vectors = (columns + lanes<T> - 1) / lanes<T>;
+    return columns % lanes<T> ? pick_vectors<T, First>(rows, vectors) : pick_vectors<T, Whole>(rows, vectors);
+}
+
+// Copies columns first .. first + columns of B into a panel whose rows are `tile_columns` apart.
+template <class T>
+void copy_panel(Right<T> b, size_t first, size_t columns, size_t depth, T* panel) {
+    constexpr size_t L = lanes<T>, width = tile_columns<T>;
+    if (!b.turned) {
+        for (size_t k = 0; k < depth; ++k)
+            sweep<T>(columns, [&](size_t j, auto part) {
+                store(panel + k * width + j, load(b.at + k * b.stride + first + j, part), Whole{});
+            });
+        return;
+    }
+    for (size_t j = 0; j < columns; j += L)
+        sweep<T>(depth, [&](size_t k, auto part) {
+            Vector<T> square[L];
+            for (size_t i = 0; i < L; ++i)
+                square[i] = j + i < columns ? load(b.at + (first + j + i) * b.stride + k, part) : Vector<T>{};
+            transpose<T>(square);
+            const size_t rows = smaller(L, depth - k);
+            for (size_t i = 0; i < rows; ++i) store(panel + (k + i) * width + j, square[i], Whole{});
+        });
+}
+
+constexpr size_t FEW_ROWS = 4;           // so few that turning B over would cost more than it saves
+constexpr size_t FAR_APART = 2048;       // bytes between rows of B from which a panel is copied
+constexpr size_t ROWS_WORTH_A_COPY = 48;
+
+// C = A B for few rows of A and B turned over: each number is a scalar product of two rows.
+template <class T, class Finish>
+void scalar_products(size_t rows, size_t columns, size_t depth, Left<T> a, Right<T> b, T* c, size_t row,
+                     Finish finish) {
+    constexpr size_t L = lanes<T>;
+    for (size_t i = 0; i < rows; ++i)
+        sweep<T>(columns, [&](size_t j, auto part) {
+            const size_t count = smaller(L, columns - j);
+            Vector<T> total[L] = {};
+            sweep<T>(depth, [&](size_t k, auto piece) {
+                const Vector<T> line = load(a.at + i * a.row + k, piece);
+                if (count == L)
+                    for (size_t r = 0; r < L; ++r) total[r] += line * load(b.at + (j + r) * b.stride + k, piece);
+                else
+                    for (size_t r = 0; r < count; ++r) total[r] += line * load(b.at + (j + r) * b.stride + k, piece);
+            });
+            transpose<T>(total);
+            for (size_t half = L / 2; half; half /= 2)
+                for (size_t r = 0; r < half; ++r) total[r] += total[r + half];
+            store(c + i * row + j, total[0], part);
+            finish(i, j, size_t(1), count);
+        });
+}
+
+constexpr size_t DEPTH_AT_ONCE = 512;  // so that a panel stays in the second cache
+
+// Columns first .. last of C. `panel` has room for DEPTH_AT_ONCE * tile_columns numbers.
+template <class T, class Finish>
+void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Right<T> b, T* c, size_t row,
+             Start start, const T* bias, T* panel, Finish finish) {
+    constexpr size_t width = tile_columns<T>;
+    const size_t parts = larger(1, (depth + DEPTH_AT_ONCE - 1) / DEPTH_AT_ONCE);
+    const bool copies = b.turned || (rows >= ROWS_WORTH_A_COPY && b.stride * sizeof(T) >= FAR_APART);
+    for (size_t j = first; j < last; j += width) {
+        const size_t columns = smaller(width, last - j);
+        const Tile<T> whole = pick_tile<T>(TILE_ROWS, columns);
+        for (size_t part = 0; part < parts; ++part) {
+            const size_t k = depth * part / parts, deep = depth * (part + 1) / parts - k;
+            const Right<T> below = {b.turned ? b.at + k : b.at + k * b.stride, b.stride, b.turned};
+            if (copies) copy_panel<T>(below, j, columns, deep, panel);
+            const T* from = copies ? panel : below.at + j;
+            for (size_t i = 0; i < rows; i += TILE_ROWS) {
+                const size_t count = smaller(TILE_ROWS, rows - i);
+                const Tile<T> run = count == TILE_ROWS ? whole : pick_tile<T>(count, columns);
+                run({a.at + i * a.row + k * a.depth, a.row, a.depth}, from, copies ? width : b.stride, deep,
+                    c + i * row + j, row, part ? Start::present : start, bias ? bias + j : nullptr,
+                    columns % lanes<T>);
+                if (part + 1 == parts) finish(i, j, count, columns);
+            }
+        }
+    }
+}
+
+// total[j] = (total[j] or 0) + sum over rows of x[i * row + j].
+template <class T>
+void sum_rows(size_t rows, size_t columns, const T* x, size_t row, T* total, bool add) {
+    constexpr size_t width = 4 * lanes<T>;
+    for (size_t j = 0; j < columns; j += width) {
+        if (j + width <= columns) {
+            Vector<T> sums[4] = {};
+            for (size_t i = 0; i < rows; ++i)
+                for (size_t v = 0; v < 4; ++v) sums[v] += load(x + i * row + j + v * lanes<T>, Whole{});
+            for (size_t v = 0; v < 4; ++v) {
+                T* to = total + j + v * lanes<T>;
+                store(to, add ? load(to, Whole{}) + sums[v] : sums[v], Whole{});
+            }
+        } else {
+            sweep<T>(columns - j, [&](size_t v, auto part) {
+                Vector<T> sums{};
+                for (size_t i = 0; i < rows; ++i) sums += load(x + i * row + j + v, part);
+                T* to = total + j + v;
+                store(to, add ? load(to, part) + sums : sums, part);
+            });
+        }
+    }
+}
+
+}  // namespace ganglion::GANGLION_ISA

@@ -1,0 +1,142 @@
+// Optimizers: one pass over a piece of the flat vectors. Formulas are those of training/optimizers.py; each
+// writes its slots and returns what to subtract. To add one: write it, and add it to `with_optimizer`.
+#pragma once
+
+#include "description.hpp"
+#include "functions.hpp"
+
+namespace ganglion::GANGLION_ISA {
+
+template <class T>
+struct Settings {  // of one update, in the network's own type of number
+    T rate, first, second, epsilon;
+    T first_rest, second_rest;  // 1 - first and 1 - second, subtracted before they are rounded
+    T divide, scale;  // Adam's two corrections of the bias towards 0
+};
+
+// slots[0] and slots[1] come as they were and are left as they shall be.
+template <class T>
+struct SGD {
+    static constexpr int slots = 0;
+    static GANGLION_INLINE Vector<T> change(Settings<T> s, Vector<T> g, Vector<T>*) { return g * s.rate; }
+};
+
+template <class T>
+struct Momentum {
+    static constexpr int slots = 1;
+    static GANGLION_INLINE Vector<T> change(Settings<T> s, Vector<T> g, Vector<T>* slot) {
+        slot[0] = slot[0] * s.first + g;
+        return slot[0] * s.rate;
+    }
+};
+
+template <class T>
+struct Nesterov {
+    static constexpr int slots = 1;
+    static GANGLION_INLINE Vector<T> change(Settings<T> s, Vector<T> g, Vector<T>* slot) {
+        slot[0] = slot[0] * s.first + g;
+        return (g + slot[0] * s.first) * s.rate;
+    }
+};
+
+template <class T>
+struct RMSprop {
+    static constexpr int slots = 1;
+    static GANGLION_INLINE Vector<T> change(Settings<T> s, Vector<T> g, Vector<T>* slot) {
+        slot[0] = slot[0] * s.second + g * g * s.second_rest;
+        return g / (square_root(slot[0]) + s.epsilon) * s.rate;
+    }
+};
+
+template <class T>
+struct RMSpropMomentum {
+    static constexpr int slots = 2;
+    static GANGLION_INLINE Vector<T> change(Settings<T> s, Vector<T> g, Vector<T>* slot) {
+        slot[0] = slot[0] * s.second + g * g * s.second_rest;
+        slot[1] = slot[1] * s.first + g / (square_root(slot[0]) + s.epsilon);
+        return slot[1] * s.rate;
+    }
+};
+
+template <class T>
+struct Adagrad {
+    static constexpr int slots = 1;
+    static GANGLION_INLINE Vector<T> change(Settings<T> s, Vector<T> g, Vector<T>* slot) {
+        slot[0] += g * g;
+        return g * s.rate / (square_root(slot[0]) + s.epsilon);
+    }
+};
+
+template <class T>
+struct Adam {
+    static constexpr int slots = 2;
+    static GANGLION_INLINE Vector<T> change(Settings<T> s, Vector<T> g, Vector<T>* slot) {
+        slot[0] = slot[0] * s.first + g * s.first_rest;
+        slot[1] = slot[1] * s.second + g * g * s.second_rest;
+        return slot[0] * s.scale / (square_root(slot[1]) * s.divide + s.epsilon);
+    }
+};
+
+template <class T>
+struct Lion {
+    static constexpr int slots = 1;
+    static GANGLION_INLINE Vector<T> change(Settings<T> s, Vector<T> g, Vector<T>* slot) {
+        const Vector<T> mix = slot[0] * s.first + g * s.first_rest;
+        slot[0] = slot[0] * s.second + g * s.second_rest;
+        return mix > T(0) ? all<T>(s.rate) : (mix < T(0) ? all<T>(-s.rate) : mix);
+    }
+};
+
+template <class T, class Body>
+GANGLION_INLINE void with_optimizer(const Optimizer& optimizer, Body body) {
+    const bool momentum = optimizer.first != 0;
+    switch (optimizer.kind) {
+        case OptimizerKind::rmsprop: return momentum ? body(RMSpropMomentum<T>{}) : body(RMSprop<T>{});
+        case OptimizerKind::adagrad: return body(Adagrad<T>{});
+        case OptimizerKind::adam: return body(Adam<T>{});
+        case OptimizerKind::lion: return body(Lion<T>{});
+        default: return optimizer.nesterov ? body(Nesterov<T>{}) : momentum ? body(Momentum<T>{}) : body(SGD<T>{});
+    }
+}
+
+template <class T>
+Settings<T> settings_of(const Optimizer& optimizer, double rate, uint64_t update) {
+    const double t = static_cast<double>(update);
+    const bool adam = optimizer.kind == OptimizerKind::adam;
+    return {
+        T(rate),
+        T(optimizer.first),
+        T(optimizer.second),
+        T(optimizer.epsilon),
+        T(1 - optimizer.first),
+        T(1 - optimizer.second),
+        adam ? T(1 / __builtin_sqrt(1 - __builtin_pow(optimizer.second, t))) : T(0),
+        adam ? T(rate / (1 - __builtin_pow(optimizer.first, t))) : T(0),
+    };
+}
+
+// Updates one piece: parameters -= change(gradient * clip) + decay * parameters. The gradient's place is then
+// taken by the parameters as they were. Returns whether all of them are still finite.
+template <class T>
+bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, size_t count, T* gradient,
+            T* parameters, T* slot_0, T* slot_1) {
+    Vector<T> spoiled{};
+    with_optimizer<T>(optimizer, [&](auto chosen) {
+        sweep<T>(count, [&](size_t i, auto part) {
+            Vector<T> slots[2] = {};
+            if constexpr (chosen.slots > 0) slots[0] = load(slot_0 + i, part);
+            if constexpr (chosen.slots > 1) slots[1] = load(slot_1 + i, part);
+            const Vector<T> before = load(parameters + i, part);
+            const Vector<T> change = chosen.change(settings, load(gradient + i, part) * clip, slots);
+            const Vector<T> after = before - (change + before * decay);
+            if constexpr (chosen.slots > 0) store(slot_0 + i, slots[0], part);
+            if constexpr (chosen.slots > 1) store(slot_1 + i, slots[1], part);
+            store(gradient + i, before, part);
+            store(parameters + i, after, part);
+            spoiled += only<T>(after - after, part, T(0));  // 0 for a finite number, else NaN
+        });
+    });
+    return sum<T>(spoiled) == T(0);
+}
+
+}  // namespace ganglion::GANGLION_ISA

@@ -1,0 +1,159 @@
+// A small pool: threads that look out for work for a moment, then sleep.
+//
+// The pieces of one piece of work are handed out by a single number, the ticket: which work it is, how many
+// pieces it has, and which comes next. Who moves the ticket on owns that piece. Nobody waits for a thread that
+// is asleep: whoever hands out the work takes pieces too, and waits only for those that others have taken.
+#include "threads.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+namespace ganglion {
+namespace {
+
+constexpr auto LOOK_OUT = std::chrono::microseconds(200);
+
+void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+struct Ticket {
+    static constexpr uint64_t most = 0xFFFF;  // pieces of one piece of work
+
+    static uint64_t make(uint64_t number, uint64_t pieces) { return number << 32 | pieces << 16; }
+    static bool has_piece(uint64_t ticket) { return (ticket & most) < (ticket >> 16 & most); }
+    static uint64_t piece(uint64_t ticket) { return ticket & most; }
+};
+
+class Alone final : public Team {
+public:
+    std::size_t size() const override { return 1; }
+    void run(std::size_t pieces, void (*work)(void*, std::size_t, std::size_t), void* context) override {
+        for (std::size_t piece = 0; piece < pieces; ++piece) work(context, piece, 0);
+    }
+};
+
+class Pool final : public Team {
+public:
+    explicit Pool(std::size_t size) : size_(size) {}
+
+    std::size_t size() const override { return size_; }
+
+    void run(std::size_t pieces, void (*work)(void*, std::size_t, std::size_t), void* context) override {
+        if (!started_) start();
+        for (std::size_t first = 0; first < pieces; first += Ticket::most) {
+            const std::size_t count = pieces - first < Ticket::most ? pieces - first : Ticket::most;
+            work_ = work;
+            context_ = context;
+            first_ = first;
+            completed_.store(0, std::memory_order_relaxed);
+            ticket_.store(Ticket::make(++number_, count));
+            if (sleeping_.load() > 0) {
+                { const std::lock_guard<std::mutex> lock(mutex_); }
+                awake_.notify_all();
+            }
+            take_pieces(0);
+            for (unsigned turns = 0; completed_.load(std::memory_order_acquire) < count; ++turns)
+                if (turns < 20000) pause();
+                else std::this_thread::yield();
+        }
+    }
+
+    std::atomic<bool> lent{false};
+
+private:
+    void start() {
+        sigset_t every, before;  // signals are for the threads of Python
+        sigfillset(&every);
+        pthread_sigmask(SIG_SETMASK, &every, &before);
+        for (std::size_t worker = 1; worker < size_; ++worker)
+            try {
+                std::thread([this, worker] { serve(worker); }).detach();
+            } catch (const std::system_error&) {
+                break;  // the system has no more threads to give: the work is done with those there are
+            }
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        started_ = true;
+    }
+
+    void take_pieces(std::size_t worker) {
+        uint64_t ticket = ticket_.load(std::memory_order_acquire);
+        while (Ticket::has_piece(ticket))
+            if (ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+                work_(context_, first_ + Ticket::piece(ticket), worker);
+                completed_.fetch_add(1, std::memory_order_release);
+                ticket = ticket_.load(std::memory_order_acquire);
+            }
+    }
+
+    [[noreturn]] void serve(std::size_t worker) {
+        for (;;) {
+            take_pieces(worker);
+            const auto end = std::chrono::steady_clock::now() + LOOK_OUT;
+            bool found = false;
+            while (!found && std::chrono::steady_clock::now() < end)
+                for (int turn = 0; turn < 64 && !found; ++turn) {
+                    found = Ticket::has_piece(ticket_.load(std::memory_order_acquire));
+                    if (!found) pause();
+                }
+            if (found) continue;
+            std::unique_lock<std::mutex> lock(mutex_);
+            sleeping_.fetch_add(1);
+            awake_.wait(lock, [this] { return Ticket::has_piece(ticket_.load()); });
+            sleeping_.fetch_sub(1);
+        }
+    }
+
+    const std::size_t size_;
+    bool started_ = false;
+    uint64_t number_ = 0;
+    void (*work_)(void*, std::size_t, std::size_t) = nullptr;
+    void* context_ = nullptr;
+    std::size_t first_ = 0;
+    alignas(64) std::atomic<uint64_t> ticket_{0};
+    alignas(64) std::atomic<uint64_t> completed_{0};
+    alignas(64) std::atomic<int> sleeping_{0};
+    std::mutex mutex_;
+    std::condition_variable awake_;
+};
+
+Alone alone_team;
+// A pool is never destroyed: its threads sleep until the process ends. After a fork the child has none of them,
+// and gets a pool of its own.
+std::atomic<Pool*> pool{nullptr};
+
+void forget_after_fork() { pool.store(pool.load() ? new Pool(pool.load()->size()) : nullptr); }
+
+}  // namespace
+
+void set_threads(std::size_t count) {
+    static const int registered = pthread_atfork(nullptr, nullptr, forget_after_fork);
+    static_cast<void>(registered);
+    if (get_threads() != count) pool.store(new Pool(count));
+}
+
+std::size_t get_threads() { return pool.load() ? pool.load()->size() : 0; }
+
+Loan::Loan(bool alone) : team_(&alone_team), borrowed_(false) {
+    Pool* shared = pool.load();
+    if (alone || !shared || shared->size() < 2 || shared->lent.exchange(true)) return;
+    team_ = shared;
+    borrowed_ = true;
+}
+
+Loan::~Loan() {
+    if (borrowed_) static_cast<Pool*>(team_)->lent.store(false);
+}
+
+}  // namespace ganglion

@@ -1,0 +1,247 @@
+// Vectors of numbers, as wide as the processor's registers: one source for every instruction set.
+//
+// The files that include this one are compiled once for each set, each time into a namespace of that set's
+// name. They use no templates of the standard library, because the linker keeps one copy of those for all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#ifndef GANGLION_ISA
+#define GANGLION_ISA baseline
+#endif
+
+#if defined(__AVX512F__)
+#define GANGLION_BYTES 64
+#elif defined(__AVX__)
+#define GANGLION_BYTES 32
+#else
+#define GANGLION_BYTES 16
+#endif
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define GANGLION_REGISTERS 32
+#else
+#define GANGLION_REGISTERS 16
+#endif
+
+#define GANGLION_INLINE inline __attribute__((always_inline))
+
+namespace ganglion::GANGLION_ISA {
+
+using std::size_t;
+
+template <class T>
+struct Types;
+
+template <>
+struct Types<float> {
+    typedef float Vector __attribute__((vector_size(GANGLION_BYTES)));
+    typedef float Anywhere __attribute__((vector_size(GANGLION_BYTES), aligned(4), may_alias));
+    typedef int32_t Integers __attribute__((vector_size(GANGLION_BYTES)));
+    typedef int32_t Integer;
+};
+
+template <>
+struct Types<double> {
+    typedef double Vector __attribute__((vector_size(GANGLION_BYTES)));
+    typedef double Anywhere __attribute__((vector_size(GANGLION_BYTES), aligned(8), may_alias));
+    typedef int64_t Integers __attribute__((vector_size(GANGLION_BYTES)));
+    typedef int64_t Integer;
+};
+
+template <class T>
+using Vector = typename Types<T>::Vector;
+template <class T>
+using Integers = typename Types<T>::Integers;
+template <class T>
+constexpr size_t lanes = GANGLION_BYTES / sizeof(T);
+
+// How much of a vector is meant: all of it, or its first `count` lanes.
+struct Whole {};
+struct First {
+    size_t count;
+};
+
+template <class T>
+GANGLION_INLINE Vector<T> all(T value) {
+    return value - Vector<T>{};
+}
+
+template <class T>
+GANGLION_INLINE Vector<T> load(const T* from, Whole) {
+    return *reinterpret_cast<const typename Types<T>::Anywhere*>(from);
+}
+
+template <class T>
+GANGLION_INLINE void store(T* to, Vector<T> value, Whole) {
+    *reinterpret_cast<typename Types<T>::Anywhere*>(to) = value;
+}
+
+// The lanes that are not meant are 0 after a load, and are left alone in memory by a store.
+#if defined(__AVX512F__)
+GANGLION_INLINE Vector<float> load(const float* from, First part) {
+    return (Vector<float>)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << part.count) - 1), from);
+}
+GANGLION_INLINE Vector<double> load(const double* from, First part) {
+    return (Vector<double>)_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << part.count) - 1), from);
+}
+GANGLION_INLINE void store(float* to, Vector<float> value, First part) {
+    _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << part.count) - 1), (__m512)value);
+}
+GANGLION_INLINE void store(double* to, Vector<double> value, First part) {
+    _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << part.count) - 1), (__m512d)value);
+}
+#elif defined(__AVX__)
+GANGLION_INLINE __m256i mask_32(First part) {
+    typedef int32_t Eight __attribute__((vector_size(32)));
+    return (__m256i)(Eight{0, 1, 2, 3, 4, 5, 6, 7} < static_cast<int32_t>(part.count));
+}
+GANGLION_INLINE __m256i mask_64(First part) {
+    typedef int64_t Four __attribute__((vector_size(32)));
+    return (__m256i)(Four{0, 1, 2, 3} < static_cast<int64_t>(part.count));
+}
+GANGLION_INLINE Vector<float> load(const float* from, First part) {
+    return (Vector<float>)_mm256_maskload_ps(from, mask_32(part));
+}
+GANGLION_INLINE Vector<double> load(const double* from, First part) {
+    return (Vector<double>)_mm256_maskload_pd(from, mask_64(part));
+}
+GANGLION_INLINE void store(float* to, Vector<float> value, First part) {
+    _mm256_maskstore_ps(to, mask_32(part), (__m256)value);
+}
+GANGLION_INLINE void store(double* to, Vector<double> value, First part) {
+    _mm256_maskstore_pd(to, mask_64(part), (__m256d)value);
+}
+#else
+template <class T>
+GANGLION_INLINE Vector<T> load(const T* from, First part) {
+    Vector<T> value{};
+    for (size_t i = 0; i < lanes<T>; ++i)
+        if (i < part.count) value[i] = from[i];
+    return value;
+}
+template <class T>
+GANGLION_INLINE void store(T* to, Vector<T> value, First part) {
+    for (size_t i = 0; i < lanes<T>; ++i)
+        if (i < part.count) to[i] = value[i];
+}
+#endif
+
+// Calls body(i, part) for every vector of an array of `count` numbers, the last one perhaps in part.
+template <class T, class Body>
+GANGLION_INLINE void sweep(size_t count, Body body) {
+    size_t i = 0;
+    for (; i + lanes<T> <= count; i += lanes<T>) body(i, Whole{});
+    if (i < count) body(i, First{count - i});
+}
+
+// The value in the lanes that are meant, another in the rest.
+template <class T>
+GANGLION_INLINE Vector<T> only(Vector<T> value, Whole, T) {
+    return value;
+}
+template <class T>
+GANGLION_INLINE Vector<T> only(Vector<T> value, First part, T otherwise) {
+    Integers<T> number;
+    for (size_t i = 0; i < lanes<T>; ++i) number[i] = static_cast<int>(i);
+    return number < static_cast<typename Types<T>::Integer>(part.count) ? value : all<T>(otherwise);
+}
+
+// Combines each lane with the one half a vector away, then a quarter, and so on.
+template <class T, class Combine>
+GANGLION_INLINE T fold(Vector<T> value, Combine combine) {
+#pragma GCC unroll 4
+    for (size_t half = lanes<T> / 2; half; half /= 2) {
+        Integers<T> other;
+        for (size_t i = 0; i < lanes<T>; ++i) other[i] = static_cast<int>(i ^ half);
+        value = combine(value, __builtin_shuffle(value, other));
+    }
+    return value[0];
+}
+
+template <class T>
+GANGLION_INLINE T sum(Vector<T> value) {
+    return fold<T>(value, [](Vector<T> a, Vector<T> b) { return a + b; });
+}
+
+template <class T>
+GANGLION_INLINE Vector<T> maximum(Vector<T> a, Vector<T> b) {
+    return a < b ? b : a;
+}
+template <class T>
+GANGLION_INLINE Vector<T> minimum(Vector<T> a, Vector<T> b) {
+    return a > b ? b : a;
+}
+template <class T>
+GANGLION_INLINE Vector<T> absolute(Vector<T> x) {
+    constexpr auto most = static_cast<typename Types<T>::Integer>(~0ull >> (65 - 8 * sizeof(T)));
+    return (Vector<T>)((Integers<T>)x & most);
+}
+template <class T>
+GANGLION_INLINE Vector<T> with_sign_of(Vector<T> size, Vector<T> sign) {
+    constexpr auto most = static_cast<typename Types<T>::Integer>(~0ull >> (65 - 8 * sizeof(T)));
+    return (Vector<T>)(((Integers<T>)size & most) | ((Integers<T>)sign & ~most));
+}
+
+GANGLION_INLINE Vector<float> square_root(Vector<float> x) {
+#if defined(__AVX512F__)
+    return (Vector<float>)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX__)
+    return (Vector<float>)_mm256_sqrt_ps((__m256)x);
+#elif defined(__x86_64__)
+    return (Vector<float>)_mm_sqrt_ps((__m128)x);
+#elif defined(__aarch64__)
+    return (Vector<float>)vsqrtq_f32((float32x4_t)x);
+#else
+    for (size_t i = 0; i < lanes<float>; ++i) x[i] = __builtin_sqrtf(x[i]);
+    return x;
+#endif
+}
+GANGLION_INLINE Vector<double> square_root(Vector<double> x) {
+#if defined(__AVX512F__)
+    return (Vector<double>)_mm512_sqrt_pd((__m512d)x);
+#elif defined(__AVX__)
+    return (Vector<double>)_mm256_sqrt_pd((__m256d)x);
+#elif defined(__x86_64__)
+    return (Vector<double>)_mm_sqrt_pd((__m128d)x);
+#elif defined(__aarch64__)
+    return (Vector<double>)vsqrtq_f64((float64x2_t)x);
+#else
+    for (size_t i = 0; i < lanes<double>; ++i) x[i] = __builtin_sqrt(x[i]);
+    return x;
+#endif
+}
+
+// Turns a square of vectors over: row i becomes column i. Blocks of half the size change places, then
+// quarters, and so on.
+template <class T, size_t Size>
+struct Exchange {
+    static GANGLION_INLINE void run(Vector<T>* rows) {
+        Integers<T> keep, take;
+        for (size_t j = 0; j < lanes<T>; ++j) {
+            keep[j] = static_cast<int>(j & Size ? lanes<T> + j - Size : j);
+            take[j] = static_cast<int>(j & Size ? lanes<T> + j : j + Size);
+        }
+        for (size_t i = 0; i < lanes<T>; ++i) {
+            if (i & Size) continue;
+            const Vector<T> upper = rows[i], lower = rows[i + Size];
+            rows[i] = __builtin_shuffle(upper, lower, keep);
+            rows[i + Size] = __builtin_shuffle(upper, lower, take);
+        }
+        if constexpr (Size > 1) Exchange<T, Size / 2>::run(rows);
+    }
+};
+template <class T>
+GANGLION_INLINE void transpose(Vector<T>* rows) {
+    Exchange<T, lanes<T> / 2>::run(rows);
+}
+
+}  // namespace ganglion::GANGLION_ISA
