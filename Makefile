@@ -5,12 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check format peers bench promises clean
+.PHONY: demo native test check format peers bench promises sanitize clean
 
-demo: .venv/ready  ## set up, train on handwritten digits, and show everything
+demo: .venv/native  ## set up, train on handwritten digits, and show everything
 	$(BIN)/ganglion demo
 
-test: .venv/ready-dev  ## set up and run the tests
+native: .venv/native  ## build the native engine, again where its sources have changed
+
+test: .venv/ready-dev .venv/native ## set up and run the tests
 	$(BIN)/python -m pytest -q -n auto -m "not peers"
 
 check: .venv/ready-dev  ## format, lint, types, imports; warnings are errors
@@ -23,7 +25,7 @@ format: .venv/ready-dev  ## put the code in its format
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-peers: .venv/ready-peers  ## the same tests, and those that compare with PyTorch and scikit-learn
+peers: .venv/ready-peers .venv/native  ## the same tests, and those that compare with PyTorch and scikit-learn
 	$(BIN)/python -m pytest -q -n auto
 
 bench: .venv/ready-dev  ## how fast it is, beside others in one run
@@ -31,11 +33,11 @@ bench: .venv/ready-dev  ## how fast it is, beside others in one run
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/table.py
 
-promises: .venv/ready-dev  ## the figures promised on real data, ten seeds each
+promises: .venv/ready-dev .venv/native  ## the figures promised on real data, ten seeds each
 	$(BIN)/python benchmarks/promises.py
 
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist src/ganglion/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganglion needs Python 3.11 or later")'
@@ -45,6 +47,19 @@ clean:
 	$(PIP) -r requirements/run.txt
 	$(PIP) --no-deps -e .
 	touch $@
+
+# Without a C++ compiler everything works, on the reference engine.
+NATIVE := CMakeLists.txt $(wildcard src/ganglion/native/*)
+.venv/native: .venv/ready requirements/build.txt $(NATIVE)
+	$(PIP) -r requirements/build.txt
+	@mkdir -p build
+	@PATH="$(CURDIR)/$(BIN):$$PATH" && echo "building the native engine (a minute, once) ..." && \
+	if (cmake -S . -B build/native -G Ninja -Dnanobind_DIR="$$(python -m nanobind --cmake_dir)" \
+	    -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" && cmake --build build/native) > build/native.log 2>&1; \
+	then touch $@; \
+	elif grep -q "No CMAKE_CXX_COMPILER" build/native.log; \
+	then echo "no C++ compiler was found: ganglion runs on its slower reference engine"; \
+	else cat build/native.log; exit 1; fi
 
 .venv/ready-dev: .venv/ready requirements/dev.txt
 	$(PIP) -r requirements/dev.txt

@@ -7,6 +7,7 @@ tests marked `peers`.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from ganglion.core.architecture import Architecture
 from ganglion.core.initializers import fans
 from ganglion.core.layers import Context
 from ganglion.core.part import Part
+from agreement import assert_agreement
 from numeric import numeric_gradient, relative_error
 
 E = math.e
@@ -144,6 +146,28 @@ def test_activation_does_not_write_its_inputs(case: ActivationCase) -> None:
 
 
 @each_activation
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_activation_is_the_same_on_both_engines(case: ActivationCase, dtype: str) -> None:
+    layers = [gg.Dense(19, case.part), gg.LayerNormalization(), gg.Activate(case.part), gg.Dense(3)]
+    assert_agreement(layers, 5, gg.MeanSquaredError(), dtype=dtype)
+
+
+@each_activation
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_activation_stands_extremes_on_both_engines(case: ActivationCase, dtype: type) -> None:
+    big, tiny = np.finfo(dtype).max, np.finfo(dtype).smallest_subnormal
+    sizes = np.array([0, tiny, 1e-5, 1, 3, 20, 50, 100, 1e4, 1e30, big], dtype=dtype)
+    z = np.concatenate([-sizes[::-1], sizes])
+    z = np.stack([z, z[::-1]], axis=1)
+    networks = [
+        gg.Network([gg.Activate(case.part)], inputs=2, dtype=dtype.__name__, engine=engine)
+        for engine in ("reference", "native")
+    ]
+    expected, got = (network.predict(z) for network in networks)
+    np.testing.assert_allclose(got, expected, rtol=2e-4 if dtype is np.float32 else 1e-12, atol=tiny)
+
+
+@each_activation
 @pytest.mark.peers
 def test_activation_equals_pytorch(case: ActivationCase) -> None:
     import torch
@@ -262,6 +286,22 @@ def test_loss_with_its_partner_stands_extremes(case: LossCase, dtype: type) -> N
     assert values.dtype == gradient.dtype == dtype
     assert np.isfinite(values).all()
     assert np.isfinite(gradient).all()
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("outputs", [2, 5, 33])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_loss_is_the_same_on_both_engines(case: LossCase, dtype: str, outputs: int, weighted: bool) -> None:
+    for name in case.part.partners or ["identity"]:
+        layers = [gg.Dense(9, "tanh"), gg.Dense(outputs, name)]
+        assert_agreement(layers, 4, case.part, dtype=dtype, weighted=weighted)
+
+
+@each_loss
+def test_loss_from_activations_is_the_same_on_both_engines(case: LossCase) -> None:
+    layers = [gg.Dense(9, "tanh"), gg.Dense(4, partner(case)), gg.Dropout(0.0)]  # no partner is last here
+    assert_agreement(layers, 4, case.part)
 
 
 @each_loss
@@ -416,6 +456,20 @@ def test_layer_equals_pytorch(case: LayerCase, training: bool) -> None:
         assert relative_error(state, running) <= 1e-13
 
 
+@each_layer
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layer_is_the_same_on_both_engines(case: LayerCase, dtype: str) -> None:
+    layers = [
+        gg.Reshape((math.prod(case.shape),)),
+        gg.Dense(math.prod(case.shape), "tanh"),
+        gg.Reshape(case.shape),
+        case.part,
+        gg.Flatten(),
+        gg.Dense(2),
+    ]
+    assert_agreement(layers, case.shape, gg.MeanSquaredError(), dtype=dtype)
+
+
 # ------------------------------------------------------------------------------------------- optimizers
 
 
@@ -457,6 +511,19 @@ def test_optimizer_first_update_worked_by_hand(case: OptimizerCase) -> None:
     slots = {name: np.zeros(1) for name in case.part.slots}
     change = case.part.change(np.array([2.0]), slots, 1, 0.1, np.zeros(1))
     assert change == pytest.approx(case.first, rel=1e-6)
+
+
+@each_optimizer
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_optimizer_is_the_same_on_both_engines(case: OptimizerCase, dtype: str) -> None:
+    if not isinstance(case.part, gg.StepOptimizer):
+        pytest.skip("L-BFGS asks for losses and gradients only")
+    extras = {"weight_decay": 0.1, "clip_norm": 0.5, "average": 0.9}
+    for part in (case.part, dataclasses.replace(case.part, **extras)):
+        layers = [gg.Dense(9, "tanh"), gg.BatchNormalization(), gg.Dropout(0.2), gg.Dense(3, "softmax")]
+        for regularization in (gg.Regularization(), gg.Regularization(l1=0.01, l2=0.02, max_norm=0.5)):
+            settings = {"dtype": dtype, "rows": 100, "regularization": regularization}
+            assert_agreement(layers, 4, gg.CrossEntropy(), part, **settings)
 
 
 @each_optimizer

@@ -321,7 +321,7 @@ def test_a_part_of_your_own_trains_but_cannot_be_put_in_a_file(tmp_path) -> None
             error = a - y
             return abs(error[:, 0]) ** 3, 3 * error * abs(error)
 
-    net = gg.Network([gg.Dense(6, Square()), gg.Dense(1)], inputs=4)
+    net = gg.Network([gg.Dense(6, Square()), gg.Dense(1)], inputs=4, engine="reference")
     history = net.fit(X, X[:, :1] ** 2, loss=Cubic(), epochs=40)
     assert history.loss[-1] < 0.5 * history.loss[0]
     with pytest.raises(gg.FileError, match="only ganglion's own parts"):
@@ -343,7 +343,7 @@ def test_a_part_that_extends_a_built_in_one_is_taken_for_what_it_is() -> None:
             return 2 * values, 2 * gradients
 
     assert Steep().name == "Steep"
-    net = gg.Network([gg.Dense(1, Steep())], inputs=4, dtype="float64")
+    net = gg.Network([gg.Dense(1, Steep())], inputs=4, dtype="float64", engine="reference")
     truth, a = (Y > 0)[:, None], net.predict(X)
     by_hand = -np.log(np.where(truth, a, 1 - a)).mean()
     loss, gradient = net.loss_and_gradient(X, Y > 0, loss="binary_cross_entropy")
@@ -370,7 +370,7 @@ def test_a_part_of_your_own_needs_its_functions_and_nothing_else() -> None:
         def backward(self, weights, cache, grad_a, context):
             return grad_a / 2, {}
 
-    net = gg.Network([gg.Dense(5, Sine()), Half(), gg.Dense(1, Sine()), Half()], inputs=4)
+    net = gg.Network([gg.Dense(5, Sine()), Half(), gg.Dense(1, Sine()), Half()], inputs=4, engine="reference")
     history = net.fit(X, 0.3 * X[:, 0], epochs=30)
     assert history.loss[-1] < history.loss[0]
 
@@ -394,17 +394,17 @@ def test_a_part_of_your_own_that_breaks_the_rules_is_named() -> None:
         def backward(self, weights, cache, grad_a, context):
             return grad_a, {}
 
-    line = gg.Network([gg.Dense(1)], inputs=4)
+    line = gg.Network([gg.Dense(1)], inputs=4, engine="reference")
     with pytest.raises(
         gg.ShapeError, match=r"Column must return one value for each row, \(32,\).*got \(32, 1\)"
     ):
         line.fit(X, X[:, 0], loss=Column())
     with pytest.raises(gg.ShapeError, match=r"Wider_1 must give rows of the shape .*\(4,\), got \(8,\)"):
-        gg.Network([Wider(), gg.Dense(1)], inputs=4).predict(X)
+        gg.Network([Wider(), gg.Dense(1)], inputs=4, engine="reference").predict(X)
     with pytest.raises(gg.ConfigError, match="backward of Forgets_1 must give the gradient of 'factor'"):
-        gg.Network([Forgets(), gg.Dense(1)], inputs=4).fit(X, X[:, 0])
+        gg.Network([Forgets(), gg.Dense(1)], inputs=4, engine="reference").fit(X, X[:, 0])
     with pytest.raises(NotImplementedError, match="Layer needs a method forward"):
-        gg.Network([gg.Layer(), gg.Dense(1)], inputs=4).predict(X)
+        gg.Network([gg.Layer(), gg.Dense(1)], inputs=4, engine="reference").predict(X)
 
 
 def test_validation_does_not_weigh_by_class() -> None:

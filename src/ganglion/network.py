@@ -19,7 +19,7 @@ from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
-from ganglion.engines import Run, pick
+from ganglion.engines import Engine, Run, pick
 from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, shortened
 from ganglion.files.model_file import Model, read_model, write_model
 from ganglion.training.callbacks import Callback
@@ -39,7 +39,8 @@ class Network:
         inputs: how many numbers each row has, or the shape of one input.
         seed: decides everything random: initial weights, the order of rows, dropout; 0 by default.
         dtype: "float32" (default) or "float64", of all arithmetic.
-        engine: "auto" (default) for the fastest there is, or an engine's name.
+        engine: "auto" (default) for the fastest that has every part, "native" to be told where it has
+            not, or "reference"; the environment variable GANGLION_ENGINE says what "auto" means.
 
     Raises:
         ConfigError: for a setting out of range.
@@ -71,7 +72,7 @@ class Network:
     ) -> None:
         self._architecture, self._seed = architecture, seed
         self._parameters, self._state, self._dtype = parameters, state, parameters.dtype
-        self._engine = pick(engine)
+        self._engine_name, self._engine = engine, pick(engine, architecture)
         self._progress = Progress()
         self._history = History()
         self._facts: dict[str, Any] = {}
@@ -226,8 +227,9 @@ class Network:
             regularization=regularization,
             metrics=metrics,
         )
+        engine = self._engine_for(plan.loss, plan.optimizer)
         training = Training(
-            self._architecture, self._engine, self._parameters, self._state, self._progress, plan, self._seed
+            self._architecture, engine, self._parameters, self._state, self._progress, plan, self._seed
         )
         try:
             return training.run()
@@ -257,6 +259,7 @@ class Network:
         (1.0, array([2., 2., 2.], dtype=float32))
         """
         chosen = pick_loss(self._architecture, loss)
+        engine = self._engine_for(chosen)
         rows = encode_rows(self._architecture, self._dtype, chosen, X, y, sample_weight).check("a gradient")
         run = Run(
             x=rows.x,
@@ -269,7 +272,11 @@ class Network:
             seed=self._seed,
             step=self._progress.step,
         )
-        return self._engine.loss_and_gradient(self._architecture, run, np.arange(len(rows)))
+        return engine.loss_and_gradient(self._architecture, run, np.arange(len(rows)))
+
+    def _engine_for(self, *parts: object) -> Engine:
+        """Return the engine for a run with these parts too: a loss, an optimizer."""
+        return self._engine if not self._engine.missing(*parts) else pick(self._engine_name, *parts)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to one safetensors file, whole or not at all.

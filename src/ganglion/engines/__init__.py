@@ -2,28 +2,75 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
+
 from ganglion.engines.contract import Engine, Run, Steps
+from ganglion.engines.native import NativeEngine, load_native
 from ganglion.engines.reference import ReferenceEngine
-from ganglion.errors import ConfigError, one_of, shortened
+from ganglion.errors import ConfigError, notice, one_of, shortened
 
-ENGINES: dict[str, Engine] = {"reference": ReferenceEngine()}
+NAMES = ("reference", "native")
+REFERENCE: Engine = ReferenceEngine()
 
-__all__ = ["ENGINES", "Engine", "Run", "Steps", "pick"]
+__all__ = ["NAMES", "Engine", "Run", "Steps", "check_name", "explain", "native", "pick"]
 
 
-def pick(name: str) -> Engine:
-    """Return the engine of that name; "auto" is the fastest one that is there.
+@cache
+def native() -> tuple[Engine | None, str]:
+    """Return the native engine and how it runs, or None and why there is none."""
+    module, how = load_native()
+    return (None if module is None else NativeEngine(module)), how
+
+
+def check_name(name: str) -> str:
+    """Return the engine asked for, by argument or else by the environment variable GANGLION_ENGINE.
 
     Raises:
-        ConfigError: for an engine that does not exist.
+        ConfigError: for an engine that does not exist, or native where it cannot be used.
     """
-    if name == "auto":
-        return ENGINES["reference"]
-    if not isinstance(name, str) or name not in ENGINES:
-        raise ConfigError(f"there is no engine {shortened(name)}", one_of(str(name), ["auto", *ENGINES]))
-    return ENGINES[name]
+    asked = os.environ.get("GANGLION_ENGINE", "auto") if name == "auto" else name
+    if not isinstance(asked, str) or asked not in ("auto", *NAMES):
+        raise ConfigError(f"there is no engine {shortened(asked)}", one_of(str(asked), ["auto", *NAMES]))
+    if asked == "native" and native()[0] is None:
+        raise ConfigError(f"the native engine cannot be used: {native()[1]}", _REMEDY)
+    return asked
+
+
+def pick(name: str, *parts: object) -> Engine:
+    """Return the engine of that name; "auto" is native where it knows all the parts.
+
+    Raises:
+        ConfigError: as `check_name` does, or for "native" and a part that it does not know.
+    """
+    asked = check_name(name)
+    if asked == "reference":
+        return REFERENCE
+    fast, why = native()
+    if fast is None:
+        _say_once(f"the native engine cannot be used ({why}): this runs on the slower reference engine; {_REMEDY}")
+        return REFERENCE
+    missing = fast.missing(*parts)
+    if not missing:
+        return fast
+    if asked == "native":
+        raise ConfigError(f"the native engine does not have {missing}", "use engine='auto' or 'reference'")
+    _say_once(f"the native engine does not have {missing}: this network runs on the slower reference engine")
+    return REFERENCE
 
 
 def explain() -> tuple[str, str]:
     """Return the engine that "auto" picks, and why."""
-    return "reference", "it is the only engine of this version"
+    asked = check_name("auto")
+    fast, how = native()
+    if asked == "reference":
+        return "reference", "GANGLION_ENGINE says so"
+    return ("reference", f"the native engine cannot be used: {how}") if fast is None else ("native", how)
+
+
+_REMEDY = "with a C++ compiler (g++ or clang++) installed, install ganglion again"
+
+
+@cache
+def _say_once(text: str) -> None:
+    notice(text)

@@ -74,8 +74,8 @@ class Steps(NamedTuple):
     before the step that failed.
     """
 
-    losses: list[float]
-    gradient_norms: list[float]
+    losses: Array
+    gradient_norms: Array
     failure: str = ""
 
 
@@ -83,6 +83,10 @@ class Engine(Protocol):
     """Runs an architecture: predictions, one gradient, many training steps."""
 
     name: str
+
+    def missing(self, *parts: object) -> str:
+        """Return in words the first of some parts (an architecture, a loss, an optimizer) it cannot run."""
+        ...
 
     def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
         """Return the activations of the last layer for each row of `x`."""
@@ -97,7 +101,7 @@ class Engine(Protocol):
         ...
 
     def train(
-        self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: list[float]
+        self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: Array
     ) -> Steps:
         """Run one update for each rate, on successive batches of `order`, changing the run's arrays."""
         ...

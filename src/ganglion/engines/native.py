@@ -85,7 +85,11 @@ def _threads() -> int:
 
 def missing_part(parts: tuple[object, ...]) -> str:
     """Return in words the first part that this engine does not know, "" if it knows them all."""
-    known: dict[str, object] = {"activation": ACTIVATIONS, "loss": LOSSES, "optimizer": OPTIMIZERS}
+    known: dict[str, object] = {
+        "activation": ACTIVATIONS,
+        "loss": LOSSES,
+        "optimizer": (*OPTIMIZERS, "lbfgs"),  # L-BFGS asks for losses and gradients only
+    }
     for part in parts:
         if isinstance(part, Architecture):
             word = missing_part(part.layers)
@@ -116,8 +120,7 @@ class NativeEngine:
         self.module, self.alone = module, alone
         self._programs: WeakKeyDictionary[Architecture, dict[Any, Any]] = WeakKeyDictionary()
 
-    def knows(self, *parts: object) -> str:
-        """Return the first part that it does not know, "" if it knows them all."""
+    def missing(self, *parts: object) -> str:
         return missing_part(parts)
 
     def _program(self, architecture: Architecture, dtype: np.dtype[Any]) -> Any:
@@ -221,7 +224,14 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
         )
     segments = [(e.start, e.stop, e.shape[-1], e.penalized) for e in architecture.parameters]
     return module.Program(
-        dtype == np.float64, sizes[0], sizes[-1], architecture.size, architecture.state_size, layers, segments
+        dtype == np.float64,
+        sizes[0],
+        sizes[-1],
+        architecture.outputs[-1],
+        architecture.size,
+        architecture.state_size,
+        layers,
+        segments,
     )
 
 

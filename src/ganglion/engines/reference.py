@@ -25,6 +25,9 @@ class ReferenceEngine:
 
     name = "reference"
 
+    def missing(self, *parts: object) -> str:
+        return ""
+
     @quiet
     def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
         weights = architecture.views(parameters, state)
@@ -51,9 +54,10 @@ class ReferenceEngine:
 
     @quiet
     def train(
-        self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: list[float]
+        self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: Array
     ) -> Steps:
-        done = Steps([], [])
+        losses: list[float] = []
+        norms: list[float] = []
         weights = architecture.views(run.parameters, run.state)
         penalized = bool(run.regularization.l1 or run.regularization.l2)
         optimizer = run.optimizer
@@ -63,8 +67,8 @@ class ReferenceEngine:
             x, y, weight = _gather(run, order[number * batch_size : (number + 1) * batch_size])
             if weight is not None and not weight.any():
                 run.step += 1  # a batch of weight 0 has no mean: it teaches nothing
-                done.losses.append(0.0)
-                done.gradient_norms.append(0.0)
+                losses.append(0.0)
+                norms.append(0.0)
                 continue
             context = Context(training=True, seed=run.seed, step=run.step)
             value, gradient, caches = architecture.loss_and_gradient(weights, x, y, weight, run.loss, context)
@@ -72,9 +76,9 @@ class ReferenceEngine:
                 gradient += run.regularization.penalty_and_gradient(architecture, run.parameters)[1]
             norm = math.sqrt(float(gradient @ gradient))
             if not math.isfinite(value):
-                return done._replace(failure="loss")
+                return _steps(losses, norms, "loss")
             if not math.isfinite(norm):
-                return done._replace(failure="gradient")
+                return _steps(losses, norms, "gradient")
             if optimizer.clip_norm is not None and norm > optimizer.clip_norm:
                 gradient *= optimizer.clip_norm / norm
             run.update += 1
@@ -82,7 +86,7 @@ class ReferenceEngine:
             if optimizer.weight_decay:
                 change += (rate * optimizer.weight_decay) * (run.parameters * architecture.penalized)
             if not math.isfinite(float(change @ change)) and not np.isfinite(run.parameters - change).all():
-                return done._replace(failure="weight")
+                return _steps(losses, norms, "weight")
             run.parameters -= change
             run.regularization.limit(architecture, run.parameters)
             if architecture.state:
@@ -91,9 +95,13 @@ class ReferenceEngine:
                 keep = min(optimizer.average, run.update / (run.update + 9))
                 run.mean += (1 - keep) * (run.parameters - run.mean)
             run.step += 1
-            done.losses.append(value)
-            done.gradient_norms.append(norm)
-        return done
+            losses.append(value)
+            norms.append(norm)
+        return _steps(losses, norms)
+
+
+def _steps(losses: list[float], norms: list[float], failure: str = "") -> Steps:
+    return Steps(np.array(losses), np.array(norms), failure)
 
 
 def _pieces(x: Array) -> list[Array]:

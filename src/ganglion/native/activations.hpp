@@ -168,11 +168,15 @@ GANGLION_INLINE void with_activation(ActivationKind kind, Body body) {
 // A rectangle of z, a or grad: `rows` rows of `columns` numbers, `row` apart.
 struct Area {
     size_t rows, columns, row;
+
+    // The same area in as few rows as possible.
+    Area merged() const { return columns == row ? Area{1, rows * columns, 0} : *this; }
 };
 
 // Element-wise: a = f(z). The two may be the same array.
 template <class T>
 void activate(Activation f, Area area, const T* z, T* a) {
+    area = area.merged();
     with_activation<T>(f.kind, [&](auto chosen) {
         for (size_t i = 0; i < area.rows; ++i)
             sweep<T>(area.columns, [&](size_t j, auto part) {
@@ -185,6 +189,7 @@ void activate(Activation f, Area area, const T* z, T* a) {
 // grad becomes that with respect to z; `seen` is z or a, as the activation needs.
 template <class T>
 void activate_backward(Activation f, Area area, const T* seen, T* grad) {
+    area = area.merged();
     with_activation<T>(f.kind, [&](auto chosen) {
         for (size_t i = 0; i < area.rows; ++i)
             sweep<T>(area.columns, [&](size_t j, auto part) {

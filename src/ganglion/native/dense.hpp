@@ -29,22 +29,26 @@ struct Workers {
     T* panel(size_t worker) const { return panels + worker * panel_size; }
 };
 
-// The product in pieces of columns and, where those are few, of rows.
+enum class Cut { columns, rows };  // how a product is shared out: what stays apart in memory goes to one thread
+
+constexpr size_t PIECES = 4;
+
 template <class T, class Finish>
-void shared_product(Workers<T> workers, size_t rows, size_t columns, size_t depth, Left<T> a, Right<T> b, T* c,
+void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, size_t depth, Left<T> a, Right<T> b, T* c,
                     size_t row, Start start, const T* bias, Finish finish) {
     if (!workers.team || 2.0 * rows * columns * depth < WORTH_A_THREAD)
         return product<T>(rows, 0, columns, depth, a, b, c, row, start, bias, workers.panel(0), finish);
-    constexpr size_t width = tile_columns<T>, enough = 8, least = 16 * TILE_ROWS;
-    const size_t across = (columns + width - 1) / width;
-    const size_t down = across >= enough ? 1 : smaller(larger(1, rows / least), (enough + across - 1) / across);
-    const size_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
-    each(workers.team, across * down, [&](size_t piece, size_t worker) {
-        const size_t j = piece % across * width, i = piece / across;
-        const size_t first = tiles * i / down * TILE_ROWS, last = smaller(rows, tiles * (i + 1) / down * TILE_ROWS);
-        product<T>(last - first, j, smaller(columns, j + width), depth, {a.at + first * a.row, a.row, a.depth}, b,
-                   c + first * row, row, start, bias, workers.panel(worker),
-                   [&](size_t r, size_t k, size_t m, size_t n) { finish(first + r, k, m, n); });
+    constexpr size_t width = tile_columns<T>, height = 2 * tile_rows(TILE_VECTORS);
+    const size_t across = (columns + width - 1) / width, down = (rows + height - 1) / height;
+    const size_t wide = cut == Cut::rows ? 1 : smaller(across, 2 * PIECES);
+    const size_t high = smaller(down, (PIECES + wide - 1) / wide);
+    each(workers.team, wide * high, [&](size_t piece, size_t worker) {
+        const size_t i = piece / wide, j = piece % wide;
+        const size_t top = down * i / high * height, end = smaller(rows, down * (i + 1) / high * height);
+        const size_t left = across * j / wide * width, right = smaller(columns, across * (j + 1) / wide * width);
+        product<T>(end - top, left, right, depth, {a.at + top * a.row, a.row, a.depth}, b, c + top * row, row, start,
+                   bias, workers.panel(worker),
+                   [&](size_t r, size_t k, size_t m, size_t n) { finish(top + r, k, m, n); });
     });
 }
 
@@ -57,7 +61,7 @@ void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, co
         if (f.kind != ActivationKind::identity)
             activate<T>(f, {count, columns, units}, to + i * units + j, a + i * units + j);
     };
-    shared_product<T>(workers, rows, units, layer.inputs, {x, layer.inputs, 1}, {weight, units, false}, to, units,
+    shared_product<T>(workers, Cut::columns, rows, units, layer.inputs, {x, layer.inputs, 1}, {weight, units, false}, to, units,
                       Start::bias, weight + layer.inputs * units, finish);
 }
 
@@ -67,7 +71,7 @@ void dense_backward_parameters(const Layer& layer, Workers<T> workers, size_t ro
                                T* grad_weight, bool add) {
     const size_t units = layer.outputs;
     sum_rows<T>(rows, units, grad, units, grad_weight + layer.inputs * units, add);
-    shared_product<T>(workers, layer.inputs, units, rows, {x, 1, layer.inputs}, {grad, units, false}, grad_weight, units,
+    shared_product<T>(workers, Cut::rows, layer.inputs, units, rows, {x, 1, layer.inputs}, {grad, units, false}, grad_weight, units,
                       add ? Start::present : Start::zero, nullptr, [](size_t, size_t, size_t, size_t) {});
 }
 
@@ -84,7 +88,7 @@ void dense_backward_inputs(const Layer& layer, Activation f, Workers<T> workers,
     const Left<T> left = {grad, units, 1};
     const Right<T> right = {weight, units, true};
     if (rows <= FEW_ROWS) return scalar_products<T>(rows, inputs, units, left, right, grad_x, inputs, finish);
-    shared_product<T>(workers, rows, inputs, units, left, right, grad_x, inputs, Start::zero, nullptr, finish);
+    shared_product<T>(workers, Cut::columns, rows, inputs, units, left, right, grad_x, inputs, Start::zero, nullptr, finish);
 }
 
 }  // namespace ganglion::GANGLION_ISA

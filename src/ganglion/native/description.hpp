@@ -45,7 +45,8 @@ struct Network {
     size_t count;
     const Segment* segments;
     size_t segment_count;
-    size_t inputs, outputs, parameters, state;
+    size_t inputs, outputs, features;  // numbers for each row; the last axis of the outputs
+    size_t parameters, state;
 };
 
 struct Loss {

@@ -102,12 +102,15 @@ Memory<T> lay_out(Arena& arena, const Network& network, const Run& run, size_t r
     return memory;
 }
 
-// Copies rows into one piece, or returns where they lie in one piece already.
+inline bool consecutive(const int64_t* order, size_t rows) {
+    for (size_t i = 1; i < rows; ++i)
+        if (order[i] != order[0] + static_cast<int64_t>(i)) return false;
+    return true;
+}
+
+// Copies rows into one piece.
 template <class T>
 const T* gather(Team* team, const T* from, size_t width, const int64_t* order, size_t rows, T* to) {
-    bool consecutive = true;
-    for (size_t i = 1; i < rows && consecutive; ++i) consecutive = order[i] == order[0] + static_cast<int64_t>(i);
-    if (consecutive) return from + static_cast<size_t>(order[0]) * width;
     const size_t pieces = rows * width < 16384 ? 1 : 8;
     each(team, pieces, [&](size_t piece, size_t) {
         for (size_t i = rows * piece / pieces; i < rows * (piece + 1) / pieces; ++i) {
@@ -123,20 +126,15 @@ Pass<T> pass_of(const Network& network, const Run& run, bool training, Workers<T
     return {network, static_cast<const T*>(run.parameters), static_cast<const T*>(run.state), run.loss.from_z, training, run.seed, run.step, workers};
 }
 
-// The last axis of the outputs.
-inline size_t output_features(const Network& network) {
-    const Layer& last = network.layers[network.count - 1];
-    return last.kind == LayerKind::dense ? last.outputs : last.features;
-}
-
 // Mean loss and gradient of a batch; the gradients of the groups are left in memory.gradients.
 template <class T>
 double loss_and_gradients(const Network& network, const Run& run, Memory<T>& memory, const int64_t* order, size_t rows,
                           double total_weight) {
     const Split way = memory.way;
-    const size_t features = output_features(network);
+    const size_t features = network.features;
     const T *x = static_cast<const T*>(run.x), *y = static_cast<const T*>(run.y), *weight = static_cast<const T*>(run.weight);
-    const T each_share = T(1) / T(rows), over_total = T(1 / total_weight);
+    const size_t values_each = values_of_row(run.loss, network.outputs, features);
+    const T each_share = weight ? T(1) : T(1) / T(rows), over_total = T(1 / total_weight);
     each(way.together ? nullptr : run.team, way.groups, [&](size_t group, size_t worker) {
         Block<T>& block = memory.blocks[worker];
         const Workers<T> workers = {way.together ? run.team : nullptr, memory.workers.panel(worker)};
@@ -146,23 +144,30 @@ double loss_and_gradients(const Network& network, const Run& run, Memory<T>& mem
         double loss = 0;
         for (size_t first = begin; first < end; first += way.rows_at_once) {
             const size_t count = smaller(way.rows_at_once, end - first);
-            const T* inputs = gather<T>(workers.team, x, network.inputs, order + first, count, block.x);
-            const T* targets = gather<T>(nullptr, y, network.outputs, order + first, count, block.y);
-            const T* share = nullptr;
-            if (weight) {
-                for (size_t i = 0; i < count; ++i) block.share[i] = weight[order[first + i]] * over_total;
-                share = block.share;
+            const size_t start = static_cast<size_t>(order[first]);
+            const T *inputs = x + start * network.inputs, *targets = y + start * network.outputs;
+            if (!consecutive(order + first, count)) {
+                inputs = gather<T>(workers.team, x, network.inputs, order + first, count, block.x);
+                targets = gather<T>(nullptr, y, network.outputs, order + first, count, block.y);
             }
             const T* a = forward<T>(pass, first, count, inputs, block);
-            row_losses<T>(run.loss, count, network.outputs, features, a, targets, share, each_share, block.values, block.grad);
-            loss += total_loss<T>(count, block.values, share, T(1));
+            losses_and_gradients<T>(run.loss, count, network.outputs, features, a, targets, each_share, block.values, block.grad);
+            if (weight) {
+                row_means<T>(count, values_each, block.values, block.values);
+                for (size_t i = 0; i < count; ++i) {
+                    const T share = weight[order[first + i]] * over_total;
+                    block.values[i] *= share;
+                    for (size_t j = 0; j < network.outputs; ++j) block.grad[i * network.outputs + j] *= share;
+                }
+            }
+            loss += total<T>(weight ? count : count * values_each, block.values);
             backward<T>(pass, first, count, block, gradient, first != begin);
         }
         memory.group_losses[group] = loss;
     });
     double loss = 0;
     for (size_t group = 0; group < way.groups; ++group) loss += memory.group_losses[group];
-    return weight ? loss : loss / static_cast<double>(rows);
+    return weight ? loss : loss / static_cast<double>(rows * values_each);
 }
 
 // Adds the groups' gradients and the penalties' into the first, and returns its norm.
@@ -174,8 +179,8 @@ double reduce(const Run& run, Memory<T>& memory, Team* team) {
         const Slice slice = memory.slices[piece];
         const bool penalized = slice.penalized && (l1 != 0 || l2 != 0);
         const bool changes = penalized || memory.way.groups > 1;
-        Vector<T> squares{};
-        sweep<T>(slice.stop - slice.start, [&](size_t i, auto part) {
+        Vector<T> squares[4] = {};
+        sweep_by_4<T>(slice.stop - slice.start, [&](size_t i, auto part, size_t n) {
             T* at = memory.gradients + slice.start + i;
             Vector<T> g = load(at, part);
             for (size_t group = 1; group < memory.way.groups; ++group) g += load(at + group * memory.stride, part);
@@ -184,9 +189,9 @@ double reduce(const Run& run, Memory<T>& memory, Team* team) {
                 g += sign<T>(w) * l1 + w * l2;
             }
             if (changes) store(at, g, part);
-            squares += g * g;
+            squares[n] += g * g;
         });
-        memory.squares[piece] = static_cast<double>(sum<T>(squares));
+        memory.squares[piece] = static_cast<double>(sum<T>(squares[0] + squares[1] + squares[2] + squares[3]));
     });
     double squares = 0;
     for (size_t i = 0; i < memory.slice_count; ++i) squares += memory.squares[i];
@@ -318,7 +323,7 @@ size_t predict(const Network& network, const Run& run, size_t rows, void* activa
     const size_t at_once = larger(1, smaller(rows, rows_in_cache<T>(network)));
     const bool shared = 2.0 * static_cast<double>(rows) * static_cast<double>(network.parameters) >= WORTH_A_THREAD && rows > at_once;
     Team* team = shared ? run.team : nullptr;
-    const size_t threads = shared ? run.team->size() : 1, features = output_features(network);
+    const size_t threads = shared ? run.team->size() : 1, features = network.features;
     Arena arena = {run.arena};
     T* panels = arena.take<T>(threads * Workers<T>::panel_size);
     Block<T>* blocks = arena.take<Block<T>>(threads);
@@ -337,10 +342,12 @@ size_t predict(const Network& network, const Run& run, size_t rows, void* activa
         T* to = static_cast<T*>(activations) + first * network.outputs;
         memcpy(to, a, count * network.outputs * sizeof(T));
         if (!losses) return;
-        row_losses<T>(run.loss, count, network.outputs, features, to, y + first * network.outputs, nullptr, T(1),
-                      static_cast<T*>(losses) + first, block.grad);
-        const Activation f = network.layers[network.count - 1].activation;
+        losses_and_gradients<T>(run.loss, count, network.outputs, features, to, y + first * network.outputs, T(1),
+                                block.values, block.grad);
+        row_means<T>(count, values_of_row(run.loss, network.outputs, features), block.values,
+                     static_cast<T*>(losses) + first);
         if (!run.loss.from_z) return;
+        const Activation f = network.layers[network.count - 1].activation;
         if (is_row_wise(f.kind)) softmax<T>(f.kind, {count * network.outputs / features, features, features}, to, to);
         else activate<T>(f, {1, count * network.outputs, 0}, to, to);
     });

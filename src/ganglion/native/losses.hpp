@@ -3,6 +3,7 @@
 #pragma once
 
 #include "activations.hpp"
+#include "matrix.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
@@ -157,54 +158,99 @@ T cross_entropy(Loss loss, size_t classes, const T* a, const T* y, T* slope) {
     return sum<T>(value);
 }
 
-// The loss of each row into `values`, and its gradient times the row's share of the batch into `grad`.
-// `outputs` numbers a row, the last axis of them `features`; `share` is null where every row has `each`.
+// The same from z for `count` rows of a few classes at once: each class in a vector, each row in a lane.
 template <class T>
-void row_losses(Loss loss, size_t rows, size_t outputs, size_t features, const T* a, const T* y, const T* share,
-                T each, T* values, T* grad) {
-    const size_t averaged = loss.kind == LossKind::cross_entropy ? outputs / features : outputs;
-    const T scale = (share ? T(1) : each) / T(averaged);
-    if (loss.kind == LossKind::cross_entropy) {
-        for (size_t i = 0; i < rows; ++i) {
-            T total = 0;
-            for (size_t at = i * outputs; at < (i + 1) * outputs; at += features)
-                total += cross_entropy<T>(loss, features, a + at, y + at, grad + at);
-            values[i] = total / T(averaged);
-        }
-        sweep<T>(rows * outputs, [&](size_t i, auto part) { store(grad + i, load(grad + i, part) * scale, part); });
-    } else if (outputs == 1) {
+GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, const T* z, const T* y, T* values,
+                                     T scale, T* grad) {
+    constexpr size_t L = lanes<T>;
+    const First row = {classes};
+    const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes);
+    Vector<T> of_class[L], target[L];
+    for (size_t i = 0; i < L; ++i) {
+        of_class[i] = i < count ? load(z + i * classes, row) : Vector<T>{};
+        target[i] = i < count ? load(y + i * classes, row) : Vector<T>{};
+    }
+    transpose<T>(of_class);
+    transpose<T>(target);
+    Vector<T> most = of_class[0], total{}, value{}, share[L] = {};
+    for (size_t k = 1; k < classes; ++k) most = maximum<T>(most, of_class[k]);
+    for (size_t k = 0; k < classes; ++k) {
+        of_class[k] = of_class[k] == most ? Vector<T>{} : of_class[k] - most;
+        share[k] = exponential<T>(of_class[k]);
+        total += share[k];
+    }
+    const Vector<T> log_total = logarithm<T>(total), over_total = scale / total;
+    for (size_t k = 0; k < classes; ++k) {
+        const Vector<T> wanted = target[k] * keep + spread;
+        const Vector<T> log_share = maximum<T>(of_class[k] - log_total, all<T>(-Format<T>::largest));
+        value -= wanted == T(0) ? Vector<T>{} : wanted * log_share;
+        share[k] = share[k] * over_total - wanted * scale;
+    }
+    transpose<T>(share);
+    for (size_t i = 0; i < count; ++i) store(grad + i * classes, share[i], row);
+    if (count == L) store(values, value, Whole{});
+    else store(values, value, First{count});
+}
+
+// The loss of each row, or of each output where they are averaged, into `values`, and the gradient of each row's
+// loss times `each` into `grad`. `outputs` numbers a row, the last axis of them `features`.
+template <class T>
+void losses_and_gradients(Loss loss, size_t rows, size_t outputs, size_t features, const T* a, const T* y, T each,
+                          T* values, T* grad) {
+    if (loss.kind != LossKind::cross_entropy) {
+        const T scale = each / T(outputs);
         with_loss<T>(loss, [&](auto chosen) {
-            sweep<T>(rows, [&](size_t i, auto part) {
+            sweep<T>(rows * outputs, [&](size_t i, auto part) {
                 const Both<T> both = chosen.both(load(a + i, part), load(y + i, part), T(loss.setting));
                 store(values + i, both.value, part);
                 store(grad + i, both.slope * scale, part);
             });
         });
-    } else {
-        with_loss<T>(loss, [&](auto chosen) {
-            for (size_t i = 0; i < rows; ++i) {
-                Vector<T> total{};
-                sweep<T>(outputs, [&](size_t j, auto part) {
-                    const size_t at = i * outputs + j;
-                    const Both<T> both = chosen.both(load(a + at, part), load(y + at, part), T(loss.setting));
-                    total += only<T>(both.value, part, T(0));
-                    store(grad + at, both.slope * scale, part);
-                });
-                values[i] = sum<T>(total) / T(outputs);
-            }
-        });
+        return;
     }
-    if (share)
-        for (size_t i = 0; i < rows; ++i)
-            for (size_t j = 0; j < outputs; ++j) grad[i * outputs + j] *= share[i];
+    const size_t lines = rows * (outputs / features);
+    const T scale = each / T(outputs / features);
+    if (loss.from_z && features < lanes<T>) {
+        for (size_t i = 0; i < lines; i += lanes<T>)
+            cross_entropies<T>(loss, smaller(lanes<T>, lines - i), features, a + i * features, y + i * features,
+                               values + i, scale, grad + i * features);
+        return;
+    }
+    for (size_t i = 0; i < lines; ++i) {
+        const size_t at = i * features;
+        values[i] = cross_entropy<T>(loss, features, a + at, y + at, grad + at);
+    }
+    sweep<T>(rows * outputs, [&](size_t i, auto part) { store(grad + i, load(grad + i, part) * scale, part); });
 }
 
-// The weighted sum of the rows' losses.
+// How many values losses_and_gradients gives for each row.
+inline size_t values_of_row(Loss loss, size_t outputs, size_t features) {
+    return loss.kind == LossKind::cross_entropy ? outputs / features : outputs;
+}
+
+// The mean of each row's values, which may take their place.
 template <class T>
-double total_loss(size_t rows, const T* values, const T* share, T each) {
-    double total = 0;
-    for (size_t i = 0; i < rows; ++i) total += double(values[i]) * double(share ? share[i] : each);
-    return total;
+void row_means(size_t rows, size_t each, const T* values, T* means) {
+    for (size_t i = 0; i < rows; ++i) {
+        T total = 0;
+        for (size_t j = 0; j < each; ++j) total += values[i * each + j];
+        means[i] = total / T(each);
+    }
+}
+
+constexpr size_t SUMMED_AT_ONCE = 1024;  // numbers that are added up in their own precision
+
+template <class T>
+double total(size_t count, const T* values) {
+    double sum_of_all = 0;
+    for (size_t first = 0; first < count; first += SUMMED_AT_ONCE) {
+        Vector<T> part_sums[4] = {};
+        sweep_by_4<T>(smaller(SUMMED_AT_ONCE, count - first), [&](size_t i, auto part, size_t n) {
+            part_sums[n] += load(values + first + i, part);
+        });
+        sum_of_all += static_cast<double>(sum<T>(part_sums[0] + part_sums[1] + part_sums[2] + part_sums[3]));
+    }
+    return sum_of_all;
 }
 
 }  // namespace ganglion::GANGLION_ISA

@@ -2,7 +2,7 @@
 //
 // A and C are read and written where they lie. B is too, unless its rows are so far apart that they would
 // push each other out of the cache, or it is to be used turned over: then one panel of it, as wide as a tile,
-// is copied first. When a tile is done, `finish` is called on it while it is still in the nearest cache.
+// is copied first. When some tiles are done, `finish` is called on them while they are still in the nearest cache.
 //
 // Every number of C is summed up in the order of the depth, whatever the tile it is in.
 #pragma once
@@ -11,8 +11,12 @@
 
 namespace ganglion::GANGLION_ISA {
 
-constexpr size_t TILE_ROWS = 6;
 constexpr size_t TILE_VECTORS = GANGLION_REGISTERS == 32 ? 4 : 2;
+// As many rows as leave registers for a row of B and a number of A.
+constexpr size_t tile_rows(size_t vectors) {
+    const size_t rows = (GANGLION_REGISTERS - 2 - vectors) / vectors;
+    return rows < 12 ? rows : 12;
+}
 template <class T>
 constexpr size_t tile_columns = TILE_VECTORS * lanes<T>;
 
@@ -47,49 +51,58 @@ void tile(Left<T> a, const T* b, size_t stride, size_t depth, T* c, size_t row, 
         if constexpr (sizeof(Last) == sizeof(First)) return First{last};
         else return (void)last, Whole{};
     }();
-    Vector<T> total[Rows][Vectors];
-    for (size_t i = 0; i < Rows; ++i)
-        for (size_t j = 0; j < Vectors; ++j) {
-            const T* from = start == Start::bias ? bias : c + i * row;
-            if (start == Start::zero) total[i][j] = Vector<T>{};
-            else if (j + 1 < Vectors) total[i][j] = load(from + j * L, Whole{});
-            else total[i][j] = load(from + j * L, part);
+    Vector<T> total[Rows][Vectors] = {};
+    if (start != Start::zero) {
+        const T* from = start == Start::bias ? bias : c;
+        const size_t apart = start == Start::bias ? 0 : row;
+#pragma GCC unroll 16
+        for (size_t i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
+            for (size_t j = 0; j + 1 < Vectors; ++j) total[i][j] = load(from + i * apart + j * L, Whole{});
+            total[i][Vectors - 1] = load(from + i * apart + (Vectors - 1) * L, part);
         }
+    }
+    const T* three[(Rows + 2) / 3];  // every third row of A: the others are reached from there in one instruction
+#pragma GCC unroll 8
+    for (size_t i = 0; i < Rows; i += 3) three[i / 3] = a.at + i * a.row;
     for (size_t k = 0; k < depth; ++k) {
         Vector<T> line[Vectors];
+#pragma GCC unroll 8
         for (size_t j = 0; j + 1 < Vectors; ++j) line[j] = load(b + j * L, Whole{});
         line[Vectors - 1] = load(b + (Vectors - 1) * L, part);
+#pragma GCC unroll 16
         for (size_t i = 0; i < Rows; ++i) {
-            const T factor = a.at[i * a.row];
+            const T factor = three[i / 3][i % 3 * a.row];
+#pragma GCC unroll 8
             for (size_t j = 0; j < Vectors; ++j) total[i][j] += line[j] * factor;
         }
-        a.at += a.depth;
+#pragma GCC unroll 8
+        for (size_t i = 0; i < Rows; i += 3) three[i / 3] += a.depth;
         b += stride;
     }
+#pragma GCC unroll 16
     for (size_t i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
         for (size_t j = 0; j + 1 < Vectors; ++j) store(c + i * row + j * L, total[i][j], Whole{});
         store(c + i * row + (Vectors - 1) * L, total[i][Vectors - 1], part);
     }
 }
 
-template <class T, size_t Vectors, class Last>
-Tile<T> pick_rows(size_t rows) {
-    static constexpr Tile<T> by_rows[TILE_ROWS] = {
-        tile<T, 1, Vectors, Last>, tile<T, 2, Vectors, Last>, tile<T, 3, Vectors, Last>,
-        tile<T, 4, Vectors, Last>, tile<T, 5, Vectors, Last>, tile<T, 6, Vectors, Last>,
-    };
-    return by_rows[rows - 1];
+template <class T, size_t Vectors, class Last, size_t Rows = tile_rows(Vectors)>
+GANGLION_INLINE Tile<T> pick_rows(size_t rows) {
+    if constexpr (Rows > 1)
+        if (rows < Rows) return pick_rows<T, Vectors, Last, Rows - 1>(rows);
+    return tile<T, Rows, Vectors, Last>;
 }
 
 template <class T, class Last>
 Tile<T> pick_vectors(size_t rows, size_t vectors) {
     if (vectors == 1) return pick_rows<T, 1, Last>(rows);
-    if (vectors == 2) return pick_rows<T, 2, Last>(rows);
     if constexpr (TILE_VECTORS > 2) {
         if (vectors == 3) return pick_rows<T, 3, Last>(rows);
-        return pick_rows<T, 4, Last>(rows);
+        if (vectors == 4) return pick_rows<T, 4, Last>(rows);
     }
-    return nullptr;
+    return pick_rows<T, 2, Last>(rows);
 }
 
 template <class T>
@@ -140,15 +153,13 @@ void scalar_products(size_t rows, size_t columns, size_t depth, Left<T> a, Right
                 else
                     for (size_t r = 0; r < count; ++r) total[r] += line * load(b.at + (j + r) * b.stride + k, piece);
             });
-            transpose<T>(total);
-            for (size_t half = L / 2; half; half /= 2)
-                for (size_t r = 0; r < half; ++r) total[r] += total[r + half];
-            store(c + i * row + j, total[0], part);
+            store(c + i * row + j, sums<T>(total), part);
             finish(i, j, size_t(1), count);
         });
 }
 
-constexpr size_t DEPTH_AT_ONCE = 512;  // so that a panel stays in the second cache
+constexpr size_t DEPTH_AT_ONCE = 512;     // so that a panel stays in the second cache
+constexpr size_t WORTH_FINISHING = 1024;  // numbers, few enough to be in the nearest cache
 
 // Columns first .. last of C. `panel` has room for DEPTH_AT_ONCE * tile_columns numbers.
 template <class T, class Finish>
@@ -159,19 +170,25 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
     const bool copies = b.turned || (rows >= ROWS_WORTH_A_COPY && b.stride * sizeof(T) >= FAR_APART);
     for (size_t j = first; j < last; j += width) {
         const size_t columns = smaller(width, last - j);
-        const Tile<T> whole = pick_tile<T>(TILE_ROWS, columns);
+        const size_t step = tile_rows((columns + lanes<T> - 1) / lanes<T>);
+        const Tile<T> whole = pick_tile<T>(step, columns);
         for (size_t part = 0; part < parts; ++part) {
             const size_t k = depth * part / parts, deep = depth * (part + 1) / parts - k;
             const Right<T> below = {b.turned ? b.at + k : b.at + k * b.stride, b.stride, b.turned};
             if (copies) copy_panel<T>(below, j, columns, deep, panel);
             const T* from = copies ? panel : below.at + j;
-            for (size_t i = 0; i < rows; i += TILE_ROWS) {
-                const size_t count = smaller(TILE_ROWS, rows - i);
-                const Tile<T> run = count == TILE_ROWS ? whole : pick_tile<T>(count, columns);
+            size_t finished = 0;
+            for (size_t i = 0; i < rows; i += step) {
+                const size_t count = smaller(step, rows - i);
+                const Tile<T> run = count == step ? whole : pick_tile<T>(count, columns);
                 run({a.at + i * a.row + k * a.depth, a.row, a.depth}, from, copies ? width : b.stride, deep,
                     c + i * row + j, row, part ? Start::present : start, bias ? bias + j : nullptr,
                     columns % lanes<T>);
-                if (part + 1 == parts) finish(i, j, count, columns);
+                const size_t done = i + count;
+                if (part + 1 == parts && (done == rows || (done - finished) * columns >= WORTH_FINISHING)) {
+                    finish(finished, j, done - finished, columns);
+                    finished = done;
+                }
             }
         }
     }

@@ -96,14 +96,14 @@ private:
 
 class Program {
 public:
-    Program(bool is_double, size_t inputs, size_t outputs, size_t parameters, size_t state,
+    Program(bool is_double, size_t inputs, size_t outputs, size_t features, size_t parameters, size_t state,
             const std::vector<LayerRow>& layers, const std::vector<SegmentRow>& segments)
         : is_double_(is_double) {
         for (const auto& [kind, place, from, to, features, own, own_state, activation, setting, rate, epsilon] : layers)
             layers_.push_back({static_cast<LayerKind>(kind), place, from, to, features, own, own_state,
                                {static_cast<ActivationKind>(activation), setting}, rate, epsilon});
         for (const auto& [start, stop, columns, penalized] : segments) segments_.push_back({start, stop, columns, penalized});
-        network_ = {layers_.data(), layers_.size(), segments_.data(), segments_.size(), inputs, outputs, parameters, state};
+        network_ = {layers_.data(), layers_.size(), segments_.data(), segments_.size(), inputs, outputs, features, parameters, state};
     }
 
     void predict(const Any& parameters, const Any& state, const Any& x, const Writable& a, bool alone) {
@@ -256,7 +256,7 @@ NB_MODULE(_native, module) {
     module.def("get_threads", &get_threads);
     module.def("function", &function, nb::arg("which"), nb::arg("x"), nb::arg("result"));
     nb::class_<Program>(module, "Program")
-        .def(nb::init<bool, size_t, size_t, size_t, size_t, const std::vector<LayerRow>&, const std::vector<SegmentRow>&>())
+        .def(nb::init<bool, size_t, size_t, size_t, size_t, size_t, const std::vector<LayerRow>&, const std::vector<SegmentRow>&>())
         .def("predict", &Program::predict)
         .def("evaluate", &Program::evaluate)
         .def("gradient", &Program::gradient, nb::arg("parameters"), nb::arg("state"), nb::arg("x"), nb::arg("y"),

@@ -32,7 +32,7 @@ struct Cache {
 // Room for some rows on their way through the network.
 template <class T>
 struct Block {
-    T *x, *y, *share, *values, *grad, *other_grad;
+    T *x, *y, *values, *grad, *other_grad;
     Cache<T>* caches;
 };
 
@@ -52,8 +52,7 @@ Block<T> make_block(Arena& arena, const Network& network, size_t rows) {
     const size_t most = rows * widest(network);
     block.x = arena.take<T>(rows * network.inputs);
     block.y = arena.take<T>(rows * network.outputs);
-    block.share = arena.take<T>(rows);
-    block.values = arena.take<T>(rows);
+    block.values = arena.take<T>(rows * network.outputs);
     block.grad = arena.take<T>(most);
     block.other_grad = arena.take<T>(most);
     block.caches = arena.take<Cache<T>>(network.count);

@@ -120,9 +120,9 @@ Settings<T> settings_of(const Optimizer& optimizer, double rate, uint64_t update
 template <class T>
 bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, size_t count, T* gradient,
             T* parameters, T* slot_0, T* slot_1) {
-    Vector<T> spoiled{};
+    Vector<T> spoiled[4] = {};
     with_optimizer<T>(optimizer, [&](auto chosen) {
-        sweep<T>(count, [&](size_t i, auto part) {
+        sweep_by_4<T>(count, [&](size_t i, auto part, size_t n) {
             Vector<T> slots[2] = {};
             if constexpr (chosen.slots > 0) slots[0] = load(slot_0 + i, part);
             if constexpr (chosen.slots > 1) slots[1] = load(slot_1 + i, part);
@@ -133,10 +133,10 @@ bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, s
             if constexpr (chosen.slots > 1) store(slot_1 + i, slots[1], part);
             store(gradient + i, before, part);
             store(parameters + i, after, part);
-            spoiled += only<T>(after - after, part, T(0));  // 0 for a finite number, else NaN
+            spoiled[n] += only<T>(after - after, part, T(0));  // 0 for a finite number, else NaN
         });
     });
-    return sum<T>(spoiled) == T(0);
+    return sum<T>(spoiled[0] + spoiled[1] + spoiled[2] + spoiled[3]) == T(0);
 }
 
 }  // namespace ganglion::GANGLION_ISA

@@ -1,8 +1,9 @@
 // A small pool: threads that look out for work for a moment, then sleep.
 //
-// The pieces of one piece of work are handed out by a single number, the ticket: which work it is, how many
-// pieces it has, and which comes next. Who moves the ticket on owns that piece. Nobody waits for a thread that
-// is asleep: whoever hands out the work takes pieces too, and waits only for those that others have taken.
+// Each thread has its own share of the pieces of a piece of work, the same from one to the next, so that it finds
+// in its cache what it left there. A share is a single number, the ticket: which work it is, where the share ends,
+// and which piece comes next. Who moves a ticket on owns that piece; who is done helps the others. So nobody waits
+// for a thread that is asleep.
 #include "threads.hpp"
 
 #include <pthread.h>
@@ -28,12 +29,13 @@ void pause() {
 #endif
 }
 
-struct Ticket {
-    static constexpr uint64_t most = 0xFFFF;  // pieces of one piece of work
+constexpr uint64_t MOST_PIECES = 0xFFFF;
 
-    static uint64_t make(uint64_t number, uint64_t pieces) { return number << 32 | pieces << 16; }
-    static bool has_piece(uint64_t ticket) { return (ticket & most) < (ticket >> 16 & most); }
-    static uint64_t piece(uint64_t ticket) { return ticket & most; }
+uint64_t make_ticket(uint64_t number, uint64_t first, uint64_t end) { return number << 32 | end << 16 | first; }
+bool has_piece(uint64_t ticket) { return (ticket & MOST_PIECES) < (ticket >> 16 & MOST_PIECES); }
+
+struct alignas(64) Share {
+    std::atomic<uint64_t> ticket{0};
 };
 
 class Alone final : public Team {
@@ -46,19 +48,21 @@ public:
 
 class Pool final : public Team {
 public:
-    explicit Pool(std::size_t size) : size_(size) {}
+    explicit Pool(std::size_t size) : size_(size), shares_(new Share[size]) {}
 
     std::size_t size() const override { return size_; }
 
     void run(std::size_t pieces, void (*work)(void*, std::size_t, std::size_t), void* context) override {
         if (!started_) start();
-        for (std::size_t first = 0; first < pieces; first += Ticket::most) {
-            const std::size_t count = pieces - first < Ticket::most ? pieces - first : Ticket::most;
+        for (std::size_t first = 0; first < pieces; first += MOST_PIECES) {
+            const std::size_t count = pieces - first < MOST_PIECES ? pieces - first : MOST_PIECES;
             work_ = work;
             context_ = context;
             first_ = first;
             completed_.store(0, std::memory_order_relaxed);
-            ticket_.store(Ticket::make(++number_, count));
+            ++number_;
+            for (std::size_t worker = size_; worker-- > 0;)
+                shares_[worker].ticket.store(make_ticket(number_, count * worker / size_, count * (worker + 1) / size_));
             if (sleeping_.load() > 0) {
                 { const std::lock_guard<std::mutex> lock(mutex_); }
                 awake_.notify_all();
@@ -88,40 +92,44 @@ private:
     }
 
     void take_pieces(std::size_t worker) {
-        uint64_t ticket = ticket_.load(std::memory_order_acquire);
-        while (Ticket::has_piece(ticket))
-            if (ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
-                work_(context_, first_ + Ticket::piece(ticket), worker);
-                completed_.fetch_add(1, std::memory_order_release);
-                ticket = ticket_.load(std::memory_order_acquire);
-            }
+        for (std::size_t other = 0; other < size_; ++other) {
+            std::atomic<uint64_t>& share = shares_[(worker + other) % size_].ticket;
+            uint64_t ticket = share.load(std::memory_order_acquire);
+            while (has_piece(ticket))
+                if (share.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+                    work_(context_, first_ + (ticket & MOST_PIECES), worker);
+                    completed_.fetch_add(1, std::memory_order_release);
+                    ticket = share.load(std::memory_order_acquire);
+                }
+        }
     }
 
     [[noreturn]] void serve(std::size_t worker) {
         for (;;) {
             take_pieces(worker);
+            const std::atomic<uint64_t>& own = shares_[worker].ticket;
             const auto end = std::chrono::steady_clock::now() + LOOK_OUT;
             bool found = false;
             while (!found && std::chrono::steady_clock::now() < end)
                 for (int turn = 0; turn < 64 && !found; ++turn) {
-                    found = Ticket::has_piece(ticket_.load(std::memory_order_acquire));
+                    found = has_piece(own.load(std::memory_order_acquire));
                     if (!found) pause();
                 }
             if (found) continue;
             std::unique_lock<std::mutex> lock(mutex_);
             sleeping_.fetch_add(1);
-            awake_.wait(lock, [this] { return Ticket::has_piece(ticket_.load()); });
+            awake_.wait(lock, [&own] { return has_piece(own.load()); });
             sleeping_.fetch_sub(1);
         }
     }
 
     const std::size_t size_;
+    Share* const shares_;
     bool started_ = false;
     uint64_t number_ = 0;
     void (*work_)(void*, std::size_t, std::size_t) = nullptr;
     void* context_ = nullptr;
     std::size_t first_ = 0;
-    alignas(64) std::atomic<uint64_t> ticket_{0};
     alignas(64) std::atomic<uint64_t> completed_{0};
     alignas(64) std::atomic<int> sleeping_{0};
     std::mutex mutex_;

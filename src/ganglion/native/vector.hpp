@@ -143,6 +143,17 @@ GANGLION_INLINE void sweep(size_t count, Body body) {
     if (i < count) body(i, First{count - i});
 }
 
+// The same with body(i, part, n), where n goes round from 0 to 3: for sums, which would have to wait for each other.
+template <class T, class Body>
+GANGLION_INLINE void sweep_by_4(size_t count, Body body) {
+    size_t i = 0;
+    for (; i + 4 * lanes<T> <= count; i += 4 * lanes<T>)
+#pragma GCC unroll 4
+        for (size_t n = 0; n < 4; ++n) body(i + n * lanes<T>, Whole{}, n);
+    for (; i + lanes<T> <= count; i += lanes<T>) body(i, Whole{}, size_t(0));
+    if (i < count) body(i, First{count - i}, size_t(0));
+}
+
 // The value in the lanes that are meant, another in the rest.
 template <class T>
 GANGLION_INLINE Vector<T> only(Vector<T> value, Whole, T) {
@@ -226,10 +237,12 @@ template <class T, size_t Size>
 struct Exchange {
     static GANGLION_INLINE void run(Vector<T>* rows) {
         Integers<T> keep, take;
+#pragma GCC unroll 16
         for (size_t j = 0; j < lanes<T>; ++j) {
             keep[j] = static_cast<int>(j & Size ? lanes<T> + j - Size : j);
             take[j] = static_cast<int>(j & Size ? lanes<T> + j : j + Size);
         }
+#pragma GCC unroll 16
         for (size_t i = 0; i < lanes<T>; ++i) {
             if (i & Size) continue;
             const Vector<T> upper = rows[i], lower = rows[i + Size];
@@ -242,6 +255,29 @@ struct Exchange {
 template <class T>
 GANGLION_INLINE void transpose(Vector<T>* rows) {
     Exchange<T, lanes<T> / 2>::run(rows);
+}
+
+// The sum of each vector of a square, in its own lane: half of the vectors go into the other half, lane by lane,
+// then a quarter, and so on.
+template <class T, size_t Size>
+struct Gather {
+    static GANGLION_INLINE void run(Vector<T>* rows) {
+        Integers<T> keep, take;
+#pragma GCC unroll 16
+        for (size_t j = 0; j < lanes<T>; ++j) {
+            keep[j] = static_cast<int>(j & Size ? lanes<T> + j - Size : j);
+            take[j] = static_cast<int>(j & Size ? lanes<T> + j : j + Size);
+        }
+#pragma GCC unroll 16
+        for (size_t i = 0; i < Size; ++i)
+            rows[i] = __builtin_shuffle(rows[i], rows[i + Size], keep) + __builtin_shuffle(rows[i], rows[i + Size], take);
+        if constexpr (Size > 1) Gather<T, Size / 2>::run(rows);
+    }
+};
+template <class T>
+GANGLION_INLINE Vector<T> sums(Vector<T>* rows) {
+    Gather<T, lanes<T> / 2>::run(rows);
+    return rows[0];
 }
 
 }  // namespace ganglion::GANGLION_ISA

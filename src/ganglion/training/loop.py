@@ -184,34 +184,33 @@ class Training:
         if self.plan.shuffle:
             order = random.order(self.seed, progress.epoch, len(rows))
         steps = math.ceil(len(rows) / size)
-        losses: list[float] = []
-        norms: list[float] = []
-        rates: list[float] = []
-        while len(losses) < steps:
-            first, begun = len(losses), time.perf_counter()
+        losses, norms = np.empty(steps), np.empty(steps)
+        rates = np.empty(0)
+        first = 0
+        while first < steps:
+            begun = time.perf_counter()
             last = min(first + self._steps_at_once, steps)
-            rates = [
-                optimizer.learning_rate.rate(progress.optimizer_epoch + i / steps, progress.memory)
-                for i in range(first, last)
-            ]
+            times = progress.optimizer_epoch + np.arange(first, last) / steps
+            rates = optimizer.learning_rate.rates(times, progress.memory)
             done = self.engine.train(self.architecture, run, order[first * size : last * size], size, rates)
-            losses += done.losses
-            norms += done.gradient_norms
-            self.fraction = len(losses) / steps
+            count = len(done.losses)
+            losses[first : first + count], norms[first : first + count] = done.losses, done.gradient_norms
+            self.fraction = (first + count) / steps
             if done.failure:
-                rate = rates[len(done.losses)]
-                self.stop(_failure(done.failure, self.history.epochs, len(losses), rate), "failed")
+                rate = float(rates[count])
+                self.stop(_failure(done.failure, self.history.epochs, first + count, rate), "failed")
                 return False
             self._tell(Callback.on_steps_end.__name__)
-            if self._reason and len(losses) < steps:
+            if self._reason and last < steps:
                 return False
             pace = (last - first) * SECONDS_AT_ONCE / max(time.perf_counter() - begun, 1e-6)
             self._steps_at_once = max(1, min(int(pace), 2 * self._steps_at_once))
+            first = last
         progress.epoch += 1
         progress.optimizer_epoch += 1
         weights = _batch_weights(rows, order, size)
         self._measure(run, float(np.average(losses, weights=weights)))
-        self.history.learning_rate.append(rates[-1])
+        self.history.learning_rate.append(float(rates[-1]))
         self.history.gradient_norm.append(float(np.average(norms, weights=weights)))
         watched = self.history.validation_loss or self.history.loss
         progress.memory = optimizer.learning_rate.observe(progress.memory, watched[-1])

@@ -13,7 +13,9 @@ import numbers
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from ganglion.core.part import Part, built_in
+import numpy as np
+
+from ganglion.core.part import Array, Part, built_in
 from ganglion.errors import check_integer, check_number
 
 Memory = tuple[float, ...]
@@ -58,6 +60,10 @@ class Schedule(Part):
         """Return the learning rate at a time."""
         raise NotImplementedError(f"{type(self).__name__} needs a method rate")
 
+    def rates(self, epochs: Array, memory: Memory) -> Array:
+        """Return the learning rate at each of some times of one epoch."""
+        return np.array([self.rate(epoch, memory) for epoch in epochs.tolist()], dtype=np.float64)
+
 
 class ConstantRate(Schedule):
     """The same rate throughout."""
@@ -66,6 +72,9 @@ class ConstantRate(Schedule):
 
     def rate(self, epoch: float, memory: Memory) -> float:
         return self.learning_rate
+
+    def rates(self, epochs: Array, memory: Memory) -> Array:
+        return np.full(len(epochs), self.learning_rate, dtype=np.float64)
 
 
 @dataclass(frozen=True)

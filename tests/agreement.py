@@ -1,0 +1,111 @@
+"""The two engines on the same run: how far apart is everything that comes out?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import ganglion as gg
+from ganglion.core.architecture import Architecture
+from ganglion.engines import REFERENCE, Engine, Run, native
+from numeric import relative_error
+
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
+
+
+def native_engine() -> Any:
+    engine, why = native()
+    assert engine is not None, f"the native engine is not built ({why}): run `make native`"
+    return engine
+
+
+def targets(loss: gg.Loss, shape: tuple[int, ...], chance: np.random.Generator) -> np.ndarray:
+    """Return random targets in the domain of the loss."""
+    if loss.name == "cross_entropy":
+        return np.eye(shape[-1])[chance.integers(0, shape[-1], shape[:-1])]
+    if loss.name == "binary_cross_entropy":
+        return chance.integers(0, 2, shape).astype(float)
+    if loss.name == "poisson":
+        return chance.poisson(2, shape).astype(float)
+    if loss.name == "hinge":
+        return chance.choice([-1.0, 1.0], shape)
+    return chance.normal(size=shape)
+
+
+def make_run(
+    architecture: Architecture,
+    loss: gg.Loss,
+    optimizer: gg.StepOptimizer,
+    rows: int,
+    dtype: str,
+    *,
+    weighted: bool = False,
+    regularization: gg.Regularization = gg.Regularization(),
+) -> Run:
+    chance = np.random.default_rng(9)
+    parameters, state = architecture.initial(3, np.dtype(dtype))
+    parameters += chance.normal(0, 0.05, parameters.shape).astype(dtype)
+    return Run(
+        x=chance.normal(size=(rows, *architecture.inputs)).astype(dtype),
+        y=targets(loss, (rows, *architecture.outputs), chance).astype(dtype),
+        weight=chance.uniform(0.1, 2, rows).astype(dtype) if weighted else None,
+        loss=loss,
+        regularization=regularization,
+        parameters=parameters,
+        state=state,
+        seed=7,
+        step=5,
+        optimizer=optimizer,
+        slots={name: np.zeros_like(parameters) for name in optimizer.slots},
+        mean=parameters.copy() if optimizer.average else None,
+    )
+
+
+def outcome(engine: Engine, architecture: Architecture, run: Run, batch_size: int, rate: float) -> dict[str, Any]:
+    """Return all that an engine gives for a run, and what the run's arrays are afterwards."""
+    rows = len(run.x)
+    found: dict[str, Any] = {"a": engine.predict(architecture, run.parameters, run.state, run.x)}
+    found["losses"], found["activations"] = engine.evaluate(architecture, run, run.x, run.y)
+    found["value"], found["gradient"] = engine.loss_and_gradient(architecture, run, np.arange(rows)[::-1].copy())
+    order = np.random.default_rng(1).permutation(rows)
+    steps = -(-rows // batch_size)
+    done = engine.train(architecture, run, order, batch_size, np.full(steps, rate))
+    assert not done.failure
+    assert len(done.losses) == steps
+    found |= {"step losses": done.losses, "norms": done.gradient_norms, "parameters": run.parameters}
+    found |= {"state": run.state, "mean": run.parameters if run.mean is None else run.mean, **run.slots}
+    return found
+
+
+def differences(
+    layers: list[gg.Layer],
+    inputs: Any,
+    loss: gg.Loss,
+    optimizer: gg.StepOptimizer = gg.SGD(momentum=0.9),
+    *,
+    rows: int = 37,
+    batch_size: int = 20,
+    dtype: str = "float64",
+    rate: float = 0.01,
+    **settings: Any,
+) -> dict[str, float]:
+    """Return the relative distance between the engines for each thing that comes out."""
+    architecture = Architecture(layers, inputs)
+    pair = [
+        outcome(
+            engine,
+            architecture,
+            make_run(architecture, loss, optimizer, rows, dtype, **settings),
+            batch_size,
+            rate,
+        )
+        for engine in (REFERENCE, native_engine())
+    ]
+    assert pair[0].keys() == pair[1].keys()
+    return {name: relative_error(pair[1][name], pair[0][name]) for name in pair[0]}
+
+
+def assert_agreement(*arguments: Any, dtype: str = "float64", **settings: Any) -> None:
+    found = differences(*arguments, dtype=dtype, **settings)
+    assert max(found.values()) <= TOLERANCE[dtype], found

@@ -1,0 +1,401 @@
+"""What the native engine promises beyond equality with the reference, which `contracts.py` holds for every part."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import ganglion as gg
+from agreement import TOLERANCE, assert_agreement, differences, make_run, native_engine
+from ganglion.core.architecture import Architecture
+from ganglion.engines import REFERENCE, native, pick
+from ganglion.engines.native import NativeEngine
+from numeric import relative_error
+
+MODULE = native_engine().module
+SETS = MODULE.instruction_sets()
+SHAPES = {
+    "tiny": ([2, 16, 16, 1], 32),
+    "one row": ([16, 64, 64, 4], 1),
+    "few rows": ([16, 64, 64, 4], 3),
+    "groups of rows": ([30, 100, 100, 2], 200),
+    "many rows": ([4, 32, 16, 4], 5000),
+    "deep": ([64] * 12, 64),
+    "large layers": ([300, 520, 130, 10], 100),
+    "larger than a panel": ([1100, 70, 3], 60),
+}
+
+
+@pytest.fixture(params=SETS)
+def instruction_set(request: pytest.FixtureRequest) -> Any:
+    MODULE.use(request.param)
+    yield request.param
+    MODULE.use(SETS[0])
+
+
+def layers_of(sizes: list[int], activation: str = "tanh") -> list[gg.Layer]:
+    return [gg.Dense(units, activation) for units in sizes[1:-1]] + [gg.Dense(sizes[-1])]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_size_on_every_instruction_set(instruction_set: str, name: str, dtype: str) -> None:
+    sizes, batch = SHAPES[name]
+    assert_agreement(layers_of(sizes), sizes[0], gg.MeanSquaredError(), rows=batch + 5, batch_size=batch, dtype=dtype)
+
+
+layer_lists = st.lists(
+    st.one_of(
+        st.builds(gg.Dense, st.integers(1, 40), st.sampled_from(sorted(gg.Activation.known))),
+        st.builds(gg.Activate, st.sampled_from(sorted(gg.Activation.known))),
+        st.builds(gg.Dropout, st.sampled_from([0.0, 0.3, 0.5])),
+        st.just(gg.BatchNormalization()),
+        st.just(gg.LayerNormalization()),
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    layers=layer_lists,
+    inputs=st.integers(1, 40),
+    outputs=st.integers(1, 20),
+    rows=st.integers(2, 90),
+    batch=st.integers(1, 90),
+    instruction_set=st.sampled_from(SETS),
+)
+def test_random_architectures(
+    layers: list[gg.Layer], inputs: int, outputs: int, rows: int, batch: int, instruction_set: str
+) -> None:
+    MODULE.use(instruction_set)
+    try:
+        found = differences(
+            [gg.Dense(7, "tanh"), *layers, gg.Dense(outputs)],
+            inputs,
+            gg.MeanSquaredError(),
+            rows=rows,
+            batch_size=batch,
+            rate=1e-3,
+        )
+    finally:
+        MODULE.use(SETS[0])
+    assert max(found.values()) <= 1e-9, found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_two_hundred_steps_stay_together(dtype: str) -> None:
+    layers = [gg.Dense(24, "gelu"), gg.LayerNormalization(), gg.Dropout(0.1), gg.Dense(3, "softmax")]
+    found = differences(layers, 6, gg.CrossEntropy(), gg.Adam(), rows=6400, batch_size=32, dtype=dtype, rate=1e-3)
+    # Rounding of each step is carried on by the next ones: a few hundred times that of one step.
+    assert max(found.values()) <= 200 * TOLERANCE[dtype], found
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_number_of_threads_does_not_change_a_bit(name: str) -> None:
+    sizes, batch = SHAPES[name]
+    architecture = Architecture([*layers_of(sizes), gg.Dropout(0.2)], sizes[0])
+    before, found = MODULE.get_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            MODULE.set_threads(threads)
+            run = make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 3 * batch, "float32")
+            done = native_engine().train(architecture, run, np.arange(3 * batch), batch, np.full(3, 0.01))
+            a = native_engine().predict(architecture, run.parameters, run.state, run.x)
+            found.append((done.losses, done.gradient_norms, run.parameters, a))
+    finally:
+        MODULE.set_threads(before)
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_training_equals_itself_whatever_is_handed_over_at_once() -> None:
+    nets = [gg.Network([gg.Dense(8, "relu"), gg.Dropout(0.3), gg.Dense(1)], inputs=3) for _ in range(2)]
+    X = np.random.default_rng(0).normal(size=(70, 3))
+    nets[0].fit(X, X[:, 0], epochs=6, batch_size=8)
+    for _ in range(3):
+        nets[1].fit(X, X[:, 0], epochs=2, batch_size=8)
+    np.testing.assert_array_equal(nets[0].parameters, nets[1].parameters)
+
+
+def test_an_update_that_overflows_is_not_taken() -> None:
+    architecture = Architecture(layers_of([3, 8, 1]), 3)
+    for optimizer in (gg.SGD(), gg.SGD(momentum=0.9), gg.Adam()):
+        run = make_run(architecture, gg.MeanSquaredError(), optimizer, 20, "float32")
+        before = run.parameters.copy()
+        done = native_engine().train(architecture, run, np.arange(20), 10, np.array([1e39, 0.1]))
+        assert (done.failure, len(done.losses)) == ("weight", 0)
+        np.testing.assert_array_equal(run.parameters, before)
+
+
+def test_weights_of_zero_teach_nothing() -> None:
+    architecture = Architecture(layers_of([3, 8, 1]), 3)
+    runs = [make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 20, "float64", weighted=True) for _ in range(2)]
+    for engine, run in zip((REFERENCE, native_engine()), runs, strict=True):
+        assert run.weight is not None
+        run.weight[:10] = 0
+        done = engine.train(architecture, run, np.arange(20), 10, np.array([0.1, 0.1]))
+        assert (done.losses[0], done.gradient_norms[0]) == (0, 0)
+    assert relative_error(runs[1].parameters, runs[0].parameters) <= 1e-12
+    assert (runs[0].step, runs[0].update) == (runs[1].step, runs[1].update) == (7, 1)
+
+
+# ------------------------------------------------------------------------------- functions, exhaustively
+
+FUNCTIONS = {"exp": (0, np.exp), "tanh": (1, np.tanh), "sigmoid": (2, lambda x: 1 / (1 + np.exp(-x)))}
+ORDER = np.int64(2**31)
+
+
+def ulps(got: np.ndarray, exact: np.ndarray) -> int:
+    """Return the largest number of float32 steps between a result and the correctly rounded value."""
+    a, b = (v.astype(np.float32).view(np.int32).astype(np.int64) for v in (got, exact))
+    a, b = (np.where(v < 0, -(v + ORDER), v) for v in (a, b))
+    return int(np.abs(a - b).max())
+
+
+def worst(which: str, first: int, last: int, step: int = 1) -> int:
+    """Return the worst error over the floats whose bits are first .. last, of either sign."""
+    number, exact = FUNCTIONS[which]
+    found, block = 0, 2**23
+    for begin in range(first, last, block * step):
+        bits = np.arange(begin, min(begin + block * step, last), step, dtype=np.uint32)
+        for x in (bits.view(np.float32), -bits.view(np.float32)):
+            got = np.empty_like(x)
+            MODULE.function(number, x, got)
+            with np.errstate(over="ignore", under="ignore"):
+                found = max(found, ulps(got, exact(x.astype(np.float64))))
+    return found
+
+
+# Where the value changes: below it is 1, x or 1/2, and above it is the limit.
+REGIONS = {"exp": (2.0**-26, 104.5), "tanh": (2.0**-14, 9.5), "sigmoid": (2.0**-25, 104.5)}
+INFINITY = 0x7F800000
+
+
+def bits_of(value: float) -> int:
+    return int(np.float32(value).view(np.uint32))
+
+
+@pytest.mark.parametrize("quarter", range(4))
+@pytest.mark.parametrize("which", FUNCTIONS)
+def test_functions_where_they_change_for_every_float(which: str, quarter: int) -> None:
+    low, high = (bits_of(value) for value in REGIONS[which])
+    width = (high - low) // 4 + 1
+    assert worst(which, low + quarter * width, min(low + (quarter + 1) * width, high)) <= 2
+
+
+@pytest.mark.parametrize("which", FUNCTIONS)
+def test_functions_where_they_are_flat_for_every_float(which: str) -> None:
+    """The rest of all floats, where the answer is known without computing it."""
+    number, _ = FUNCTIONS[which]
+    low, high = (bits_of(value) for value in REGIONS[which])
+    block = 2**24
+    for first, last in ((0, low), (high, INFINITY)):
+        for begin in range(first, last, block):
+            x = np.arange(begin, min(begin + block, last), dtype=np.uint32).view(np.float32)
+            for sign in (1, -1):
+                got, signed = np.empty_like(x), x if sign == 1 else -x
+                MODULE.function(number, signed, got)
+                if first == 0:
+                    expected: Any = {"exp": np.float32(1), "tanh": signed, "sigmoid": np.float32(0.5)}[which]
+                    close = np.abs(got - expected) <= np.spacing(np.abs(expected))
+                    assert close.all()
+                else:
+                    limits = {"exp": (np.inf, 0), "tanh": (1, -1), "sigmoid": (1, 0)}[which]
+                    assert (got == limits[sign < 0]).all()
+
+
+@pytest.mark.parametrize("which", FUNCTIONS)
+def test_functions_on_every_instruction_set(instruction_set: str, which: str) -> None:
+    low, high = (bits_of(value) for value in REGIONS[which])
+    assert worst(which, low, high, 997) <= 2
+    number, _ = FUNCTIONS[which]
+    for dtype in (np.float32, np.float64):
+        x = np.array([np.nan, np.inf, -np.inf, 0, -0.0], dtype)
+        got = np.empty_like(x)
+        MODULE.function(number, x, got)
+        limits = {"exp": [np.inf, 0, 1, 1], "tanh": [1, -1, 0, 0], "sigmoid": [1, 0, 0.5, 0.5]}[which]
+        assert np.isnan(got[0])
+        np.testing.assert_array_equal(got[1:], limits)
+
+
+# ---------------------------------------------------------------------------------- a good guest in a process
+
+
+def in_fresh_process(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+TRAIN = """
+import numpy as np, ganglion as gg
+def train(seed=0):
+    net = gg.Network([gg.Dense(100, "relu"), gg.Dense(100, "relu"), gg.Dense(2)], inputs=30, seed=seed)
+    X = np.random.default_rng(0).normal(size=(2000, 30))
+    net.fit(X, X[:, :2], epochs=3, batch_size=200)
+    return net.parameters.tobytes()
+"""
+
+
+def test_subnormal_numbers_still_work_after_training() -> None:
+    code = TRAIN + "train(); tiny = np.float64(5e-324); print(tiny / 2 == 0, tiny * 3 > tiny, np.float32(1e-45) > 0)"
+    assert in_fresh_process(code) == "True True True"
+
+
+def test_a_child_of_fork_can_train_too() -> None:
+    code = TRAIN + (
+        "import multiprocessing as m\n"
+        "mine = train()\n"
+        "with m.get_context('fork').Pool(2) as pool: theirs = pool.map(train, [0, 0])\n"
+        "print(theirs == [mine, mine])"
+    )
+    assert in_fresh_process(code) == "True"
+
+
+def _train_elsewhere(seed: int) -> bytes:
+    names: dict[str, Any] = {}
+    exec(TRAIN, names)
+    return names["train"](seed)
+
+
+def test_workers_of_other_processes_give_the_same_bits() -> None:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        assert pool.map(_train_elsewhere, [0, 1]) == [_train_elsewhere(0), _train_elsewhere(1)]
+
+
+def test_two_threads_train_two_networks_at_once() -> None:
+    """While one thread trains, another one runs Python, and both get what each would get alone."""
+    X = np.random.default_rng(0).normal(size=(4000, 30)).astype(np.float32)
+    architecture = Architecture(layers_of([30, 100, 100, 2]), 30)
+    order = np.tile(np.arange(4000), 20)
+
+    def train(engine: Any, results: list[Any]) -> None:
+        run = make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 4000, "float32")
+        engine.train(architecture, run, order, 200, np.full(400, 1e-3))
+        results.append(run.parameters)
+
+    alone: list[Any] = []
+    train(native_engine(), alone)
+    together: list[Any] = []
+    threads = [threading.Thread(target=train, args=(native_engine(), together)) for _ in range(2)]
+    count, begun = 0, time.perf_counter()
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        time.sleep(0.001)
+        count += 1
+    assert count >= 5, f"{count} turns of Python in {time.perf_counter() - begun:.3f} s of training"
+    for parameters in together:
+        np.testing.assert_array_equal(parameters, alone[0])
+    assert len(X) == 4000
+
+
+def test_a_small_network_starts_no_thread() -> None:
+    code = (
+        "import numpy as np, os, ganglion as gg\n"
+        "net = gg.Network([gg.Dense(16, 'tanh'), gg.Dense(1)], inputs=2)\n"
+        "X = np.random.default_rng(0).normal(size=(320, 2)); before = len(os.listdir('/proc/self/task'))\n"
+        "net.fit(X, X[:, 0], epochs=3); net.predict(X)\n"
+        "print(len(os.listdir('/proc/self/task')) - before)"
+    )
+    if not Path("/proc/self/task").exists():
+        pytest.skip("threads are counted in /proc")
+    assert in_fresh_process(code, GANGLION_THREADS="4") == "0"
+
+
+def test_the_extension_is_small_and_leaks_no_symbols() -> None:
+    path = Path(MODULE.__file__)
+    assert path.stat().st_size <= 3 * 2**20
+    nm = shutil.which("nm")
+    if nm is None:
+        pytest.skip("nm lists the symbols")
+    listed = subprocess.run([nm, "-D", "--defined-only", str(path)], capture_output=True, text=True, check=True)
+    names = {line.split()[-1] for line in listed.stdout.splitlines()}
+    assert {name for name in names if not name.startswith(("_init", "_fini"))} == {"PyInit__native"}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_environment_overrides(name: str) -> None:
+    code = "import ganglion as gg; from ganglion.engines import explain; print(*explain())"
+    said = in_fresh_process(code, GANGLION_ISA=name.replace("_", "-"), GANGLION_THREADS="3")
+    assert said == f"native {name}, up to 3 threads"
+    assert in_fresh_process(code, GANGLION_ENGINE="reference") == "reference GANGLION_ENGINE says so"
+    for wrong, rule in (("GANGLION_ISA", "must be an instruction set"), ("GANGLION_THREADS", "whole number")):
+        done = subprocess.run(
+            [sys.executable, "-m", "ganglion", "info"],
+            capture_output=True,
+            text=True,
+            env=os.environ | {wrong: "nonsense"},
+            check=False,
+        )
+        assert (done.returncode, rule in done.stderr) == (2, True)
+
+
+def test_what_native_lacks_is_named() -> None:
+    class Cube(gg.Activation):
+        name = "cube"
+        initializer = "he_uniform"
+
+    class Own(gg.Loss):
+        name = "own"
+
+    with pytest.raises(gg.ConfigError, match="native engine does not have the activation cube"):
+        gg.Network([gg.Dense(2, Cube())], inputs=1, engine="native")
+    with pytest.warns(gg.GanglionNotice, match="the activation cube: this network runs on the slower reference"):
+        assert gg.Network([gg.Dense(2, Cube())], inputs=1).engine == "reference"
+    net = gg.Network([gg.Dense(1)], inputs=1, engine="native")
+    with pytest.raises(gg.ConfigError, match="native engine does not have the loss own"):
+        net.fit([[1.0]], [1.0], loss=Own())
+    with pytest.raises(gg.ConfigError, match="there is no engine 'natve'.*did you mean 'native'"):
+        gg.Network([gg.Dense(1)], inputs=1, engine="natve")
+    assert pick("auto").name == "native"
+
+
+def test_a_missing_extension_is_said_once() -> None:
+    code = (
+        "import sys, warnings; sys.modules['ganglion._native'] = None\n"
+        "import ganglion as gg\n"
+        "with warnings.catch_warnings(record=True) as said:\n"
+        "    warnings.simplefilter('always')\n"
+        "    nets = [gg.Network([gg.Dense(1)], inputs=1) for _ in range(3)]\n"
+        "print(nets[0].engine, len(said), said[0].message)"
+    )
+    said = in_fresh_process(code)
+    assert said.startswith("reference 1 the native engine cannot be used")
+    assert "install ganglion again" in said
+
+
+def test_arrays_of_the_wrong_size_are_refused() -> None:
+    architecture = Architecture(layers_of([3, 8, 1]), 3)
+    engine = NativeEngine(MODULE)
+    run = make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 20, "float32")
+    with pytest.raises(ValueError, match="sizes"):
+        engine.predict(architecture, run.parameters[:-1], run.state, run.x)
+    with pytest.raises(ValueError, match="type"):
+        engine.predict(architecture, run.parameters, run.state, run.x.astype(np.float64))
+    with pytest.raises(ValueError, match="rows that there are"):
+        engine.train(architecture, run, np.array([0, 20]), 2, np.array([0.1]))
+    with pytest.raises(ValueError, match="one rate"):
+        engine.train(architecture, run, np.arange(20), 10, np.array([0.1]))
+
+
+def test_native_is_what_auto_means() -> None:
+    engine, how = native()
+    assert engine is not None
+    assert SETS[0] in how
+    assert gg.Network([gg.Dense(1)], inputs=1).engine == "native"
