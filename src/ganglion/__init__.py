@@ -192,6 +192,7 @@ PUBLIC = {
         "ShapeError",
         "TrainingError",
     ],
+    "ganglion.many": ["Trained", "train_many"],
     "ganglion.network": ["Network"],
     "ganglion.table_model": ["TableModel"],
     "ganglion.training.callbacks": ["Callback", "ProgressBar"],

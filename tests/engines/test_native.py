@@ -55,10 +55,11 @@ def test_every_size_on_every_instruction_set(instruction_set: str, name: str, dt
     assert_agreement(layers_of(sizes), sizes[0], gg.MeanSquaredError(), rows=batch + 5, batch_size=batch, dtype=dtype)
 
 
+activations = st.sampled_from(sorted(set(gg.Activation.known) - {"exp"}))  # exp of exp explodes on both engines
 layer_lists = st.lists(
     st.one_of(
-        st.builds(gg.Dense, st.integers(1, 40), st.sampled_from(sorted(gg.Activation.known))),
-        st.builds(gg.Activate, st.sampled_from(sorted(gg.Activation.known))),
+        st.builds(gg.Dense, st.integers(1, 40), activations),
+        st.builds(gg.Activate, activations),
         st.builds(gg.Dropout, st.sampled_from([0.0, 0.3, 0.5])),
         st.just(gg.BatchNormalization()),
         st.just(gg.LayerNormalization()),

@@ -13,7 +13,7 @@ from ganglion.errors import ConfigError, notice, one_of, shortened
 NAMES = ("reference", "native")
 REFERENCE: Engine = ReferenceEngine()
 
-__all__ = ["NAMES", "Engine", "Run", "Steps", "check_name", "explain", "native", "pick"]
+__all__ = ["NAMES", "Engine", "Run", "Steps", "check_name", "explain", "native", "pick", "thread_count", "work_alone"]
 
 
 @cache
@@ -57,6 +57,19 @@ def pick(name: str, *parts: object) -> Engine:
         raise ConfigError(f"the native engine does not have {missing}", "use engine='auto' or 'reference'")
     _say_once(f"the native engine does not have {missing}: this network runs on the slower reference engine")
     return REFERENCE
+
+
+def thread_count() -> int:
+    """Return how many threads the native engine may use, 1 where there is none."""
+    fast, _ = native()
+    return int(fast.module.get_threads()) if isinstance(fast, NativeEngine) else 1
+
+
+def work_alone() -> None:
+    """Keep every run of the calling thread to that thread, for those who run many networks at once."""
+    fast, _ = native()
+    if isinstance(fast, NativeEngine):
+        fast.module.work_alone()
 
 
 def explain() -> tuple[str, str]:

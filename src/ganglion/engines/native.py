@@ -107,17 +107,12 @@ def missing_part(parts: tuple[object, ...]) -> str:
 
 
 class NativeEngine:
-    """Runs an architecture in C++.
-
-    Args:
-        module: the compiled module.
-        alone: keep each run to the thread that it is called in, for those who run many at once.
-    """
+    """Runs an architecture in C++, with the compiled module."""
 
     name = "native"
 
-    def __init__(self, module: ModuleType, alone: bool = False) -> None:
-        self.module, self.alone = module, alone
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
         self._programs: WeakKeyDictionary[Architecture, dict[Any, Any]] = WeakKeyDictionary()
 
     def missing(self, *parts: object) -> str:
@@ -133,7 +128,7 @@ class NativeEngine:
 
     def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
         a = np.empty((len(x), *architecture.outputs), parameters.dtype)
-        self._program(architecture, parameters.dtype).predict(parameters, state, x, a, self.alone)
+        self._program(architecture, parameters.dtype).predict(parameters, state, x, a)
         return a
 
     def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
@@ -141,7 +136,7 @@ class NativeEngine:
         a, losses = np.empty((len(x), *architecture.outputs), x.dtype), np.empty(len(x), x.dtype)
         loss = _loss(run.loss, architecture)
         self._program(architecture, x.dtype).evaluate(
-            parameters, run.state, x, y, loss, a, losses, self.alone
+            parameters, run.state, x, y, loss, a, losses
         )
         return losses, a
 
@@ -158,7 +153,6 @@ class NativeEngine:
             run.seed,
             run.step,
             gradient,
-            self.alone,
         )
         penalty, penalty_gradient = run.regularization.penalty_and_gradient(architecture, run.parameters)
         return value + penalty, gradient + penalty_gradient
@@ -189,7 +183,6 @@ class NativeEngine:
             run.seed,
             run.step,
             run.update,
-            self.alone,
         )
         return Steps(losses[:done], norms[:done], FAILURES[failure])
 

@@ -106,23 +106,23 @@ public:
         network_ = {layers_.data(), layers_.size(), segments_.data(), segments_.size(), inputs, outputs, features, parameters, state};
     }
 
-    void predict(const Any& parameters, const Any& state, const Any& x, const Writable& a, bool alone) {
+    void predict(const Any& parameters, const Any& state, const Any& x, const Writable& a) {
         Run run = described(parameters, state);
         run.x = rows(x, network_.inputs, x.shape(0));
-        run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), nullptr, alone);
+        run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), nullptr);
     }
 
     void evaluate(const Any& parameters, const Any& state, const Any& x, const Any& y, const LossRow& loss,
-                  const Writable& a, const Writable& losses, bool alone) {
+                  const Writable& a, const Writable& losses) {
         Run run = described(parameters, state);
         run.x = rows(x, network_.inputs, x.shape(0));
         run.y = rows(y, network_.outputs, x.shape(0));
         run.loss = loss_of(loss);
-        run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), rows(losses, 1, x.shape(0)), alone);
+        run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), rows(losses, 1, x.shape(0)));
     }
 
     double gradient(const Any& parameters, const Any& state, const Any& x, const Any& y, const std::optional<Any>& weight,
-                    const LossRow& loss, const Orders& order, uint64_t seed, uint64_t step, const Writable& gradient, bool alone) {
+                    const LossRow& loss, const Orders& order, uint64_t seed, uint64_t step, const Writable& gradient) {
         Run run = described(parameters, state);
         batches(run, x, y, weight, order);
         run.loss = loss_of(loss);
@@ -130,7 +130,7 @@ public:
         run.step = step;
         void* result = rows(gradient, 1, network_.parameters);
         double value = 0;
-        with_memory(run, alone, [&] { return functions().gradient(network_, run, result, &value); });
+        with_memory(run, [&] { return functions().gradient(network_, run, result, &value); });
         return value;
     }
 
@@ -138,7 +138,7 @@ public:
         const Writable& parameters, const Writable& state, const std::optional<Writable>& mean, const std::vector<Writable>& slots,
         const Any& x, const Any& y, const std::optional<Any>& weight, const LossRow& loss, const OptimizerRow& optimizer,
         const RegularizationRow& regularization, const Orders& order, size_t batch_size, const Rates& rates,
-        const Numbers& losses, const Numbers& norms, uint64_t seed, uint64_t step, uint64_t update, bool alone) {
+        const Numbers& losses, const Numbers& norms, uint64_t seed, uint64_t step, uint64_t update) {
         Run run = described(parameters, state);
         batches(run, x, y, weight, order);
         require(batch_size > 0 && (order.size() + batch_size - 1) / batch_size == rates.size(), "one rate for each batch");
@@ -158,7 +158,7 @@ public:
         run.seed = seed;
         run.step = step;
         run.update = update;
-        if (run.steps) with_memory(run, alone, [&] { return functions().train(network_, run); });
+        if (run.steps) with_memory(run, [&] { return functions().train(network_, run); });
         return {run.done, static_cast<int>(run.failure), run.step, run.update};
     }
 
@@ -192,15 +192,15 @@ private:
             require(run.order[i] >= 0 && static_cast<size_t>(run.order[i]) < count, "an order of rows that there are");
     }
 
-    void run_prediction(Run& run, size_t count, void* a, void* losses, bool alone) {
-        if (count) with_memory(run, alone, [&] { return functions().predict(network_, run, count, a, losses); });
+    void run_prediction(Run& run, size_t count, void* a, void* losses) {
+        if (count) with_memory(run, [&] { return functions().predict(network_, run, count, a, losses); });
     }
 
     // Runs `work` twice: first to count the memory that it needs, then in it, without holding Python up.
     template <class Work>
-    void with_memory(Run& run, bool alone, Work work) {
+    void with_memory(Run& run, Work work) {
         const nb::gil_scoped_release released;
-        const Loan loan(alone);
+        const Loan loan;
         run.team = loan.team();
         run.arena = nullptr;
         const size_t bytes = work();
@@ -252,6 +252,7 @@ NB_MODULE(_native, module) {
             }
         throw nb::value_error("an instruction set of this processor");
     });
+    module.def("work_alone", &work_alone);
     module.def("set_threads", &set_threads);
     module.def("get_threads", &get_threads);
     module.def("function", &function, nb::arg("which"), nb::arg("x"), nb::arg("result"));
@@ -261,11 +262,11 @@ NB_MODULE(_native, module) {
         .def("evaluate", &Program::evaluate)
         .def("gradient", &Program::gradient, nb::arg("parameters"), nb::arg("state"), nb::arg("x"), nb::arg("y"),
              nb::arg("weight").none(), nb::arg("loss"), nb::arg("order"), nb::arg("seed"), nb::arg("step"),
-             nb::arg("gradient"), nb::arg("alone"))
+             nb::arg("gradient"))
         .def("train", &Program::train, nb::arg("parameters"), nb::arg("state"), nb::arg("mean").none(), nb::arg("slots"),
              nb::arg("x"), nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"), nb::arg("optimizer"),
              nb::arg("regularization"), nb::arg("order"), nb::arg("batch_size"), nb::arg("rates"), nb::arg("losses"),
-             nb::arg("norms"), nb::arg("seed"), nb::arg("step"), nb::arg("update"), nb::arg("alone"));
+             nb::arg("norms"), nb::arg("seed"), nb::arg("step"), nb::arg("update"));
     const auto able = engines();
     if (!able.empty()) chosen = able.front();
 }

@@ -137,6 +137,7 @@ private:
 };
 
 Alone alone_team;
+thread_local bool works_alone = false;
 // A pool is never destroyed: its threads sleep until the process ends. After a fork the child has none of them,
 // and gets a pool of its own.
 std::atomic<Pool*> pool{nullptr};
@@ -153,9 +154,11 @@ void set_threads(std::size_t count) {
 
 std::size_t get_threads() { return pool.load() ? pool.load()->size() : 0; }
 
-Loan::Loan(bool alone) : team_(&alone_team), borrowed_(false) {
+void work_alone() { works_alone = true; }
+
+Loan::Loan() : team_(&alone_team), borrowed_(false) {
     Pool* shared = pool.load();
-    if (alone || !shared || shared->size() < 2 || shared->lent.exchange(true)) return;
+    if (works_alone || !shared || shared->size() < 2 || shared->lent.exchange(true)) return;
     team_ = shared;
     borrowed_ = true;
 }

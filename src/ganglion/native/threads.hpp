@@ -11,10 +11,13 @@ namespace ganglion {
 void set_threads(std::size_t count);
 std::size_t get_threads();
 
-// Lends the pool to one run; where another has it, or `alone`, the run has its own thread only.
+// Keeps all runs of the calling thread to that thread, for those who run many networks at once.
+void work_alone();
+
+// Lends the pool to one run; where another run has it, this one has its own thread only.
 class Loan {
 public:
-    explicit Loan(bool alone);
+    Loan();
     ~Loan();
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;

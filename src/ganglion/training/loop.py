@@ -112,7 +112,7 @@ class Training:
         interrupted = "it was interrupted; what was learned so far is kept"
         try:
             self._tell(Callback.on_train_begin.__name__)
-            with _interruptible(lambda: self.stop(interrupted, "interrupted")):
+            with interruptible(lambda: self.stop(interrupted, "interrupted")):
                 if isinstance(self.plan.optimizer, LBFGS):
                     self._minimize(self.plan.optimizer)
                 elif isinstance(self.plan.optimizer, StepOptimizer):
@@ -307,7 +307,7 @@ def _failure(what: str, epoch: int, step: int, rate: float) -> str:
 
 
 @contextmanager
-def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
     """Let the first Ctrl-C ask for a clean end; a second one interrupts at once, as ever."""
     if threading.current_thread() is not threading.main_thread():
         yield
