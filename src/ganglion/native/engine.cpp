@@ -146,7 +146,7 @@ double loss_and_gradients(const Network& network, const Run& run, Memory<T>& mem
             const size_t count = smaller(way.rows_at_once, end - first);
             const size_t start = static_cast<size_t>(order[first]);
             const T *inputs = x + start * network.inputs, *targets = y + start * network.outputs;
-            if (!consecutive(order + first, count)) {
+            if (way.together || !consecutive(order + first, count)) {
                 inputs = gather<T>(workers.team, x, network.inputs, order + first, count, block.x);
                 targets = gather<T>(nullptr, y, network.outputs, order + first, count, block.y);
             }

@@ -1,0 +1,278 @@
+"""ganglion beside scikit-learn, PyTorch and JAX, in one run: `make bench`.
+
+python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--compile] [--out docs/benchmarks]
+
+Every peer runs in processes of its own, one for each number of threads, which take turns within each round;
+only one works at a time. What is compared is the median of a peer at its better number of threads. All train
+from the same weights on the same rows in the same order, and their final losses must agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "peers"))
+
+from report import chart, markdown  # noqa: E402
+from workloads import MANY, PREDICTED, START, WORKLOADS, Workload  # noqa: E402
+
+CORES = sorted(os.sched_getaffinity(0))[:2]
+THREADS = [1, 2] if len(CORES) > 1 else [1]
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GANGLION_THREADS")
+PAUSE = 0.05  # seconds in which the threads of the peer before go to sleep
+AGREE = 0.05  # of the final losses: 32-bit rounding, carried through hundreds of steps
+# How many of the thousand networks each trains; the time is that of one.
+COUNTS = {"ganglion": 1000, "scikit-learn": 40, "PyTorch": 20}
+PACKAGES = {
+    "ganglion": "ganglion",
+    "scikit-learn": "scikit-learn",
+    "PyTorch": "torch",
+    "JAX": "jax jaxlib optax",
+}
+
+
+class Process:
+    """A peer with some number of threads, kept to as many processors."""
+
+    def __init__(self, peer: str, threads: int) -> None:
+        environment = os.environ | {name: str(threads) for name in VARIABLES}
+        self.process = subprocess.Popen(
+            [sys.executable, str(HERE / "peers" / "worker.py"), peer],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            preexec_fn=lambda: os.sched_setaffinity(0, CORES[:threads]),
+        )
+
+    def ask(self, **command: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.process.args} ended without an answer to {command}")
+        return dict(json.loads(line))
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def measure(
+    peers: list[str], workload: str, rounds: int, command: Any
+) -> dict[str, dict[str, Any]]:
+    """Return for each peer and number of threads the seconds of each round, and of the first use."""
+    found: dict[str, dict[str, Any]] = {}
+    processes: dict[tuple[str, int], Process] = {}
+    for peer in peers:
+        for threads in THREADS:
+            process = processes[peer, threads] = Process(peer, threads)
+            warm_up = process.ask(do="prepare", workload=workload)["seconds"]
+            begun = time.perf_counter()
+            process.ask(**{**command(peer), "once": True, "count": 2})
+            warm_up += time.perf_counter() - begun
+            found.setdefault(peer, {})[str(threads)] = {"warm_up": warm_up, "seconds": []}
+    for _ in range(rounds):
+        for (peer, threads), process in processes.items():
+            time.sleep(PAUSE)
+            got = process.ask(**command(peer))
+            entry = found[peer][str(threads)]
+            entry["seconds"].append(got["seconds"])
+            entry["loss"] = got.get("loss")
+    for process in processes.values():
+        process.close()
+    for by_threads in found.values():
+        for entry in by_threads.values():
+            entry["median"] = statistics.median(entry["seconds"])
+            entry["spread"] = (min(entry["seconds"]), max(entry["seconds"]))
+    return found
+
+
+def product_rate(dtype: str) -> float:
+    """Return how many operations a second two threads reach in a large matrix product (OpenBLAS)."""
+    code = (
+        "import numpy as np, time\n"
+        f"a = np.random.default_rng(0).normal(size=(1024, 1024)).astype('{dtype}')\n"
+        "best = 1e9\n"
+        "for _ in range(60):\n"
+        "    begun = time.perf_counter(); a @ a; best = min(best, time.perf_counter() - begun)\n"
+        "print(2 * 1024**3 / best)"
+    )
+    environment = os.environ | {name: str(len(THREADS)) for name in VARIABLES}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return float(done.stdout)
+
+
+def cold_starts(peers: list[str], rounds: int) -> dict[str, dict[str, Any]]:
+    """Return seconds from the start of a process through 100 steps of training and a prediction to its end."""
+    found: dict[str, dict[str, Any]] = {peer: {"seconds": []} for peer in peers}
+    for _ in range(rounds + 1):
+        for peer in peers:
+            time.sleep(PAUSE)
+            begun = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, str(HERE / "peers" / "worker.py"), peer, "cold"],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            found[peer]["seconds"].append(time.perf_counter() - begun)
+            found[peer]["peak_memory"] = int(done.stdout) * 1024
+    for peer, entry in found.items():
+        entry["seconds"] = entry["seconds"][1:]
+        entry["median"] = statistics.median(entry["seconds"])
+        entry["spread"] = (min(entry["seconds"]), max(entry["seconds"]))
+        entry["installed"] = installed_bytes(PACKAGES[peer].split())
+    return {peer: {"2": entry} for peer, entry in found.items()}
+
+
+def installed_bytes(packages: list[str]) -> int:
+    """Return the size on disk of some packages and all that they require."""
+    sizes: dict[str, int] = {}
+    waiting = list(packages)
+    while waiting:
+        name = waiting.pop()
+        key = name.lower().replace("_", "-")
+        if key in sizes:
+            continue
+        try:
+            found = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue
+        sizes[key] = sum(Path(str(f.locate())).stat().st_size for f in found.files or [] if Path(str(f.locate())).is_file())
+        for line in found.requires or []:
+            if "extra ==" not in line:
+                waiting.append(_name(line))
+    return sum(sizes.values())
+
+
+def _name(requirement: str) -> str:
+    end = next((i for i, c in enumerate(requirement) if not (c.isalnum() or c in "-_.")), len(requirement))
+    return requirement[:end]
+
+
+def floor(workload: Workload, rates: dict[str, float]) -> float:
+    return workload.operations / rates[workload.dtype]
+
+
+def check_losses(name: str, found: dict[str, dict[str, Any]]) -> None:
+    """End with a message if somebody computed something else."""
+    losses = {peer: entry["loss"] for peer, by in found.items() for entry in by.values()}
+    low, high = min(losses.values()), max(losses.values())
+    print("   final losses: " + ", ".join(f"{peer} {loss:.6g}" for peer, loss in losses.items()))
+    if not high <= low * (1 + AGREE):
+        raise SystemExit(f"{name}: the final losses do not agree, so they did not compute the same")
+
+
+def say(name: str, found: dict[str, dict[str, Any]]) -> None:
+    print(name)
+    for peer, by_threads in found.items():
+        for threads, entry in by_threads.items():
+            low, high = entry["spread"]
+            warm = f", first use {entry['warm_up']:.2f} s" if "warm_up" in entry else ""
+            print(
+                f"   {peer:<14} {threads} threads  {entry['median'] * 1e6:12,.1f} us "
+                f"({low * 1e6:,.1f} to {high * 1e6:,.1f}{warm})"
+            )
+    sys.stdout.flush()
+
+
+def machine() -> dict[str, Any]:
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = lines[0].split(":")[1].strip() if lines else cpu
+    return {
+        "processor": cpu,
+        "cores used": len(CORES),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {
+            name: metadata.version(name) for name in ("ganglion", "numpy", "scikit-learn", "torch", "jax", "optax")
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = [*WORKLOADS, MANY.name, PREDICTED.name, START.name]
+    parser.add_argument("--only", nargs="*", choices=names, default=names)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--compile", action="store_true", help="torch.compile too: minutes of warm-up")
+    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "benchmarks")
+    given = parser.parse_args()
+    rates = {dtype: product_rate(dtype) for dtype in ("float32", "float64")}
+    print(", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in rates.items()))
+    rows: dict[str, Any] = {}
+    for name in given.only:
+        if name in WORKLOADS:
+            workload = WORKLOADS[name]
+            peers = ["ganglion", *workload.peers, *(["torch.compile"] if given.compile else [])]
+            found = measure(peers, name, given.rounds, lambda peer: {"do": "train"})
+            say(name, found)
+            check_losses(name, found)
+            rows[name] = {"what": describe(workload), "peers": found, "floor": floor(workload, rates)}
+        elif name == MANY.name:
+            found = measure(
+                ["ganglion", *MANY.peers],
+                name,
+                given.rounds,
+                lambda peer: {"do": "many", "count": COUNTS[peer]},
+            )
+            say(name, found)
+            rows[name] = {"what": "1,000 networks " + describe(MANY) + "; time of one network", "peers": found}
+        elif name == PREDICTED.name:
+            for count in (1, 100, 20_000):
+                found = measure(
+                    ["ganglion", *PREDICTED.peers],
+                    name,
+                    given.rounds,
+                    lambda peer, count=count: {"do": "predict", "rows": count},
+                )
+                title = f"predict {count:,} row" + ("s" if count > 1 else "")
+                say(title, found)
+                rows[title] = {"what": "-".join(map(str, PREDICTED.sizes)), "peers": found}
+        else:
+            found = cold_starts(list(PACKAGES), given.rounds)
+            say(name, found)
+            for peer, by in found.items():
+                print(f"   {peer}: {by['2']['installed'] / 1e6:,.0f} MB installed, peak {by['2']['peak_memory'] / 1e6:,.0f} MB")
+            rows[name] = {"what": "start, import, 100 steps of tiny, predict, end", "peers": found}
+    result = {"machine": machine(), "operations_per_second": rates, "rounds": given.rounds, "rows": rows}
+    for row in rows.values():
+        best = {peer: min(entry["median"] for entry in by.values()) for peer, by in row["peers"].items()}
+        row["best"] = best
+        row["ratios"] = {peer: value / best["ganglion"] for peer, value in best.items() if peer != "ganglion"}
+        if "floor" in row:
+            row["times_floor"] = best["ganglion"] / row["floor"]
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "results.json").write_text(json.dumps(result, indent=1) + "\n")
+    (given.out / "results.md").write_text(markdown(result))
+    (given.out / "results.svg").write_text(chart(result))
+    print("\n" + markdown(result))
+
+
+def describe(workload: Workload) -> str:
+    adam = {"adam": "Adam", "sgd": "SGD"}[workload.optimizer]
+    sizes = "-".join(map(str, workload.sizes)) if len(workload.sizes) < 8 else "64 x 20 layers of 64"
+    kind = " float64" if workload.dtype == "float64" else ""
+    return f"{sizes} {workload.activation}, batch {workload.batch:,}, {adam}{kind}"
+
+
+if __name__ == "__main__":
+    main()

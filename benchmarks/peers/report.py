@@ -1,0 +1,116 @@
+"""The results as a Markdown table and as a bar chart."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+COLORS = {"scikit-learn": "#e08214", "PyTorch": "#b2182b", "torch.compile": "#d6604d", "JAX": "#5e3c99"}
+
+
+def duration(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def columns(result: dict[str, Any]) -> list[str]:
+    return [name for name in COLORS if any(name in row["ratios"] for row in result["rows"].values())]
+
+
+def geometric_mean(values: list[float]) -> float:
+    return math.exp(sum(map(math.log, values)) / len(values))
+
+
+def markdown(result: dict[str, Any]) -> str:
+    """Return the table: ganglion's time, how many times as long each peer takes, and the floor."""
+    machine, peers = result["machine"], columns(result)
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    rates = result["operations_per_second"]
+    lines = [
+        f"On {machine['processor']}, {machine['cores used']} cores, {machine['system']}, Python "
+        f"{machine['python']}; {versions}.",
+        "",
+        f"Medians of {result['rounds']} rounds, every peer at its better of 1 and 2 threads. Training: time of one "
+        "step. × of floor: over the time of the step's matrix products alone, at the rate of a large product "
+        f"({rates['float32'] / 1e9:.0f} GFLOP/s in float32, {rates['float64'] / 1e9:.0f} in float64).",
+        "",
+        "| workload | ganglion | " + " | ".join(f"{peer} takes" for peer in peers) + " | × of floor |",
+        "|---|---|" + "---|" * (len(peers) + 1),
+    ]
+    for name, row in result["rows"].items():
+        ratios = [f"{row['ratios'][p]:.3g} ×" if p in row["ratios"] else "–" for p in peers]
+        times = f"{row['times_floor']:.2f}" if "times_floor" in row else "–"
+        own = duration(row["best"]["ganglion"])
+        lines.append(f"| {name}: {row['what']} | {own} | " + " | ".join(ratios) + f" | {times} |")
+    by_peer = {
+        peer: {n: row["ratios"][peer] for n, row in result["rows"].items() if peer in row["ratios"]} for peer in peers
+    }
+    means = [f"{geometric_mean(list(by_peer[peer].values())):.3g} ×" for peer in peers]
+    worst = [min(by_peer[peer].items(), key=lambda item: item[1]) for peer in peers]
+    lines.append("| geometric mean | | " + " | ".join(means) + " | |")
+    lines.append("| worst row | | " + " | ".join(f"{value:.3g} × ({name})" for name, value in worst) + " | |")
+    lines += ["", "| workload | peer | threads | median | least to most | first use |", "|---|---|---|---|---|---|"]
+    for name, row in result["rows"].items():
+        for peer, by_threads in row["peers"].items():
+            for threads, entry in by_threads.items():
+                low, high = map(duration, entry["spread"])
+                first = duration(entry["warm_up"]) if "warm_up" in entry else "–"
+                lines.append(
+                    f"| {name} | {peer} | {threads} | {duration(entry['median'])} | {low} to {high} | {first} |"
+                )
+    start = result["rows"].get("cold start")
+    if start:
+        lines += ["", "| | installed, with all it needs | peak memory of the cold start |", "|---|---|---|"]
+        for peer, by_threads in start["peers"].items():
+            entry = by_threads["2"]
+            lines.append(f"| {peer} | {entry['installed'] / 1e6:,.0f} MB | {entry['peak_memory'] / 1e6:,.0f} MB |")
+    return "\n".join(lines) + "\n"
+
+
+def chart(result: dict[str, Any]) -> str:
+    """Return bars: how many times as long as ganglion each peer takes, on a logarithmic scale."""
+    peers, rows = columns(result), result["rows"]
+    left, width, height, gap = 150, 620, 11, 14
+    most = max(value for row in rows.values() for value in row["ratios"].values())
+    decades = max(1, math.ceil(math.log10(most)))
+    scale = width / decades
+    parts: list[str] = []
+    y = 56
+    for name, row in rows.items():
+        given = [peer for peer in peers if peer in row["ratios"]]
+        parts.append(
+            f'<text x="{left - 8}" y="{y + height * len(given) / 2 + 4:.1f}" text-anchor="end">{name}</text>'
+        )
+        for peer in given:
+            ratio = row["ratios"][peer]
+            length = max(1.0, scale * math.log10(max(ratio, 1.0)))
+            parts.append(
+                f'<rect x="{left}" y="{y}" width="{length:.1f}" height="{height - 1}" fill="{COLORS[peer]}"/>'
+                f'<text x="{left + length + 4:.1f}" y="{y + height - 2}" class="small">{ratio:.3g} ×</text>'
+            )
+            y += height
+        y += gap
+    grid = [
+        f'<line x1="{left + scale * d:.1f}" y1="48" x2="{left + scale * d:.1f}" y2="{y - gap + 4}" class="grid"/>'
+        f'<text x="{left + scale * d:.1f}" y="44" text-anchor="middle" class="small">{10**d:,} ×</text>'
+        for d in range(decades + 1)
+    ]
+    legend = [
+        f'<rect x="{left + 120 * i}" y="{y + 2}" width="11" height="11" fill="{COLORS[peer]}"/>'
+        f'<text x="{left + 120 * i + 16}" y="{y + 12}">{peer}</text>'
+        for i, peer in enumerate(peers)
+    ]
+    machine = result["machine"]
+    title = f"How many times as long as ganglion each takes ({machine['processor']}, {machine['cores used']} cores)"
+    style = (
+        "text{font:12px sans-serif;fill:#222}.small{font-size:10px;fill:#444}.grid{stroke:#ccc;stroke-width:1}"
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 70} {y + 30}" role="img">'
+        f"<title>{title}</title><style>{style}</style>"
+        f'<rect width="100%" height="100%" fill="#fff"/><text x="{left}" y="22">{title}</text>'
+        + "".join(grid + parts + legend)
+        + "</svg>\n"
+    )
