@@ -52,6 +52,48 @@ void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, si
     });
 }
 
+// A layer of so few units that most of a vector of them would be empty is worked out the other way round: unit by
+// unit, with vectors along the rows or the inputs.
+template <class T>
+bool is_narrow_forward(const Layer& layer) {
+    constexpr size_t L = lanes<T>;
+    const size_t whole = (layer.inputs + L - 1) / L * L;
+    const bool fits = layer.outputs * (L + layer.inputs) <= Workers<T>::panel_size;
+    return fits && 3 * layer.outputs * (whole + 3 * L) <= 2 * L * layer.inputs;
+}
+
+template <class T>
+bool is_narrow_backward(const Layer& layer) {
+    constexpr size_t L = lanes<T>;
+    const size_t usual = layer.inputs * ((layer.outputs + L - 1) / L), other = layer.outputs * ((layer.inputs + L - 1) / L);
+    return 2 * other <= usual && layer.outputs * layer.inputs <= Workers<T>::panel_size;
+}
+
+constexpr auto nothing = [](size_t, size_t, size_t, size_t) {};
+
+template <class T>
+void dense_narrow(const Layer& layer, T* panel, size_t rows, const T* weight, const T* x, T* z) {
+    const size_t inputs = layer.inputs, units = layer.outputs;
+    const T* bias = weight + inputs * units;
+    constexpr size_t at_once = lanes<T>;
+    const T* by_unit = weight;
+    if (units > 1) {
+        by_unit = panel + units * at_once;
+        turn<T>(inputs, units, weight, panel + units * at_once, false);
+    }
+    for (size_t i = 0; i < rows; i += at_once) {
+        const size_t count = smaller(at_once, rows - i);
+        T* to = units == 1 ? z + i : panel;
+        scalar_products<T>(units, count, inputs, {by_unit, inputs, 1}, {x + i * inputs, inputs, true},
+                           to, count, nothing);
+        if (units == 1)
+            sweep<T>(count, [&](size_t r, auto part) { store(to + r, load(to + r, part) + bias[0], part); });
+        else
+            for (size_t r = 0; r < count; ++r)
+                for (size_t j = 0; j < units; ++j) z[(i + r) * units + j] = panel[j * count + r] + bias[j];
+    }
+}
+
 // Where `z` is null, the activation is taken in place.
 template <class T>
 void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, const T* weight, const T* x, T* z, T* a) {
@@ -61,6 +103,10 @@ void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, co
         if (f.kind != ActivationKind::identity)
             activate<T>(f, {count, columns, units}, to + i * units + j, a + i * units + j);
     };
+    if (is_narrow_forward<T>(layer)) {
+        dense_narrow<T>(layer, workers.panel(0), rows, weight, x, to);
+        return finish(0, 0, rows, units);
+    }
     shared_product<T>(workers, Cut::columns, rows, units, layer.inputs, {x, layer.inputs, 1}, {weight, units, false}, to, units,
                       Start::bias, weight + layer.inputs * units, finish);
 }
@@ -69,10 +115,18 @@ void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, co
 template <class T>
 void dense_backward_parameters(const Layer& layer, Workers<T> workers, size_t rows, const T* x, const T* grad,
                                T* grad_weight, bool add) {
-    const size_t units = layer.outputs;
-    sum_rows<T>(rows, units, grad, units, grad_weight + layer.inputs * units, add);
-    shared_product<T>(workers, Cut::rows, layer.inputs, units, rows, {x, 1, layer.inputs}, {grad, units, false}, grad_weight, units,
-                      add ? Start::present : Start::zero, nullptr, [](size_t, size_t, size_t, size_t) {});
+    const size_t inputs = layer.inputs, units = layer.outputs;
+    const Start start = add ? Start::present : Start::zero;
+    sum_rows<T>(rows, units, grad, grad_weight + inputs * units, add);
+    if (is_narrow_backward<T>(layer)) {
+        T* turned = units == 1 ? grad_weight : workers.panel(0);
+        product<T>(units, 0, inputs, rows, {grad, 1, units}, {x, inputs, false}, turned, inputs,
+                   units == 1 ? start : Start::zero, nullptr, nullptr, nothing);
+        if (units > 1) turn<T>(units, inputs, turned, grad_weight, add);
+        return;
+    }
+    shared_product<T>(workers, Cut::rows, inputs, units, rows, {x, 1, inputs}, {grad, units, false}, grad_weight, units,
+                      start, nullptr, nothing);
 }
 
 // grad_x = grad W'; `f` is the activation before this layer, whose derivative is taken in the same pass:
@@ -86,8 +140,9 @@ void dense_backward_inputs(const Layer& layer, Activation f, Workers<T> workers,
             activate_backward<T>(f, {count, columns, inputs}, seen + i * inputs + j, grad_x + i * inputs + j);
     };
     const Left<T> left = {grad, units, 1};
-    const Right<T> right = {weight, units, true};
-    if (rows <= FEW_ROWS) return scalar_products<T>(rows, inputs, units, left, right, grad_x, inputs, finish);
+    const Right<T> right = {weight, units == 1 ? inputs : units, units > 1};  // one unit's weights are a row already
+    if (rows <= FEW_ROWS && units > 1)
+        return scalar_products<T>(rows, inputs, units, left, right, grad_x, inputs, finish);
     shared_product<T>(workers, Cut::columns, rows, inputs, units, left, right, grad_x, inputs, Start::zero, nullptr, finish);
 }
 

@@ -194,28 +194,32 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
     }
 }
 
-// total[j] = (total[j] or 0) + sum over rows of x[i * row + j].
+// total[j] = (total[j] or 0) + sum over rows of x[i * columns + j].
 template <class T>
-void sum_rows(size_t rows, size_t columns, const T* x, size_t row, T* total, bool add) {
-    constexpr size_t width = 4 * lanes<T>;
-    for (size_t j = 0; j < columns; j += width) {
-        if (j + width <= columns) {
-            Vector<T> sums[4] = {};
-            for (size_t i = 0; i < rows; ++i)
-                for (size_t v = 0; v < 4; ++v) sums[v] += load(x + i * row + j + v * lanes<T>, Whole{});
-            for (size_t v = 0; v < 4; ++v) {
-                T* to = total + j + v * lanes<T>;
-                store(to, add ? load(to, Whole{}) + sums[v] : sums[v], Whole{});
-            }
-        } else {
-            sweep<T>(columns - j, [&](size_t v, auto part) {
-                Vector<T> sums{};
-                for (size_t i = 0; i < rows; ++i) sums += load(x + i * row + j + v, part);
-                T* to = total + j + v;
-                store(to, add ? load(to, part) + sums : sums, part);
-            });
-        }
+void sum_rows(size_t rows, size_t columns, const T* x, T* total, bool add) {
+    if (columns == 1) {  // a column is an array in one piece
+        Vector<T> parts[4] = {};
+        sweep_by_4<T>(rows, [&](size_t i, auto part, size_t n) { parts[n] += load(x + i, part); });
+        total[0] = (add ? total[0] : T(0)) + sum<T>(parts[0] + parts[1] + parts[2] + parts[3]);
+        return;
     }
+    sweep<T>(columns, [&](size_t j, auto part) {
+        Vector<T> parts[4] = {};
+        size_t i = 0;
+        for (; i + 4 <= rows; i += 4)
+#pragma GCC unroll 4
+            for (size_t n = 0; n < 4; ++n) parts[n] += load(x + (i + n) * columns + j, part);
+        for (; i < rows; ++i) parts[0] += load(x + i * columns + j, part);
+        const Vector<T> sums = parts[0] + parts[1] + parts[2] + parts[3];
+        store(total + j, add ? load(total + j, part) + sums : sums, part);
+    });
+}
+
+// to[j * rows + i] = (that or 0) + from[i * columns + j].
+template <class T>
+void turn(size_t rows, size_t columns, const T* from, T* to, bool add) {
+    for (size_t j = 0; j < columns; ++j)
+        for (size_t i = 0; i < rows; ++i) to[j * rows + i] = (add ? to[j * rows + i] : T(0)) + from[i * columns + j];
 }
 
 }  // namespace ganglion::GANGLION_ISA

@@ -94,7 +94,7 @@ void layer_normalization(size_t rows, size_t features, T epsilon, const T* scale
 template <class T>
 void layer_normalization_backward(size_t rows, size_t features, const T* scale, const T* deviation,
                                   const T* normal, T* grad, T* grad_scale, T* grad_shift, bool add) {
-    sum_rows<T>(rows, features, grad, features, grad_shift, add);
+    sum_rows<T>(rows, features, grad, grad_shift, add);
     sweep<T>(features, [&](size_t j, auto part) {
         Vector<T> total = add ? load(grad_scale + j, part) : Vector<T>{};
         for (size_t i = 0; i < rows; ++i)

@@ -208,10 +208,10 @@ class Training:
             first = last
         progress.epoch += 1
         progress.optimizer_epoch += 1
-        weights = _batch_weights(rows, order, size)
-        self._measure(run, float(np.average(losses, weights=weights)))
+        shares = _batch_shares(rows, order, size)
+        self._measure(run, float(losses @ shares))
         self.history.learning_rate.append(float(rates[-1]))
-        self.history.gradient_norm.append(float(np.average(norms, weights=weights)))
+        self.history.gradient_norm.append(float(norms @ shares))
         watched = self.history.validation_loss or self.history.loss
         progress.memory = optimizer.learning_rate.observe(progress.memory, watched[-1])
         self._tell(Callback.on_epoch_end.__name__)
@@ -290,11 +290,15 @@ class Training:
             self.stop(reason, "converged")
 
 
-def _batch_weights(rows: Rows, order: Array, size: int) -> Array:
-    starts = np.arange(0, len(order), size)
+def _batch_shares(rows: Rows, order: Array, size: int) -> Array:
+    """Return how much of the epoch's weight each batch has."""
     if rows.weight is None:
-        return np.diff(np.append(starts, len(order)))
-    return np.add.reduceat(rows.weight[order].astype(np.float64), starts)
+        weights = np.full(math.ceil(len(order) / size), float(size))
+        weights[-1] = len(order) - (len(weights) - 1) * size
+    else:
+        starts = np.arange(0, len(order), size)
+        weights = np.add.reduceat(rows.weight[order].astype(np.float64), starts)
+    return weights / weights.sum()
 
 
 def _failure(what: str, epoch: int, step: int, rate: float) -> str:
