@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench promises sanitize clean
+.PHONY: demo native test check format peers bench timings promises sanitize clean
 
 demo: .venv/native  ## set up, train on handwritten digits, and show everything
 	$(BIN)/ganglion demo
@@ -28,16 +28,35 @@ format: .venv/ready-dev  ## put the code in its format
 peers: .venv/ready-peers .venv/native  ## the same tests, and those that compare with PyTorch and scikit-learn
 	$(BIN)/python -m pytest -q -n auto
 
-bench: .venv/ready-dev  ## how fast it is, beside others in one run
+bench: .venv-bench/ready  ## beside scikit-learn, PyTorch and JAX in one run; ROUNDS=7, MORE=--compile
+	.venv-bench/bin/python benchmarks/compare.py --rounds $(or $(ROUNDS),7) $(MORE)
+
+timings: .venv/ready-dev .venv/native  ## start, the reference engine's step, reading tables
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/table.py
 
+sanitize: .venv/ready-dev .venv/native  ## the engine's tests under the address and undefined-behavior sanitizers
+	@mkdir -p build && PATH="$(CURDIR)/$(BIN):$$PATH" && (cmake -S . -B build/sanitize -G Ninja -DGANGLION_SANITIZE=ON \
+	    -DGANGLION_PACKAGE="$(CURDIR)/build/sanitize" -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" \
+	    -Dnanobind_DIR="$$(python -m nanobind --cmake_dir)" && cmake --build build/sanitize) > build/sanitize.log 2>&1 \
+	    || (cat build/sanitize.log; exit 1)
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
+	    GANGLION_EXTENSION="$$(ls $(CURDIR)/build/sanitize/_native*)" $(BIN)/python -m pytest -q -n auto \
+	    tests/contracts.py tests/engines/test_native.py -m "not peers" \
+	    -k "both_engines or every_size or random_arch or threads_does or sanitized"
+
 promises: .venv/ready-dev .venv/native  ## the figures promised on real data, ten seeds each
 	$(BIN)/python benchmarks/promises.py
 
+.venv-bench/ready: requirements/bench.txt pyproject.toml CMakeLists.txt $(wildcard src/ganglion/native/*) $(shell find src/ganglion -name '*.py')
+	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check .
+	touch $@
+
 clean:
-	rm -rf .venv build dist src/ganglion/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench build dist src/ganglion/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganglion needs Python 3.11 or later")'

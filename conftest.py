@@ -1,10 +1,23 @@
-"""What the examples in docstrings may use without importing it: `gg`, as everyone imports ganglion."""
+"""What the examples in docstrings may use without importing it: `gg`, as everyone imports ganglion.
 
+GANGLION_EXTENSION names another build of the native engine to be tested, such as one under the sanitizers.
+"""
+
+import importlib.util
+import os
+import sys
 from typing import Any
 
 import pytest
 
 import ganglion
+
+if path := os.environ.get("GANGLION_EXTENSION"):
+    specification = importlib.util.spec_from_file_location("ganglion._native", path)
+    assert specification is not None
+    assert specification.loader is not None
+    sys.modules["ganglion._native"] = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(sys.modules["ganglion._native"])
 
 
 @pytest.fixture(autouse=True)

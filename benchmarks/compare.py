@@ -47,14 +47,15 @@ class Process:
 
     def __init__(self, peer: str, threads: int) -> None:
         environment = os.environ | {name: str(threads) for name in VARIABLES}
+        os.sched_setaffinity(0, CORES[:threads])  # which the new process inherits
         self.process = subprocess.Popen(
             [sys.executable, str(HERE / "peers" / "worker.py"), peer],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env=environment,
-            preexec_fn=lambda: os.sched_setaffinity(0, CORES[:threads]),
         )
+        os.sched_setaffinity(0, CORES)
 
     def ask(self, **command: Any) -> dict[str, Any]:
         assert self.process.stdin is not None
@@ -63,7 +64,7 @@ class Process:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.process.args} ended without an answer to {command}")
+            raise SystemExit(f"a peer ended without an answer to {command}")
         return dict(json.loads(line))
 
     def close(self) -> None:
@@ -72,9 +73,7 @@ class Process:
         self.process.wait()
 
 
-def measure(
-    peers: list[str], workload: str, rounds: int, command: Any
-) -> dict[str, dict[str, Any]]:
+def measure(peers: list[str], workload: str, rounds: int, command: Any) -> dict[str, dict[str, Any]]:
     """Return for each peer and number of threads the seconds of each round, and of the first use."""
     found: dict[str, dict[str, Any]] = {}
     processes: dict[tuple[str, int], Process] = {}
@@ -113,12 +112,14 @@ def product_rate(dtype: str) -> float:
         "print(2 * 1024**3 / best)"
     )
     environment = os.environ | {name: str(len(THREADS)) for name in VARIABLES}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
     return float(done.stdout)
 
 
 def cold_starts(peers: list[str], rounds: int) -> dict[str, dict[str, Any]]:
-    """Return seconds from the start of a process through 100 steps of training and a prediction to its end."""
+    """Return seconds from the start of a process, through 100 steps and a prediction, to its end."""
     found: dict[str, dict[str, Any]] = {peer: {"seconds": []} for peer in peers}
     for _ in range(rounds + 1):
         for peer in peers:
@@ -153,10 +154,10 @@ def installed_bytes(packages: list[str]) -> int:
             found = metadata.distribution(name)
         except metadata.PackageNotFoundError:
             continue
-        sizes[key] = sum(Path(str(f.locate())).stat().st_size for f in found.files or [] if Path(str(f.locate())).is_file())
-        for line in found.requires or []:
-            if "extra ==" not in line:
-                waiting.append(_name(line))
+        sizes[key] = sum(
+            Path(str(f.locate())).stat().st_size for f in found.files or [] if Path(str(f.locate())).is_file()
+        )
+        waiting += [_name(line) for line in found.requires or [] if "extra ==" not in line]
     return sum(sizes.values())
 
 
@@ -203,7 +204,8 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": {
-            name: metadata.version(name) for name in ("ganglion", "numpy", "scikit-learn", "torch", "jax", "optax")
+            name: metadata.version(name)
+            for name in ("ganglion", "numpy", "scikit-learn", "torch", "jax", "optax")
         },
     }
 
@@ -235,7 +237,10 @@ def main() -> None:
                 lambda peer: {"do": "many", "count": COUNTS[peer]},
             )
             say(name, found)
-            rows[name] = {"what": "1,000 networks " + describe(MANY) + "; time of one network", "peers": found}
+            rows[name] = {
+                "what": "1,000 networks " + describe(MANY) + "; time of one network",
+                "peers": found,
+            }
         elif name == PREDICTED.name:
             for count in (1, 100, 20_000):
                 found = measure(
@@ -251,7 +256,8 @@ def main() -> None:
             found = cold_starts(list(PACKAGES), given.rounds)
             say(name, found)
             for peer, by in found.items():
-                print(f"   {peer}: {by['2']['installed'] / 1e6:,.0f} MB installed, peak {by['2']['peak_memory'] / 1e6:,.0f} MB")
+                installed, peak = by["2"]["installed"] / 1e6, by["2"]["peak_memory"] / 1e6
+                print(f"   {peer}: {installed:,.0f} MB installed, peak {peak:,.0f} MB")
             rows[name] = {"what": "start, import, 100 steps of tiny, predict, end", "peers": found}
     result = {"machine": machine(), "operations_per_second": rates, "rounds": given.rounds, "rows": rows}
     for row in rows.values():

@@ -62,12 +62,16 @@ def make_run(
     )
 
 
-def outcome(engine: Engine, architecture: Architecture, run: Run, batch_size: int, rate: float) -> dict[str, Any]:
+def outcome(
+    engine: Engine, architecture: Architecture, run: Run, batch_size: int, rate: float
+) -> dict[str, Any]:
     """Return all that an engine gives for a run, and what the run's arrays are afterwards."""
     rows = len(run.x)
     found: dict[str, Any] = {"a": engine.predict(architecture, run.parameters, run.state, run.x)}
     found["losses"], found["activations"] = engine.evaluate(architecture, run, run.x, run.y)
-    found["value"], found["gradient"] = engine.loss_and_gradient(architecture, run, np.arange(rows)[::-1].copy())
+    found["value"], found["gradient"] = engine.loss_and_gradient(
+        architecture, run, np.arange(rows)[::-1].copy()
+    )
     order = np.random.default_rng(1).permutation(rows)
     steps = -(-rows // batch_size)
     done = engine.train(architecture, run, order, batch_size, np.full(steps, rate))

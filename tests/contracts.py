@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import ganglion as gg
+from agreement import assert_agreement
 from ganglion.core.architecture import Architecture
 from ganglion.core.initializers import fans
 from ganglion.core.layers import Context
 from ganglion.core.part import Part
-from agreement import assert_agreement
 from numeric import numeric_gradient, relative_error
 
 E = math.e

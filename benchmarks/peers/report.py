@@ -32,9 +32,10 @@ def markdown(result: dict[str, Any]) -> str:
         f"On {machine['processor']}, {machine['cores used']} cores, {machine['system']}, Python "
         f"{machine['python']}; {versions}.",
         "",
-        f"Medians of {result['rounds']} rounds, every peer at its better of 1 and 2 threads. Training: time of one "
-        "step. × of floor: over the time of the step's matrix products alone, at the rate of a large product "
-        f"({rates['float32'] / 1e9:.0f} GFLOP/s in float32, {rates['float64'] / 1e9:.0f} in float64).",
+        f"Medians of {result['rounds']} rounds, every peer at its better of 1 and 2 threads. Training: time "
+        "of one step. × of floor: over the time of the step's matrix products alone, at the rate of a "
+        f"large product ({rates['float32'] / 1e9:.0f} GFLOP/s in float32, "
+        f"{rates['float64'] / 1e9:.0f} in float64).",
         "",
         "| workload | ganglion | " + " | ".join(f"{peer} takes" for peer in peers) + " | × of floor |",
         "|---|---|" + "---|" * (len(peers) + 1),
@@ -45,27 +46,33 @@ def markdown(result: dict[str, Any]) -> str:
         own = duration(row["best"]["ganglion"])
         lines.append(f"| {name}: {row['what']} | {own} | " + " | ".join(ratios) + f" | {times} |")
     by_peer = {
-        peer: {n: row["ratios"][peer] for n, row in result["rows"].items() if peer in row["ratios"]} for peer in peers
+        peer: {n: row["ratios"][peer] for n, row in result["rows"].items() if peer in row["ratios"]}
+        for peer in peers
     }
     means = [f"{geometric_mean(list(by_peer[peer].values())):.3g} ×" for peer in peers]
     worst = [min(by_peer[peer].items(), key=lambda item: item[1]) for peer in peers]
     lines.append("| geometric mean | | " + " | ".join(means) + " | |")
     lines.append("| worst row | | " + " | ".join(f"{value:.3g} × ({name})" for name, value in worst) + " | |")
-    lines += ["", "| workload | peer | threads | median | least to most | first use |", "|---|---|---|---|---|---|"]
+    lines += [
+        "",
+        "| workload | peer | threads | median | least to most | first use |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, row in result["rows"].items():
         for peer, by_threads in row["peers"].items():
             for threads, entry in by_threads.items():
                 low, high = map(duration, entry["spread"])
                 first = duration(entry["warm_up"]) if "warm_up" in entry else "–"
-                lines.append(
-                    f"| {name} | {peer} | {threads} | {duration(entry['median'])} | {low} to {high} | {first} |"
-                )
+                median = duration(entry["median"])
+                lines.append(f"| {name} | {peer} | {threads} | {median} | {low} to {high} | {first} |")
     start = result["rows"].get("cold start")
     if start:
         lines += ["", "| | installed, with all it needs | peak memory of the cold start |", "|---|---|---|"]
         for peer, by_threads in start["peers"].items():
             entry = by_threads["2"]
-            lines.append(f"| {peer} | {entry['installed'] / 1e6:,.0f} MB | {entry['peak_memory'] / 1e6:,.0f} MB |")
+            lines.append(
+                f"| {peer} | {entry['installed'] / 1e6:,.0f} MB | {entry['peak_memory'] / 1e6:,.0f} MB |"
+            )
     return "\n".join(lines) + "\n"
 
 
@@ -93,9 +100,9 @@ def chart(result: dict[str, Any]) -> str:
             y += height
         y += gap
     grid = [
-        f'<line x1="{left + scale * d:.1f}" y1="48" x2="{left + scale * d:.1f}" y2="{y - gap + 4}" class="grid"/>'
-        f'<text x="{left + scale * d:.1f}" y="44" text-anchor="middle" class="small">{10**d:,} ×</text>'
-        for d in range(decades + 1)
+        f'<line x1="{x:.1f}" y1="48" x2="{x:.1f}" y2="{y - gap + 4}" class="grid"/>'
+        f'<text x="{x:.1f}" y="44" text-anchor="middle" class="small">{10**d:,} ×</text>'
+        for d, x in ((d, left + scale * d) for d in range(decades + 1))
     ]
     legend = [
         f'<rect x="{left + 120 * i}" y="{y + 2}" width="11" height="11" fill="{COLORS[peer]}"/>'
@@ -103,10 +110,9 @@ def chart(result: dict[str, Any]) -> str:
         for i, peer in enumerate(peers)
     ]
     machine = result["machine"]
-    title = f"How many times as long as ganglion each takes ({machine['processor']}, {machine['cores used']} cores)"
-    style = (
-        "text{font:12px sans-serif;fill:#222}.small{font-size:10px;fill:#444}.grid{stroke:#ccc;stroke-width:1}"
-    )
+    cores = f"{machine['processor']}, {machine['cores used']} cores"
+    title = f"How many times as long as ganglion each takes ({cores})"
+    style = "text{font:12px sans-serif;fill:#222}.small{font-size:10px;fill:#444}.grid{stroke:#ccc}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 70} {y + 30}" role="img">'
         f"<title>{title}</title><style>{style}</style>"

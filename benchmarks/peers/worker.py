@@ -10,8 +10,11 @@ Short runs are repeated until they have taken SHORTEST seconds in all.
 from __future__ import annotations
 
 import json
+import os
+import resource
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +68,8 @@ class Peer:
 
 
 class Ganglion(Peer):
+    """ganglion through `Network.fit`, `predict` and `train_many`."""
+
     def prepare(self, workload: Workload) -> None:
         import ganglion as gg
 
@@ -115,9 +120,9 @@ class Ganglion(Peer):
 
 
 class ScikitLearn(Peer):
-    def prepare(self, workload: Workload) -> None:
-        import warnings
+    """MLPRegressor and MLPClassifier, with the initial weights put in."""
 
+    def prepare(self, workload: Workload) -> None:
         warnings.simplefilter("ignore")  # it warns that it has not converged
         super().prepare(workload)
         self.reset()
@@ -161,8 +166,6 @@ class ScikitLearn(Peer):
 
     def many(self, count: int) -> float:
         """The usual way: joblib with as many worker processes as there are processors."""
-        import os
-
         import joblib
 
         workers = len(os.sched_getaffinity(0))
@@ -182,11 +185,11 @@ def one_scikit_learn(number: int) -> float:
 
 
 class PyTorch(Peer):
+    """Eager PyTorch with fused optimizers."""
+
     compiled = False
 
     def prepare(self, workload: Workload) -> None:
-        import os
-
         import torch
 
         torch.set_num_threads(len(os.sched_getaffinity(0)))
@@ -242,10 +245,14 @@ class PyTorch(Peer):
 
 
 class PyTorchCompiled(PyTorch):
+    """The loss compiled by `torch.compile`."""
+
     compiled = True
 
 
 class Jax(Peer):
+    """JAX and optax: an epoch is one compiled scan whose state is donated."""
+
     def prepare(self, workload: Workload) -> None:
         import jax
 
@@ -355,8 +362,6 @@ def main() -> None:
         peer.prepare(START)
         peer.train()
         peer.predictor(1)()
-        import resource
-
         sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}\n")
         return
     for line in sys.stdin:

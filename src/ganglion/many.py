@@ -73,7 +73,9 @@ def train_many(
     wishes = _wishes(networks, count, each)
     make = networks if callable(networks) else list(networks).__getitem__
     check_flag("progress", progress)
-    at_once = thread_count() if threads is None else check_integer("threads", threads, at_least=1, at_most=1024)
+    at_once = (
+        thread_count() if threads is None else check_integer("threads", threads, at_least=1, at_most=1024)
+    )
     inputs, y = _by_type(as_array("X", X)), as_array("targets", y)
     stop = threading.Event()
 
@@ -125,7 +127,7 @@ def _wishes(networks: Any, count: int | None, each: Any) -> list[Mapping[str, An
     if callable(networks):
         if count is None and each is None:
             raise ConfigError("a function that makes networks needs to know how many", "pass count=10")
-        total = len(each) if count is None else check_integer("count", count, at_least=0)
+        total = check_integer("count", len(each or ()) if count is None else count, at_least=0)
     elif isinstance(networks, tuple | list):
         if len({id(network) for network in networks}) < len(networks):
             raise ConfigError("networks must be different objects: one of them is there twice")

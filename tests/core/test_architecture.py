@@ -108,7 +108,10 @@ def test_a_partner_of_the_loss_gives_what_the_general_way_gives() -> None:
 
         name = "copy"
 
-    nets = [gg.Network([gg.Dense(3, part)], inputs=2, dtype="float64", engine="reference") for part in (gg.Softmax(), Copy())]
+    nets = [
+        gg.Network([gg.Dense(3, part)], inputs=2, dtype="float64", engine="reference")
+        for part in (gg.Softmax(), Copy())
+    ]
     X, y = np.random.default_rng(2).normal(size=(5, 2)), [0, 1, 2, 1, 0]
     (loss, gradient), (other_loss, other_gradient) = (
         net.loss_and_gradient(X, y, loss="cross_entropy") for net in nets

@@ -52,10 +52,14 @@ def layers_of(sizes: list[int], activation: str = "tanh") -> list[gg.Layer]:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_size_on_every_instruction_set(instruction_set: str, name: str, dtype: str) -> None:
     sizes, batch = SHAPES[name]
-    assert_agreement(layers_of(sizes), sizes[0], gg.MeanSquaredError(), rows=batch + 5, batch_size=batch, dtype=dtype)
+    assert_agreement(
+        layers_of(sizes), sizes[0], gg.MeanSquaredError(), rows=batch + 5, batch_size=batch, dtype=dtype
+    )
 
 
-activations = st.sampled_from(sorted(set(gg.Activation.known) - {"exp"}))  # exp of exp explodes on both engines
+activations = st.sampled_from(
+    sorted(set(gg.Activation.known) - {"exp"})
+)  # exp of exp explodes on both engines
 layer_lists = st.lists(
     st.one_of(
         st.builds(gg.Dense, st.integers(1, 40), activations),
@@ -98,7 +102,9 @@ def test_random_architectures(
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_two_hundred_steps_stay_together(dtype: str) -> None:
     layers = [gg.Dense(24, "gelu"), gg.LayerNormalization(), gg.Dropout(0.1), gg.Dense(3, "softmax")]
-    found = differences(layers, 6, gg.CrossEntropy(), gg.Adam(), rows=6400, batch_size=32, dtype=dtype, rate=1e-3)
+    found = differences(
+        layers, 6, gg.CrossEntropy(), gg.Adam(), rows=6400, batch_size=32, dtype=dtype, rate=1e-3
+    )
     # Rounding of each step is carried on by the next ones: a few hundred times that of one step.
     assert max(found.values()) <= 200 * TOLERANCE[dtype], found
 
@@ -143,7 +149,10 @@ def test_an_update_that_overflows_is_not_taken() -> None:
 
 def test_weights_of_zero_teach_nothing() -> None:
     architecture = Architecture(layers_of([3, 8, 1]), 3)
-    runs = [make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 20, "float64", weighted=True) for _ in range(2)]
+    runs = [
+        make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 20, "float64", weighted=True)
+        for _ in range(2)
+    ]
     for engine, run in zip((REFERENCE, native_engine()), runs, strict=True):
         assert run.weight is not None
         run.weight[:10] = 0
@@ -237,7 +246,11 @@ def test_functions_on_every_instruction_set(instruction_set: str, which: str) ->
 
 def in_fresh_process(code: str, **environment: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | environment, check=False
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -254,7 +267,10 @@ def train(seed=0):
 
 
 def test_subnormal_numbers_still_work_after_training() -> None:
-    code = TRAIN + "train(); tiny = np.float64(5e-324); print(tiny / 2 == 0, tiny * 3 > tiny, np.float32(1e-45) > 0)"
+    code = (
+        TRAIN
+        + "train(); tiny = np.float64(5e-324); print(tiny / 2 == 0, tiny * 3 > tiny, np.float32(1e-45) > 0)"
+    )
     assert in_fresh_process(code) == "True True True"
 
 
@@ -325,7 +341,9 @@ def test_the_extension_is_small_and_leaks_no_symbols() -> None:
     nm = shutil.which("nm")
     if nm is None:
         pytest.skip("nm lists the symbols")
-    listed = subprocess.run([nm, "-D", "--defined-only", str(path)], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        [nm, "-D", "--defined-only", str(path)], capture_output=True, text=True, check=True
+    )
     names = {line.split()[-1] for line in listed.stdout.splitlines()}
     assert {name for name in names if not name.startswith(("_init", "_fini"))} == {"PyInit__native"}
 
@@ -357,7 +375,9 @@ def test_what_native_lacks_is_named() -> None:
 
     with pytest.raises(gg.ConfigError, match="native engine does not have the activation cube"):
         gg.Network([gg.Dense(2, Cube())], inputs=1, engine="native")
-    with pytest.warns(gg.GanglionNotice, match="the activation cube: this network runs on the slower reference"):
+    with pytest.warns(
+        gg.GanglionNotice, match="the activation cube: this network runs on the slower reference"
+    ):
         assert gg.Network([gg.Dense(2, Cube())], inputs=1).engine == "reference"
     net = gg.Network([gg.Dense(1)], inputs=1, engine="native")
     with pytest.raises(gg.ConfigError, match="native engine does not have the loss own"):
@@ -393,6 +413,10 @@ def test_arrays_of_the_wrong_size_are_refused() -> None:
         engine.train(architecture, run, np.array([0, 20]), 2, np.array([0.1]))
     with pytest.raises(ValueError, match="one rate"):
         engine.train(architecture, run, np.arange(20), 10, np.array([0.1]))
+
+
+def test_the_extension_asked_for_is_the_one_tested_sanitized_or_not() -> None:
+    assert MODULE.__file__ == os.environ.get("GANGLION_EXTENSION", MODULE.__file__)
 
 
 def test_native_is_what_auto_means() -> None:

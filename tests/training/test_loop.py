@@ -88,7 +88,7 @@ class Leap(gg.StepOptimizer):
     [
         (gg.Network([gg.Dense(1)], inputs=5), X[:, :1], {"optimizer": gg.SGD(1000)}, "loss"),
         (gg.Network([gg.Dense(1)], inputs=5), 1e18 * X[:, :1], {}, "gradient"),
-        (gg.Network([gg.Dense(1)], inputs=5, engine="reference"), X[:, :1], {"optimizer": Leap()}, "weight"),,
+        (gg.Network([gg.Dense(1)], inputs=5, engine="reference"), X[:, :1], {"optimizer": Leap()}, "weight"),
         (gg.Network([gg.Dense(1, "exp")], inputs=5), np.ones(200), {"optimizer": gg.SGD(1000)}, "loss"),
         (
             gg.Network([gg.Dense(4, "relu"), gg.Dense(1)], inputs=5, dtype="float64"),

@@ -130,7 +130,7 @@ class Architecture:
         """How many numbers of state there are."""
         return self.state[-1].stop if self.state else 0
 
-    @property
+    @cached_property
     def output_activation(self) -> Activation | None:
         """The activation of the last layer, None if it has none."""
         return self.layers[-1].split_activation()[1]

@@ -13,7 +13,18 @@ from ganglion.errors import ConfigError, notice, one_of, shortened
 NAMES = ("reference", "native")
 REFERENCE: Engine = ReferenceEngine()
 
-__all__ = ["NAMES", "Engine", "Run", "Steps", "check_name", "explain", "native", "pick", "thread_count", "work_alone"]
+__all__ = [
+    "NAMES",
+    "Engine",
+    "Run",
+    "Steps",
+    "check_name",
+    "explain",
+    "native",
+    "pick",
+    "thread_count",
+    "work_alone",
+]
 
 
 @cache
@@ -48,7 +59,9 @@ def pick(name: str, *parts: object) -> Engine:
         return REFERENCE
     fast, why = native()
     if fast is None:
-        _say_once(f"the native engine cannot be used ({why}): this runs on the slower reference engine; {_REMEDY}")
+        _say_once(
+            f"the native engine cannot be used ({why}): this runs on the slower reference engine; {_REMEDY}"
+        )
         return REFERENCE
     missing = fast.missing(*parts)
     if not missing:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,11 +20,23 @@ from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array, Part
 from ganglion.engines.contract import Run, Steps, Updater
-from ganglion.errors import ConfigError, TrainingError, check_integer, shortened
+from ganglion.errors import ConfigError, TrainingError, shortened
 
 # The orders are those of the lists in native/description.hpp.
 ACTIVATIONS = (
-    *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish"),
+    *(
+        "identity",
+        "sigmoid",
+        "tanh",
+        "relu",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "gelu",
+        "gelu_tanh",
+        "silu",
+        "mish",
+    ),
     *("softplus", "hard_sigmoid", "exp", "softmax", "log_softmax"),
 )
 LAYERS = ("dense", "activate", "dropout", "batch_normalization", "layer_normalization")
@@ -78,7 +89,9 @@ def _threads() -> int:
             if value.isdecimal() and 1 <= int(value) <= 1024:
                 return int(value)
             if name == "GANGLION_THREADS":
-                raise ConfigError(f"GANGLION_THREADS must be a whole number from 1 to 1024, got {shortened(value)}")
+                raise ConfigError(
+                    f"GANGLION_THREADS must be a whole number from 1 to 1024, got {shortened(value)}"
+                )
     usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return max(1, len(usable))
 
@@ -94,7 +107,9 @@ def missing_part(parts: tuple[object, ...]) -> str:
         if isinstance(part, Architecture):
             word = missing_part(part.layers)
         elif isinstance(part, Layer):
-            word = "" if part.is_built_in and part.name in (*LAYERS, *ONLY_SHAPE) else f"the layer {part.name}"
+            word = (
+                "" if part.is_built_in and part.name in (*LAYERS, *ONLY_SHAPE) else f"the layer {part.name}"
+            )
             if not word and isinstance(activation := part.split_activation()[1], Activation):
                 word = missing_part((activation,))
         elif isinstance(part, Part) and part.is_built_in and part.name in known[part.kind]:  # type: ignore[operator]
@@ -135,9 +150,7 @@ class NativeEngine:
         parameters = run.parameters if run.mean is None else run.mean
         a, losses = np.empty((len(x), *architecture.outputs), x.dtype), np.empty(len(x), x.dtype)
         loss = _loss(run.loss, architecture)
-        self._program(architecture, x.dtype).evaluate(
-            parameters, run.state, x, y, loss, a, losses
-        )
+        self._program(architecture, x.dtype).evaluate(parameters, run.state, x, y, loss, a, losses)
         return losses, a
 
     def loss_and_gradient(self, architecture: Architecture, run: Run, rows: Array) -> tuple[float, Array]:
@@ -229,13 +242,14 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
 
 
 def _loss(loss: Loss, architecture: Architecture) -> tuple[int, float, bool]:
-    setting = next((getattr(loss, name) for name in ("delta", "label_smoothing", "quantile") if hasattr(loss, name)), 0.0)
+    setting = next(
+        (getattr(loss, name) for name in ("delta", "label_smoothing", "quantile") if hasattr(loss, name)), 0.0
+    )
     return LOSSES.index(loss.name), float(setting), loss.is_partner_of(architecture.output_activation)
 
 
 def _optimizer(optimizer: Updater) -> tuple[int, bool, float, float, float, float, float, float]:
     kind, names = OPTIMIZERS[optimizer.name]  # type: ignore[attr-defined]
-    read: Callable[[str], float] = lambda name: float(getattr(optimizer, name, 0.0) or 0.0) if name else 0.0
-    first, second, epsilon = map(read, names)
+    first, second, epsilon = (float(getattr(optimizer, name)) if name else 0.0 for name in names)
     rest = (optimizer.weight_decay, optimizer.clip_norm or 0.0, optimizer.average or 0.0)
     return kind, bool(getattr(optimizer, "nesterov", False)), first, second, epsilon, *rest
