@@ -71,7 +71,7 @@ Memory<T> lay_out(Arena& arena, const Network& network, const Run& run, size_t r
     Memory<T> memory = {};
     memory.way = split<T>(network, rows);
     const size_t threads = run.team->size();
-    const size_t blocks = memory.way.together ? 1 : smaller(threads, memory.way.groups);
+    const size_t blocks = memory.way.groups == 1 ? 1 : threads;
     memory.workers = {run.team, arena.take<T>(threads * Workers<T>::panel_size)};
     memory.blocks = arena.take<Block<T>>(blocks);
     for (size_t i = 0; i < blocks; ++i) {
