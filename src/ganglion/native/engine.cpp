@@ -14,8 +14,8 @@ constexpr size_t MOST_GROUPS = 16;
 constexpr double WORTH_TWO_GROUPS = 4e6, WORTH_A_GROUP = 8e6;  // operations of a step
 constexpr size_t LEAST_ROWS = 32;       // of a group
 constexpr size_t LARGE_WEIGHT = 32768;  // numbers, from which a product is worth sharing
-constexpr size_t SLICE = 8192;          // numbers of the flat vectors that one thread takes at a time
-constexpr size_t WORTH_SLICES = 16384;
+constexpr size_t SLICE = 4096;          // numbers of the flat vectors that one thread takes at a time
+constexpr size_t WORTH_SLICES = 65536;  // numbers whose update is worth waking threads for
 
 struct Split {
     size_t groups, rows_at_once;
@@ -61,7 +61,7 @@ struct Memory {
     Block<T>* blocks;
     T* gradients;  // one for each group
     double *group_losses, *squares;
-    bool* finite;
+    Failure* outcomes;
     Slice* slices;
     size_t slice_count, stride;
 };
@@ -83,7 +83,7 @@ Memory<T> lay_out(Arena& arena, const Network& network, const Run& run, size_t r
     memory.group_losses = arena.take<double>(memory.way.groups);
     const size_t most = network.segment_count + network.parameters / SLICE + 1;
     memory.squares = arena.take<double>(most);
-    memory.finite = arena.take<bool>(most);
+    memory.outcomes = arena.take<Failure>(most);
     memory.slices = arena.take<Slice>(most);
     if (!arena.at) return memory;
     const bool alike = run.regularization.l1 == 0 && run.regularization.l2 == 0 && run.optimizer.weight_decay == 0;
@@ -170,32 +170,78 @@ double loss_and_gradients(const Network& network, const Run& run, Memory<T>& mem
     return weight ? loss : loss / static_cast<double>(rows * values_each);
 }
 
-// Adds the groups' gradients and the penalties' into the first, and returns its norm.
+// Adds the groups' gradients and the penalties' in a slice into the first, and returns the sum of their squares.
 template <class T>
-double reduce(const Run& run, Memory<T>& memory, Team* team) {
+double reduce(const Run& run, const Memory<T>& memory, Slice slice) {
     const T l1 = T(run.regularization.l1), l2 = T(run.regularization.l2);
     const T* parameters = static_cast<const T*>(run.parameters);
-    each(team, memory.slice_count, [&](size_t piece, size_t) {
-        const Slice slice = memory.slices[piece];
-        const bool penalized = slice.penalized && (l1 != 0 || l2 != 0);
-        const bool changes = penalized || memory.way.groups > 1;
-        Vector<T> squares[4] = {};
-        sweep_by_4<T>(slice.stop - slice.start, [&](size_t i, auto part, size_t n) {
-            T* at = memory.gradients + slice.start + i;
-            Vector<T> g = load(at, part);
-            for (size_t group = 1; group < memory.way.groups; ++group) g += load(at + group * memory.stride, part);
-            if (penalized) {
-                const Vector<T> w = load(parameters + slice.start + i, part);
-                g += sign<T>(w) * l1 + w * l2;
-            }
-            if (changes) store(at, g, part);
-            squares[n] += g * g;
-        });
-        memory.squares[piece] = static_cast<double>(sum<T>(squares[0] + squares[1] + squares[2] + squares[3]));
+    const bool penalized = slice.penalized && (l1 != 0 || l2 != 0);
+    const bool changes = penalized || memory.way.groups > 1;
+    Vector<T> squares[4] = {};
+    sweep_by_4<T>(slice.stop - slice.start, [&](size_t i, auto part, size_t n) {
+        T* at = memory.gradients + slice.start + i;
+        Vector<T> g = load(at, part);
+        for (size_t group = 1; group < memory.way.groups; ++group) g += load(at + group * memory.stride, part);
+        if (penalized) {
+            const Vector<T> w = load(parameters + slice.start + i, part);
+            g += sign<T>(w) * l1 + w * l2;
+        }
+        if (changes) store(at, g, part);
+        squares[n] += g * g;
     });
+    return static_cast<double>(sum<T>(squares[0] + squares[1] + squares[2] + squares[3]));
+}
+
+template <class T>
+double norm(const Memory<T>& memory) {
     double squares = 0;
     for (size_t i = 0; i < memory.slice_count; ++i) squares += memory.squares[i];
     return __builtin_sqrt(squares);
+}
+
+// Takes one step, and returns the norm of the gradient; run.failure tells what was not finite, and the parameters
+// are then as they were. Each slice is reduced and updated in one go, unless the norm must be known in between.
+template <class T>
+double update(Run& run, Memory<T>& memory, Team* team, double rate) {
+    const Optimizer& optimizer = run.optimizer;
+    const Settings<T> settings = settings_of<T>(optimizer, rate, run.update + 1);
+    T *parameters = static_cast<T*>(run.parameters), *slots[2] = {static_cast<T*>(run.slots[0]), static_cast<T*>(run.slots[1])};
+    T clip = T(1);
+    const auto reduce_slice = [&](size_t piece, size_t) { memory.squares[piece] = reduce<T>(run, memory, memory.slices[piece]); };
+    const auto update_slice = [&](size_t piece, size_t) {
+        const Slice slice = memory.slices[piece];
+        const size_t at = slice.start;
+        const T decay = slice.penalized ? T(rate * optimizer.weight_decay) : T(0);
+        const bool finite = update<T>(optimizer, settings, clip, decay, slice.stop - at, memory.gradients + at, parameters + at,
+                                      slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr);
+        memory.outcomes[piece] = finite ? Failure::none : Failure::weight;
+    };
+    if (optimizer.clip_norm != 0) {
+        each(team, memory.slice_count, reduce_slice);
+        const double found = norm<T>(memory);
+        if (!__builtin_isfinite(found)) {
+            run.failure = Failure::gradient;
+            return found;
+        }
+        if (found > optimizer.clip_norm) clip = T(optimizer.clip_norm / found);
+        each(team, memory.slice_count, update_slice);
+    } else {
+        each(team, memory.slice_count, [&](size_t piece, size_t worker) {
+            reduce_slice(piece, worker);
+            memory.outcomes[piece] = Failure::gradient;
+            if (__builtin_isfinite(memory.squares[piece])) update_slice(piece, worker);
+        });
+    }
+    for (size_t i = 0; i < memory.slice_count; ++i)
+        if (memory.outcomes[i] != Failure::none && run.failure != Failure::gradient) run.failure = memory.outcomes[i];
+    if (run.failure != Failure::none)
+        for (size_t i = 0; i < memory.slice_count; ++i) {
+            const Slice slice = memory.slices[i];
+            if (memory.outcomes[i] != Failure::gradient)  // it was updated, and the gradient's place holds what was there
+                memcpy(parameters + slice.start, memory.gradients + slice.start, (slice.stop - slice.start) * sizeof(T));
+        }
+    run.update += run.failure != Failure::gradient;
+    return norm<T>(memory);
 }
 
 // Scales down the weights into each unit whose norm exceeds the largest allowed.
@@ -215,25 +261,10 @@ void limit(const Network& network, T most, T* parameters) {
     }
 }
 
+// What follows an update: the limit of the weights, the running averages of layers and of the parameters.
 template <class T>
-bool take_step(const Network& network, Run& run, Memory<T>& memory, Team* team, double rate, double norm) {
-    const Optimizer& optimizer = run.optimizer;
-    const Settings<T> settings = settings_of<T>(optimizer, rate, run.update);
-    const bool clips = optimizer.clip_norm != 0 && norm > optimizer.clip_norm;
-    const T clip = clips ? T(optimizer.clip_norm / norm) : T(1);
-    T *parameters = static_cast<T*>(run.parameters), *slots[2] = {static_cast<T*>(run.slots[0]), static_cast<T*>(run.slots[1])};
-    each(team, memory.slice_count, [&](size_t piece, size_t) {
-        const Slice slice = memory.slices[piece];
-        const size_t at = slice.start;
-        const T decay = slice.penalized ? T(rate * optimizer.weight_decay) : T(0);
-        memory.finite[piece] = update<T>(optimizer, settings, clip, decay, slice.stop - at, memory.gradients + at, parameters + at,
-                                         slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr);
-    });
-    for (size_t i = 0; i < memory.slice_count; ++i)
-        if (!memory.finite[i]) {
-            memcpy(parameters, memory.gradients, network.parameters * sizeof(T));
-            return false;
-        }
+void follow_up(const Network& network, Run& run, const Memory<T>& memory) {
+    T* parameters = static_cast<T*>(run.parameters);
     if (run.regularization.max_norm != 0) limit<T>(network, T(run.regularization.max_norm), parameters);
     for (size_t i = 0; i < network.count; ++i) {
         const Layer& layer = network.layers[i];
@@ -244,13 +275,12 @@ bool take_step(const Network& network, Run& run, Memory<T>& memory, Team* team, 
                                      mean + layer.features, running, running + layer.features);
     }
     if (T* average = static_cast<T*>(run.mean)) {
-        const double t = static_cast<double>(run.update), keep = optimizer.average < t / (t + 9) ? optimizer.average : t / (t + 9);
+        const double t = static_cast<double>(run.update), keep = run.optimizer.average < t / (t + 9) ? run.optimizer.average : t / (t + 9);
         sweep<T>(network.parameters, [&](size_t i, auto part) {
             const Vector<T> m = load(average + i, part);
             store(average + i, m + (load(parameters + i, part) - m) * T(1 - keep), part);
         });
     }
-    return true;
 }
 
 template <class T>
@@ -262,7 +292,6 @@ size_t train(const Network& network, Run& run) {
         if (rest) lay_out<T>(last, network, run, rest);
         return larger(whole.used, last.used);
     }
-    Team* team = network.parameters >= WORTH_SLICES ? run.team : nullptr;
     const T* weight = static_cast<const T*>(run.weight);
     Memory<T> memory = {};
     size_t laid_out = 0;
@@ -285,14 +314,12 @@ size_t train(const Network& network, Run& run) {
             laid_out = rows;
         }
         const double loss = loss_and_gradients<T>(network, run, memory, order, rows, total);
-        const double norm = reduce<T>(run, memory, team);
-        run.failure = !__builtin_isfinite(loss) ? Failure::loss : !__builtin_isfinite(norm) ? Failure::gradient : Failure::none;
+        if (!__builtin_isfinite(loss)) run.failure = Failure::loss;
         if (run.failure != Failure::none) return 0;
-        run.update += 1;
-        if (!take_step<T>(network, run, memory, team, run.rates[run.done], norm)) {
-            run.failure = Failure::weight;
-            return 0;
-        }
+        const bool shared = memory.way.groups > 1 || memory.way.together || network.parameters >= WORTH_SLICES;
+        const double norm = update<T>(run, memory, shared ? run.team : nullptr, run.rates[run.done]);
+        if (run.failure != Failure::none) return 0;
+        follow_up<T>(network, run, memory);
         run.step += 1;
         run.losses[run.done] = loss;
         run.norms[run.done] = norm;
@@ -312,7 +339,7 @@ size_t gradient(const Network& network, Run& run, void* result, double* value) {
         for (size_t i = 0; i < run.order_size; ++i) total += static_cast<double>(weight[run.order[i]]);
     }
     *value = loss_and_gradients<T>(network, run, memory, run.order, run.order_size, total);
-    reduce<T>(run, memory, nullptr);
+    for (size_t i = 0; i < memory.slice_count; ++i) reduce<T>(run, memory, memory.slices[i]);
     memcpy(result, memory.gradients, network.parameters * sizeof(T));
     return 0;
 }

@@ -72,14 +72,20 @@ GANGLION_INLINE Vector<T> exponential(Vector<T> x) {
     return value * power_of_2<T>(half) * power_of_2<T>(n - half);
 }
 
-// exp(x) - 1 for x < 88 (float) or 709 (double), without losing precision near 0.
+// exp(x) - 1 without losing precision near 0, for x within 87 (float) or 708 (double) of it.
 template <class T>
-GANGLION_INLINE Vector<T> exp_minus_1(Vector<T> x) {
+GANGLION_INLINE Vector<T> exp_minus_1_within(Vector<T> x) {
     Integers<T> n;
-    constexpr T lowest = T(-2.0 * (Format<T>::mantissa + 2));  // from here on it is -1
-    const Vector<T> r = reduce<T>(x < lowest ? all<T>(lowest) : x, n);
+    const Vector<T> r = reduce<T>(x, n);
     const Vector<T> scale = power_of_2<T>(n);
     return scale * exp_minus_1_near_0<T>(r) + (scale - T(1));
+}
+
+// The same for any x that is not so large that it overflows.
+template <class T>
+GANGLION_INLINE Vector<T> exp_minus_1(Vector<T> x) {
+    constexpr T lowest = T(-2.0 * (Format<T>::mantissa + 2));  // from here on it is -1
+    return exp_minus_1_within<T>(x < lowest ? all<T>(lowest) : x);
 }
 
 // tanh(x) = t / (t + 2) with t = exp(2 x) - 1, for |x|.
@@ -87,7 +93,7 @@ template <class T>
 GANGLION_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
     constexpr T farthest = T(Format<T>::mantissa);  // tanh is 1 well before
     const Vector<T> size = absolute<T>(x);
-    const Vector<T> t = exp_minus_1<T>((size > farthest ? all<T>(farthest) : size) * T(2));
+    const Vector<T> t = exp_minus_1_within<T>((size > farthest ? all<T>(farthest) : size) * T(2));
     return with_sign_of<T>(t / (t + T(2)), x);
 }
 

@@ -188,8 +188,12 @@ private:
         if (weight) run.weight = rows(*weight, 1, count);
         run.order = order.data();
         run.order_size = order.size();
-        for (size_t i = 0; i < run.order_size; ++i)
-            require(run.order[i] >= 0 && static_cast<size_t>(run.order[i]) < count, "an order of rows that there are");
+        uint64_t largest = 0;  // a negative number is a very large one
+        for (size_t i = 0; i < run.order_size; ++i) {
+            const uint64_t row = static_cast<uint64_t>(run.order[i]);
+            largest = row > largest ? row : largest;
+        }
+        require(largest < count || run.order_size == 0, "an order of rows that there are");
     }
 
     void run_prediction(Run& run, size_t count, void* a, void* losses) {
