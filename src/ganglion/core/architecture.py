@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ganglion.core.activations import Activation
+from ganglion.core.arrays import aligned_zeros
 from ganglion.core.initializers import Initializer, Zeros
 from ganglion.core.layers import Context, Layer
 from ganglion.core.layers.base import Cache, Weights
@@ -156,7 +157,7 @@ class Architecture:
         )
 
     def _initial(self, entries: list[Entry], size: int, seed: int, dtype: np.dtype[Any]) -> Array:
-        vector = np.zeros(size, dtype=dtype)
+        vector = aligned_zeros(size, dtype)
         for position, entry in enumerate(entries):
             short = entry.name.rpartition("/")[2]
             initializer = self.layers[entry.layer].initializers().get(short, Zeros())

@@ -63,10 +63,10 @@ bool is_narrow_forward(const Layer& layer) {
 }
 
 template <class T>
-bool is_narrow_backward(const Layer& layer) {
+bool is_narrow_backward(const Layer& layer, size_t rows) {
     constexpr size_t L = lanes<T>;
     const size_t usual = layer.inputs * ((layer.outputs + L - 1) / L), other = layer.outputs * ((layer.inputs + L - 1) / L);
-    return 2 * other <= usual && layer.outputs * layer.inputs <= Workers<T>::panel_size;
+    return rows > FEW_ROWS && 2 * other <= usual && layer.outputs * layer.inputs <= Workers<T>::panel_size;
 }
 
 constexpr auto nothing = [](size_t, size_t, size_t, size_t) {};
@@ -118,7 +118,7 @@ void dense_backward_parameters(const Layer& layer, Workers<T> workers, size_t ro
     const size_t inputs = layer.inputs, units = layer.outputs;
     const Start start = add ? Start::present : Start::zero;
     sum_rows<T>(rows, units, grad, grad_weight + inputs * units, add);
-    if (is_narrow_backward<T>(layer)) {
+    if (is_narrow_backward<T>(layer, rows)) {
         T* turned = units == 1 ? grad_weight : workers.panel(0);
         product<T>(units, 0, inputs, rows, {grad, 1, units}, {x, inputs, false}, turned, inputs,
                    units == 1 ? start : Start::zero, nullptr, nullptr, nothing);

@@ -178,6 +178,14 @@ double reduce(const Run& run, const Memory<T>& memory, Slice slice) {
     const bool penalized = slice.penalized && (l1 != 0 || l2 != 0);
     const bool changes = penalized || memory.way.groups > 1;
     Vector<T> squares[4] = {};
+    if (!changes) {
+        const T* gradient = memory.gradients + slice.start;
+        sweep_by_4<T>(slice.stop - slice.start, [&](size_t i, auto part, size_t n) {
+            const Vector<T> g = load(gradient + i, part);
+            squares[n] += g * g;
+        });
+        return static_cast<double>(sum<T>(squares[0] + squares[1] + squares[2] + squares[3]));
+    }
     sweep_by_4<T>(slice.stop - slice.start, [&](size_t i, auto part, size_t n) {
         T* at = memory.gradients + slice.start + i;
         Vector<T> g = load(at, part);
@@ -186,7 +194,7 @@ double reduce(const Run& run, const Memory<T>& memory, Slice slice) {
             const Vector<T> w = load(parameters + slice.start + i, part);
             g += sign<T>(w) * l1 + w * l2;
         }
-        if (changes) store(at, g, part);
+        store(at, g, part);
         squares[n] += g * g;
     });
     return static_cast<double>(sum<T>(squares[0] + squares[1] + squares[2] + squares[3]));

@@ -137,25 +137,37 @@ constexpr size_t FEW_ROWS = 4;           // so few that turning B over would cos
 constexpr size_t FAR_APART = 2048;       // bytes between rows of B from which a panel is copied
 constexpr size_t ROWS_WORTH_A_COPY = 48;
 
+// A row of A times `count` rows of B: their scalar products, each in a lane.
+template <class T>
+GANGLION_INLINE Vector<T> scalar_products_at(const T* a, const T* b, size_t stride, size_t depth, size_t count) {
+    constexpr size_t L = lanes<T>;
+    Vector<T> total[L] = {};
+    if (count == L) {
+        sweep<T>(depth, [&](size_t k, auto part) {
+            const Vector<T> line = load(a + k, part);
+#pragma GCC unroll 16
+            for (size_t r = 0; r < L; ++r) total[r] += line * load(b + r * stride + k, part);
+        });
+    } else {
+        sweep<T>(depth, [&](size_t k, auto part) {
+            const Vector<T> line = load(a + k, part);
+            for (size_t r = 0; r < count; ++r) total[r] += line * load(b + r * stride + k, part);
+        });
+    }
+    return sums<T>(total);
+}
+
 // C = A B for few rows of A and B turned over: each number is a scalar product of two rows.
 template <class T, class Finish>
 void scalar_products(size_t rows, size_t columns, size_t depth, Left<T> a, Right<T> b, T* c, size_t row,
                      Finish finish) {
-    constexpr size_t L = lanes<T>;
-    for (size_t i = 0; i < rows; ++i)
+    for (size_t i = 0; i < rows; ++i) {
         sweep<T>(columns, [&](size_t j, auto part) {
-            const size_t count = smaller(L, columns - j);
-            Vector<T> total[L] = {};
-            sweep<T>(depth, [&](size_t k, auto piece) {
-                const Vector<T> line = load(a.at + i * a.row + k, piece);
-                if (count == L)
-                    for (size_t r = 0; r < L; ++r) total[r] += line * load(b.at + (j + r) * b.stride + k, piece);
-                else
-                    for (size_t r = 0; r < count; ++r) total[r] += line * load(b.at + (j + r) * b.stride + k, piece);
-            });
-            store(c + i * row + j, sums<T>(total), part);
-            finish(i, j, size_t(1), count);
+            const size_t count = smaller(lanes<T>, columns - j);
+            store(c + i * row + j, scalar_products_at<T>(a.at + i * a.row, b.at + j * b.stride, b.stride, depth, count), part);
         });
+        finish(i, size_t(0), size_t(1), columns);
+    }
 }
 
 constexpr size_t DEPTH_AT_ONCE = 512;     // so that a panel stays in the second cache

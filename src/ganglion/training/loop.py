@@ -21,6 +21,7 @@ import numpy as np
 from ganglion.core import random
 from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture
+from ganglion.core.arrays import aligned_zeros
 from ganglion.core.part import Array
 from ganglion.engines import Engine, Run
 from ganglion.errors import ConfigError, TrainingError
@@ -157,7 +158,8 @@ class Training:
         progress = self.progress
         if progress.optimizer != optimizer:
             progress.optimizer, progress.update, progress.optimizer_epoch = optimizer, 0, 0
-            progress.slots = {slot: np.zeros_like(self.parameters) for slot in optimizer.slots}
+            size, dtype = self.parameters.size, self.parameters.dtype
+            progress.slots = {slot: aligned_zeros(size, dtype) for slot in optimizer.slots}
             progress.memory = optimizer.learning_rate.start()
             progress.mean = None
         if optimizer.average is not None:
