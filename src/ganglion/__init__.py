@@ -82,6 +82,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to PUBLIC
         ShapeError as ShapeError,
         TrainingError as TrainingError,
     )
+    from ganglion.many import Trained as Trained, train_many as train_many
     from ganglion.network import (
         Network as Network,
     )

@@ -26,9 +26,7 @@ def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
         ShapeError: if the rows have another shape.
     """
     if type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous:
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = np.add.reduce(x, axis=None)
-        if math.isfinite(total):  # so is everything in it, and there is nothing to convert
+        if math.isfinite(np.vdot(x, x)):  # so is everything in it, and there is nothing to convert
             return x
     raw = as_array("X", x)
     if raw.ndim == 1 and shape == (1,):
