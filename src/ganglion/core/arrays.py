@@ -11,6 +11,7 @@ from ganglion.core.part import Array, Shape
 from ganglion.errors import DataError, ShapeError, shortened
 
 CACHE_LINE = 64  # bytes
+FEW = 4096
 
 
 def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
@@ -26,7 +27,9 @@ def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
         ShapeError: if the rows have another shape.
     """
     if type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous:
-        if math.isfinite(np.vdot(x, x)):  # so is everything in it, and there is nothing to convert
+        # Nothing to convert, and all is finite if the sum of squares is. A long one is left to what follows: it
+        # would wake the threads of the BLAS, which then stay in the way for a while.
+        if x.size <= FEW and math.isfinite(np.vdot(x, x)):
             return x
     raw = as_array("X", x)
     if raw.ndim == 1 and shape == (1,):

@@ -55,11 +55,11 @@ void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, si
 // A layer of so few units that most of a vector of them would be empty is worked out the other way round: unit by
 // unit, with vectors along the rows or the inputs.
 template <class T>
-bool is_narrow_forward(const Layer& layer) {
+bool is_narrow_forward(const Layer& layer, size_t rows) {
     constexpr size_t L = lanes<T>;
     const size_t whole = (layer.inputs + L - 1) / L * L;
     const bool fits = layer.outputs * (L + layer.inputs) <= Workers<T>::panel_size;
-    return fits && 3 * layer.outputs * (whole + 3 * L) <= 2 * L * layer.inputs;
+    return fits && (layer.outputs == 1 || rows > FEW_ROWS) && 3 * layer.outputs * (whole + 3 * L) <= 2 * L * layer.inputs;
 }
 
 template <class T>
@@ -103,7 +103,7 @@ void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, co
         if (f.kind != ActivationKind::identity)
             activate<T>(f, {count, columns, units}, to + i * units + j, a + i * units + j);
     };
-    if (is_narrow_forward<T>(layer)) {
+    if (is_narrow_forward<T>(layer, rows)) {
         dense_narrow<T>(layer, workers.panel(0), rows, weight, x, to);
         return finish(0, 0, rows, units);
     }

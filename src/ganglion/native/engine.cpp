@@ -64,7 +64,15 @@ struct Memory {
     Failure* outcomes;
     Slice* slices;
     size_t slice_count, stride;
+    double bound;  // no parameter is larger, as long as plain SGD moves them
 };
+
+template <class T>
+double largest_size(size_t count, const T* x) {
+    Vector<T> most{};
+    sweep<T>(count, [&](size_t i, auto part) { most = maximum<T>(most, absolute<T>(load(x + i, part))); });
+    return static_cast<double>(fold<T>(most, [](Vector<T> a, Vector<T> b) { return maximum<T>(a, b); }));
+}
 
 template <class T>
 Memory<T> lay_out(Arena& arena, const Network& network, const Run& run, size_t rows) {
@@ -215,23 +223,28 @@ double update(Run& run, Memory<T>& memory, Team* team, double rate) {
     const Settings<T> settings = settings_of<T>(optimizer, rate, run.update + 1);
     T *parameters = static_cast<T*>(run.parameters), *slots[2] = {static_cast<T*>(run.slots[0]), static_cast<T*>(run.slots[1])};
     T clip = T(1);
+    bool safe = false;
     const auto reduce_slice = [&](size_t piece, size_t) { memory.squares[piece] = reduce<T>(run, memory, memory.slices[piece]); };
     const auto update_slice = [&](size_t piece, size_t) {
         const Slice slice = memory.slices[piece];
         const size_t at = slice.start;
         const T decay = slice.penalized ? T(rate * optimizer.weight_decay) : T(0);
+        memory.outcomes[piece] = Failure::none;
+        if (safe) return update_safely<T>(settings, clip, decay, slice.stop - at, memory.gradients + at, parameters + at);
         const bool finite = update<T>(optimizer, settings, clip, decay, slice.stop - at, memory.gradients + at, parameters + at,
                                       slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr);
         memory.outcomes[piece] = finite ? Failure::none : Failure::weight;
     };
-    if (optimizer.clip_norm != 0) {
+    if (optimizer.clip_norm != 0 || is_bounded(optimizer)) {
         each(team, memory.slice_count, reduce_slice);
         const double found = norm<T>(memory);
         if (!__builtin_isfinite(found)) {
             run.failure = Failure::gradient;
             return found;
         }
-        if (found > optimizer.clip_norm) clip = T(optimizer.clip_norm / found);
+        if (optimizer.clip_norm != 0 && found > optimizer.clip_norm) clip = T(optimizer.clip_norm / found);
+        memory.bound += rate * (found * clip + optimizer.weight_decay * memory.bound);
+        safe = is_bounded(optimizer) && memory.bound < Format<T>::largest / 4;
         each(team, memory.slice_count, update_slice);
     } else {
         each(team, memory.slice_count, [&](size_t piece, size_t worker) {
@@ -319,6 +332,7 @@ size_t train(const Network& network, Run& run) {
         if (rows != laid_out) {
             Arena arena = {run.arena};
             memory = lay_out<T>(arena, network, run, rows);
+            memory.bound = largest_size<T>(network.parameters, static_cast<const T*>(run.parameters));
             laid_out = rows;
         }
         const double loss = loss_and_gradients<T>(network, run, memory, order, rows, total);

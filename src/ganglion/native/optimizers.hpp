@@ -115,6 +115,11 @@ Settings<T> settings_of(const Optimizer& optimizer, double rate, uint64_t update
     };
 }
 
+// Plain SGD, whose changes are no larger than the rate times the norm of the gradient.
+inline bool is_bounded(const Optimizer& optimizer) {
+    return optimizer.kind == OptimizerKind::sgd && optimizer.first == 0;
+}
+
 // Updates one piece: parameters -= change(gradient * clip) + decay * parameters. The gradient's place is then
 // taken by the parameters as they were. Returns whether all of them are still finite.
 template <class T>
@@ -137,6 +142,15 @@ bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, s
         });
     });
     return sum<T>(spoiled[0] + spoiled[1] + spoiled[2] + spoiled[3]) == T(0);
+}
+
+// The same for plain SGD where it is known beforehand that all stays finite.
+template <class T>
+void update_safely(Settings<T> settings, T clip, T decay, size_t count, const T* gradient, T* parameters) {
+    sweep<T>(count, [&](size_t i, auto part) {
+        const Vector<T> before = load(parameters + i, part);
+        store(parameters + i, before - (load(gradient + i, part) * clip * settings.rate + before * decay), part);
+    });
 }
 
 }  // namespace ganglion::GANGLION_ISA

@@ -211,9 +211,9 @@ class Training:
         progress.epoch += 1
         progress.optimizer_epoch += 1
         shares = _batch_shares(rows, order, size)
-        self._measure(run, float(losses @ shares))
+        self._measure(run, float((losses * shares).sum()))
         self.history.learning_rate.append(float(rates[-1]))
-        self.history.gradient_norm.append(float(norms @ shares))
+        self.history.gradient_norm.append(float((norms * shares).sum()))
         watched = self.history.validation_loss or self.history.loss
         progress.memory = optimizer.learning_rate.observe(progress.memory, watched[-1])
         self._tell(Callback.on_epoch_end.__name__)
