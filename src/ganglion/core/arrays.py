@@ -26,11 +26,11 @@ def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
         DataError: for what is not a finite number; the first such place is named.
         ShapeError: if the rows have another shape.
     """
-    if type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous:
-        # Nothing to convert, and all is finite if the sum of squares is. A long one is left to what follows: it
-        # would wake the threads of the BLAS, which then stay in the way for a while.
-        if x.size <= FEW and math.isfinite(np.vdot(x, x)):
-            return x
+    # A few rows with nothing to convert: all is finite if the sum of squares is. For many rows that would wake
+    # the threads of the BLAS, which then stay in the way for a while.
+    ready = type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous
+    if ready and x.size <= FEW and math.isfinite(np.vdot(x, x)):
+        return np.asarray(x)
     raw = as_array("X", x)
     if raw.ndim == 1 and shape == (1,):
         raw = raw.reshape(-1, 1)

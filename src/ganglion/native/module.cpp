@@ -242,6 +242,7 @@ void function(int which, const Any& x, const Writable& result) {
 
 NB_MODULE(_native, module) {
     using namespace ganglion;
+    nb::set_leak_warnings(false);  // networks that live until the process ends are no leak
     module.doc() = "The native engine: forward, backward and update, compiled for each instruction set.";
     module.def("instruction_sets", [] {
         std::vector<std::string> names;
