@@ -26,7 +26,7 @@ def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
         DataError: for what is not a finite number; the first such place is named.
         ShapeError: if the rows have another shape.
     """
-    # A few rows with nothing to convert: all is finite if the sum of squares is. For many rows that would wake
+    # A few rows with nothing to convert: all is finite if the sum of squares is. For many that would wake
     # the threads of the BLAS, which then stay in the way for a while.
     ready = type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous
     if ready and x.size <= FEW and math.isfinite(np.vdot(x, x)):
