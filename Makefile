@@ -77,7 +77,7 @@ NATIVE := CMakeLists.txt $(wildcard src/ganglion/native/*)
 	    -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" && cmake --build build/native) > build/native.log 2>&1; \
 	then touch $@; \
 	elif grep -q "No CMAKE_CXX_COMPILER" build/native.log; \
-	then echo "no C++ compiler was found: ganglion runs on its slower reference engine"; \
+	then rm -rf build/native; echo "no C++ compiler was found: ganglion runs on its slower reference engine"; \
 	else cat build/native.log; exit 1; fi
 
 .venv/ready-dev: .venv/ready requirements/dev.txt
