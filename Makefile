@@ -28,7 +28,7 @@ format: .venv/ready-dev  ## put the code in its format
 peers: .venv/ready-peers .venv/native  ## the same tests, and those that compare with PyTorch and scikit-learn
 	$(BIN)/python -m pytest -q -n auto
 
-bench: .venv-bench/ready  ## beside scikit-learn, PyTorch and JAX in one run; ROUNDS=7, MORE=--compile
+bench: .venv-bench/ready  ## beside scikit-learn, PyTorch and JAX in one run; ROUNDS=7, MORE=--no-compile
 	.venv-bench/bin/python benchmarks/compare.py --rounds $(or $(ROUNDS),7) $(MORE)
 
 timings: .venv/ready-dev .venv/native  ## start, the reference engine's step, reading tables

@@ -1,6 +1,6 @@
 """ganglion beside scikit-learn, PyTorch and JAX, in one run: `make bench`.
 
-python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--compile] [--out docs/benchmarks]
+python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--no-compile] [--out docs/benchmarks]
 
 Every peer runs in processes of its own, one for each number of threads, which take turns within each round;
 only one works at a time. What is compared is the median of a peer at its better number of threads. All train
@@ -215,7 +215,9 @@ def main() -> None:
     names = [*WORKLOADS, MANY.name, PREDICTED.name, START.name]
     parser.add_argument("--only", nargs="*", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--compile", action="store_true", help="torch.compile too: minutes of warm-up")
+    parser.add_argument(
+        "--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile too"
+    )
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "benchmarks")
     given = parser.parse_args()
     rates = {dtype: product_rate(dtype) for dtype in ("float32", "float64")}

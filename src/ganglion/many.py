@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,6 +98,8 @@ def train_many(
         with interruptible(stop.set), _bar(len(wishes), progress) as advance:
             try:
                 for future in futures:
+                    while not wait([future], timeout=0.1).done:  # in between, Ctrl-C is answered
+                        pass
                     future.result()
                     advance()
             except BaseException:

@@ -29,7 +29,6 @@ from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.optimizers import LBFGS, Optimizer, StepOptimizer
 from ganglion.training.plan import Plan
-from ganglion.training.rows import Rows
 from ganglion.training.schedules import Memory
 
 SECONDS_AT_ONCE = 0.05
@@ -83,6 +82,8 @@ class Training:
         self._reason, self._ended = "", "completed"
         self._begun = time.perf_counter()
         self._steps_at_once = 1
+        ones, self._in_order = np.ones(len(plan.rows)), np.arange(len(plan.rows))
+        self._equal_shares = _batch_shares(ones, self._in_order, plan.batch_size)
 
     @property
     def has_validation(self) -> bool:
@@ -182,9 +183,7 @@ class Training:
     def _epoch(self, optimizer: StepOptimizer, run: Run) -> bool:
         """Visit every row once; return whether the epoch was completed."""
         progress, rows, size = self.progress, self.plan.rows, self.plan.batch_size
-        order = np.arange(len(rows))
-        if self.plan.shuffle:
-            order = random.order(self.seed, progress.epoch, len(rows))
+        order = random.order(self.seed, progress.epoch, len(rows)) if self.plan.shuffle else self._in_order
         steps = math.ceil(len(rows) / size)
         losses, norms = np.empty(steps), np.empty(steps)
         rates = np.empty(0)
@@ -210,7 +209,7 @@ class Training:
             first = last
         progress.epoch += 1
         progress.optimizer_epoch += 1
-        shares = _batch_shares(rows, order, size)
+        shares = self._equal_shares if rows.weight is None else _batch_shares(rows.weight, order, size)
         self._measure(run, float((losses * shares).sum()))
         self.history.learning_rate.append(float(rates[-1]))
         self.history.gradient_norm.append(float((norms * shares).sum()))
@@ -292,14 +291,9 @@ class Training:
             self.stop(reason, "converged")
 
 
-def _batch_shares(rows: Rows, order: Array, size: int) -> Array:
+def _batch_shares(weight: Array, order: Array, size: int) -> Array:
     """Return how much of the epoch's weight each batch has."""
-    if rows.weight is None:
-        weights = np.full(math.ceil(len(order) / size), float(size))
-        weights[-1] = len(order) - (len(weights) - 1) * size
-    else:
-        starts = np.arange(0, len(order), size)
-        weights = np.add.reduceat(rows.weight[order].astype(np.float64), starts)
+    weights = np.add.reduceat(weight[order].astype(np.float64), np.arange(0, len(order), size))
     return weights / weights.sum()
 
 

@@ -1,0 +1,87 @@
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ganglion as gg
+
+X = np.random.default_rng(0).normal(size=(200, 3))
+Y = X[:, 0] * X[:, 1]
+
+
+def make(seed: int, **settings: Any) -> gg.Network:
+    return gg.Network([gg.Dense(8, "tanh"), gg.Dropout(0.1), gg.Dense(1)], inputs=3, seed=seed, **settings)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_each_network_gets_the_bits_that_it_gets_alone(dtype: str) -> None:
+    trained = gg.train_many(lambda seed: make(seed, dtype=dtype), X, Y, count=9, threads=3, epochs=4)
+    assert len(trained) == len(trained.networks) == 9
+    for seed, network in enumerate(trained.networks):
+        alone = make(seed, dtype=dtype)
+        history = alone.fit(X, Y, epochs=4)
+        np.testing.assert_array_equal(network.parameters, alone.parameters)
+        assert trained[seed].loss == history.loss
+
+
+def test_folds_and_rates_differ_as_told() -> None:
+    folds = [{"X": X[i::2], "y": Y[i::2], "validation": (X[1 - i :: 2], Y[1 - i :: 2])} for i in (0, 1)]
+    trained = gg.train_many([make(0), make(0)], X, Y, each=folds, epochs=3, optimizer=gg.Adam(0.01))
+    assert all(len(history.validation_loss) == 3 for history in trained)
+    assert trained[0].loss != trained[1].loss
+    rates = [{"optimizer": gg.SGD(rate)} for rate in (0.1, 0.2)]
+    assert [h.learning_rate[0] for h in gg.train_many(make, X, Y, each=rates, epochs=1)] == [0.1, 0.2]
+
+
+def test_each_has_callbacks_of_its_own() -> None:
+    stop = gg.EarlyStopping(patience=2)
+    trained = gg.train_many(make, X, Y, count=4, epochs=60, validation=0.3, callbacks=stop)
+    for seed, network in enumerate(trained.networks):
+        alone = make(seed)
+        alone.fit(X, Y, epochs=60, validation=0.3, callbacks=[gg.EarlyStopping(patience=2)])
+        np.testing.assert_array_equal(network.parameters, alone.parameters)
+
+
+def test_an_error_in_one_stops_the_others() -> None:
+    begun = time.perf_counter()
+    each = [{}, {"optimizer": "nonsense"}, {}]
+    with pytest.raises(gg.ConfigError, match="there is no optimizer 'nonsense'"):
+        gg.train_many(make, X, Y, each=each, threads=2, epochs=10**6)
+    assert time.perf_counter() - begun < 5
+
+
+def test_ctrl_c_ends_all_cleanly() -> None:
+    import signal
+
+    timer = threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT))
+    timer.start()
+    trained = gg.train_many(make, X, Y, count=5, threads=2, epochs=10**6)
+    assert {history.ended for history in trained} == {"interrupted"}
+    assert trained[0].epochs > 0
+    assert trained[4].epochs == 0
+    assert "before it began" in trained[4].stopped_because
+
+
+@pytest.mark.parametrize(
+    ("networks", "settings", "message"),
+    [
+        (make, {}, "needs to know how many"),
+        ("net", {"count": 1}, "must be a list of networks"),
+        ([make(0)], {"each": [{}, {}]}, "one entry for each of 1 networks, got 2"),
+        ([make(0)], {"each": 5}, "list of dictionaries"),
+        ([make(0)] * 2, {}, "different objects"),
+        (lambda number: number, {"count": 1}, "must be gg.Network objects, got 0"),
+        (make, {"count": 1, "progress": 3}, "progress must be True or False"),
+        (make, {"count": 1, "threads": 0}, "threads must be a whole number >= 1"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(networks: Any, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(gg.ConfigError, match=message):
+        gg.train_many(networks, X, Y, **settings)
+
+
+def test_none_at_all_is_fine() -> None:
+    assert gg.train_many([], X, Y) == []
+    assert gg.train_many(make, X, Y, count=1, epochs=1, progress=True)[0].epochs == 1
