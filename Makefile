@@ -17,12 +17,14 @@ test: .venv/ready-dev .venv/native ## set up and run the tests
 
 check: .venv/ready-dev  ## format, lint, types, imports; warnings are errors
 	$(BIN)/ruff format --check
+	$(BIN)/clang-format --dry-run --Werror src/ganglion/native/*.hpp src/ganglion/native/*.cpp
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: .venv/ready-dev  ## put the code in its format
 	$(BIN)/ruff format
+	$(BIN)/clang-format -i src/ganglion/native/*.hpp src/ganglion/native/*.cpp
 	$(BIN)/ruff check --fix
 
 peers: .venv/ready-peers .venv/native  ## the same tests, and those that compare with PyTorch and scikit-learn

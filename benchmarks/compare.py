@@ -239,6 +239,7 @@ def main() -> None:
                 lambda peer: {"do": "many", "count": COUNTS[peer]},
             )
             say(name, found)
+            check_losses(name, found)
             rows[name] = {
                 "what": "1,000 networks " + describe(MANY) + "; time of one network",
                 "peers": found,

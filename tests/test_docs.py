@@ -39,3 +39,16 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
                     command, shell=True, env=environment, capture_output=True, text=True, check=True
                 )
                 assert shape(done.stdout) == shape(expected), command
+
+
+def test_the_figures_of_the_benchmark_are_those_of_its_results() -> None:
+    """Every row of the README's table is a row of the table that the benchmark wrote."""
+    results = (ROOT / "docs" / "benchmarks" / "results.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = readme.split("<!-- the table is that of docs/benchmarks/results.md -->")[1].split("\n\n")[1]
+    rows = table.strip().splitlines()
+    assert len(rows) > 10
+    for row in rows:
+        assert row in results
+    machine = results.split(";")[0]
+    assert machine in readme

@@ -147,6 +147,23 @@ def test_an_update_that_overflows_is_not_taken() -> None:
         np.testing.assert_array_equal(run.parameters, before)
 
 
+@pytest.mark.parametrize("clip", [None, 0.01])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("rate", [0.01, 1e38])
+def test_one_row_at_a_time(clip: float | None, decay: float, rate: float) -> None:
+    """Plain SGD on single rows, also where its bound does not hold and each change must be looked at."""
+    architecture = Architecture([gg.Dense(7, "tanh"), gg.Dropout(0.2), gg.Dense(40, "relu"), gg.Dense(3)], 5)
+    optimizer = gg.SGD(weight_decay=decay, clip_norm=clip)
+    runs = [make_run(architecture, gg.MeanSquaredError(), optimizer, 6, "float64") for _ in range(2)]
+    done = [
+        engine.train(architecture, run, np.arange(6), 1, np.full(6, rate))
+        for engine, run in zip((REFERENCE, native_engine()), runs, strict=True)
+    ]
+    assert done[0].failure == done[1].failure
+    assert relative_error(done[1].gradient_norms, done[0].gradient_norms) <= 1e-9
+    assert relative_error(runs[1].parameters, runs[0].parameters) <= 1e-9
+
+
 def test_weights_of_zero_teach_nothing() -> None:
     architecture = Architecture(layers_of([3, 8, 1]), 3)
     runs = [

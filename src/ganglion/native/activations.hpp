@@ -21,21 +21,27 @@ template <class T>
 struct Sigmoid {
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return logistic<T>(z); }
-    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) { return grad_a * (a * (T(1) - a)); }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) {
+        return grad_a * (a * (T(1) - a));
+    }
 };
 
 template <class T>
 struct Tanh {
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return hyperbolic_tangent<T>(z); }
-    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) { return grad_a * (T(1) - a * a); }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) {
+        return grad_a * (T(1) - a * a);
+    }
 };
 
 template <class T>
 struct ReLU {
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return z < T(0) ? Vector<T>{} : z; }
-    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) { return a > T(0) ? grad_a : Vector<T>{}; }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) {
+        return a > T(0) ? grad_a : Vector<T>{};
+    }
 };
 
 template <class T>
@@ -61,7 +67,8 @@ struct ELU {
 template <class T>
 struct SELU {
     static constexpr Needs needs = Needs::z;
-    static constexpr T alpha = T(1.6732632423543772848170429916717), scale = T(1.0507009873554804934193349852946);
+    static constexpr T alpha = T(1.6732632423543772848170429916717),
+                       scale = T(1.0507009873554804934193349852946);
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return ELU<T>::forward(z, alpha) * scale; }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
         return ELU<T>::backward(grad_a, z, alpha) * scale;
@@ -101,7 +108,9 @@ struct GELUTanh {
 template <class T>
 struct SiLU {
     static constexpr Needs needs = Needs::z;
-    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return maximum<T>(z, all<T>(T(-800))) * logistic<T>(z); }
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
+        return maximum<T>(z, all<T>(T(-800))) * logistic<T>(z);
+    }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
         const Vector<T> s = logistic<T>(z);
         return grad_a * (s + clamp<T>(z, T(-800), T(800)) * s * (T(1) - s));
@@ -114,14 +123,20 @@ struct Softplus {
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
         return maximum<T>(z, Vector<T>{}) + log_1_plus<T>(exponential<T>(-absolute<T>(z)));
     }
-    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) { return grad_a * logistic<T>(z); }
+    static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
+        return grad_a * logistic<T>(z);
+    }
 };
 
 template <class T>
 struct Mish {
     static constexpr Needs needs = Needs::z;
-    static GANGLION_INLINE Vector<T> share(Vector<T> z) { return hyperbolic_tangent<T>(Softplus<T>::forward(z, T(0))); }
-    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return maximum<T>(z, all<T>(T(-800))) * share(z); }
+    static GANGLION_INLINE Vector<T> share(Vector<T> z) {
+        return hyperbolic_tangent<T>(Softplus<T>::forward(z, T(0)));
+    }
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
+        return maximum<T>(z, all<T>(T(-800))) * share(z);
+    }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
         const Vector<T> t = share(z), near = clamp<T>(z, T(-800), T(800));
         return grad_a * (t + near * (T(1) - t * t) * logistic<T>(z));
@@ -131,7 +146,9 @@ struct Mish {
 template <class T>
 struct HardSigmoid {
     static constexpr Needs needs = Needs::z;
-    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return clamp<T>(z, T(-3), T(3)) / T(6) + T(0.5); }
+    static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
+        return clamp<T>(z, T(-3), T(3)) / T(6) + T(0.5);
+    }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
         return absolute<T>(z) < T(3) ? grad_a / T(6) : Vector<T>{};
     }
@@ -194,7 +211,8 @@ void activate_backward(Activation f, Area area, const T* seen, T* grad) {
         for (size_t i = 0; i < area.rows; ++i)
             sweep<T>(area.columns, [&](size_t j, auto part) {
                 const size_t at = i * area.row + j;
-                store(grad + at, chosen.backward(load(grad + at, part), load(seen + at, part), T(f.setting)), part);
+                store(grad + at, chosen.backward(load(grad + at, part), load(seen + at, part), T(f.setting)),
+                      part);
             });
     });
 }
@@ -245,7 +263,8 @@ void softmax_backward(ActivationKind kind, Area area, const T* a, T* grad) {
         const T total = sum<T>(sums);
         sweep<T>(area.columns, [&](size_t j, auto part) {
             const Vector<T> value = load(g + j, part), of = load(out + j, part);
-            store(g + j, kind == ActivationKind::softmax ? of * (value - total) : value - exponential<T>(of) * total,
+            store(g + j,
+                  kind == ActivationKind::softmax ? of * (value - total) : value - exponential<T>(of) * total,
                   part);
         });
     }

@@ -15,7 +15,8 @@ void each(Team* team, size_t pieces, Work work) {
         for (size_t piece = 0; piece < pieces; ++piece) work(piece, size_t(0));
     else
         team->run(
-            pieces, [](void* context, size_t piece, size_t worker) { (*static_cast<Work*>(context))(piece, worker); },
+            pieces,
+            [](void* context, size_t piece, size_t worker) { (*static_cast<Work*>(context))(piece, worker); },
             &work);
 }
 
@@ -29,13 +30,16 @@ struct Workers {
     T* panel(size_t worker) const { return panels + worker * panel_size; }
 };
 
-enum class Cut { columns, rows };  // how a product is shared out: what stays apart in memory goes to one thread
+enum class Cut {
+    columns,
+    rows
+};  // how a product is shared out: what stays apart in memory goes to one thread
 
 constexpr size_t PIECES = 4;
 
 template <class T, class Finish>
-void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, size_t depth, Left<T> a, Right<T> b, T* c,
-                    size_t row, Start start, const T* bias, Finish finish) {
+void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, size_t depth, Left<T> a,
+                    Right<T> b, T* c, size_t row, Start start, const T* bias, Finish finish) {
     if (!workers.team || 2.0 * rows * columns * depth < WORTH_A_THREAD)
         return product<T>(rows, 0, columns, depth, a, b, c, row, start, bias, workers.panel(0), finish);
     constexpr size_t width = tile_columns<T>, height = 2 * tile_rows(TILE_VECTORS);
@@ -45,27 +49,30 @@ void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, si
     each(workers.team, wide * high, [&](size_t piece, size_t worker) {
         const size_t i = piece / wide, j = piece % wide;
         const size_t top = down * i / high * height, end = smaller(rows, down * (i + 1) / high * height);
-        const size_t left = across * j / wide * width, right = smaller(columns, across * (j + 1) / wide * width);
-        product<T>(end - top, left, right, depth, {a.at + top * a.row, a.row, a.depth}, b, c + top * row, row, start,
-                   bias, workers.panel(worker),
+        const size_t left = across * j / wide * width,
+                     right = smaller(columns, across * (j + 1) / wide * width);
+        product<T>(end - top, left, right, depth, {a.at + top * a.row, a.row, a.depth}, b, c + top * row, row,
+                   start, bias, workers.panel(worker),
                    [&](size_t r, size_t k, size_t m, size_t n) { finish(top + r, k, m, n); });
     });
 }
 
-// A layer of so few units that most of a vector of them would be empty is worked out the other way round: unit by
-// unit, with vectors along the rows or the inputs.
+// A layer of so few units that most of a vector of them would be empty is worked out the other way round:
+// unit by unit, with vectors along the rows or the inputs.
 template <class T>
 bool is_narrow_forward(const Layer& layer, size_t rows) {
     constexpr size_t L = lanes<T>;
     const size_t whole = (layer.inputs + L - 1) / L * L;
     const bool fits = layer.outputs * (L + layer.inputs) <= Workers<T>::panel_size;
-    return fits && (layer.outputs == 1 || rows > FEW_ROWS) && 3 * layer.outputs * (whole + 3 * L) <= 2 * L * layer.inputs;
+    return fits && (layer.outputs == 1 || rows > FEW_ROWS) &&
+           3 * layer.outputs * (whole + 3 * L) <= 2 * L * layer.inputs;
 }
 
 template <class T>
 bool is_narrow_backward(const Layer& layer, size_t rows) {
     constexpr size_t L = lanes<T>;
-    const size_t usual = layer.inputs * ((layer.outputs + L - 1) / L), other = layer.outputs * ((layer.inputs + L - 1) / L);
+    const size_t usual = layer.inputs * ((layer.outputs + L - 1) / L),
+                 other = layer.outputs * ((layer.inputs + L - 1) / L);
     return rows > FEW_ROWS && 2 * other <= usual && layer.outputs * layer.inputs <= Workers<T>::panel_size;
 }
 
@@ -84,8 +91,8 @@ void dense_narrow(const Layer& layer, T* panel, size_t rows, const T* weight, co
     for (size_t i = 0; i < rows; i += at_once) {
         const size_t count = smaller(at_once, rows - i);
         T* to = units == 1 ? z + i : panel;
-        scalar_products<T>(units, count, inputs, {by_unit, inputs, 1}, {x + i * inputs, inputs, true},
-                           to, count, nothing);
+        scalar_products<T>(units, count, inputs, {by_unit, inputs, 1}, {x + i * inputs, inputs, true}, to,
+                           count, nothing);
         if (units == 1)
             sweep<T>(count, [&](size_t r, auto part) { store(to + r, load(to + r, part) + bias[0], part); });
         else
@@ -96,7 +103,8 @@ void dense_narrow(const Layer& layer, T* panel, size_t rows, const T* weight, co
 
 // Where `z` is null, the activation is taken in place.
 template <class T>
-void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, const T* weight, const T* x, T* z, T* a) {
+void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, const T* weight, const T* x,
+           T* z, T* a) {
     const size_t units = layer.outputs;
     T* to = z ? z : a;
     const auto finish = [&](size_t i, size_t j, size_t count, size_t columns) {
@@ -107,8 +115,8 @@ void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, co
         dense_narrow<T>(layer, workers.panel(0), rows, weight, x, to);
         return finish(0, 0, rows, units);
     }
-    shared_product<T>(workers, Cut::columns, rows, units, layer.inputs, {x, layer.inputs, 1}, {weight, units, false}, to, units,
-                      Start::bias, weight + layer.inputs * units, finish);
+    shared_product<T>(workers, Cut::columns, rows, units, layer.inputs, {x, layer.inputs, 1},
+                      {weight, units, false}, to, units, Start::bias, weight + layer.inputs * units, finish);
 }
 
 // grad is that with respect to z. grad_weight and, after it, that of the bias are added to where `add`.
@@ -125,8 +133,8 @@ void dense_backward_parameters(const Layer& layer, Workers<T> workers, size_t ro
         if (units > 1) turn<T>(units, inputs, turned, grad_weight, add);
         return;
     }
-    shared_product<T>(workers, Cut::rows, inputs, units, rows, {x, 1, inputs}, {grad, units, false}, grad_weight, units,
-                      start, nullptr, nothing);
+    shared_product<T>(workers, Cut::rows, inputs, units, rows, {x, 1, inputs}, {grad, units, false},
+                      grad_weight, units, start, nullptr, nothing);
 }
 
 // grad_x = grad W'; `f` is the activation before this layer, whose derivative is taken in the same pass:
@@ -140,10 +148,12 @@ void dense_backward_inputs(const Layer& layer, Activation f, Workers<T> workers,
             activate_backward<T>(f, {count, columns, inputs}, seen + i * inputs + j, grad_x + i * inputs + j);
     };
     const Left<T> left = {grad, units, 1};
-    const Right<T> right = {weight, units == 1 ? inputs : units, units > 1};  // one unit's weights are a row already
+    const Right<T> right = {weight, units == 1 ? inputs : units,
+                            units > 1};  // one unit's weights are a row already
     if (rows <= FEW_ROWS && units > 1)
         return scalar_products<T>(rows, inputs, units, left, right, grad_x, inputs, finish);
-    shared_product<T>(workers, Cut::columns, rows, inputs, units, left, right, grad_x, inputs, Start::zero, nullptr, finish);
+    shared_product<T>(workers, Cut::columns, rows, inputs, units, left, right, grad_x, inputs, Start::zero,
+                      nullptr, finish);
 }
 
 }  // namespace ganglion::GANGLION_ISA

@@ -11,12 +11,34 @@ using std::size_t;
 
 // The orders of these lists are those of the tables in engines/native.py.
 enum class ActivationKind : int {
-    identity, sigmoid, tanh, relu, leaky_relu, elu, selu, gelu, gelu_tanh, silu, mish, softplus, hard_sigmoid,
-    exp, softmax, log_softmax,
+    identity,
+    sigmoid,
+    tanh,
+    relu,
+    leaky_relu,
+    elu,
+    selu,
+    gelu,
+    gelu_tanh,
+    silu,
+    mish,
+    softplus,
+    hard_sigmoid,
+    exp,
+    softmax,
+    log_softmax,
 };
 enum class LayerKind : int { dense, activate, dropout, batch_normalization, layer_normalization };
 enum class LossKind : int {
-    mse, mae, huber, log_cosh, binary_cross_entropy, cross_entropy, poisson, quantile, hinge,
+    mse,
+    mae,
+    huber,
+    log_cosh,
+    binary_cross_entropy,
+    cross_entropy,
+    poisson,
+    quantile,
+    hinge,
 };
 enum class OptimizerKind : int { sgd, rmsprop, adagrad, adam, lion };
 
@@ -32,7 +54,7 @@ struct Layer {
     size_t features;           // the last axis of its inputs
     size_t parameters, state;  // where its own begin in the flat vectors
     Activation activation;
-    double rate, epsilon;      // dropout's rate, or a normalization's momentum; its epsilon
+    double rate, epsilon;  // dropout's rate, or a normalization's momentum; its epsilon
 };
 
 struct Segment {  // of the flat vector of parameters: one named array
@@ -58,7 +80,7 @@ struct Loss {
 struct Optimizer {
     OptimizerKind kind;
     bool nesterov;
-    double first, second, epsilon;  // momentum; decay; beta_1, beta_2
+    double first, second, epsilon;            // momentum; decay; beta_1, beta_2
     double weight_decay, clip_norm, average;  // 0 for none
 };
 
@@ -71,7 +93,8 @@ enum class Failure : int { none, loss, gradient, weight };
 // The pool of threads. Whatever their number, the same pieces of work give the same bits.
 struct Team {
     virtual size_t size() const = 0;
-    virtual void run(size_t pieces, void (*work)(void* context, size_t piece, size_t worker), void* context) = 0;
+    virtual void run(size_t pieces, void (*work)(void* context, size_t piece, size_t worker),
+                     void* context) = 0;
 
 protected:
     ~Team() = default;
@@ -100,7 +123,8 @@ struct Functions {  // of one engine and one type of number
     size_t (*predict)(const Network&, const Run&, size_t rows, void* a, void* losses);
     size_t (*gradient)(const Network&, Run&, void* gradient, double* value);
     size_t (*train)(const Network&, Run&);
-    void (*function)(int which, size_t count, const void* x, void* result);  // exp, tanh, sigmoid: to be tested
+    void (*function)(int which, size_t count, const void* x,
+                     void* result);  // exp, tanh, sigmoid: to be tested
 };
 
 struct Engine {

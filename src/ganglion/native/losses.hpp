@@ -58,7 +58,8 @@ template <class T>
 struct BinaryCrossEntropy {
     static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T smoothing) {
         y = y * (T(1) - smoothing) + smoothing * T(0.5);
-        const Vector<T> yes = maximum<T>(a, all<T>(Format<T>::tiny)), no = maximum<T>(T(1) - a, all<T>(Format<T>::tiny));
+        const Vector<T> yes = maximum<T>(a, all<T>(Format<T>::tiny)),
+                        no = maximum<T>(T(1) - a, all<T>(Format<T>::tiny));
         return {-(y * logarithm<T>(yes) + (T(1) - y) * logarithm<T>(no)), (T(1) - y) / no - y / yes};
     }
 };
@@ -92,7 +93,8 @@ template <class T>
 struct Quantile {
     static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T quantile) {
         const Vector<T> error = a - y;
-        const Vector<T> slope = error > T(0) ? all<T>(T(1) - quantile) : (error < T(0) ? all<T>(-quantile) : error);
+        const Vector<T> slope =
+            error > T(0) ? all<T>(T(1) - quantile) : (error < T(0) ? all<T>(-quantile) : error);
         return {slope * error, slope};
     }
 };
@@ -151,7 +153,8 @@ T cross_entropy(Loss loss, size_t classes, const T* a, const T* y, T* slope) {
         const Vector<T> log_share = (z == most ? Vector<T>{} : z - most) - log_total;
         const Vector<T> target = load(y + j, part) * keep + spread;
         // a share of 0 adds nothing, even where its logarithm is minus infinity
-        const Vector<T> term = target == T(0) ? Vector<T>{} : target * maximum<T>(log_share, all<T>(-Format<T>::largest));
+        const Vector<T> term =
+            target == T(0) ? Vector<T>{} : target * maximum<T>(log_share, all<T>(-Format<T>::largest));
         value -= only<T>(term, part, T(0));
         store(slope + j, load(slope + j, part) / total - target, part);
     });
@@ -160,8 +163,8 @@ T cross_entropy(Loss loss, size_t classes, const T* a, const T* y, T* slope) {
 
 // The same from z for `count` rows of a few classes at once: each class in a vector, each row in a lane.
 template <class T>
-GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, const T* z, const T* y, T* values,
-                                     T scale, T* grad) {
+GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, const T* z, const T* y,
+                                     T* values, T scale, T* grad) {
     constexpr size_t L = lanes<T>;
     const First row = {classes};
     const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes);
@@ -192,11 +195,11 @@ GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, co
     else store(values, value, First{count});
 }
 
-// The loss of each row, or of each output where they are averaged, into `values`, and the gradient of each row's
-// loss times `each` into `grad`. `outputs` numbers a row, the last axis of them `features`.
+// The loss of each row, or of each output where they are averaged, into `values`, and the gradient of each
+// row's loss times `each` into `grad`. `outputs` numbers a row, the last axis of them `features`.
 template <class T>
-void losses_and_gradients(Loss loss, size_t rows, size_t outputs, size_t features, const T* a, const T* y, T each,
-                          T* values, T* grad) {
+void losses_and_gradients(Loss loss, size_t rows, size_t outputs, size_t features, const T* a, const T* y,
+                          T each, T* values, T* grad) {
     if (loss.kind != LossKind::cross_entropy) {
         const T scale = each / T(outputs);
         with_loss<T>(loss, [&](auto chosen) {
@@ -212,15 +215,16 @@ void losses_and_gradients(Loss loss, size_t rows, size_t outputs, size_t feature
     const T scale = each / T(outputs / features);
     if (loss.from_z && features < lanes<T>) {
         for (size_t i = 0; i < lines; i += lanes<T>)
-            cross_entropies<T>(loss, smaller(lanes<T>, lines - i), features, a + i * features, y + i * features,
-                               values + i, scale, grad + i * features);
+            cross_entropies<T>(loss, smaller(lanes<T>, lines - i), features, a + i * features,
+                               y + i * features, values + i, scale, grad + i * features);
         return;
     }
     for (size_t i = 0; i < lines; ++i) {
         const size_t at = i * features;
         values[i] = cross_entropy<T>(loss, features, a + at, y + at, grad + at);
     }
-    sweep<T>(rows * outputs, [&](size_t i, auto part) { store(grad + i, load(grad + i, part) * scale, part); });
+    sweep<T>(rows * outputs,
+             [&](size_t i, auto part) { store(grad + i, load(grad + i, part) * scale, part); });
 }
 
 // How many values losses_and_gradients gives for each row.
@@ -245,9 +249,8 @@ double total(size_t count, const T* values) {
     double sum_of_all = 0;
     for (size_t first = 0; first < count; first += SUMMED_AT_ONCE) {
         Vector<T> part_sums[4] = {};
-        sweep_by_4<T>(smaller(SUMMED_AT_ONCE, count - first), [&](size_t i, auto part, size_t n) {
-            part_sums[n] += load(values + first + i, part);
-        });
+        sweep_by_4<T>(smaller(SUMMED_AT_ONCE, count - first),
+                      [&](size_t i, auto part, size_t n) { part_sums[n] += load(values + first + i, part); });
         sum_of_all += static_cast<double>(sum<T>(part_sums[0] + part_sums[1] + part_sums[2] + part_sums[3]));
     }
     return sum_of_all;

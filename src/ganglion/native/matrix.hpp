@@ -2,7 +2,8 @@
 //
 // A and C are read and written where they lie. B is too, unless its rows are so far apart that they would
 // push each other out of the cache, or it is to be used turned over: then one panel of it, as wide as a tile,
-// is copied first. When some tiles are done, `finish` is called on them while they are still in the nearest cache.
+// is copied first. When some tiles are done, `finish` is called on them while they are still in the nearest
+// cache.
 //
 // Every number of C is summed up in the order of the depth, whatever the tile it is in.
 #pragma once
@@ -62,7 +63,8 @@ void tile(Left<T> a, const T* b, size_t stride, size_t depth, T* c, size_t row, 
             total[i][Vectors - 1] = load(from + i * apart + (Vectors - 1) * L, part);
         }
     }
-    const T* three[(Rows + 2) / 3];  // every third row of A: the others are reached from there in one instruction
+    const T*
+        three[(Rows + 2) / 3];  // every third row of A: the others are reached from there in one instruction
 #pragma GCC unroll 8
     for (size_t i = 0; i < Rows; i += 3) three[i / 3] = a.at + i * a.row;
     for (size_t k = 0; k < depth; ++k) {
@@ -133,13 +135,14 @@ void copy_panel(Right<T> b, size_t first, size_t columns, size_t depth, T* panel
         });
 }
 
-constexpr size_t FEW_ROWS = 4;           // so few that turning B over would cost more than it saves
-constexpr size_t FAR_APART = 2048;       // bytes between rows of B from which a panel is copied
+constexpr size_t FEW_ROWS = 4;      // so few that turning B over would cost more than it saves
+constexpr size_t FAR_APART = 2048;  // bytes between rows of B from which a panel is copied
 constexpr size_t ROWS_WORTH_A_COPY = 48;
 
 // A row of A times `count` rows of B: their scalar products, each in a lane.
 template <class T>
-GANGLION_INLINE Vector<T> scalar_products_at(const T* a, const T* b, size_t stride, size_t depth, size_t count) {
+GANGLION_INLINE Vector<T> scalar_products_at(const T* a, const T* b, size_t stride, size_t depth,
+                                             size_t count) {
     constexpr size_t L = lanes<T>;
     Vector<T> total[L] = {};
     if (count == L) {
@@ -164,7 +167,8 @@ void scalar_products(size_t rows, size_t columns, size_t depth, Left<T> a, Right
     for (size_t i = 0; i < rows; ++i) {
         sweep<T>(columns, [&](size_t j, auto part) {
             const size_t count = smaller(lanes<T>, columns - j);
-            store(c + i * row + j, scalar_products_at<T>(a.at + i * a.row, b.at + j * b.stride, b.stride, depth, count), part);
+            store(c + i * row + j,
+                  scalar_products_at<T>(a.at + i * a.row, b.at + j * b.stride, b.stride, depth, count), part);
         });
         finish(i, size_t(0), size_t(1), columns);
     }
@@ -231,7 +235,8 @@ void sum_rows(size_t rows, size_t columns, const T* x, T* total, bool add) {
 template <class T>
 void turn(size_t rows, size_t columns, const T* from, T* to, bool add) {
     for (size_t j = 0; j < columns; ++j)
-        for (size_t i = 0; i < rows; ++i) to[j * rows + i] = (add ? to[j * rows + i] : T(0)) + from[i * columns + j];
+        for (size_t i = 0; i < rows; ++i)
+            to[j * rows + i] = (add ? to[j * rows + i] : T(0)) + from[i * columns + j];
 }
 
 }  // namespace ganglion::GANGLION_ISA

@@ -23,11 +23,19 @@ namespace nb = nanobind;
 namespace ganglion {
 
 #if defined(__x86_64__)
-namespace x86_64_v2 { extern const Engine engine; }
-namespace x86_64_v3 { extern const Engine engine; }
-namespace x86_64_v4 { extern const Engine engine; }
+namespace x86_64_v2 {
+extern const Engine engine;
+}
+namespace x86_64_v3 {
+extern const Engine engine;
+}
+namespace x86_64_v4 {
+extern const Engine engine;
+}
 #else
-namespace baseline { extern const Engine engine; }
+namespace baseline {
+extern const Engine engine;
+}
 #endif
 
 namespace {
@@ -66,7 +74,9 @@ using LossRow = std::tuple<int, double, bool>;
 using OptimizerRow = std::tuple<int, bool, double, double, double, double, double, double>;
 using RegularizationRow = std::tuple<double, double, double>;
 
-Loss loss_of(const LossRow& row) { return {static_cast<LossKind>(std::get<0>(row)), std::get<1>(row), std::get<2>(row)}; }
+Loss loss_of(const LossRow& row) {
+    return {static_cast<LossKind>(std::get<0>(row)), std::get<1>(row), std::get<2>(row)};
+}
 
 void require(bool holds, const char* rule) {
     if (!holds) throw nb::value_error(rule);
@@ -99,11 +109,23 @@ public:
     Program(bool is_double, size_t inputs, size_t outputs, size_t features, size_t parameters, size_t state,
             const std::vector<LayerRow>& layers, const std::vector<SegmentRow>& segments)
         : is_double_(is_double) {
-        for (const auto& [kind, place, from, to, features, own, own_state, activation, setting, rate, epsilon] : layers)
-            layers_.push_back({static_cast<LayerKind>(kind), place, from, to, features, own, own_state,
-                               {static_cast<ActivationKind>(activation), setting}, rate, epsilon});
-        for (const auto& [start, stop, columns, penalized] : segments) segments_.push_back({start, stop, columns, penalized});
-        network_ = {layers_.data(), layers_.size(), segments_.data(), segments_.size(), inputs, outputs, features, parameters, state};
+        for (const auto& [kind, place, from, to, features, own, own_state, activation, setting, rate,
+                          epsilon] : layers)
+            layers_.push_back({static_cast<LayerKind>(kind),
+                               place,
+                               from,
+                               to,
+                               features,
+                               own,
+                               own_state,
+                               {static_cast<ActivationKind>(activation), setting},
+                               rate,
+                               epsilon});
+        for (const auto& [start, stop, columns, penalized] : segments)
+            segments_.push_back({start, stop, columns, penalized});
+        network_ = {layers_.data(),   layers_.size(), segments_.data(),
+                    segments_.size(), inputs,         outputs,
+                    features,         parameters,     state};
     }
 
     void predict(const Any& parameters, const Any& state, const Any& x, const Writable& a) {
@@ -121,8 +143,9 @@ public:
         run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), rows(losses, 1, x.shape(0)));
     }
 
-    double gradient(const Any& parameters, const Any& state, const Any& x, const Any& y, const std::optional<Any>& weight,
-                    const LossRow& loss, const Orders& order, uint64_t seed, uint64_t step, const Writable& gradient) {
+    double gradient(const Any& parameters, const Any& state, const Any& x, const Any& y,
+                    const std::optional<Any>& weight, const LossRow& loss, const Orders& order, uint64_t seed,
+                    uint64_t step, const Writable& gradient) {
         Run run = described(parameters, state);
         batches(run, x, y, weight, order);
         run.loss = loss_of(loss);
@@ -135,20 +158,25 @@ public:
     }
 
     std::tuple<size_t, int, uint64_t, uint64_t> train(
-        const Writable& parameters, const Writable& state, const std::optional<Writable>& mean, const std::vector<Writable>& slots,
-        const Any& x, const Any& y, const std::optional<Any>& weight, const LossRow& loss, const OptimizerRow& optimizer,
-        const RegularizationRow& regularization, const Orders& order, size_t batch_size, const Rates& rates,
-        const Numbers& losses, const Numbers& norms, uint64_t seed, uint64_t step, uint64_t update) {
+        const Writable& parameters, const Writable& state, const std::optional<Writable>& mean,
+        const std::vector<Writable>& slots, const Any& x, const Any& y, const std::optional<Any>& weight,
+        const LossRow& loss, const OptimizerRow& optimizer, const RegularizationRow& regularization,
+        const Orders& order, size_t batch_size, const Rates& rates, const Numbers& losses,
+        const Numbers& norms, uint64_t seed, uint64_t step, uint64_t update) {
         Run run = described(parameters, state);
         batches(run, x, y, weight, order);
-        require(batch_size > 0 && (order.size() + batch_size - 1) / batch_size == rates.size(), "one rate for each batch");
-        require(losses.size() == rates.size() && norms.size() == rates.size(), "room for each batch's loss and norm");
+        require(batch_size > 0 && (order.size() + batch_size - 1) / batch_size == rates.size(),
+                "one rate for each batch");
+        require(losses.size() == rates.size() && norms.size() == rates.size(),
+                "room for each batch's loss and norm");
         require(slots.size() <= 2, "at most two slots");
         for (size_t i = 0; i < slots.size(); ++i) run.slots[i] = rows(slots[i], 1, network_.parameters);
         if (mean) run.mean = rows(*mean, 1, network_.parameters);
         const auto [kind, nesterov, first, second, epsilon, decay, clip, average] = optimizer;
-        run.optimizer = {static_cast<OptimizerKind>(kind), nesterov, first, second, epsilon, decay, clip, average};
-        run.regularization = {std::get<0>(regularization), std::get<1>(regularization), std::get<2>(regularization)};
+        run.optimizer = {
+            static_cast<OptimizerKind>(kind), nesterov, first, second, epsilon, decay, clip, average};
+        run.regularization = {std::get<0>(regularization), std::get<1>(regularization),
+                              std::get<2>(regularization)};
         run.loss = loss_of(loss);
         run.batch_size = batch_size;
         run.steps = rates.size();
@@ -167,8 +195,10 @@ private:
 
     // The memory of an array of `count` rows of `width` numbers of the network's type.
     template <class Array>
-    auto rows(const Array& array, size_t width, size_t count) const -> decltype(const_cast<Array&>(array).data()) {
-        require(array.dtype() == (is_double_ ? nb::dtype<double>() : nb::dtype<float>()), "arrays of the network's type");
+    auto rows(const Array& array, size_t width, size_t count) const
+        -> decltype(const_cast<Array&>(array).data()) {
+        require(array.dtype() == (is_double_ ? nb::dtype<double>() : nb::dtype<float>()),
+                "arrays of the network's type");
         require(array.size() == width * count, "arrays of the network's sizes");
         return const_cast<Array&>(array).data();
     }
@@ -176,12 +206,14 @@ private:
     template <class Array>
     Run described(const Array& parameters, const Array& state) const {
         Run run = {};
-        run.parameters = const_cast<void*>(static_cast<const void*>(rows(parameters, 1, network_.parameters)));
+        run.parameters =
+            const_cast<void*>(static_cast<const void*>(rows(parameters, 1, network_.parameters)));
         run.state = const_cast<void*>(static_cast<const void*>(rows(state, 1, network_.state)));
         return run;
     }
 
-    void batches(Run& run, const Any& x, const Any& y, const std::optional<Any>& weight, const Orders& order) const {
+    void batches(Run& run, const Any& x, const Any& y, const std::optional<Any>& weight,
+                 const Orders& order) const {
         const size_t count = x.shape(0);
         run.x = rows(x, network_.inputs, count);
         run.y = rows(y, network_.outputs, count);
@@ -231,7 +263,8 @@ private:
 };
 
 void function(int which, const Any& x, const Writable& result) {
-    require(which >= 0 && which < 3 && x.size() == result.size() && x.dtype() == result.dtype(), "0, 1 or 2 and two arrays alike");
+    require(which >= 0 && which < 3 && x.size() == result.size() && x.dtype() == result.dtype(),
+            "0, 1 or 2 and two arrays alike");
     const Functions& functions = x.dtype() == nb::dtype<double>() ? chosen->of_double : chosen->of_float;
     require(x.dtype() == nb::dtype<double>() || x.dtype() == nb::dtype<float>(), "float32 or float64");
     functions.function(which, x.size(), x.data(), result.data());
@@ -262,16 +295,18 @@ NB_MODULE(_native, module) {
     module.def("get_threads", &get_threads);
     module.def("function", &function, nb::arg("which"), nb::arg("x"), nb::arg("result"));
     nb::class_<Program>(module, "Program")
-        .def(nb::init<bool, size_t, size_t, size_t, size_t, size_t, const std::vector<LayerRow>&, const std::vector<SegmentRow>&>())
+        .def(nb::init<bool, size_t, size_t, size_t, size_t, size_t, const std::vector<LayerRow>&,
+                      const std::vector<SegmentRow>&>())
         .def("predict", &Program::predict)
         .def("evaluate", &Program::evaluate)
-        .def("gradient", &Program::gradient, nb::arg("parameters"), nb::arg("state"), nb::arg("x"), nb::arg("y"),
-             nb::arg("weight").none(), nb::arg("loss"), nb::arg("order"), nb::arg("seed"), nb::arg("step"),
-             nb::arg("gradient"))
-        .def("train", &Program::train, nb::arg("parameters"), nb::arg("state"), nb::arg("mean").none(), nb::arg("slots"),
-             nb::arg("x"), nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"), nb::arg("optimizer"),
-             nb::arg("regularization"), nb::arg("order"), nb::arg("batch_size"), nb::arg("rates"), nb::arg("losses"),
-             nb::arg("norms"), nb::arg("seed"), nb::arg("step"), nb::arg("update"));
+        .def("gradient", &Program::gradient, nb::arg("parameters"), nb::arg("state"), nb::arg("x"),
+             nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"), nb::arg("order"), nb::arg("seed"),
+             nb::arg("step"), nb::arg("gradient"))
+        .def("train", &Program::train, nb::arg("parameters"), nb::arg("state"), nb::arg("mean").none(),
+             nb::arg("slots"), nb::arg("x"), nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"),
+             nb::arg("optimizer"), nb::arg("regularization"), nb::arg("order"), nb::arg("batch_size"),
+             nb::arg("rates"), nb::arg("losses"), nb::arg("norms"), nb::arg("seed"), nb::arg("step"),
+             nb::arg("update"));
     const auto able = engines();
     if (!able.empty()) chosen = able.front();
 }

@@ -60,7 +60,8 @@ Block<T> make_block(Arena& arena, const Network& network, size_t rows) {
         const Layer& layer = network.layers[i];
         Cache<T> cache = {};
         cache.a = arena.take<T>(rows * layer.outputs);
-        if (layer.kind == LayerKind::dense && needs_z(layer.activation)) cache.z = arena.take<T>(rows * layer.outputs);
+        if (layer.kind == LayerKind::dense && needs_z(layer.activation))
+            cache.z = arena.take<T>(rows * layer.outputs);
         if (is_normalization(layer)) {
             const size_t each = larger(3 * layer.features, rows * (layer.inputs / layer.features));
             cache.normal = arena.take<T>(rows * layer.outputs);
@@ -112,27 +113,32 @@ const T* forward(const Pass<T>& pass, size_t first, size_t rows, const T* x, Blo
             case LayerKind::dense: {
                 const bool row_wise = is_row_wise(f.kind);
                 T* z = needs_z(f) ? cache.z : nullptr;
-                dense<T>(layer, row_wise ? Activation{ActivationKind::identity, 0} : f, pass.workers, rows, own, x, z, cache.a);
+                dense<T>(layer, row_wise ? Activation{ActivationKind::identity, 0} : f, pass.workers, rows,
+                         own, x, z, cache.a);
                 if (row_wise) softmax<T>(f.kind, {rows, layer.outputs, layer.outputs}, cache.a, cache.a);
                 cache.seen = z ? z : cache.a;
                 break;
             }
             case LayerKind::activate:
                 if (f.kind == ActivationKind::identity) a = x;
-                else if (is_row_wise(f.kind)) softmax<T>(f.kind, {lines, layer.features, layer.features}, x, cache.a);
+                else if (is_row_wise(f.kind))
+                    softmax<T>(f.kind, {lines, layer.features, layer.features}, x, cache.a);
                 else activate<T>(f, {1, rows * layer.outputs, 0}, x, cache.a);
                 cache.seen = needs_z(f) ? x : a;
                 break;
             case LayerKind::dropout:
                 if (pass.training && layer.rate > 0)
-                    drop<T>(layer, pass.seed, pass.step, first * layer.outputs, rows * layer.outputs, x, cache.a);
+                    drop<T>(layer, pass.seed, pass.step, first * layer.outputs, rows * layer.outputs, x,
+                            cache.a);
                 else a = x;
                 break;
             case LayerKind::batch_normalization: {
-                T *mean = cache.statistics, *variance = mean + layer.features, *deviation = variance + layer.features;
+                T *mean = cache.statistics, *variance = mean + layer.features,
+                  *deviation = variance + layer.features;
                 if (!pass.training) memcpy(mean, pass.state + layer.state, 2 * layer.features * sizeof(T));
-                batch_normalization<T>(lines, layer.features, T(layer.epsilon), pass.training, own, own + layer.features,
-                                       x, mean, variance, deviation, cache.normal, cache.a);
+                batch_normalization<T>(lines, layer.features, T(layer.epsilon), pass.training, own,
+                                       own + layer.features, x, mean, variance, deviation, cache.normal,
+                                       cache.a);
                 break;
             }
             case LayerKind::layer_normalization:
@@ -144,12 +150,22 @@ const T* forward(const Pass<T>& pass, size_t first, size_t rows, const T* x, Blo
     return x;
 }
 
-// From the gradient with respect to the outputs, in block.grad, to that of all parameters, which is added to
-// `gradient` where `add`. It goes no further back than the first layer that learns.
+inline bool learns(const Layer& layer) { return layer.kind == LayerKind::dense || is_normalization(layer); }
+
+// The gradient of a dense layer's weights over one row: x times grad, a column times a row.
 template <class T>
-void backward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block, T* gradient, bool add) {
+struct Factors {
+    const T* x;
+    T* grad;
+};
+
+// From the gradient with respect to the outputs, in block.grad, to that of all parameters, which is added to
+// `gradient` where `add`, or left in its factors where there is room for them. It goes no further back than
+// the first layer that learns.
+template <class T>
+void backward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block, T* gradient, bool add,
+              Factors<T>* factors) {
     const Layer* layers = pass.network.layers;
-    const auto learns = [](const Layer& layer) { return layer.kind == LayerKind::dense || is_normalization(layer); };
     size_t end = 0;
     while (end < pass.network.count && !learns(layers[end])) ++end;
     bool differentiated = false;  // whether grad is already with respect to z
@@ -164,18 +180,27 @@ void backward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block, T
         if (!differentiated && f.kind != ActivationKind::identity) {
             const size_t last_axis = layer.kind == LayerKind::dense ? layer.outputs : layer.features;
             if (is_row_wise(f.kind))
-                softmax_backward<T>(f.kind, {rows * (layer.outputs / last_axis), last_axis, last_axis}, cache.a, grad);
+                softmax_backward<T>(f.kind, {rows * (layer.outputs / last_axis), last_axis, last_axis},
+                                    cache.a, grad);
             else activate_backward<T>(f, {1, rows * layer.outputs, 0}, cache.seen, grad);
         }
         differentiated = false;
         switch (layer.kind) {
             case LayerKind::dense: {
-                dense_backward_parameters<T>(layer, pass.workers, rows, cache.x, grad, own_gradient, add);
+                if (factors) {
+                    factors[i].x = cache.x;
+                    memcpy(factors[i].grad, grad, layer.outputs * sizeof(T));
+                } else {
+                    dense_backward_parameters<T>(layer, pass.workers, rows, cache.x, grad, own_gradient, add);
+                }
                 if (i == end) break;
-                const bool bends = layers[i - 1].kind == LayerKind::dense || layers[i - 1].kind == LayerKind::activate;
+                const bool bends =
+                    layers[i - 1].kind == LayerKind::dense || layers[i - 1].kind == LayerKind::activate;
                 differentiated = bends && !is_row_wise(layers[i - 1].activation.kind);
-                const Activation before = differentiated ? layers[i - 1].activation : Activation{ActivationKind::identity, 0};
-                dense_backward_inputs<T>(layer, before, pass.workers, rows, own, block.caches[i - 1].seen, grad, other);
+                const Activation before =
+                    differentiated ? layers[i - 1].activation : Activation{ActivationKind::identity, 0};
+                dense_backward_inputs<T>(layer, before, pass.workers, rows, own, block.caches[i - 1].seen,
+                                         grad, other);
                 T* swapped = grad;
                 grad = other;
                 other = swapped;
@@ -184,15 +209,17 @@ void backward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block, T
             case LayerKind::activate: break;
             case LayerKind::dropout:
                 if (layer.rate > 0)
-                    drop<T>(layer, pass.seed, pass.step, first * layer.outputs, rows * layer.outputs, grad, grad);
+                    drop<T>(layer, pass.seed, pass.step, first * layer.outputs, rows * layer.outputs, grad,
+                            grad);
                 break;
             case LayerKind::batch_normalization:
-                batch_normalization_backward<T>(lines, layer.features, own, cache.statistics + 2 * layer.features,
-                                                cache.normal, grad, own_gradient, own_gradient + layer.features);
+                batch_normalization_backward<T>(lines, layer.features, own,
+                                                cache.statistics + 2 * layer.features, cache.normal, grad,
+                                                own_gradient, own_gradient + layer.features);
                 break;
             case LayerKind::layer_normalization:
-                layer_normalization_backward<T>(lines, layer.features, own, cache.statistics, cache.normal, grad,
-                                                own_gradient, own_gradient + layer.features, add);
+                layer_normalization_backward<T>(lines, layer.features, own, cache.statistics, cache.normal,
+                                                grad, own_gradient, own_gradient + layer.features, add);
         }
     }
 }

@@ -1,5 +1,6 @@
 // Normalization: a = scale * normal + shift with normal = (x - mean) / deviation, and its gradient.
-// Formulas and names are those of core/layers/normalization.py. x, normal and a are rows of `features` numbers.
+// Formulas and names are those of core/layers/normalization.py. x, normal and a are rows of `features`
+// numbers.
 #pragma once
 
 #include "matrix.hpp"
@@ -8,8 +9,8 @@ namespace ganglion::GANGLION_ISA {
 
 // mean and variance: of the batch while training, else those given.
 template <class T>
-void batch_normalization(size_t rows, size_t features, T epsilon, bool training, const T* scale, const T* shift,
-                         const T* x, T* mean, T* variance, T* deviation, T* normal, T* a) {
+void batch_normalization(size_t rows, size_t features, T epsilon, bool training, const T* scale,
+                         const T* shift, const T* x, T* mean, T* variance, T* deviation, T* normal, T* a) {
     sweep<T>(features, [&](size_t j, auto part) {
         Vector<T> m = load(mean + j, part), v = load(variance + j, part);
         if (training) {
@@ -62,9 +63,11 @@ void batch_normalization_state(size_t rows, size_t features, T keep, const T* me
     if (rows == 1) return;  // one row has no variance to learn from
     const T unbiased = T(rows) / T(rows - 1);
     sweep<T>(features, [&](size_t j, auto part) {
-        store(running_mean + j, load(running_mean + j, part) * keep + load(mean + j, part) * (T(1) - keep), part);
+        store(running_mean + j, load(running_mean + j, part) * keep + load(mean + j, part) * (T(1) - keep),
+              part);
         store(running_variance + j,
-              load(running_variance + j, part) * keep + load(variance + j, part) * unbiased * (T(1) - keep), part);
+              load(running_variance + j, part) * keep + load(variance + j, part) * unbiased * (T(1) - keep),
+              part);
     });
 }
 

@@ -11,7 +11,7 @@ template <class T>
 struct Settings {  // of one update, in the network's own type of number
     T rate, first, second, epsilon;
     T first_rest, second_rest;  // 1 - first and 1 - second, subtracted before they are rounded
-    T divide, scale;  // Adam's two corrections of the bias towards 0
+    T divide, scale;            // Adam's two corrections of the bias towards 0
 };
 
 // slots[0] and slots[1] come as they were and are left as they shall be.
@@ -95,7 +95,8 @@ GANGLION_INLINE void with_optimizer(const Optimizer& optimizer, Body body) {
         case OptimizerKind::adagrad: return body(Adagrad<T>{});
         case OptimizerKind::adam: return body(Adam<T>{});
         case OptimizerKind::lion: return body(Lion<T>{});
-        default: return optimizer.nesterov ? body(Nesterov<T>{}) : momentum ? body(Momentum<T>{}) : body(SGD<T>{});
+        default:
+            return optimizer.nesterov ? body(Nesterov<T>{}) : momentum ? body(Momentum<T>{}) : body(SGD<T>{});
     }
 }
 
@@ -149,7 +150,8 @@ template <class T>
 void update_safely(Settings<T> settings, T clip, T decay, size_t count, const T* gradient, T* parameters) {
     sweep<T>(count, [&](size_t i, auto part) {
         const Vector<T> before = load(parameters + i, part);
-        store(parameters + i, before - (load(gradient + i, part) * clip * settings.rate + before * decay), part);
+        store(parameters + i, before - (load(gradient + i, part) * clip * settings.rate + before * decay),
+              part);
     });
 }
 

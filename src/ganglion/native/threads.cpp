@@ -1,9 +1,9 @@
 // A small pool: threads that look out for work for a moment, then sleep.
 //
-// Each thread has its own share of the pieces of a piece of work, the same from one to the next, so that it finds
-// in its cache what it left there. A share is a single number, the ticket: which work it is, where the share ends,
-// and which piece comes next. Who moves a ticket on owns that piece; who is done helps the others. So nobody waits
-// for a thread that is asleep.
+// Each thread has its own share of the pieces of a piece of work, the same from one to the next, so that it
+// finds in its cache what it left there. A share is a single number, the ticket: which work it is, where the
+// share ends, and which piece comes next. Who moves a ticket on owns that piece; who is done helps the
+// others. So nobody waits for a thread that is asleep.
 #include "threads.hpp"
 
 #include <pthread.h>
@@ -31,7 +31,9 @@ void pause() {
 
 constexpr uint64_t MOST_PIECES = 0xFFFF;
 
-uint64_t make_ticket(uint64_t number, uint64_t first, uint64_t end) { return number << 32 | end << 16 | first; }
+uint64_t make_ticket(uint64_t number, uint64_t first, uint64_t end) {
+    return number << 32 | end << 16 | first;
+}
 bool has_piece(uint64_t ticket) { return (ticket & MOST_PIECES) < (ticket >> 16 & MOST_PIECES); }
 
 struct alignas(64) Share {
@@ -62,9 +64,12 @@ public:
             completed_.store(0, std::memory_order_relaxed);
             ++number_;
             for (std::size_t worker = size_; worker-- > 0;)
-                shares_[worker].ticket.store(make_ticket(number_, count * worker / size_, count * (worker + 1) / size_));
+                shares_[worker].ticket.store(
+                    make_ticket(number_, count * worker / size_, count * (worker + 1) / size_));
             if (sleeping_.load() > 0) {
-                { const std::lock_guard<std::mutex> lock(mutex_); }
+                {
+                    const std::lock_guard<std::mutex> lock(mutex_);
+                }
                 awake_.notify_all();
             }
             take_pieces(0);
@@ -81,8 +86,7 @@ private:
         sigset_t every, before;  // signals are for the threads of Python
         sigfillset(&every);
         pthread_sigmask(SIG_SETMASK, &every, &before);
-        for (std::size_t worker = 1; worker < size_; ++worker)
-            try {
+        for (std::size_t worker = 1; worker < size_; ++worker) try {
                 std::thread([this, worker] { serve(worker); }).detach();
             } catch (const std::system_error&) {
                 break;  // the system has no more threads to give: the work is done with those there are
@@ -96,7 +100,8 @@ private:
             std::atomic<uint64_t>& share = shares_[(worker + other) % size_].ticket;
             uint64_t ticket = share.load(std::memory_order_acquire);
             while (has_piece(ticket))
-                if (share.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+                if (share.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel,
+                                                std::memory_order_acquire)) {
                     work_(context_, first_ + (ticket & MOST_PIECES), worker);
                     completed_.fetch_add(1, std::memory_order_release);
                     ticket = share.load(std::memory_order_acquire);
@@ -138,8 +143,8 @@ private:
 
 Alone alone_team;
 thread_local bool works_alone = false;
-// A pool is never destroyed: its threads sleep until the process ends. After a fork the child has none of them,
-// and gets a pool of its own.
+// A pool is never destroyed: its threads sleep until the process ends. After a fork the child has none of
+// them, and gets a pool of its own.
 std::atomic<Pool*> pool{nullptr};
 
 void forget_after_fork() { pool.store(pool.load() ? new Pool(pool.load()->size()) : nullptr); }

@@ -143,7 +143,8 @@ GANGLION_INLINE void sweep(size_t count, Body body) {
     if (i < count) body(i, First{count - i});
 }
 
-// The same with body(i, part, n), where n goes round from 0 to 3: for sums, which would have to wait for each other.
+// The same with body(i, part, n), where n goes round from 0 to 3: for sums, which would have to wait for each
+// other.
 template <class T, class Body>
 GANGLION_INLINE void sweep_by_4(size_t count, Body body) {
     size_t i = 0;
@@ -257,8 +258,8 @@ GANGLION_INLINE void transpose(Vector<T>* rows) {
     Exchange<T, lanes<T> / 2>::run(rows);
 }
 
-// The sum of each vector of a square, in its own lane: half of the vectors go into the other half, lane by lane,
-// then a quarter, and so on.
+// The sum of each vector of a square, in its own lane: half of the vectors go into the other half, lane by
+// lane, then a quarter, and so on.
 template <class T, size_t Size>
 struct Gather {
     static GANGLION_INLINE void run(Vector<T>* rows) {
@@ -270,7 +271,8 @@ struct Gather {
         }
 #pragma GCC unroll 16
         for (size_t i = 0; i < Size; ++i)
-            rows[i] = __builtin_shuffle(rows[i], rows[i + Size], keep) + __builtin_shuffle(rows[i], rows[i + Size], take);
+            rows[i] = __builtin_shuffle(rows[i], rows[i + Size], keep) +
+                      __builtin_shuffle(rows[i], rows[i + Size], take);
         if constexpr (Size > 1) Gather<T, Size / 2>::run(rows);
     }
 };
