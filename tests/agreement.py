@@ -92,9 +92,10 @@ def differences(
     batch_size: int = 20,
     dtype: str = "float64",
     rate: float = 0.01,
+    least: float = 1e-12,
     **settings: Any,
 ) -> dict[str, float]:
-    """Return the relative distance between the engines for each thing that comes out."""
+    """Return the distance between the engines, relative to its size or `least`, for each thing that comes out."""
     architecture = Architecture(layers, inputs)
     pair = [
         outcome(
@@ -107,7 +108,7 @@ def differences(
         for engine in (REFERENCE, native_engine())
     ]
     assert pair[0].keys() == pair[1].keys()
-    return {name: relative_error(pair[1][name], pair[0][name]) for name in pair[0]}
+    return {name: relative_error(pair[1][name], pair[0][name], least) for name in pair[0]}
 
 
 def assert_agreement(*arguments: Any, dtype: str = "float64", **settings: Any) -> None:

@@ -23,7 +23,7 @@ def numeric_gradient(
     return gradient
 
 
-def relative_error(got: np.ndarray, expected: np.ndarray) -> float:
-    """Return the distance between two arrays over the length of the longer one."""
-    scale = max(np.linalg.norm(got), np.linalg.norm(expected), 1e-12)
+def relative_error(got: np.ndarray, expected: np.ndarray, least: float = 1e-12) -> float:
+    """Return the distance between two arrays over the length of the longer one, or `least` if that is more."""
+    scale = max(np.linalg.norm(got), np.linalg.norm(expected), least)
     return float(np.linalg.norm(np.asarray(got) - expected) / scale)

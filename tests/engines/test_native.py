@@ -93,6 +93,7 @@ def test_random_architectures(
             rows=rows,
             batch_size=batch,
             rate=1e-3,
+            least=0.01,  # some gradients are 0 but for rounding: those through a batch normalization of two rows
         )
     finally:
         MODULE.use(SETS[0])
