@@ -240,7 +240,8 @@ def _fit_words(text: pl.Series, missing: bool, robust: bool) -> Column | str:
         return CONSTANT if len(distinct) else EMPTY
     no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
     if no_numbers.is_empty() and len(distinct):  # numbers, written as words
-        return _fit_column(to_numbers(text), robust)
+        column = _fit_column(to_numbers(text), robust)
+        return CategoryColumn.fit(text) if isinstance(column, CategoryColumn) else column
     for pattern, what, form in ((WRITTEN_NUMBER, "numbers", "1234.5"), (WRITTEN_DATE, "dates", "2026-01-31")):
         if len(no_numbers) > 0.2 * len(distinct) and no_numbers.str.contains(pattern).all():
             raise DataError(
