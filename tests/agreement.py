@@ -20,6 +20,14 @@ def native_engine() -> Any:
     return engine
 
 
+def train(seed: int = 0) -> bytes:
+    """Return the parameters of a trained network, for processes and threads that must agree on their bits."""
+    net = gg.Network([gg.Dense(100, "relu"), gg.Dense(100, "relu"), gg.Dense(2)], inputs=30, seed=seed)
+    X = np.random.default_rng(0).normal(size=(2000, 30))
+    net.fit(X, X[:, :2], epochs=3, batch_size=200)
+    return net.parameters.tobytes()
+
+
 def targets(loss: gg.Loss, shape: tuple[int, ...], chance: np.random.Generator) -> np.ndarray:
     """Return random targets in the domain of the loss."""
     if loss.name == "cross_entropy":

@@ -17,9 +17,7 @@ from ganglion.errors import ConfigError, check_flag, check_integer, load, shorte
 from ganglion.network import Network
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
-from ganglion.training.loop import Training, interruptible
-
-INTERRUPTED = "it was interrupted; what was learned so far is kept"
+from ganglion.training.loop import INTERRUPTED, Training, interruptible
 
 
 class Trained(list[History]):

@@ -232,54 +232,58 @@ GANGLION_INLINE Vector<double> square_root(Vector<double> x) {
 #endif
 }
 
-// Turns a square of vectors over: row i becomes column i. Blocks of half the size change places, then
-// quarters, and so on.
+// For two vectors of a square that change places in part: those lanes in which the first bit of `Size` is
+// set, of the one, and those in which it is not, of the other.
 template <class T, size_t Size>
-struct Exchange {
-    static GANGLION_INLINE void run(Vector<T>* rows) {
-        Integers<T> keep, take;
+struct Halves {
+    Integers<T> keep, take;
+
+    GANGLION_INLINE Halves() {
 #pragma GCC unroll 16
         for (size_t j = 0; j < lanes<T>; ++j) {
             keep[j] = static_cast<int>(j & Size ? lanes<T> + j - Size : j);
             take[j] = static_cast<int>(j & Size ? lanes<T> + j : j + Size);
         }
-#pragma GCC unroll 16
-        for (size_t i = 0; i < lanes<T>; ++i) {
-            if (i & Size) continue;
-            const Vector<T> upper = rows[i], lower = rows[i + Size];
-            rows[i] = __builtin_shuffle(upper, lower, keep);
-            rows[i + Size] = __builtin_shuffle(upper, lower, take);
-        }
-        if constexpr (Size > 1) Exchange<T, Size / 2>::run(rows);
     }
+    GANGLION_INLINE Vector<T> upper(Vector<T> a, Vector<T> b) const { return __builtin_shuffle(a, b, keep); }
+    GANGLION_INLINE Vector<T> lower(Vector<T> a, Vector<T> b) const { return __builtin_shuffle(a, b, take); }
 };
-template <class T>
+
+// Turns a square of vectors over: row i becomes column i. Blocks of half the size change places, then
+// quarters, and so on.
+template <class T, size_t Size = lanes<T> / 2>
 GANGLION_INLINE void transpose(Vector<T>* rows) {
-    Exchange<T, lanes<T> / 2>::run(rows);
+    const Halves<T, Size> halves;
+#pragma GCC unroll 16
+    for (size_t i = 0; i < lanes<T>; ++i) {
+        if (i & Size) continue;
+        const Vector<T> a = rows[i], b = rows[i + Size];
+        rows[i] = halves.upper(a, b);
+        rows[i + Size] = halves.lower(a, b);
+    }
+    if constexpr (Size > 1) transpose<T, Size / 2>(rows);
 }
 
 // The sum of each vector of a square, in its own lane: half of the vectors go into the other half, lane by
 // lane, then a quarter, and so on.
-template <class T, size_t Size>
-struct Gather {
-    static GANGLION_INLINE void run(Vector<T>* rows) {
-        Integers<T> keep, take;
-#pragma GCC unroll 16
-        for (size_t j = 0; j < lanes<T>; ++j) {
-            keep[j] = static_cast<int>(j & Size ? lanes<T> + j - Size : j);
-            take[j] = static_cast<int>(j & Size ? lanes<T> + j : j + Size);
-        }
-#pragma GCC unroll 16
-        for (size_t i = 0; i < Size; ++i)
-            rows[i] = __builtin_shuffle(rows[i], rows[i + Size], keep) +
-                      __builtin_shuffle(rows[i], rows[i + Size], take);
-        if constexpr (Size > 1) Gather<T, Size / 2>::run(rows);
-    }
-};
-template <class T>
+template <class T, size_t Size = lanes<T> / 2>
 GANGLION_INLINE Vector<T> sums(Vector<T>* rows) {
-    Gather<T, lanes<T> / 2>::run(rows);
+    const Halves<T, Size> halves;
+#pragma GCC unroll 16
+    for (size_t i = 0; i < Size; ++i)
+        rows[i] = halves.upper(rows[i], rows[i + Size]) + halves.lower(rows[i], rows[i + Size]);
+    if constexpr (Size > 1) return sums<T, Size / 2>(rows);
     return rows[0];
+}
+
+template <class T>
+GANGLION_INLINE T sum_of_squares(size_t count, const T* x) {
+    Vector<T> squares[4] = {};
+    sweep_by_4<T>(count, [&](size_t i, auto part, size_t n) {
+        const Vector<T> value = load(x + i, part);
+        squares[n] += value * value;
+    });
+    return sum<T>(squares[0] + squares[1] + squares[2] + squares[3]);
 }
 
 }  // namespace ganglion::GANGLION_ISA

@@ -32,6 +32,7 @@ from ganglion.training.plan import Plan
 from ganglion.training.schedules import Memory
 
 SECONDS_AT_ONCE = 0.05
+INTERRUPTED = "it was interrupted; what was learned so far is kept"
 
 
 @dataclass
@@ -111,10 +112,9 @@ class Training:
 
     def run(self) -> History:
         """Train until there is a reason to stop."""
-        interrupted = "it was interrupted; what was learned so far is kept"
         try:
             self._tell(Callback.on_train_begin.__name__)
-            with interruptible(lambda: self.stop(interrupted, "interrupted")):
+            with interruptible(lambda: self.stop(INTERRUPTED, "interrupted")):
                 if isinstance(self.plan.optimizer, LBFGS):
                     self._minimize(self.plan.optimizer)
                 elif isinstance(self.plan.optimizer, StepOptimizer):

@@ -1,0 +1,58 @@
+// Work shared out to threads: pieces of anything, and products of matrices.
+#pragma once
+
+#include "description.hpp"
+#include "matrix.hpp"
+
+namespace ganglion::GANGLION_ISA {
+
+constexpr double WORTH_A_THREAD = 2e6;  // operations, about 20 microseconds
+
+// Calls work(piece, worker) for each piece, by several threads if there is a team.
+template <class Work>
+void each(Team* team, size_t pieces, Work work) {
+    if (!team || pieces < 2)
+        for (size_t piece = 0; piece < pieces; ++piece) work(piece, size_t(0));
+    else
+        team->run(
+            pieces,
+            [](void* context, size_t piece, size_t worker) { (*static_cast<Work*>(context))(piece, worker); },
+            &work);
+}
+
+// Who works on a product: a team or null, and room for one panel of each of its threads.
+template <class T>
+struct Workers {
+    Team* team;
+    T* panels;
+
+    static constexpr size_t panel_size = DEPTH_AT_ONCE * tile_columns<T>;
+    T* panel(size_t worker) const { return panels + worker * panel_size; }
+};
+
+// How a product is shared out: what lies together in memory goes to one thread.
+enum class Cut { columns, rows };
+
+constexpr size_t PIECES = 4;
+
+template <class T, class Finish>
+void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, size_t depth, Left<T> a,
+                    Right<T> b, T* c, size_t row, Start start, const T* bias, Finish finish) {
+    if (!workers.team || 2.0 * rows * columns * depth < WORTH_A_THREAD)
+        return product<T>(rows, 0, columns, depth, a, b, c, row, start, bias, workers.panel(0), finish);
+    constexpr size_t width = tile_columns<T>, height = 2 * tile_rows(TILE_VECTORS);
+    const size_t across = (columns + width - 1) / width, down = (rows + height - 1) / height;
+    const size_t wide = cut == Cut::rows ? 1 : smaller(across, 2 * PIECES);
+    const size_t high = smaller(down, (PIECES + wide - 1) / wide);
+    each(workers.team, wide * high, [&](size_t piece, size_t worker) {
+        const size_t i = piece / wide, j = piece % wide;
+        const size_t top = down * i / high * height, end = smaller(rows, down * (i + 1) / high * height);
+        const size_t left = across * j / wide * width,
+                     right = smaller(columns, across * (j + 1) / wide * width);
+        product<T>(end - top, left, right, depth, {a.at + top * a.row, a.row, a.depth}, b, c + top * row, row,
+                   start, bias, workers.panel(worker),
+                   [&](size_t r, size_t k, size_t m, size_t n) { finish(top + r, k, m, n); });
+    });
+}
+
+}  // namespace ganglion::GANGLION_ISA
