@@ -82,6 +82,8 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to PUBLIC
         ShapeError as ShapeError,
         TrainingError as TrainingError,
     )
+    from ganglion import origins as origins
+    from ganglion.insight import plot as plot
     from ganglion.many import Trained as Trained, train_many as train_many
     from ganglion.network import (
         Network as Network,
@@ -222,14 +224,18 @@ PUBLIC = {
     "ganglion.training.stopping": ["EarlyStopping", "GradientNorm", "TargetReached", "TimeBudget"],
 }
 _HOME = {name: module for module, names in PUBLIC.items() for name in names}
+MODULES = {"origins": "ganglion.origins", "plot": "ganglion.insight.plot"}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605  # pyright: ignore
+__all__ = sorted([*_HOME, *MODULES])  # noqa: PLE0605  # pyright: ignore
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name in MODULES:
+        value = importlib.import_module(MODULES[name])
+    elif name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    else:
         raise AttributeError(f"module 'ganglion' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

@@ -1,0 +1,1 @@
+"""Pictures of a network, its history and its parts."""

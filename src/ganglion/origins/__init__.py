@@ -1,0 +1,1 @@
+"""Where it came from: the nerve cell, synapses that learn, threshold units, the perceptron."""
