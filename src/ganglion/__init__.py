@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as _numpy  # noqa: F401  # all that a bare import loads
 
 if TYPE_CHECKING:  # for type checkers and editors; a test holds it to PUBLIC
+    from ganglion import origins as origins
     from ganglion.core.activations import (
         ELU as ELU,
         GELU as GELU,
@@ -82,7 +83,6 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to PUBLIC
         ShapeError as ShapeError,
         TrainingError as TrainingError,
     )
-    from ganglion import origins as origins
     from ganglion.insight import plot as plot
     from ganglion.many import Trained as Trained, train_many as train_many
     from ganglion.network import (
