@@ -22,6 +22,7 @@ from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine, Run, pick
 from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, shortened
 from ganglion.files.model_file import Model, read_model, write_model
+from ganglion.insight.trace import Trace, make_trace
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.loop import Progress, Training
@@ -277,6 +278,54 @@ class Network:
     def _engine_for(self, *parts: object) -> Engine:
         """Return the engine for a run with these parts too: a loss, an optimizer."""
         return self._engine if not self._engine.missing(*parts) else pick(self._engine_name, *parts)
+
+    def trace(
+        self,
+        X: Any,
+        y: Any = None,
+        loss: Loss | str | None = None,
+        optimizer: Optimizer | str | None = None,
+        training: bool = True,
+        sample_weight: Any = None,
+        regularization: Regularization | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Trace:
+        """Return every number of one pass over one row or a few, forward, backward and update.
+
+        Args:
+            X: one row, (inputs,), or up to 1,000 rows, (n, inputs).
+            y: its target or targets; None for the forward pass alone.
+            loss: by name or as a `Loss`; None picks by the output activation.
+            optimizer: whose next update can be asked for; by default the one of the last `fit`, else Adam.
+                One equal to that of the last `fit` goes on with its memory and schedule.
+            training: True (default) for what the next training step would do, with its dropout masks and
+                the batch's own mean and variance; False for what predicting does.
+            sample_weight: how much each row counts, (n,).
+            regularization: L1, L2 and max-norm; none by default.
+            names: of the inputs, to be shown in place of x[0], x[1] ...
+
+        Raises:
+            ConfigError, DataError, ShapeError: as `fit` does.
+
+        >>> net = gg.Network([gg.Dense(1)], inputs=2)
+        >>> net.parameters = [2, 3, 1]
+        >>> t = net.trace([1, 1], 5, loss="mse", optimizer=gg.SGD(0.1))
+        >>> t.gradient("dense_1/bias", 0).value, t.update("dense_1/bias", 0).value
+        (2.0, 0.8)
+        """
+        return make_trace(
+            self._architecture,
+            self._parameters,
+            self._state,
+            X,
+            y,
+            loss=loss,
+            moment=self._progress.next_step(optimizer, self._seed),
+            training=training,
+            sample_weight=sample_weight,
+            regularization=regularization,
+            names=names,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to one safetensors file, whole or not at all.

@@ -28,9 +28,10 @@ Answers = Literal["number", "one_of", "yes_no", "sign"]
 class Loss(Part):
     """A loss. Subclass it with `values_and_gradients` to make your own.
 
-    The class attributes are facts: `formula` for one output, `domain` of the targets, what the outputs
-    answer (`answers`: "number", "one_of" several classes, "yes_no" as a share, "sign" as -1 or 1), the
-    names of the `partners` among activations, and the `range` in which predictions must lie.
+    The class attributes are facts: `formula` for one output and its `derivative` by `a`, `domain` of the
+    targets, what the outputs answer (`answers`: "number", "one_of" several classes, "yes_no" as a share,
+    "sign" as -1 or 1), the names of the `partners` among activations, and the `range` in which predictions
+    must lie.
 
     >>> loss = Loss.find("mse")
     >>> loss.values_and_gradients(np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]]))
@@ -40,6 +41,7 @@ class Loss(Part):
 
     kind: ClassVar[str] = "loss"
     formula: ClassVar[str] = ""
+    derivative: ClassVar[str] = ""
     domain: ClassVar[str] = "any number"
     answers: ClassVar[Answers] = "number"
     partners: ClassVar[tuple[str, ...]] = ()
@@ -151,6 +153,7 @@ class MeanSquaredError(Loss):
 
     name = "mse"
     formula = "(a - y)**2"
+    derivative = "2 * (a - y)"
 
     def values_and_gradients(self, a: Array, y: Array) -> Both:
         error = a - y
@@ -161,7 +164,8 @@ class MeanAbsoluteError(Loss):
     """The mean over outputs of |a - y|, minimal at the median. Its gradient at a = y is taken as 0."""
 
     name = "mae"
-    formula = "|a - y|"
+    formula = "abs(a - y)"
+    derivative = "sign(a - y)"
 
     def values_and_gradients(self, a: Array, y: Array) -> Both:
         error = a - y
@@ -181,7 +185,8 @@ class Huber(Loss):
     delta: float = 1.0
 
     name = "huber"
-    formula = "e**2 / 2 if |e| <= delta else delta * (|e| - delta / 2), e = a - y"
+    formula = "e**2 / 2 if abs(e) <= delta else delta * (abs(e) - delta / 2), e = a - y"
+    derivative = "min(max(a - y, -delta), delta)"
 
     def __post_init__(self) -> None:
         check_number("delta", self.delta, above=0)
@@ -197,6 +202,7 @@ class LogCosh(Loss):
 
     name = "log_cosh"
     formula = "log(cosh(a - y))"
+    derivative = "tanh(a - y)"
 
     def values_and_gradients(self, a: Array, y: Array) -> Both:
         error = a - y
@@ -225,6 +231,7 @@ class BinaryCrossEntropy(Loss):
     name = "binary_cross_entropy"
     answers = "yes_no"
     formula = "-(y * log(a) + (1 - y) * log(1 - a))"
+    derivative = "(1 - y) / (1 - a) - y / a"
     domain = "from 0 to 1"
     partners = ("sigmoid",)
     range = (0.0, 1.0)
@@ -263,6 +270,7 @@ class CrossEntropy(Loss):
     name = "cross_entropy"
     answers = "one_of"
     formula = "-sum_k y_k * log(a_k)"
+    derivative = "-y / a"
     domain = "class numbers from 0, or shares that sum to 1"
     partners = ("softmax", "log_softmax")
     range = (0.0, 1.0)
@@ -318,6 +326,7 @@ class Poisson(Loss):
 
     name = "poisson"
     formula = "a - y * log(a)"
+    derivative = "1 - y / a"
     domain = "0 or more"
     partners = ("exp",)
     range = (0.0, math.inf)
@@ -349,6 +358,7 @@ class Quantile(Loss):
 
     name = "quantile"
     formula = "quantile * (y - a) if y > a else (1 - quantile) * (a - y)"
+    derivative = "-quantile if y > a else (1 - quantile) * (a > y)"
 
     def __post_init__(self) -> None:
         check_number("quantile", self.quantile, above=0, below=1)
@@ -365,6 +375,7 @@ class Hinge(Loss):
     name = "hinge"
     answers = "sign"
     formula = "max(0, 1 - y * a)"
+    derivative = "-y if y * a < 1 else 0"
     domain = "-1 (or 0) and 1"
 
     def encode(self, y: Any, shape: Shape) -> Array:

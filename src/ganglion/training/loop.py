@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,6 +35,26 @@ SECONDS_AT_ONCE = 0.05
 INTERRUPTED = "it was interrupted; what was learned so far is kept"
 
 
+class Moment(NamedTuple):
+    """Where a network is in its training: what the next step depends on besides the weights.
+
+    Attributes:
+        seed: of the network.
+        step: how many updates it has had.
+        optimizer: what makes the next one.
+        slots: the optimizer's memory; empty at its start.
+        update: the number of the next update of this optimizer, from 1.
+        rate: its learning rate.
+    """
+
+    seed: int
+    step: int
+    optimizer: Optimizer
+    slots: dict[str, Array]
+    update: int
+    rate: float
+
+
 @dataclass
 class Progress:
     """What a network must keep between two calls of `fit` to go on as if there had been one.
@@ -52,6 +72,18 @@ class Progress:
     memory: Memory = ()
     mean: Array | None = None
     raw: Array | None = None
+
+    def next_step(self, optimizer: Optimizer | str | None, seed: int) -> Moment:
+        """Return what the next step by an optimizer would start from; None is the last one, else Adam."""
+        found = Optimizer.find(optimizer or self.optimizer or "adam")
+        goes_on = found == self.optimizer
+        memory, epoch, rate = self.memory, self.optimizer_epoch, math.nan
+        if isinstance(found, StepOptimizer):
+            if not goes_on:
+                memory, epoch = found.learning_rate.start(), 0
+            rate = float(found.learning_rate.rates(np.array([float(epoch)]), memory)[0])
+        slots = self.slots if goes_on else {}
+        return Moment(seed, self.step, found, slots, self.update + 1 if goes_on else 1, rate)
 
 
 class Training:

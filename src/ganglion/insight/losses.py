@@ -1,0 +1,150 @@
+"""The arithmetic of a loss: how one number came from outputs and targets, and its gradient."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ganglion.core.activations import LogSoftmax
+from ganglion.core.losses import CrossEntropy, Loss
+from ganglion.core.part import Array
+from ganglion.insight.arithmetic import Index, LayerTrace, activation_backward, known
+from ganglion.insight.equation import MOST_TERMS, Equation, Factor, Function, Sum, Symbol, Term, figure
+
+NAMES = ("delta", "quantile")
+
+
+class Objective(NamedTuple):
+    """What the outputs are judged by: a loss, the targets, and how much each row counts.
+
+    Attributes:
+        loss: the loss.
+        y: encoded targets, of shape (n, *outputs).
+        shares: of each row in the mean, of shape (n,); they sum to 1.
+        from_z: whether gradients are taken from the pre-activation of the last layer (`Loss.partners`).
+    """
+
+    loss: Loss
+    y: Array
+    shares: Array
+    from_z: bool
+
+    @property
+    def _outputs(self) -> int:
+        """How many losses each row has, of which the mean is taken."""
+        size = self.y[0].size
+        return size // self.y.shape[-1] if isinstance(self.loss, CrossEntropy) else size
+
+    def row_loss(self, last: LayerTrace, row: int) -> float:
+        """Return the loss of one row."""
+        rows = slice(row, row + 1)
+        if self.from_z:
+            return float(self.loss.values_and_gradients_from_z(last.z[rows], self.y[rows])[0][0])
+        return float(self.loss.values_and_gradients(last.a[rows], self.y[rows])[0][0])
+
+    def forward(self, last: LayerTrace, row: int) -> list[Equation]:
+        """Return how the loss of one row came about."""
+        left, value = Symbol("loss", index=(row,)), self.row_loss(last, row)
+        if not self.loss.is_built_in:
+            return [Equation(left, value, f"what {self.loss.name} gives")]
+        if isinstance(self.loss, CrossEntropy):
+            return [Sum(left, value, self.loss.formula, self._cross_entropy(last, row))]
+        terms, single = [], []
+        for place in np.ndindex(self.y.shape[1:]):
+            index = tuple(map(int, place))
+            part, numbers = self._of_output(last, row, index), self._numbers(last, row, index)
+            name = Symbol("l", index=index)
+            terms.append(Term((Factor(name, part), *_share("1/outputs", 1 / self._outputs))))
+            single.append(Function(name, part, self.loss.formula, arguments=numbers))
+        single.sort(key=lambda equation: -abs(equation.value))
+        rule = "the mean over outputs" if self._outputs > 1 else "that of its one output"
+        return [Sum(left, value, rule, tuple(terms)), *single[:MOST_TERMS]]
+
+    def backward(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
+        """Return how the gradient with respect to one activation of the last layer came about."""
+        value = float(known(last.grad_a)[(row, *index)])
+        left = Symbol("a", last.name, index, gradient=True)
+        if not self.loss.is_built_in:
+            return [Equation(left, value, f"what {self.loss.name} gives")]
+        outputs = self._outputs
+        slope = value / (float(self.shares[row]) / outputs)
+        name = Symbol("slope", index=index)
+        return [
+            self._weighted(left, value, Factor(name, slope), row, outputs),
+            Function(name, slope, self.loss.derivative, arguments=self._numbers(last, row, index)),
+        ]
+
+    def shortcut(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
+        """Return how the gradient with respect to one `z` of the last layer came about, in one step.
+
+        Beside its partner, a loss has the gradient a - y, and the full chain rule gives the same.
+        """
+        value = float(known(last.grad_z)[(row, *index)])
+        left = Symbol("z", last.name, index, gradient=True)
+        outputs = self._outputs
+        numbers = self._numbers(last, row, index)
+        rule, error = "a - y", value / (float(self.shares[row]) / outputs)
+        if isinstance(last.activation, LogSoftmax):
+            rule = "exp(a) - y"
+        name = Symbol("error", index=index)
+        equations: list[Equation] = [
+            self._weighted(left, value, Factor(name, error), row, outputs),
+            Function(name, error, rule, arguments=numbers),
+        ]
+        return [*equations, *self._the_long_way(last, row, index)]
+
+    def _the_long_way(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
+        """Return the same by the full Jacobian of softmax, where its numbers are finite."""
+        if last.activation is None or last.activation.name != "softmax" or last.grad_a is None:
+            return []
+        (jacobian,), largest = activation_backward(last, row, index)
+        rule = "the same by the full Jacobian, ∂a_i/∂z_j = a_i * ((i == j) - a_j)"
+        return [dataclasses.replace(jacobian, rule=rule), *self.backward(last, row, largest or index)]
+
+    def _weighted(self, left: Symbol, value: float, factor: Factor, row: int, outputs: int) -> Equation:
+        share = _share(f"share of row {row}", float(self.shares[row]))
+        term = Term((factor, *share, *_share("1/outputs", 1 / outputs)))
+        rule = " · ".join(str(f.symbol) for f in term.factors)
+        return Sum(left, value, rule, (term,))
+
+    def _smoothed(self) -> Array:
+        smoothing = getattr(self.loss, "label_smoothing", 0.0)
+        classes = self.y.shape[-1] if isinstance(self.loss, CrossEntropy) else 2
+        return self.y * (1 - smoothing) + smoothing / classes
+
+    def _numbers(self, last: LayerTrace, row: int, index: Index) -> dict[str, float]:
+        own = {name: float(getattr(self.loss, name)) for name in NAMES if hasattr(self.loss, name)}
+        target = float(self._smoothed()[(row, *index)])
+        return {"a": float(last.a[(row, *index)]), "y": target} | own
+
+    def _of_output(self, last: LayerTrace, row: int, index: Index) -> float:
+        """Return the loss of one output alone."""
+        a, z, y = (v[(row, *index)].reshape(1, 1) for v in (last.a, last.z, self.y))
+        if self.from_z:
+            return float(self.loss.values_and_gradients_from_z(z, y)[0][0])
+        return float(self.loss.values_and_gradients(a, y)[0][0])
+
+    def _cross_entropy(self, last: LayerTrace, row: int) -> tuple[Term, ...]:
+        y, a = self._smoothed()[row], last.a[row]
+        logarithms = np.log(np.maximum(a, np.finfo(np.float64).tiny))
+        if self.from_z:
+            logarithms = LogSoftmax().forward(last.z[row : row + 1])[0]
+        terms = []
+        for place in np.ndindex(y.shape):
+            index = tuple(map(int, place))
+            if y[index]:
+                text = figure(float(a[index]))
+                made = text if isinstance(last.activation, LogSoftmax) else f"log({text})"
+                names = (Symbol("-y", index=index), Symbol(f"log({Symbol('a', last.name, index)})"))
+                value = float(logarithms[index])
+                factors = Factor(names[0], -float(y[index])), Factor(names[1], value, made)
+                terms.append(Term((*factors, *_share("1/outputs", 1 / self._outputs))))
+        return tuple(terms)
+
+
+def _share(name: str, value: float) -> tuple[Factor, ...]:
+    """Return a factor, none where it is 1."""
+    return () if math.isclose(value, 1.0) else (Factor(Symbol(name), value),)

@@ -1,0 +1,126 @@
+"""A trace at a glance: every layer on a few lines, as text and as HTML."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ganglion.core.part import Array
+from ganglion.insight.arithmetic import LayerTrace
+from ganglion.insight.equation import figure
+
+if TYPE_CHECKING:
+    from ganglion.insight.trace import Trace
+
+MOST_NUMBERS = 8
+MOST_CELLS = 64
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def overview_text(trace: Trace) -> str:
+    """Return the overview: for each layer its numbers of the first row, forward and backward."""
+    lines = [_title(trace), ""]
+    rows = [("layer", "", "first row", "")]
+    rows.append(("input", "x", *_shown(trace.layers[0].x[0])))
+    for part in trace.layers:
+        label = f"{part.name}: {part.layer.describe()}"
+        if part.activation is not None and part.activation.name != "identity":
+            rows.append((label, "z", *_shown(part.z[0])))
+            label = ""
+        rows.append((label, "a", *_shown(part.a[0])))
+        if part.grad_z is not None:
+            name = "z" if part.activation is not None else "a"
+            rows.append(("", f"∂L/∂{name}", *_shown(part.grad_z[0])))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for a, b, c, d in rows:
+        lines.append(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d}".rstrip())
+    if trace.loss is not None:
+        lines += ["", _gradient_line(trace)]
+    names = [part.name for part in trace.layers]
+    lines += ["", f"ask on: .unit({names[0]!r}, 0)" + ("" if trace.loss is None else _more(trace))]
+    return "\n".join(lines)
+
+
+def _more(trace: Trace) -> str:
+    for part in trace.layers:
+        for name, values in part.gradients.items():
+            place = ", ".join("0" for _ in values.shape)
+            place = f"({place})" if values.ndim > 1 else "0"
+            key = f"{part.name}/{name}"
+            return f", .gradient({key!r}, {place}), .update({key!r}, {place}), .verify()"
+    return ""
+
+
+def _title(trace: Trace) -> str:
+    count = len(trace.layers[0].x)
+    rows = f"{count} rows" if count > 1 else "1 row"
+    mode = "as in the next training step" if trace.training else "as when predicting"
+    loss = "" if trace.loss is None else f"; loss {figure(trace.loss)}"
+    return f"{rows} through {len(trace.layers)} layers, {mode}{loss}"
+
+
+def _gradient_line(trace: Trace) -> str:
+    parts = [
+        f"{part.name}/{name} {figure(float(np.linalg.norm(values)))}"
+        for part in trace.layers
+        for name, values in part.gradients.items()
+    ]
+    return "size of the gradient: " + ", ".join(parts)
+
+
+def _shown(values: Array) -> tuple[str, str]:
+    """Return numbers, or their range where there are many, and a strip of bars."""
+    flat = values.ravel()
+    if flat.size <= MOST_NUMBERS:
+        return "  ".join(f"{v + 0.0:.4g}" for v in flat), ""
+    text = f"{flat.size} numbers from {flat.min():.4g} to {flat.max():.4g}, mean {flat.mean():.4g}"
+    return text, _strip(flat) if flat.size <= MOST_CELLS else ""
+
+
+def _strip(values: Array) -> str:
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and np.isfinite(high) and high > low):
+        return ""
+    places = ((values - low) / (high - low) * (len(BARS) - 1)).round().astype(int)
+    return "".join(BARS[place] for place in places)
+
+
+def overview_html(trace: Trace) -> str:
+    """Return the overview as an HTML table with a colored cell for each number."""
+    rows = [_html_row("input", "x", trace.layers[0].x[0])]
+    for part in trace.layers:
+        rows += _html_layer(part)
+    style = "border-collapse:collapse;font-size:12px"
+    return f"<div><b>{html.escape(_title(trace))}</b><table style='{style}'>{''.join(rows)}</table></div>"
+
+
+def _html_layer(part: LayerTrace) -> list[str]:
+    label = f"{part.name}: {part.layer.describe()}"
+    pairs: list[tuple[str, Array | None]] = [("a", part.a), ("∂L/∂a", part.grad_a)]
+    if part.activation is not None:
+        pairs = [("z", part.z), *pairs, ("∂L/∂z", part.grad_z)]
+    given = [(name, values) for name, values in pairs if values is not None]
+    return [_html_row(label if n == 0 else "", name, values[0]) for n, (name, values) in enumerate(given)]
+
+
+def _html_row(label: str, name: str, values: Array) -> str:
+    flat = values.ravel()
+    largest = float(np.abs(flat[np.isfinite(flat)]).max(initial=0.0)) or 1.0
+    style = "color:#000;padding:2px 4px;background:"
+    cells = "".join(
+        f"<td title='{figure(v)}' style='{style}{_color(v / largest)}'>{v:.3g}</td>"
+        for v in flat[:MOST_CELLS]
+    )
+    more = f"<td>… {flat.size - MOST_CELLS} more</td>" if flat.size > MOST_CELLS else ""
+    heads = f"<th style='text-align:left'>{html.escape(label)}</th><th>{html.escape(name)}</th>"
+    return f"<tr>{heads}{cells}{more}</tr>"
+
+
+def _color(share: float) -> str:
+    """Return blue for positive and orange for negative, paler nearer 0."""
+    share = float(np.clip(np.nan_to_num(share), -1, 1))
+    full = (33, 102, 172) if share > 0 else (224, 130, 20)
+    parts = [round(255 + (channel - 255) * abs(share) * 0.7) for channel in full]
+    return f"rgb({parts[0]},{parts[1]},{parts[2]})"

@@ -1,0 +1,88 @@
+"""What a trace says in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ganglion.core.layers import Dense
+from ganglion.insight.arithmetic import Index, LayerTrace
+from ganglion.insight.equation import Equation, Sum, Symbol, Term, figure
+
+FLAT = 0.05  # a slope below this is nearly flat, beside the 1 of the identity
+
+
+def unit_words(part: LayerTrace, row: int, index: Index, equations: Sequence[Equation]) -> str:
+    """Return why a unit gives what it gives: what pushed it up, and what down."""
+    place = index[0] if len(index) == 1 else index
+    words = f"Unit {place} of {part.name} gives {figure(part.a[(row, *index)])}"
+    sums = [e for e in equations if isinstance(e, Sum) and e.left == part.out(index)]
+    if not sums or not isinstance(part.layer, Dense):
+        return words + "."
+    pushes = [term for term in sums[0].terms if len(term.factors) > 1]
+    rest = sum(term.value for term in sums[0].terms if len(term.factors) == 1)
+    up = [term for term in pushes if term.value > 0]
+    down = [term for term in pushes if term.value < 0]
+    target = "z" if part.activation is not None else "it"
+    words += (
+        f", because its inputs push {target} up by {figure(sum(t.value for t in up))} and down by "
+        f"{figure(-sum(t.value for t in down))}, and the bias adds {figure(rest)}.{_state(part, row, index)}"
+    )
+    for what, terms in (("for", up), ("against", down)):
+        if terms:
+            named = sorted(terms, key=lambda t: -abs(t.value))[:3]
+            inputs = ", ".join(f"{_short(t)} ({t.value:+.3g})" for t in named)
+            words += f"\nMost {what} it: {inputs}."
+    return words
+
+
+def _short(term: Term) -> str:
+    return str(term.factors[0].symbol)
+
+
+def _state(part: LayerTrace, row: int, index: Index) -> str:
+    """Return a sentence on where the unit stands on its curve, if that is worth saying."""
+    activation = part.activation
+    if activation is None or activation.name in ("softmax", "log_softmax", "identity"):
+        return ""
+    rows = slice(row, row + 1)
+    one = np.zeros_like(part.a[rows])
+    one[(0, *index)] = 1
+    slope = abs(float(activation.backward(one, part.z[rows], part.a[rows])[(0, *index)]))
+    z = figure(part.z[(row, *index)])
+    if slope == 0:
+        return f" {activation.name} is flat at z = {z}: the unit is silent, and learns nothing from this row."
+    if activation.saturates and slope < FLAT:
+        return f" {activation.name} is nearly flat at z = {z}: the unit is saturated, and learns little here."
+    return ""
+
+
+def gradient_words(left: Symbol, value: float, chain: Sequence[Equation]) -> str:
+    """Return what a gradient means, and how much of it the largest path carries."""
+    if value == 0:
+        return "Moving it a little does not change the loss: somewhere on every path a factor is 0."
+    way = "raises" if value > 0 else "lowers"
+    name = str(left).removeprefix("∂L/∂")
+    words = f"Raising {name} by a little {way} the loss by {figure(abs(value))} times as much."
+    layers = [e for e in chain if isinstance(e, Sum) and len(e.terms) > 1 and "paths" in e.rule]
+    if layers:
+        share, through = 1.0, []
+        for equation in layers:
+            largest = max(equation.terms, key=lambda term: abs(term.value))
+            share *= largest.value / equation.value if equation.value else 0.0
+            through.append(str(largest.factors[0].symbol).removeprefix("∂L/∂"))
+        words += f"\nThe largest path runs through {', '.join(through)} and carries {share:.0%} of it."
+    return words
+
+
+def update_words(name: str, before: float, after: float, gradient: float, optimizer: str, update: int) -> str:
+    """Return what an update does to a weight."""
+    if after == before:
+        return f"Update {update} of {optimizer} leaves {name} at {figure(before)}."
+    way = "down" if after < before else "up"
+    sense = ", against its gradient" if (after - before) * gradient < 0 else ""
+    return (
+        f"Update {update} of {optimizer} moves {name} {way} by {figure(abs(after - before))}{sense}: from "
+        f"{figure(before)} to {figure(after)}."
+    )
