@@ -12,6 +12,8 @@ import pytest
 
 import ganglion
 
+os.environ.setdefault("MPLBACKEND", "Agg")  # pictures are drawn without a window
+
 if path := os.environ.get("GANGLION_EXTENSION"):
     specification = importlib.util.spec_from_file_location("ganglion._native", path)
     assert specification is not None

@@ -22,6 +22,8 @@ from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine, Run, pick
 from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, shortened
 from ganglion.files.model_file import Model, read_model, write_model
+from ganglion.insight import plot
+from ganglion.insight.attribution import Attribution, attribute
 from ganglion.insight.trace import Trace, make_trace
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
@@ -326,6 +328,37 @@ class Network:
             regularization=regularization,
             names=names,
         )
+
+    def attribute(
+        self,
+        X: Any,
+        output: int | None = None,
+        baseline: Any = None,
+        method: str = "integrated_gradients",
+    ) -> Attribution:
+        """Return how much each input moved each prediction, away from that of a baseline.
+
+        Integrated gradients (Sundararajan, Taly and Yan, 2017) take the mean gradient on the straight way
+        from the baseline to the row, times the way; they add up to the difference of the two predictions.
+        "gradient_x_input" takes the gradient at the row alone, times the way: quicker, and it adds up only
+        where the network is linear.
+
+        Args:
+            X: rows of numbers, (n, inputs).
+            output: which output is explained; by default the largest of each row.
+            baseline: one row to compare with, zeros by default: the mean of standardized columns.
+            method: "integrated_gradients" or "gradient_x_input".
+
+        >>> net = gg.Network([gg.Dense(1)], inputs=2)
+        >>> net.parameters = [2, -3, 1]
+        >>> net.attribute([[1, 1]]).values.round(6)
+        array([[ 2., -3.]])
+        """
+        return attribute(self._architecture, self._parameters, self._state, X, output, baseline, method)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the network, or heat maps of its weights where it is too wide; see `gg.plot.network`."""
+        return plot.network(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to one safetensors file, whole or not at all.

@@ -24,6 +24,7 @@ from ganglion.errors import (
     shortened,
 )
 from ganglion.files.model_file import Model, read_model, write_model
+from ganglion.insight.trace import Trace
 from ganglion.network import Network
 from ganglion.tables.defaults import Settings, layers_for, optimizer_for
 from ganglion.tables.encode import DROPPED, Encoder, listed, require_column
@@ -34,6 +35,8 @@ from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import LBFGS, Optimizer
 from ganglion.training.rows import split
+
+TAKEN = ("prediction", "explained", "baseline")
 
 
 class TableModel:
@@ -218,6 +221,66 @@ class TableModel:
             name = f"probability_{self.target.label(number)}"
             columns.append(pl.Series(name, outputs[:, number].astype(np.float64)))
         return pl.DataFrame(columns)
+
+    def trace(self, table: Any, row: int = 0, training: bool = False, **settings: Any) -> Trace:
+        """Return every number of one row on its way through the network, and back where it has the target.
+
+        Args:
+            table: with the columns that the model needs, and with the target for gradients.
+            row: which row, from 0.
+            training: False (default) for what predicting does, True for the next training step.
+            settings: as for `Network.trace`, such as `optimizer`.
+
+        Raises:
+            ConfigError: if there is no such row.
+            DataError: if a column the model needs is missing or holds something else.
+        """
+        frame = read_table(table)
+        check_integer(f"row, of {frame.height},", row, at_least=0, at_most=max(frame.height - 1, 0))
+        one, target = frame[row : row + 1], self.target.column
+        y = None
+        if target in one.columns and one.get_column(target)[0] is not None:
+            y = self.target.encode(one.get_column(target))
+        names = self.encoder.features
+        return self.network.trace(self._rows(one), y, training=training, names=names, **settings)
+
+    def attribute(self, table: Any, method: str = "integrated_gradients") -> pl.DataFrame:
+        """Return how much each column moved each prediction, away from that of a row of means.
+
+        For classes, what is moved is the probability of the class predicted; for numbers, the prediction
+        in its own units.
+
+        Args:
+            table: with the columns that the model needs.
+            method: as for `Network.attribute`.
+
+        Returns:
+            A frame with one row each: `prediction`, `explained` (the number that is explained),
+            `baseline`, and for each column what it added; with integrated gradients these sum up to
+            `explained - baseline`.
+        """
+        frame = read_table(table)
+        rows = self._rows(frame)
+        found = self.network.attribute(rows, method=method)
+        scale, center = 1.0, 0.0
+        if isinstance(self.target, ClassTarget):
+            prediction = self.target.decode(found.outputs)
+        else:
+            scale, center = self.target.scale, self.target.center
+            prediction = self.target.decode(found.predictions)
+        result = [
+            prediction,
+            pl.Series("explained", found.predictions * scale + center),
+            pl.Series("baseline", found.baselines * scale + center),
+        ]
+        first = 0
+        for column in self.encoder.columns:
+            last = first + len(column.features)
+            moved = found.values[:, first:last].sum(axis=1) * scale
+            name = column.column if column.column not in TAKEN else f"{column.column} (column)"
+            result.append(pl.Series(name, moved))
+            first = last
+        return pl.DataFrame(result)
 
     def evaluate(self, table: Any) -> Report:
         """Return how good the answers are for a table that holds the target too, beside the trivial ones.

@@ -27,10 +27,12 @@ for _command, _help in {
     "train": "Train a model to predict one column of a table from the others.",
     "predict": "Answer for each row of a table, in order.",
     "evaluate": "Judge a model on a table that holds the target too, beside the trivial answer.",
+    "explain": "Show every number of one row on its way through a model, and what moved the answer.",
     "show": "Show a model: its columns, its network, how it was trained and how good it is.",
     "info": "Show versions, the engine in use and why, and the processor.",
 }.items():
-    app.command(f"ganglion.cli.commands:{_command}", name=_command, help=_help)
+    _module = "insight" if _command in ("explain", "check") else "commands"
+    app.command(f"ganglion.cli.{_module}:{_command}", name=_command, help=_help)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

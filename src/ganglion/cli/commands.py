@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import importlib.metadata
-import json
 import os
 import platform
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
-
-from cyclopts import Parameter
+from typing import Any
 
 import ganglion
 from ganglion.cli import pages
+from ganglion.cli.console import Flag, Names, notes, say, say_json, split
 from ganglion.cli.output import table_writer, write_table
 from ganglion.engines import explain
-from ganglion.errors import ConfigError, GanglionNotice
+from ganglion.errors import ConfigError
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
 from ganglion.network import Network
@@ -28,10 +22,6 @@ from ganglion.table_model import TableModel
 from ganglion.tables.encode import require_column
 from ganglion.tables.examples import example_table
 from ganglion.tables.read import read_table
-
-NOT_NEGATIVE = Parameter(negative="")
-Flag = Annotated[bool, NOT_NEGATIVE]
-Names = Annotated[list[str], Parameter(consume_multiple=False, negative="")]
 
 
 def demo(
@@ -63,7 +53,7 @@ def demo(
     if save_table is not None:
         write_table(table, save_table)
         said.append(f"table written to {save_table}")
-    _train(table, example.name, example.target, said, out, json, seed=seed)
+    _train(table, example.name, example.target, said, out, json, seed=seed, **example.settings)
 
 
 def train(
@@ -154,8 +144,8 @@ def train(
         validation=validation,
         test=test,
         class_weight="balanced" if balanced else None,
-        drop=_split(drop),
-        categories=_split(category),
+        drop=split(drop),
+        categories=split(category),
         scaling=scaling,
         seed=seed,
         engine=engine,
@@ -191,10 +181,10 @@ def predict(
         if any(path.exists() and out.exists() and path.samefile(out) for path in (model, table)):
             raise ConfigError(f"--out must not be a file that is read, got {out}", "give another name")
         check_writable(out)
-    with _notes() as said:
+    with notes() as said:
         found = TableModel.load(model)
         frame = read_table(table)
-        kept = [require_column(frame, name) for name in _split(keep)]
+        kept = [require_column(frame, name) for name in split(keep)]
         answers = found.predict(frame)
     for note in said:
         sys.stderr.write(f"note: {note}\n")
@@ -206,7 +196,7 @@ def predict(
         sys.stdout.write(answers.write_csv())
     else:
         write_table(answers, out)
-        _say(f"{answers.height:,} answers written to {out}")
+        say(f"{answers.height:,} answers written to {out}")
 
 
 def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
@@ -221,14 +211,14 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
     json
         Print one JSON object instead.
     """
-    with _notes() as said:
+    with notes() as said:
         report = TableModel.load(model).evaluate(table)
     if json:
-        _say_json(report.to_dict() | {"notes": said})
+        say_json(report.to_dict() | {"notes": said})
         return
     for note in said:
-        _say(f"note: {note}")
-    _say(str(report))
+        say(f"note: {note}")
+    say(str(report))
 
 
 def show(model: Path, /, *, json: Flag = False) -> None:
@@ -246,23 +236,23 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     if found is None:
         network = Network.from_model(file)
         if json:
-            _say_json(network.architecture.configuration() | {"training": network.facts})
+            say_json(network.architecture.configuration() | {"training": network.facts})
         else:
             network.summary()
             _say_how_it_was_trained(network)
         return
     if json:
-        _say_json(pages.facts(found))
+        say_json(pages.facts(found))
         return
-    _say(f"{model.name}: {found.target.task} of {found.target.column!r}")
-    _say(pages.columns_page(found))
-    _say(f"\n{found.network.describe()}\n")
+    say(f"{model.name}: {found.target.task} of {found.target.column!r}")
+    say(pages.columns_page(found))
+    say(f"\n{found.network.describe()}\n")
     _say_how_it_was_trained(found.network)
-    _say(pages.rows_page(found) + "\n")
-    _say(pages.run_page(found))
+    say(pages.rows_page(found) + "\n")
+    say(pages.run_page(found))
     if found.report is not None:
-        _say("\n" + str(found.report))
-    _say(f"\n{found.advice}")
+        say("\n" + str(found.report))
+    say(f"\n{found.advice}")
 
 
 def info(*, json: Flag = False) -> None:
@@ -284,10 +274,10 @@ def info(*, json: Flag = False) -> None:
         "cores": os.cpu_count() or 1,
     }
     if json:
-        _say_json(facts)
+        say_json(facts)
         return
     for name, value in facts.items():
-        _say(f"{name:<12}  {value}")
+        say(f"{name:<12}  {value}")
 
 
 def _train(
@@ -302,26 +292,28 @@ def _train(
 
     def announce(model: TableModel) -> None:
         if not as_json:
-            _say("\n".join([title, *said, "", pages.columns_page(model, left_out=False)]))
-            _say("\n" + pages.network_page(model))
+            say("\n".join([title, *said, "", pages.columns_page(model, left_out=False)]))
+            say("\n" + pages.network_page(model))
 
-    with _notes() as notes:
+    with notes() as said_of_it:
         model = TableModel.train(table, target, announce=announce, progress=not as_json, **settings)
     if out is not None:
         model.save(out)
     if as_json:
-        _say_json(pages.facts(model) | {"notes": notes, "model": None if out is None else str(out)})
+        say_json(pages.facts(model) | {"notes": said_of_it, "model": None if out is None else str(out)})
         return
-    _say(pages.rows_page(model))
-    for note in notes:
-        _say(f"note: {note}")
-    _say("\n" + pages.run_page(model))
+    say(pages.rows_page(model))
+    for note in said_of_it:
+        say(f"note: {note}")
+    say("\n" + pages.run_page(model))
+    if picture := pages.boundary_page(model, table):
+        say("\n" + picture)
     if model.report is not None:
-        _say("\n" + str(model.report))
-    _say(f"\n{model.advice}")
+        say("\n" + str(model.report))
+    say(f"\n{model.advice}")
     if out is not None:
         instead = ", in place of the one that was there" if replaced else ""
-        _say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB{instead})")
+        say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB{instead})")
 
 
 def _say_how_it_was_trained(network: Network) -> None:
@@ -330,15 +322,10 @@ def _say_how_it_was_trained(network: Network) -> None:
         optimizer = facts["optimizer"]["name"] if facts["optimizer"] else "an optimizer of your own"
         loss = facts["loss"]["name"] if facts["loss"] else "a loss of your own"
         versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-        _say(
+        say(
             f"trained on {facts['rows']:,} rows with {optimizer}, {loss}, batches of "
             f"{facts['batch_size']}, seed {network.seed} ({versions})"
         )
-
-
-def _split(names: list[str]) -> list[str]:
-    """Return names given one by one, or several separated by commas (in quotes if they hold one)."""
-    return [name.strip() for part in csv.reader(names, skipinitialspace=True) for name in part]
 
 
 def _units(text: str) -> tuple[int, ...]:
@@ -348,29 +335,6 @@ def _units(text: str) -> tuple[int, ...]:
         raise ConfigError(
             f"--hidden must be whole numbers separated by commas, got {text!r}", "such as --hidden 64,32"
         ) from error
-
-
-@contextmanager
-def _notes() -> Iterator[list[str]]:
-    """Collect the notices of what runs inside, in order and without repeating any."""
-    found: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", GanglionNotice)
-        yield found
-    for warning in caught:
-        if not issubclass(warning.category, GanglionNotice):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        elif str(warning.message) not in found:
-            found.append(str(warning.message))
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _say_json(facts: dict[str, Any]) -> None:
-    _say(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def _processor() -> str:

@@ -1,21 +1,34 @@
-"""Small pictures made of characters."""
+"""Small pictures made of characters, for a terminal: they need no matplotlib."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.arrays import as_array
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, DataError, ShapeError, shortened
+
+LETTERS = "ABCDEFGHIJ"  # a row of the first class, of the second ...
+REGIONS = ".-+=:~^%'*"  # where the answer is the first class, the second ...
 
 
 def curve(series: dict[str, Sequence[float]], width: int = 60, height: int = 9) -> str:
     """Return one or two series as a plot: `*` for the first, `o` for the second, `#` where they meet.
 
-    The vertical axis is logarithmic where the values span more than a factor of 20.
+    The vertical axis is logarithmic where the values span more than a factor of 20. What is not finite
+    leaves a gap; a series with less than two finite values is not drawn.
     """
-    drawn = {name: [v for v in values if math.isfinite(v)] for name, values in series.items()}
-    drawn = {name: values for name, values in drawn.items() if len(values) > 1}
+    drawn = {
+        name: values for name, values in series.items() if sum(1 for v in values if math.isfinite(v)) > 1
+    }
     if not drawn:
         return ""
-    low, high = (f(f(values) for values in drawn.values()) for f in (min, max))
+    finite = [value for values in drawn.values() for value in values if math.isfinite(value)]
+    low, high = min(finite), max(finite)
     logarithmic = low > 0 and math.log(high) - math.log(low) > math.log(20)
     measure: Callable[[float], float] = math.log if logarithmic else lambda value: value / 4
     bottom, top = measure(low), measure(high)
@@ -29,8 +42,9 @@ def curve(series: dict[str, Sequence[float]], width: int = 60, height: int = 9) 
     for values, mark in zip(drawn.values(), "*o", strict=False):
         for column in range(width):
             value = values[min(round(column * (longest - 1) / max(width - 1, 1)), len(values) - 1)]
-            row = height - 1 - round(scaled(value) * (height - 1))
-            grid[row][column] = mark if grid[row][column] == " " else "#"
+            if math.isfinite(value):
+                row = height - 1 - round(scaled(value) * (height - 1))
+                grid[row][column] = mark if grid[row][column] == " " else "#"
     labels = [f"{high:.3g}", *[""] * (height - 2), f"{low:.3g}"]
     margin = max(map(len, labels))
     lines = [f"{label:>{margin}} |{''.join(line)}" for label, line in zip(labels, grid, strict=True)]
@@ -38,3 +52,105 @@ def curve(series: dict[str, Sequence[float]], width: int = 60, height: int = 9) 
     legend = "   ".join(f"{mark} {name}" for name, mark in zip(drawn, "*o", strict=False))
     ends = f"{'':>{margin}}  1{f' {longest} epochs':>{width - 1}}"
     return "\n".join([*lines, axis, ends, f"{'':>{margin}}  {legend}"])
+
+
+def boundary(
+    predict: Callable[[Array], Any],
+    rows: Any,
+    classes: Any,
+    labels: Sequence[str],
+    names: Sequence[str] = ("x1", "x2"),
+    width: int = 60,
+    height: int = 20,
+) -> str:
+    """Return what is answered over the plane of two inputs as characters, with the rows on top.
+
+    A character such as `.` or `-` says which class is answered at its place, a letter stands for rows: of
+    several at one place, for the class that most of them have. An `A` among the `-` is therefore a row
+    of the first class that is taken for the second.
+
+    Args:
+        predict: from places, (n, 2), to the number of the class answered at each, (n,).
+        rows: (n, 2); those with a missing or infinite number are not drawn.
+        classes: the number of each row's class, (n,).
+        labels: the name of each class, at most 10.
+        names: of the two inputs, the one that grows to the right and the one that grows upward.
+        width: columns of characters.
+        height: lines of characters.
+
+    Raises:
+        ConfigError: for more classes than there are letters.
+        DataError, ShapeError: for rows or classes that break a rule.
+
+    >>> rows = [[0, 0], [0, 1], [1, 0], [1, 1]]
+    >>> picture = boundary(lambda p: p[:, 0] > 0.5, rows, [0, 0, 1, 1], ["no", "yes"], width=12, height=4)
+    >>> print(picture)
+       x2
+     1 |A.....-----B
+       |......------
+       |......------
+     0 |A.....-----B
+       +------------
+        0          1  x1
+        row A, region .: no
+        row B, region -: yes
+    """
+    if not 1 <= len(labels) <= len(LETTERS):
+        raise ConfigError(f"a drawn boundary has 1 to {len(LETTERS)} classes, got {len(labels)}")
+    points, numbers = as_array("rows", rows).astype(np.float64), as_array("classes", classes)
+    if points.ndim != 2 or points.shape[1] != 2 or numbers.shape != points.shape[:1]:
+        raise ShapeError(
+            f"rows must have shape (n, 2) and classes (n,), got {points.shape} and {numbers.shape}"
+        )
+    _check_classes("classes", numbers, len(labels))
+    known = np.isfinite(points).all(axis=1)
+    points, numbers = points[known], numbers[known].astype(np.int64)
+    if not len(points):
+        raise DataError("a drawn boundary needs at least one row of two finite numbers, got none")
+    low, high = points.min(axis=0), points.max(axis=0)
+    flat = low == high
+    half = np.where(flat, np.maximum(np.abs(low) / 2, 0.5), 0)  # room around a column of one value
+    low, high = low - half, high + half
+    across, up = np.linspace(low[0], high[0], width), np.linspace(high[1], low[1], height)
+    answers = np.asarray(predict(np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)))
+    if answers.shape != (width * height,):
+        raise ShapeError(f"predict must give one class for each place, got {answers.shape}")
+    _check_classes("predict's answers", answers, len(labels))
+    grid = [[REGIONS[number] for number in line] for line in answers.astype(np.int64).reshape(height, width)]
+    places = np.rint((points - low) / (high - low) * [width - 1, height - 1]).astype(np.int64)
+    counts = np.zeros((height, width, len(labels)), dtype=np.int64)
+    np.add.at(counts, (height - 1 - places[:, 1], places[:, 0], numbers), 1)
+    for line, column in np.argwhere(counts.any(axis=2)):
+        grid[line][column] = LETTERS[int(counts[line, column].argmax())]
+    return _framed(grid, low, high, labels, names)
+
+
+def _check_classes(what: str, numbers: Array, count: int) -> None:
+    whole = numbers.dtype.kind in "biu" or (
+        numbers.dtype.kind == "f" and bool((numbers == np.floor(numbers)).all())
+    )
+    if not whole or (numbers.size and not (numbers.min() >= 0 and numbers.max() < count)):
+        raise DataError(f"{what} must be class numbers from 0 to {count - 1}, got {shortened(numbers)}")
+
+
+def _framed(
+    grid: list[list[str]], low: Array, high: Array, labels: Sequence[str], names: Sequence[str]
+) -> str:
+    """Return the grid with its axes, their ends and names, and what the characters mean."""
+    ends = [f"{high[1]:.3g}", *[""] * (len(grid) - 2), f"{low[1]:.3g}"]
+    margin = max(2, *map(len, ends))
+    width = len(grid[0])
+    left, right = f"{low[0]:.3g}", f"{high[0]:.3g}"
+    empty = " " * margin
+    return "\n".join(
+        [
+            f"{empty} {names[1]}",
+            *(f"{end:>{margin}} |{''.join(line)}" for end, line in zip(ends, grid, strict=True)),
+            f"{empty} +{'-' * width}",
+            f"{empty}  {left} {right:>{max(width - len(left) - 1, 0)}}  {names[0]}",
+            *(
+                f"{empty}  row {LETTERS[number]}, region {REGIONS[number]}: {label}"
+                for number, label in enumerate(labels)
+            ),
+        ]
+    )

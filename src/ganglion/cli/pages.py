@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ganglion.cli.drawing import curve
+import polars as pl
+
+from ganglion.cli.drawing import LETTERS, boundary, curve
+from ganglion.core.part import Array
 from ganglion.table_model import TableModel
+from ganglion.tables.columns import NumberColumn
+from ganglion.tables.read import read_table
 from ganglion.tables.report import figure
 from ganglion.tables.target import ClassTarget
 
@@ -65,6 +70,24 @@ def run_page(model: TableModel) -> str:
     lines = [f"{history.epochs} epochs{seconds}; stopped because {history.stopped_because}"]
     picture = curve({"loss": history.loss, "validation loss": history.validation_loss})
     return "\n".join([*lines, "", picture]) if picture else lines[0]
+
+
+def boundary_page(model: TableModel, table: Any) -> str:
+    """Return what is answered over the plane of two number columns, "" where there are others."""
+    columns, target = model.encoder.columns, model.target
+    plane = len(columns) == 2 and all(isinstance(column, NumberColumn) for column in columns)
+    if not (plane and isinstance(target, ClassTarget) and len(target.classes) <= len(LETTERS)):
+        return ""
+    names = [column.column for column in columns]
+    frame = read_table(table).drop_nulls([*names, target.column])
+
+    def answer(places: Array) -> Array:
+        rows, _ = model.encoder.encode(pl.DataFrame(dict(zip(names, places.T, strict=True))))
+        return model.network.predict(rows).argmax(axis=1)
+
+    labels = [target.label(number) for number in range(len(target.classes))]
+    classes = target.encode(frame.get_column(target.column))
+    return boundary(answer, frame.select(names).to_numpy(), classes, labels, names)
 
 
 def facts(model: TableModel) -> dict[str, Any]:

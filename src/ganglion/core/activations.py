@@ -232,7 +232,10 @@ class GELUTanh(Activation):
 
     name = "gelu_tanh"
     formula = "z / 2 * (1 + tanh(u)), u = sqrt(2 / pi) * (z + 0.044715 * z**3)"
-    derivative = "(1 + tanh(u)) / 2 + z / 2 * (1 - tanh(u)**2) * du/dz"
+    derivative = (
+        "(1 + tanh(u)) / 2 + z / 2 * (1 - tanh(u)**2) * sqrt(2 / pi) * (1 + 3 * 0.044715 * z**2), "
+        "u = sqrt(2 / pi) * (z + 0.044715 * z**3)"
+    )
     range, smooth, zero_centered, saturates = (-0.17004075057125412, INFINITY), True, False, True
     use = "hidden layers, where the exact GELU is too slow"
     initializer = "he_uniform"

@@ -28,10 +28,10 @@ Answers = Literal["number", "one_of", "yes_no", "sign"]
 class Loss(Part):
     """A loss. Subclass it with `values_and_gradients` to make your own.
 
-    The class attributes are facts: `formula` for one output and its `derivative` by `a`, `domain` of the
-    targets, what the outputs answer (`answers`: "number", "one_of" several classes, "yes_no" as a share,
-    "sign" as -1 or 1), the names of the `partners` among activations, and the `range` in which predictions
-    must lie.
+    The class attributes are facts: `formula` for one output and its `derivative` by `a`, `formula_from_z`
+    where it is reckoned by another formula beside a partner, `domain` of the targets, what the outputs
+    answer (`answers`: "number", "one_of" several classes, "yes_no" as a share, "sign" as -1 or 1), the
+    names of the `partners` among activations, and the `range` in which predictions must lie.
 
     >>> loss = Loss.find("mse")
     >>> loss.values_and_gradients(np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]]))
@@ -42,6 +42,7 @@ class Loss(Part):
     kind: ClassVar[str] = "loss"
     formula: ClassVar[str] = ""
     derivative: ClassVar[str] = ""
+    formula_from_z: ClassVar[str] = ""
     domain: ClassVar[str] = "any number"
     answers: ClassVar[Answers] = "number"
     partners: ClassVar[tuple[str, ...]] = ()
@@ -232,6 +233,7 @@ class BinaryCrossEntropy(Loss):
     answers = "yes_no"
     formula = "-(y * log(a) + (1 - y) * log(1 - a))"
     derivative = "(1 - y) / (1 - a) - y / a"
+    formula_from_z = "max(z, 0) - z * y + log(1 + exp(-abs(z)))"
     domain = "from 0 to 1"
     partners = ("sigmoid",)
     range = (0.0, 1.0)
@@ -327,6 +329,7 @@ class Poisson(Loss):
     name = "poisson"
     formula = "a - y * log(a)"
     derivative = "1 - y / a"
+    formula_from_z = "exp(z) - y * z"
     domain = "0 or more"
     partners = ("exp",)
     range = (0.0, math.inf)

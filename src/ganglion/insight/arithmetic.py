@@ -408,12 +408,17 @@ def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[
         slope * back.value, value, rel_tol=1e-9, abs_tol=1e-300
     ):
         return [Equation(left, value, f"what backward of {activation.name} gives")], None
-    rule = activation.derivative if activation.is_built_in else f"the derivative of {activation.name} at z"
     arguments = {"z": part.z[(row, *index)], "a": part.a[(row, *index)]}
-    return [
-        Sum(left, value, "what comes back · slope of the activation", (Term((back, derivative)),)),
-        Function(derivative.symbol, slope, rule, arguments=arguments | settings_of_activation(activation)),
-    ], index
+    made: Equation = Function(
+        derivative.symbol,
+        slope,
+        activation.derivative,
+        arguments=arguments | settings_of_activation(activation),
+    )
+    if not activation.is_built_in:
+        made = Equation(derivative.symbol, slope, f"the derivative of {activation.name}")
+    rule = "what comes back · slope of the activation"
+    return [Sum(left, value, rule, (Term((back, derivative)),)), made], index
 
 
 def _jacobian(activation: Activation, a: Array, j: int) -> list[Factor]:

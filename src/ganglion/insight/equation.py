@@ -44,8 +44,8 @@ class Symbol:
 
     def to_latex(self) -> str:
         """Return the symbol in LaTeX."""
-        letter = self.letter if len(self.letter) == 1 else rf"\mathrm{{{_escaped(self.letter)}}}"
-        owner = rf"^{{\mathrm{{{_escaped(self.layer)}}}}}" if self.layer else ""
+        letter = _upright(self.letter)
+        owner = rf"^{{{_upright(self.layer)}}}" if self.layer else ""
         place = f"_{{{','.join(map(str, self.index))}}}" if self.index else ""
         name = f"{letter}{owner}{place}"
         return rf"\frac{{\partial L}}{{\partial {name}}}" if self.gradient else name
@@ -68,15 +68,17 @@ def _escaped(text: str) -> str:
     return "".join(LATEX.get(character, character) for character in text)
 
 
+def _upright(name: str) -> str:
+    return name if len(name) == 1 else rf"\mathrm{{{_escaped(name)}}}"
+
+
 def _formula(text: str) -> str:
     """Return a formula, as ganglion writes them, in LaTeX."""
+    text = re.sub(r"\*\*(\w+)", r"^{\1}", text)
     text = NAMES.sub(
         lambda m: m.group() if len(m.group()) == 1 else rf"\mathrm{{{_escaped(m.group())}}}", text
     )
-    text = re.sub(r"\*\*(\d+)", r"^{\1}", text)
-    return (
-        text.replace("**", r"\uparrow ").replace("*", r"\cdot ").replace(">", r"\gt ").replace("<", r"\lt ")
-    )
+    return "".join(WORDS_OF_MATH.get(character, character) for character in text)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ class Objective(NamedTuple):
             part, numbers = self._of_output(last, row, index), self._numbers(last, row, index)
             name = Symbol("l", index=index)
             terms.append(Term((Factor(name, part), *_share("1/outputs", 1 / self._outputs))))
-            single.append(Function(name, part, self.loss.formula, arguments=numbers))
+            formula = (self.loss.formula_from_z if self.from_z else "") or self.loss.formula
+            single.append(Function(name, part, formula, arguments=numbers))
         single.sort(key=lambda equation: -abs(equation.value))
         rule = "the mean over outputs" if self._outputs > 1 else "that of its one output"
         return [Sum(left, value, rule, tuple(terms)), *single[:MOST_TERMS]]
@@ -118,7 +119,8 @@ class Objective(NamedTuple):
     def _numbers(self, last: LayerTrace, row: int, index: Index) -> dict[str, float]:
         own = {name: float(getattr(self.loss, name)) for name in NAMES if hasattr(self.loss, name)}
         target = float(self._smoothed()[(row, *index)])
-        return {"a": float(last.a[(row, *index)]), "y": target} | own
+        place = (row, *index)
+        return {"a": float(last.a[place]), "z": float(last.z[place]), "y": target} | own
 
     def _of_output(self, last: LayerTrace, row: int, index: Index) -> float:
         """Return the loss of one output alone."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ganglion.core.layers import Dropout
 from ganglion.core.part import Array
 from ganglion.insight.arithmetic import LayerTrace
 from ganglion.insight.equation import figure
@@ -26,6 +27,9 @@ def overview_text(trace: Trace) -> str:
     rows.append(("input", "x", *_shown(trace.layers[0].x[0])))
     for part in trace.layers:
         label = f"{part.name}: {part.layer.describe()}"
+        if isinstance(part.layer, Dropout) and not trace.training:
+            rows.append((label, "a", "as it came: dropout acts only while training", ""))
+            continue
         if part.activation is not None and part.activation.name != "identity":
             rows.append((label, "z", *_shown(part.z[0])))
             label = ""
@@ -38,19 +42,19 @@ def overview_text(trace: Trace) -> str:
         lines.append(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d}".rstrip())
     if trace.loss is not None:
         lines += ["", _gradient_line(trace)]
-    names = [part.name for part in trace.layers]
-    lines += ["", f"ask on: .unit({names[0]!r}, 0)" + ("" if trace.loss is None else _more(trace))]
     return "\n".join(lines)
 
 
-def _more(trace: Trace) -> str:
+def ways_on(trace: Trace) -> str:
+    """Return what can be asked of a trace next, as Python."""
+    asked = f"ask on: .unit({trace.layers[0].name!r}, 0)"
     for part in trace.layers:
         for name, values in part.gradients.items():
             place = ", ".join("0" for _ in values.shape)
             place = f"({place})" if values.ndim > 1 else "0"
             key = f"{part.name}/{name}"
-            return f", .gradient({key!r}, {place}), .update({key!r}, {place}), .verify()"
-    return ""
+            return f"{asked}, .gradient({key!r}, {place}), .update({key!r}, {place}), .verify()"
+    return asked
 
 
 def _title(trace: Trace) -> str:

@@ -1,1 +1,297 @@
-"""Pictures of a network, its history and its parts."""
+"""Pictures of a network, its history and its parts, by matplotlib: `pip install 'ganglion[plot]'`.
+
+Each function draws on one matplotlib Axes and returns it: `ax` if it is given, the axes of a new figure
+otherwise. Nothing is shown, saved or closed, and no setting of matplotlib is changed. To save a picture:
+`gg.plot.activation("tanh").figure.savefig("tanh.png")`. Pictures that try many places, of inputs or of
+parameters, are in `landscapes.py`, that of right and wrong answers in `confusion.py`; what the pictures
+share is in `drawing.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.activations import Activation
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, DataError, check_integer, load, shortened
+from ganglion.insight.confusion import confusion
+from ganglion.insight.drawing import (
+    BLUE,
+    GRAY,
+    ORANGE,
+    Axes,
+    Drawable,
+    axes_or_new,
+    bare,
+    check_axes,
+    check_network,
+    color_bar,
+    dense_layers,
+    diagram,
+    heat_maps,
+    inches_wide,
+    logarithmic_ticks,
+    signed_colors,
+    spans_much,
+    title,
+)
+from ganglion.insight.landscapes import boundary, loss_surface
+from ganglion.training.history import History
+
+__all__ = ["activation", "boundary", "confusion", "history", "loss_surface", "network", "units"]
+
+MOST_UNITS = 32  # of a layer that is drawn as circles
+MOST_IMAGES = 64
+FLAT = 0.05  # a slope below which a unit learns hardly anything
+
+
+def history(history: History, ax: Axes | None = None) -> Axes:
+    """Draw the loss and the validation loss of each epoch, and mark the best epoch.
+
+    The best epoch is the one whose weights were kept; if none was chosen, the one of the lowest
+    validation loss (training loss without validation). The loss axis is logarithmic where the values span
+    more than a factor of 20. Epochs in which nothing finite was measured are left out.
+
+    Args:
+        history: what `fit` returned, or `net.history`.
+        ax: the matplotlib Axes to draw on; a new figure's by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ConfigError: if `history` or `ax` is something else.
+        DataError: if no finite loss was measured.
+        MissingPackageError: without matplotlib.
+
+    >>> import matplotlib.pyplot as plt
+    >>> net = gg.Network([gg.Dense(1)], inputs=1)
+    >>> ax = gg.plot.history(net.fit([[0], [1]], [1, 3], epochs=5))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('epoch', 'loss')
+    >>> plt.close(ax.figure)
+    """
+    if not isinstance(history, History):
+        raise ConfigError(
+            f"history must be a ganglion History, got {shortened(history)}", "pass what fit returned"
+        )
+    check_axes(ax)
+    epochs = np.arange(1, history.epochs + 1)
+    series = [
+        (label, np.where(np.isfinite(values), values, np.nan), style)
+        for label, values, style in (
+            ("loss", history.loss, {"color": BLUE, "linestyle": "-", "marker": "o"}),
+            ("validation loss", history.validation_loss, {"color": ORANGE, "linestyle": "--", "marker": "s"}),
+        )
+        if np.isfinite(values).any()
+    ]
+    if not series:
+        raise DataError("a history needs an epoch with a finite loss to be drawn, this one has none")
+    ax = axes_or_new(ax)
+    for label, values, style in series:
+        alone = bool(np.isfinite(values).sum() <= 30)  # few points: show each
+        ax.plot(epochs, values, label=label, markersize=4, **{**style, "marker": style["marker"] * alone})
+    judged = series[-1][1]
+    best, kept = history.best_epoch, "weights kept from epoch"
+    if best is None:
+        best, kept = int(np.nanargmin(judged)) + 1, f"lowest {series[-1][0]}: epoch"
+    ax.axvline(best, color=GRAY, linestyle=":", linewidth=1.2, label=f"{kept} {best}", zorder=1)
+    if 1 <= best <= len(judged):
+        ax.plot([best], [judged[best - 1]], "D", color="black", markersize=6, markerfacecolor="white")
+    measured = np.concatenate([values[np.isfinite(values)] for _, values, _ in series])
+    if spans_much(measured):
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(logarithmic_ticks(measured))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter("")
+    ax.xaxis.set_major_locator(load("matplotlib.ticker", "plot").MaxNLocator(integer=True))
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("loss")
+    ax.legend(fontsize=9)
+    return ax
+
+
+def network(net: Drawable, ax: Axes | None = None) -> Axes:
+    """Draw the dense layers: units as circles, weights as lines, or as heat maps where a layer is wide.
+
+    A line is as wide as the weight is large, blue and solid where it is positive, orange and dashed where
+    it is negative; circles are colored by the bias in the same way. Other layers are named below the
+    units that they follow. Where a layer (or the input) has more than 32 units, or a layer that is not
+    dense changes their number, the weights of each dense layer are drawn as a heat map instead: one row
+    for each input, one column for each unit; colors end at the 99th percentile of absolute weights, and
+    of more than 1000 rows or columns every second, third ... is drawn.
+
+    Args:
+        net: the network.
+        ax: the matplotlib Axes to draw on; a new figure's by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ConfigError: if `net` is not a network with a dense layer, or `ax` is not axes.
+        DataError: if a weight is not finite.
+        MissingPackageError: without matplotlib.
+
+    >>> import matplotlib.pyplot as plt
+    >>> net = gg.Network([gg.Dense(4, "tanh"), gg.Dense(1, "sigmoid")], inputs=2)
+    >>> ax = gg.plot.network(net)
+    >>> print(*(label.get_text().replace(chr(10), " ") for label in ax.get_xticklabels()), sep=", ")
+    input 2, dense_1 4 tanh, dense_2 1 sigmoid
+    >>> plt.close(ax.figure)
+    """
+    check_network(net)
+    check_axes(ax)
+    before, layers = dense_layers(net)
+    sizes = [len(layers[0].weight), *(found.layer.units for found in layers)]
+    follow = all(len(found.weight) == size for found, size in zip(layers, sizes, strict=False))
+    if max(sizes) > MOST_UNITS or not follow:
+        return heat_maps(ax, layers)
+    return diagram(ax, before, layers)
+
+
+def activation(activation: Activation | str, ax: Axes | None = None) -> Axes:
+    """Draw an activation and its derivative for z from -5 to 5, and where it saturates or dies.
+
+    Shaded in gray is the end of a side on which the derivative stays below 0.05 in size, so that a unit
+    there learns slowly; hatched in orange where it is exactly 0, so that it learns nothing. Softmax and
+    log-softmax are drawn as functions of one score beside a second score of 0.
+
+    Args:
+        activation: by name or as an `Activation`.
+        ax: the matplotlib Axes to draw on; a new figure's by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ConfigError: if there is no such activation, or `ax` is not axes.
+        MissingPackageError: without matplotlib.
+
+    >>> import matplotlib.pyplot as plt
+    >>> ax = gg.plot.activation("leaky_relu")
+    >>> [line.get_label() for line in ax.get_lines() if not line.get_label().startswith("_")]
+    ['f(z)', "f'(z)"]
+    >>> plt.close(ax.figure)
+    """
+    part = Activation.find(activation)
+    check_axes(ax)
+    score = np.linspace(-5, 5, 1001)
+    z = np.stack([score, np.zeros_like(score)], axis=1)  # a second score, for those that compare scores
+    a = part.forward(z)
+    slope = part.backward(np.array([[1.0, 0.0]]).repeat(len(z), axis=0), z, a)[:, 0]
+    compares = not np.array_equal(a[:, 0], part.forward(z + np.array([0.0, 1.0]))[:, 0])
+    ax = axes_or_new(ax)
+    ax.axhline(0, color=GRAY, linewidth=0.6)
+    ax.axvline(0, color=GRAY, linewidth=0.6)
+    flat = "saturates" if part.saturates else "nearly flat"
+    ax.plot(score, a[:, 0], color=BLUE, linewidth=2, label="f(z)")
+    ax.plot(score, slope, color=ORANGE, linewidth=2, linestyle="--", label="f'(z)")
+    _shade(ax, score, slope == 0, "dies: f' = 0", facecolor="#fdd9b0", edgecolor=ORANGE, hatch="//")
+    small = (np.abs(slope) < FLAT) & (slope != 0)
+    _shade(ax, score, small, f"{flat}: |f'| < {FLAT}", facecolor="#dcdcdc")
+    drawn = np.concatenate([a[:, 0], slope])
+    low, high = (float(np.clip(bound(drawn), -5.5, 5.5)) for bound in (np.nanmin, np.nanmax))
+    ax.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
+    ax.set_xlim(-5, 5)
+    ax.set_xlabel("score z, beside another score of 0" if compares else "z")
+    settings = ", ".join(f"{key}={value}" for key, value in part.configuration().items() if key != "name")
+    named = f"{part.name}({settings})" if settings else part.name
+    title(ax, f"{named}\n{part.formula}".rstrip(), pad=24)
+    look = {"fontsize": 8, "frameon": False, "handlelength": 1.8, "columnspacing": 1.2}
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 0.99), ncols=4, **look)
+    return ax
+
+
+def _shade(ax: Axes, z: Array, where: Array, label: str, **look: Any) -> None:
+    """Shade the two ends of the interval as far as `where` holds."""
+    for values, holds in ((z, where), (z[::-1], where[::-1])):
+        count = len(holds) if holds.all() else int(np.argmin(holds))
+        if count > 1:
+            ax.axvspan(*sorted((values[0], values[count - 1])), label=label, linewidth=0, **look)
+            label = "_nolegend_"
+
+
+def units(net: Drawable, ax: Axes | None = None, shape: tuple[int, int] | None = None) -> Axes:
+    """Draw the weights of each unit of the first layer as a small image, for inputs that are pixels.
+
+    An image shows what the unit looks for: it is most active where the input is bright on blue and dark
+    on orange. All images share one scale of colors, and each has the number of its unit. Of more than 64
+    units, the 64 with the largest weights (Euclidean norm) are drawn, in their order.
+
+    Args:
+        net: a network whose first layer with weights is dense.
+        ax: the matplotlib Axes to draw on; a new figure's by default.
+        shape: (height, width) of one image; by default that of the network's inputs, or a square.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ConfigError: if the inputs are no image of that shape, or the first layer is not dense.
+        DataError: if a weight is not finite.
+        MissingPackageError: without matplotlib.
+
+    >>> import matplotlib.pyplot as plt
+    >>> net = gg.Network([gg.Dense(6, "relu"), gg.Dense(10, "softmax")], inputs=64)
+    >>> ax = gg.plot.units(net)
+    >>> ax.get_title()
+    'dense_1: weights of 6 units, 8 x 8 inputs each'
+    >>> plt.close(ax.figure)
+    """
+    check_network(net)
+    check_axes(ax)
+    first = dense_layers(net)[1][0]
+    inputs = len(first.weight)
+    height, width = _image_shape(net, inputs, shape)
+    begins = net.architecture.parameters[0].name.partition("/")[0]
+    if begins != first.name:
+        raise ConfigError(f"units() draws a dense layer that comes first, but {begins} stands before it")
+    count = first.layer.units
+    norms = np.linalg.norm(first.weight, axis=0)
+    shown = np.sort(np.argsort(-norms, kind="stable")[:MOST_IMAGES])
+    images = first.weight[:, shown].T.reshape(-1, height, width)
+    columns = int(np.ceil(np.sqrt(len(shown) * height / width)))
+    rows = -(-len(shown) // columns)
+    above, beside = 0.26 * max(height, width), 0.08 * max(height, width)  # room for the unit's number
+    ax = axes_or_new(
+        ax, 6.4, float(np.clip(5.6 * rows * (height + above) / columns / (width + beside), 2.4, 9))
+    )
+    limit = float(np.abs(images).max()) or 1.0
+    font = float(np.clip(0.13 * inches_wide(ax) * 72 / columns, 4, 10))
+    for place, (number, image) in enumerate(zip(shown, images, strict=True)):
+        left, top = (place % columns) * (width + beside), (place // columns) * (height + above)
+        drawn = ax.imshow(
+            image,
+            extent=(left, left + width, top + height, top),
+            cmap=signed_colors(),
+            vmin=-limit,
+            vmax=limit,
+            interpolation="nearest",
+        )
+        ax.text(left + width / 2, top, f"{number + 1}", ha="center", va="bottom", fontsize=font)
+    bare(ax)
+    ax.set_xlim(-beside, columns * (width + beside))
+    ax.set_ylim(rows * (height + above) - above + beside, -above)
+    color_bar(ax, drawn, "weight", shrink=0.8)
+    which = f"{count} units," if count == len(shown) else f"the largest {len(shown)} of {count} units,"
+    title(ax, f"{first.name}: weights of {which} {height} x {width} inputs each")
+    return ax
+
+
+def _image_shape(net: Drawable, inputs: int, shape: Any) -> tuple[int, int]:
+    if shape is None:
+        given = net.architecture.inputs
+        side = round(inputs**0.5)
+        shape = given if len(given) == 2 else (side, side)
+    if not isinstance(shape, tuple | list) or len(shape) != 2:
+        raise ConfigError(f"shape must be (height, width), got {shortened(shape)}")
+    height, width = (check_integer("shape", edge, at_least=1) for edge in shape)
+    if height * width != inputs:
+        raise ConfigError(
+            f"units() draws inputs that are pixels of an image: {inputs} inputs are not {height} x {width}",
+            "give the image's shape=(height, width)",
+        )
+    return height, width

@@ -31,7 +31,7 @@ from ganglion.insight.arithmetic import (
 )
 from ganglion.insight.equation import Equation, Explanation, Factor, Sum, Symbol, Term, plain
 from ganglion.insight.losses import Objective
-from ganglion.insight.overview import overview_html, overview_text
+from ganglion.insight.overview import overview_html, overview_text, ways_on
 from ganglion.insight.updates import NextUpdate
 from ganglion.insight.words import gradient_words, unit_words
 from ganglion.training.loop import Moment
@@ -294,7 +294,7 @@ class Trace:
         return "\n".join([r"\begin{align*}", *lines, r"\end{align*}"])
 
     def __str__(self) -> str:
-        return overview_text(self)
+        return f"{overview_text(self)}\n\n{ways_on(self)}"
 
     __repr__ = __str__
 

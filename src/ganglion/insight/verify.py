@@ -14,6 +14,7 @@ from ganglion.core.part import Array
 
 STEP = 1e-5
 NUMBERS_AT_ONCE = 2_000_000
+LEAST = 1e-5  # gradients below this drown in the rounding of the differences
 BEND = 1e-4  # slopes to the left and right that differ by more than this share of the largest: a kink
 
 
@@ -22,7 +23,7 @@ class Verification:
     """How well the gradient agrees with central differences.
 
     Attributes:
-        worst: the largest difference, divided by the largest gradient.
+        worst: the largest difference, divided by the largest gradient, or by 1e-5 if that is more.
         where: the parameter and the place of it, such as "dense_1/weight[3, 2]".
         gradient, difference: the two numbers at that place.
         count: how many gradients were compared.
@@ -138,7 +139,7 @@ def _knows_rows_alone(layer: Layer, context: Context) -> bool:
 
 
 def _judged(architecture: Architecture, gradient: Array, ahead: Array, behind: Array) -> Verification:
-    largest = float(np.abs(gradient).max(initial=0.0)) or 1.0
+    largest = float(np.abs(gradient).max(initial=LEAST))
     smooth = np.abs(ahead - behind) <= BEND * largest
     difference = (ahead + behind) / 2
     error = np.where(smooth, np.abs(gradient - difference), 0.0) / largest

@@ -46,15 +46,14 @@ def _state(part: LayerTrace, row: int, index: Index) -> str:
     activation = part.activation
     if activation is None or activation.name in ("softmax", "log_softmax", "identity"):
         return ""
-    rows = slice(row, row + 1)
-    one = np.zeros_like(part.a[rows])
-    one[(0, *index)] = 1
-    slope = abs(float(activation.backward(one, part.z[rows], part.a[rows])[(0, *index)]))
-    z = figure(part.z[(row, *index)])
-    if slope == 0:
-        return f" {activation.name} is flat at z = {z}: the unit is silent, and learns nothing from this row."
-    if activation.saturates and slope < FLAT:
-        return f" {activation.name} is nearly flat at z = {z}: the unit is saturated, and learns little here."
+    z = float(part.z[(row, *index)])
+    here, further = np.array([[z]]), np.array([[z + np.copysign(1.0, z)]])
+    slopes = [activation.backward(np.ones_like(v), v, activation.forward(v)).item() for v in (here, further)]
+    at = f"at z = {figure(z)}"
+    if slopes[0] == 0:
+        return f" {activation.name} is flat {at}: the unit is silent, and learns nothing from this row."
+    if activation.saturates and abs(slopes[1]) <= abs(slopes[0]) < FLAT:
+        return f" {activation.name} is nearly flat {at}: the unit is saturated, and learns little here."
     return ""
 
 

@@ -6,8 +6,9 @@ here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,12 +21,13 @@ FOLDER = Path(__file__).parent / "data"
 
 
 class Example(NamedTuple):
-    """A table to try things on."""
+    """A table to try things on; `settings` of `TableModel.train` are those that suit it, if not the usual."""
 
     name: str
     target: str
     title: str
     source: str
+    settings: Mapping[str, Any] = {}
 
 
 EXAMPLES = {
@@ -59,7 +61,14 @@ EXAMPLES = {
             "Efron, Hastie, Johnstone and Tibshirani (2004), Least Angle Regression, Annals of Statistics",
         ),
         Example("spiral", "arm", "600 points on three arms of a spiral", "made when asked for, seed 0"),
-        Example("xor", "answer", "400 noisy points of the exclusive or", "made when asked for, seed 0"),
+        Example(
+            "xor",
+            "answer",
+            "400 noisy points of the exclusive or",
+            "made when asked for, seed 0",
+            # small enough to follow with pencil and paper
+            {"hidden": (4,), "activation": "tanh", "dropout": 0.0, "learning_rate": 0.05},
+        ),
     )
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from ganglion.errors import DataError
+from ganglion.errors import DataError, load
 
 SERIES = ("loss", "validation_loss", "learning_rate", "gradient_norm", "seconds")
 
@@ -62,6 +62,10 @@ class History:
         if self.validation_loss:
             last += f", validation loss {self.validation_loss[-1]:.4g}"
         return f"<History: {self.epochs} epochs{last}; stopped because {self.stopped_because}>"
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the learning curve; see `gg.plot.history`."""
+        return load("ganglion.insight.plot").history(self, ax)
 
     def extend(self, later: History) -> None:
         """Append what a later run measured."""

@@ -1,0 +1,48 @@
+"""What every command shares: notices collected, text and JSON printed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from ganglion.errors import GanglionNotice
+
+Flag = Annotated[bool, Parameter(negative="")]
+Names = Annotated[list[str], Parameter(consume_multiple=False, negative="")]
+
+
+@contextmanager
+def notes() -> Iterator[list[str]]:
+    """Collect the notices of what runs inside, in order and without repeating any."""
+    found: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GanglionNotice)
+        yield found
+    for warning in caught:
+        if not issubclass(warning.category, GanglionNotice):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        elif str(warning.message) not in found:
+            found.append(str(warning.message))
+
+
+def say(text: str) -> None:
+    """Print, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def say_json(facts: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    say(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def split(names: list[str]) -> list[str]:
+    """Return names given one by one, or several separated by commas (in quotes if they hold one)."""
+    return [name.strip() for part in csv.reader(names, skipinitialspace=True) for name in part]

@@ -1,0 +1,159 @@
+"""Attribution: how much each input moved each prediction, away from that of a baseline."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.architecture import Architecture
+from ganglion.core.arrays import as_inputs
+from ganglion.core.layers import Context
+from ganglion.core.layers.base import Weights
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, check_integer, one_of, shortened
+
+METHODS = ("integrated_gradients", "gradient_x_input")
+TOLERANCE = 1e-6  # of the largest difference from the baseline, for the sum of each row
+PIECES = 8
+HALVINGS = 9
+ROWS_AT_ONCE = 128
+GAUSS = (0.5 - 0.5 / np.sqrt(3), 0.5 + 0.5 / np.sqrt(3))  # the two points of Gauss's rule on (0, 1)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What moved the predictions.
+
+    Attributes:
+        values: how much each input added to the explained output, of the shape of X.
+        outputs: which output is explained in each row, of shape (n,).
+        predictions: the explained output, of shape (n,).
+        baselines: what the same output is for the baseline, of shape (n,).
+        method: "integrated_gradients" or "gradient_x_input".
+    """
+
+    values: Array
+    outputs: Array
+    predictions: Array
+    baselines: Array
+    method: str
+
+    @property
+    def residual(self) -> Array:
+        """What the values lack of the difference between prediction and baseline, of shape (n,)."""
+        return self.predictions - self.baselines - self.values.sum(axis=tuple(range(1, self.values.ndim)))
+
+
+def attribute(
+    architecture: Architecture,
+    parameters: Array,
+    state: Array,
+    X: Any,
+    output: int | None,
+    baseline: Any,
+    method: str,
+) -> Attribution:
+    """Return what moved the predictions; the arguments are those of `Network.attribute`."""
+    if method not in METHODS:
+        raise ConfigError(f"there is no method {shortened(method)}", one_of(str(method), METHODS))
+    x = as_inputs(X, architecture.inputs, parameters.dtype).astype(np.float64)
+    start = np.zeros(architecture.inputs)
+    if baseline is not None:
+        start = as_inputs(np.asarray(baseline)[None], architecture.inputs, parameters.dtype)[0].astype(
+            np.float64
+        )
+    units = math.prod(architecture.outputs)
+    if output is not None:
+        check_integer("output", output, at_least=0, at_most=units - 1)
+    model = _Model(architecture, architecture.views(parameters.astype(np.float64), state.astype(np.float64)))
+    if not len(x):
+        nothing = np.zeros(0)
+        return Attribution(x, nothing.astype(int), nothing, nothing, method)
+    pieces = [x[first : first + ROWS_AT_ONCE] for first in range(0, len(x), ROWS_AT_ONCE)]
+    found = [_attribute(model, piece, start, output, method) for piece in pieces]
+    values, chosen, after, before = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Attribution(values, chosen, after, before, method)
+
+
+def _attribute(
+    model: _Model, x: Array, start: Array, output: int | None, method: str
+) -> tuple[Array, Array, Array, Array]:
+    outputs = model.all_outputs(x)
+    chosen = outputs.argmax(axis=1) if output is None else np.full(len(x), output)
+    rows = np.arange(len(x))
+    begin = np.broadcast_to(start, x.shape)
+    after, before = outputs[rows, chosen], model.all_outputs(begin)[rows, chosen]
+    if method == "gradient_x_input":
+        return model.gradient(x, chosen) * (x - begin), chosen, after, before
+    return _integrate(model, begin, x, chosen, before, after), chosen, after, before
+
+
+def _integrate(model: _Model, begin: Array, end: Array, chosen: Array, before: Array, after: Array) -> Array:
+    """Return (end - begin) times the mean gradient on the straight way, halving pieces until it adds up.
+
+    On any piece of the way the attributions must sum to the difference of the outputs at its ends, which
+    tells where to look closer: at the kinks of ReLU units. What a piece still lacks when it is too narrow
+    to matter is shared out in proportion.
+    """
+    total, way = np.zeros_like(end), end - begin
+    allowed = TOLERANCE * max(float(np.abs(after - before).max(initial=0.0)), 1e-12)
+    row = np.repeat(np.arange(len(end)), PIECES)
+    left, width = np.tile(np.arange(PIECES) / PIECES, len(end)), np.full(len(row), 1 / PIECES)
+    at_left = model.output(_at(begin, way, row, left), chosen[row])
+    at_right = np.append(at_left[1:], 0.0)
+    at_right[PIECES - 1 :: PIECES] = after
+    for halvings in range(HALVINGS + 1):
+        slope = sum(model.gradient(_at(begin, way, row, left + g * width), chosen[row]) for g in GAUSS) / 2
+        parts = (slope * way[row] * _beside(width, way)).reshape(len(row), way[0].size)
+        lack = at_right - at_left - parts.sum(axis=1)
+        done = np.abs(lack) <= allowed * np.maximum(width, 1 / 64)
+        if halvings == HALVINGS:
+            done[:] = True
+            size = np.abs(parts)
+            parts += size * (lack / np.maximum(size.sum(axis=1), 1e-300))[:, None]
+        np.add.at(total, row[done], parts[done].reshape(-1, *way.shape[1:]))
+        row, left, width = row[~done], left[~done], width[~done] / 2
+        if not len(row):
+            break
+        middle = model.output(_at(begin, way, row, left + width), chosen[row])
+        at_left = np.stack([at_left[~done], middle], axis=1).ravel()
+        at_right = np.stack([middle, at_right[~done]], axis=1).ravel()
+        row, left, width = (np.repeat(values, 2) for values in (row, left, width))
+        left[1::2] += width[1::2]
+    return total
+
+
+def _at(begin: Array, way: Array, row: Array, time: Array) -> Array:
+    return begin[row] + way[row] * _beside(time, way)
+
+
+def _beside(values: Array, rows: Array) -> Array:
+    """Return one value for each row, shaped to be multiplied with rows."""
+    return values.reshape(-1, *[1] * (rows.ndim - 1))
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A network as a function of its inputs, as when predicting, in float64."""
+
+    architecture: Architecture
+    weights: list[Weights]
+
+    def all_outputs(self, x: Array) -> Array:
+        return self.architecture.forward(self.weights, x)[0].reshape(
+            len(x), math.prod(self.architecture.outputs)
+        )
+
+    def output(self, x: Array, chosen: Array) -> Array:
+        return self.all_outputs(x)[np.arange(len(x)), chosen]
+
+    def gradient(self, x: Array, chosen: Array) -> Array:
+        a, caches = self.architecture.forward(self.weights, x)
+        grad_a = np.zeros((len(x), math.prod(a.shape[1:])))
+        grad_a[np.arange(len(x)), chosen] = 1
+        context = Context(wants_grad_x=True)
+        grad_x, _ = self.architecture.backward(self.weights, caches, grad_a.reshape(a.shape), context)
+        return np.zeros_like(x) if grad_x is None else grad_x

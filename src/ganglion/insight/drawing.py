@@ -1,0 +1,265 @@
+"""What the pictures share: axes, colors and markers, and the two ways in which a network is drawn.
+
+Negative is orange, positive blue, which color-blind readers can tell apart; what must also be told apart
+in gray print has a line style or a marker of its own.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from ganglion.core.architecture import Architecture
+from ganglion.core.layers import Dense
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, DataError, load, shortened
+
+Axes = Any  # matplotlib.axes.Axes, which is loaded only when something is drawn
+
+ORANGE, BLUE, GRAY = "#e08214", "#2166ac", "#767676"
+# Okabe and Ito (2008), Color Universal Design.
+CLASS_COLORS = ("#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#666666")
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")
+WIDEST_LINE = 4.0  # points, of few weights; narrower where there are many
+WIDE = 20  # a ratio of largest to smallest from which an axis is logarithmic
+MOST_CELLS = 1000  # along one side of a heat map; a larger matrix is drawn by every second, third ... row
+
+
+@runtime_checkable
+class Drawable(Protocol):
+    """What the pictures need of a network."""
+
+    @property
+    def architecture(self) -> Architecture: ...
+    @property
+    def parameters(self) -> Array: ...
+    @property
+    def state(self) -> Array: ...
+    @property
+    def dtype(self) -> str: ...
+    def predict(self, X: Any) -> Array: ...
+
+
+class DenseLayer(NamedTuple):
+    """A dense layer of a network, its name, weights and biases, and in a few words what follows it."""
+
+    name: str
+    layer: Dense
+    weight: Array
+    bias: Array
+    followers: list[str]
+
+
+def check_network(net: Any) -> None:
+    """Raise `ConfigError` unless `net` is a network."""
+    if not isinstance(net, Drawable):
+        raise ConfigError(
+            f"net must be a ganglion Network, got {shortened(net)}", "of a table model, pass its .network"
+        )
+
+
+def check_axes(ax: Any) -> None:
+    """Raise `ConfigError` unless `ax` is None or a matplotlib Axes, before anything is drawn."""
+    if ax is not None and not isinstance(ax, load("matplotlib.axes", "plot").Axes):
+        raise ConfigError(
+            f"ax must be a matplotlib Axes, got {shortened(ax)}", "such as figure.add_subplot()"
+        )
+
+
+def axes_or_new(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axes:
+    """Return `ax`, or the axes of a new figure, whose size is in inches."""
+    if ax is not None:
+        return ax
+    return load("matplotlib.pyplot", "plot").subplots(figsize=(width, height), layout="constrained")[1]
+
+
+def color_map(*colors: str) -> Any:
+    """Return a color map through these colors; cells without a number are light gray."""
+    made = load("matplotlib.colors", "plot").LinearSegmentedColormap.from_list("ganglion", colors)
+    return made.with_extremes(bad="#dddddd")
+
+
+def signed_colors() -> Any:
+    """Return the map from negative (orange) through 0 (white) to positive (blue)."""
+    return color_map(ORANGE, "white", BLUE)
+
+
+def class_color(number: int, count: int) -> str:
+    """Return the color of a class: orange and blue for two, the list of Okabe and Ito for more."""
+    colors = (ORANGE, BLUE) if count == 2 else CLASS_COLORS
+    return colors[number % len(colors)]
+
+
+def spans_much(values: Array) -> bool:
+    """Return whether positive values span so much that a logarithmic axis shows them better."""
+    return bool(values.min() > 0 and values.max() / values.min() > WIDE)
+
+
+def logarithmic_ticks(values: Array) -> Any:
+    """Return a locator of ticks for a logarithmic scale: 1, 2, 5, 10 ..., or powers of 10 of a wide one."""
+    steps = (1.0, 2.0, 5.0) if values.max() / values.min() < 5000 else (1.0,)
+    return load("matplotlib.ticker", "plot").LogLocator(subs=steps)
+
+
+def inches_wide(ax: Axes) -> float:
+    """Return how wide the axes are, as far as known before the figure is laid out."""
+    return float(ax.get_window_extent().width / ax.figure.dpi)
+
+
+def title(ax: Axes, text: str, **settings: Any) -> None:
+    """Set a title, broken into lines that fit the width of the axes."""
+    size = settings.setdefault("fontsize", 11)
+    letters = max(int(inches_wide(ax) * 72 / (0.47 * size)), 12)
+    ax.set_title("\n".join(textwrap.fill(line, letters) for line in text.split("\n")), **settings)
+
+
+def bare(ax: Axes) -> None:
+    """Take away ticks and frame."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+
+
+def dense_layers(net: Drawable) -> tuple[list[str], list[DenseLayer]]:
+    """Return in a few words each layer before the first dense one, and the dense layers.
+
+    Raises:
+        ConfigError: if there is none.
+        DataError: if a weight is not finite.
+    """
+    architecture = net.architecture
+    views = architecture.views(net.parameters, net.state)
+    before: list[str] = []
+    found: list[DenseLayer] = []
+    for name, layer, weights in zip(architecture.names, architecture.layers, views, strict=True):
+        if isinstance(layer, Dense):
+            if not (np.isfinite(weights.weight).all() and np.isfinite(weights.bias).all()):
+                raise DataError(f"weights must be finite to be drawn, those of {name} are not")
+            found.append(DenseLayer(name, layer, weights.weight, weights.bias, []))
+        else:
+            (found[-1].followers if found else before).append(layer.describe())
+    if not found:
+        raise ConfigError(
+            f"a picture of a network needs a dense layer, this one has {', '.join(architecture.names)}"
+        )
+    return before, found
+
+
+def diagram(ax: Axes | None, before: list[str], layers: list[DenseLayer]) -> Axes:
+    """Draw units as circles and weights as lines between them."""
+    collections = load("matplotlib.collections", "plot")
+    lines = load("matplotlib.lines", "plot")
+    sizes = [len(layers[0].weight), *(layer.layer.units for layer in layers)]
+    ax = axes_or_new(ax, width=min(max(6.4, 1.25 * len(sizes)), 20))
+    largest = max(float(np.abs(layer.weight).max()) for layer in layers)
+    largest_bias = max(float(np.abs(layer.bias).max()) for layer in layers) or 1.0
+    places = [((size - 1) / 2 - np.arange(size)) * min(1 / size, 0.25) for size in sizes]
+    weights = [layer.weight.ravel() for layer in layers]
+    ends = [
+        [((column, left), (column + 1, right)) for left in places[column] for right in places[column + 1]]
+        for column in range(len(layers))
+    ]
+    flat = np.concatenate(weights).astype(np.float64)
+    segments = np.array([pair for pairs in ends for pair in pairs])
+    order = np.argsort(np.abs(flat), kind="stable")  # the strongest on top
+    widest = WIDEST_LINE * min(1.0, (32 / max(map(len, weights))) ** 0.5)
+    ax.add_collection(
+        collections.LineCollection(
+            segments[order],
+            linewidths=widest * np.abs(flat[order]) / (largest or 1.0),
+            colors=[BLUE if weight > 0 else ORANGE for weight in flat[order]],
+            linestyles=["-" if weight > 0 else (0, (4, 1.5)) for weight in flat[order]],
+            capstyle="butt",
+        )
+    )
+    highest = max(float(rows[0]) for rows in places) + 0.06
+    ax.set_xlim(-0.5, len(sizes) - 0.5)
+    ax.set_ylim(-highest, highest)
+    box = ax.get_window_extent()
+    gaps = (box.width / len(sizes), box.height * min(1 / max(sizes), 0.25) / (2 * highest))
+    diameter = min(16.0, 0.6 * min(gaps) * 72 / ax.figure.dpi)
+    for column, rows in enumerate(places):
+        shades = layers[column - 1].bias / largest_bias if column else np.zeros(sizes[0])
+        ax.scatter(
+            np.full(len(rows), column),
+            rows,
+            s=diameter**2,
+            c=shades,
+            cmap=signed_colors(),
+            vmin=-1,
+            vmax=1,
+            edgecolors="black",
+            linewidths=1,
+            zorder=3,
+        )
+    _label_columns(ax, [["input", str(sizes[0]), *before], *(_words(layer) for layer in layers)])
+    handles = [
+        lines.Line2D([], [], color=BLUE, linewidth=2.5, label="positive"),
+        lines.Line2D([], [], color=ORANGE, linewidth=2.5, linestyle=(0, (4, 1.5)), label="negative"),
+    ]
+    ax.legend(
+        handles=handles,
+        ncols=2,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1),
+        frameon=False,
+        fontsize=9,
+        title=f"widest line: a weight of ±{largest:.3g}; circles: biases",
+        title_fontsize=9,
+    )
+    return ax
+
+
+def _words(found: DenseLayer) -> list[str]:
+    return [found.name, found.layer.describe(), *found.followers]
+
+
+def _label_columns(ax: Axes, labels: list[list[str]]) -> None:
+    """Write a label below each column, on its side where there is no room for it."""
+    bare(ax)
+    letters = int(inches_wide(ax) / len(labels) * 72 / (0.58 * 9))
+    upright = letters >= 10
+    texts = [
+        "\n".join(textwrap.fill(word, letters) for word in words) if upright else "  ".join(words)
+        for words in labels
+    ]
+    ax.set_xticks(range(len(labels)), texts, fontsize=9, rotation=0 if upright else 90)
+    ax.tick_params(axis="x", length=0)
+
+
+def heat_maps(ax: Axes | None, layers: list[DenseLayer]) -> Axes:
+    """Draw each weight matrix as a heat map, side by side: inputs go down, units to the right."""
+    ax = axes_or_new(ax, width=min(max(6.4, 2.2 * len(layers)), 20))
+    thinned = [found.weight[_every(len(found.weight)), _every(found.layer.units)] for found in layers]
+    limit = max(float(np.quantile(np.abs(weight), 0.99)) for weight in thinned) or 1.0
+    frame = load("matplotlib.patches", "plot").Rectangle
+    for column, weight in enumerate(thinned):
+        ax.add_patch(frame((column - 0.42, 0), 0.84, 1, fill=False, edgecolor="black", linewidth=0.8))
+        image = ax.imshow(
+            weight,
+            extent=(column - 0.42, column + 0.42, 0, 1),
+            cmap=signed_colors(),
+            vmin=-limit,
+            vmax=limit,
+            interpolation="nearest",
+            aspect="auto",
+        )
+    _label_columns(ax, [[f"{len(found.weight)} inputs to", *_words(found)] for found in layers])
+    ax.set_xlim(-0.5, len(layers) - 0.5)
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_ylabel("inputs, downward")
+    ax.set_xlabel("units, to the right", labelpad=8)
+    color_bar(ax, image, "weight", extend="both")
+    return ax
+
+
+def _every(size: int) -> slice:
+    return slice(None, None, -(-size // MOST_CELLS))
+
+
+def color_bar(ax: Axes, image: Any, label: str, **settings: Any) -> Any:
+    """Add a scale of colors beside the axes."""
+    return ax.figure.colorbar(image, ax=ax, label=label, **settings)

@@ -1,0 +1,322 @@
+"""Pictures that try many places: what a network answers over a plane of inputs, its loss over parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.losses import Loss
+from ganglion.core.part import Array
+from ganglion.core.random import Purpose, generator
+from ganglion.errors import ConfigError, DataError, check_integer, check_number, load, shortened
+from ganglion.insight.drawing import (
+    BLUE,
+    MARKERS,
+    Axes,
+    Drawable,
+    axes_or_new,
+    check_axes,
+    check_network,
+    class_color,
+    color_bar,
+    color_map,
+    logarithmic_ticks,
+    spans_much,
+    title,
+)
+from ganglion.training.plan import encode_rows, pick_loss
+from ganglion.training.rows import Rows
+
+MOST_ROWS = 2000  # that a loss surface is measured on
+LOSSES = "cividis"  # rises evenly in lightness, and looks the same to color-blind readers
+
+
+def boundary(
+    net: Drawable,
+    X: Any,
+    y: Any,
+    ax: Axes | None = None,
+    loss: Loss | str | None = None,
+    labels: Sequence[str] | None = None,
+    columns: Sequence[str] = ("x1", "x2"),
+    resolution: int = 200,
+) -> Axes:
+    """Draw what a network of two inputs answers over the plane, and the rows on top.
+
+    For classes, each place has the color of its class, the stronger the surer the network is, and a
+    black line lies where two classes are equally likely. For a number, shades show the number.
+
+    Args:
+        net: a network with two inputs and, as output, one share of yes, shares of classes, or a number.
+        X: rows, (n, 2).
+        y: their targets, as `fit` takes them: class numbers from 0, or numbers, (n,).
+        ax: the matplotlib Axes to draw on; a new figure's by default.
+        loss: what the network learned by, which says how its outputs are read; by default the loss that
+            suits the output activation.
+        labels: the name of each class; their numbers by default.
+        columns: the names of the two inputs.
+        resolution: places along each side, 200 by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ConfigError: if the network has not two inputs or not such an output, or for a setting out of range.
+        DataError, ShapeError: for rows or targets that break a rule.
+        MissingPackageError: without matplotlib.
+
+    >>> import matplotlib.pyplot as plt
+    >>> net = gg.Network([gg.Dense(4, "tanh"), gg.Dense(1, "sigmoid")], inputs=2)
+    >>> ax = gg.plot.boundary(net, [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0])
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('x1', 'x2')
+    >>> plt.close(ax.figure)
+    """
+    check_network(net)
+    check_axes(ax)
+    architecture = net.architecture
+    if architecture.inputs != (2,):
+        raise ConfigError(
+            f"a boundary is drawn over two inputs, this network takes rows of shape {architecture.inputs}",
+            "train one on two of the columns: X[:, [0, 1]]",
+        )
+    chosen = pick_loss(architecture, loss)
+    outputs = architecture.outputs
+    if len(outputs) != 1 or (outputs != (1,) and chosen.answers != "one_of"):
+        raise ConfigError(
+            f"a boundary needs one output, or softmax over classes, this network gives {outputs}"
+        )
+    side = check_integer("resolution", resolution, at_least=2, at_most=2000)
+    rows = encode_rows(architecture, np.dtype(net.dtype), chosen, X, y).check("a boundary")
+    across, up = (_margins(rows.x[:, axis].astype(np.float64), side) for axis in (0, 1))
+    count = 0 if chosen.answers == "number" else max(outputs[0], 2)
+    names = [str(number) for number in range(count)] if labels is None else _names("labels", labels, count)
+    named = _names("columns", columns, 2)
+    places = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    answers = net.predict(places).reshape(side, side, -1).astype(np.float64)
+    if not np.isfinite(answers).all():
+        raise DataError("a boundary needs finite answers, the network gives some that are not")
+    ax = axes_or_new(ax)
+    if count:
+        _draw_classes(ax, across, up, *_shares(answers, chosen.answers))
+        _mark_classes(ax, rows.x, np.asarray(chosen.classes(rows.y)), names)
+    else:
+        _draw_numbers(ax, across, up, answers[:, :, 0], rows)
+    ax.set_xlim(across[0], across[-1])
+    ax.set_ylim(up[0], up[-1])
+    ax.set_xlabel(named[0])
+    ax.set_ylabel(named[1])
+    return ax
+
+
+def _names(what: str, names: Any, count: int) -> list[str]:
+    if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray) or len(names) != count:
+        raise ConfigError(f"{what} must be a list of {count} names, got {shortened(names)}")
+    return [str(name) for name in names]
+
+
+def _margins(values: Array, side: int) -> Array:
+    """Return places from a little below the lowest to a little above the highest value."""
+    low, high = values.min(), values.max()
+    size = max(abs(low), abs(high))
+    if size > 1e30:
+        raise DataError(f"a boundary needs inputs of at most 1e30 in size, got {size:g}", "scale them")
+    margin = max(0.08 * (high - low), 1e-5 * size) or 0.5
+    return np.linspace(low - margin, high + margin, side)
+
+
+def _shares(answers: Array, kind: str) -> tuple[Array, Array]:
+    """Return the share of each class at each place, and the class decided on.
+
+    A signed answer counts as sure from -1 and 1 on. Half way between no and yes is yes.
+    """
+    if kind == "one_of":
+        logarithms = answers.max() <= 0  # shares sum to 1, so that one is above 0
+        return np.exp(answers) if logarithms else answers, answers.argmax(axis=-1)
+    yes = answers if kind == "yes_no" else np.clip((answers + 1) / 2, 0, 1)
+    return np.concatenate([1 - yes, yes], axis=-1), (yes[:, :, 0] >= 0.5).astype(np.int64)
+
+
+def _draw_classes(ax: Axes, across: Array, up: Array, shares: Array, decided: Array) -> None:
+    colors = load("matplotlib.colors", "plot")
+    count = shares.shape[-1]
+    pure = np.array([colors.to_rgb(class_color(number, count)) for number in range(count)])
+    sure = (shares.max(axis=-1, keepdims=True) - 1 / count) / (1 - 1 / count)
+    strength = 0.12 + 0.5 * np.clip(sure, 0, 1)
+    _show(ax, across, up, 1 - strength * (1 - pure[decided]))
+    for number in range(count):
+        others = np.delete(shares, number, axis=-1).max(axis=-1)
+        lead = shares[:, :, number] - others
+        if lead.min() < 0 < lead.max():
+            ax.contour(across, up, lead, levels=[0], colors="black", linewidths=1)
+
+
+def _show(ax: Axes, across: Array, up: Array, image: Array, **settings: Any) -> Any:
+    half = [(axis[1] - axis[0]) / 2 for axis in (across, up)]
+    extent = (across[0] - half[0], across[-1] + half[0], up[0] - half[1], up[-1] + half[1])
+    look = {"interpolation": "nearest", **settings}
+    return ax.imshow(image, extent=extent, origin="lower", aspect="auto", **look)
+
+
+def _mark_classes(ax: Axes, x: Array, classes: Array, names: list[str]) -> None:
+    size = 34 if len(x) <= 200 else 16 if len(x) <= 1000 else 7
+    for number, name in enumerate(names):
+        here = x[classes == number]
+        if len(here):
+            ax.scatter(
+                here[:, 0],
+                here[:, 1],
+                s=size,
+                color=class_color(number, len(names)),
+                marker=MARKERS[number % len(MARKERS)],
+                edgecolors="black",
+                linewidths=0.6 if size > 10 else 0.3,
+                label=name,
+            )
+    where = "best" if len(x) <= 5000 else "upper right"  # the best place takes long to find among many
+    larger = max(1.0, (30 / size) ** 0.5)
+    ax.legend(fontsize=9, title="class", title_fontsize=9, markerscale=larger, loc=where)
+
+
+def _draw_numbers(ax: Axes, across: Array, up: Array, answers: Array, rows: Rows) -> None:
+    truth = rows.y.reshape(-1).astype(np.float64)
+    low, high = min(answers.min(), truth.min()), max(answers.max(), truth.max())
+    shades = {"cmap": color_map("white", BLUE), "vmin": low, "vmax": high}
+    image = _show(ax, across, up, answers, **shades)
+    if answers.max() > answers.min():
+        lines = ax.contour(across, up, answers, levels=7, colors="black", linewidths=0.8)
+        ax.clabel(lines, fontsize=8)
+    ax.scatter(
+        rows.x[:, 0],
+        rows.x[:, 1],
+        s=34 if len(rows) <= 200 else 12,
+        c=truth,
+        edgecolors="black",
+        linewidths=0.8,
+        **shades,
+    )
+    color_bar(ax, image, "prediction; in the circles, the target")
+
+
+def loss_surface(
+    net: Drawable,
+    X: Any,
+    y: Any,
+    loss: Loss | str | None = None,
+    ax: Axes | None = None,
+    seed: int = 0,
+    span: float = 1.0,
+    resolution: int = 41,
+) -> Axes:
+    """Draw the loss around a network's parameters along two random directions (Li et al., 2018).
+
+    The loss at (s, t) is that of the parameters p + s * d1 + t * d2. Each direction is random normal;
+    then the weights into each unit are scaled to the length that the network's own have ("filter
+    normalization", section 4 of Visualizing the Loss Landscape of Neural Nets), so that a step of 1 means
+    as much everywhere; biases and the parameters of normalization layers stay as they are. The loss is
+    the mean as in predicting: no dropout, running averages, no penalties, in float64. Its scale is
+    logarithmic where the values span more than a factor of 20. The network itself is not touched.
+
+    Args:
+        net: the network.
+        X: rows, (n, inputs); of more than 2000, 2000 evenly spread ones are used.
+        y: their targets, as `fit` takes them.
+        loss: by name or as a `Loss`; None picks by the output activation.
+        ax: the matplotlib Axes to draw on; a new figure's by default.
+        seed: another seed, other directions.
+        span: how far to go each way, 1.0 by default: as far as the weights are from 0.
+        resolution: places along each side, an odd number, 41 by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ConfigError: for a network without weights, all of them 0 included, or a setting out of range.
+        DataError, ShapeError: for rows or targets that break a rule, or parameters that are not finite.
+        MissingPackageError: without matplotlib.
+
+    >>> import matplotlib.pyplot as plt
+    >>> net = gg.Network([gg.Dense(3, "tanh"), gg.Dense(1)], inputs=1)
+    >>> ax = gg.plot.loss_surface(net, [[0], [1], [2]], [0, 1, 4], resolution=5)
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('step along direction 1', 'step along direction 2')
+    >>> plt.close(ax.figure)
+    """
+    check_network(net)
+    check_axes(ax)
+    seed = check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
+    span = check_number("span", span, above=0, at_most=1e6)
+    side = check_integer("resolution", resolution, at_least=3, at_most=501)
+    if side % 2 == 0:
+        raise ConfigError(f"resolution must be odd, so that the network has a place, got {side}")
+    chosen = pick_loss(net.architecture, loss)
+    rows = encode_rows(net.architecture, np.dtype(np.float64), chosen, X, y).check("a loss surface")
+    everything = len(rows)
+    if everything > MOST_ROWS:
+        rows = rows.part(np.linspace(0, everything - 1, MOST_ROWS).astype(np.int64))
+    steps = np.linspace(-span, span, side)
+    values = _losses_around(net, rows, chosen, seed, steps)
+    here = values[side // 2, side // 2]
+    finite = np.ma.masked_invalid(values)
+    if not np.isfinite(here):
+        raise DataError(f"the loss at the network's own parameters must be finite, got {here}")
+    ax = axes_or_new(ax)
+    logarithmic = spans_much(finite.compressed())
+    low, high = finite.min(), finite.max()
+    colors = load("matplotlib.colors", "plot")
+    scale = (colors.LogNorm if logarithmic else colors.Normalize)(low, high)
+    image = _show(ax, steps, steps, finite, cmap=LOSSES, norm=scale, interpolation="bilinear")
+    if high > low:
+        levels = (np.geomspace if logarithmic else np.linspace)(low, high, 14)[1:-1]
+        ax.contour(steps, steps, finite, levels=levels, colors="white", linewidths=0.7)
+    ax.plot(
+        [0], [0], "*", color="white", markeredgecolor="black", markersize=15, label=f"the network: {here:.3g}"
+    )
+    ax.legend(fontsize=9)
+    named = chosen.name.replace("_", " ")
+    if logarithmic:
+        ticks = logarithmic_ticks(finite.compressed())
+        color_bar(ax, image, f"{named}, logarithmic", ticks=ticks, format="{x:g}").minorticks_off()
+    else:
+        color_bar(ax, image, named)
+    ax.set_xlabel("step along direction 1")
+    ax.set_ylabel("step along direction 2")
+    used = f"{len(rows):,} of {everything:,} rows" if len(rows) < everything else f"{everything:,} rows"
+    title(ax, f"loss around the network, {used}")
+    return ax
+
+
+def _losses_around(net: Drawable, rows: Rows, loss: Loss, seed: int, steps: Array) -> Array:
+    """Return the mean loss at each place; a row of the result for each step along direction 2."""
+    architecture = net.architecture
+    here, state = net.parameters.astype(np.float64), net.state.astype(np.float64)
+    if not np.isfinite(here).all():
+        raise DataError("parameters must be finite for a loss surface")
+    first, second = (_direction(net, here, seed, position) for position in (0, 1))
+    moved = here.copy()
+    weights = architecture.views(moved, state)
+    values = np.empty((len(steps), len(steps)))
+    with np.errstate(all="ignore"):  # far away a loss may overflow, which the picture leaves out
+        for row, up in enumerate(steps):
+            for column, across in enumerate(steps):
+                moved[...] = here + across * first + up * second
+                values[row, column] = architecture.evaluate(weights, rows.x, rows.y, loss)[0].mean()
+    return values
+
+
+def _direction(net: Drawable, here: Array, seed: int, position: int) -> Array:
+    """Return a random direction with the length of the network's own weights, unit by unit."""
+    direction = np.zeros_like(here)
+    chance = generator(seed, Purpose.EXAMPLE, position)
+    for entry in net.architecture.parameters:
+        if len(entry.shape) > 1:
+            own = entry.of(here).reshape(-1, entry.shape[-1])
+            drawn = chance.standard_normal(own.shape)
+            entry.of(direction)[...] = (
+                drawn * np.linalg.norm(own, axis=0) / np.linalg.norm(drawn, axis=0)
+            ).reshape(entry.shape)
+    if not direction.any():
+        raise ConfigError("a loss surface needs weights other than 0, this network has none")
+    return direction

@@ -1,0 +1,412 @@
+"""The trace: what is printed adds up, and equals what trains and predicts."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+import ganglion as gg
+from agreement import targets
+from contracts import ACTIVATIONS, LOSSES, OPTIMIZERS, ids, partner
+from ganglion.core.layers import Layer
+from ganglion.insight.arithmetic import ARITHMETIC
+from ganglion.insight.trace import Trace
+from ganglion.insight.updates import UPDATES
+from reading import redo
+
+SMOOTH = ["tanh", "sigmoid", "gelu", "softplus", "silu", "mish", "identity", "selu", "gelu_tanh"]
+KINKED = ["relu", "leaky_relu", "elu", "hard_sigmoid"]
+
+
+def make(layers: list[gg.Layer], inputs: Any, seed: int = 0, dtype: str = "float64") -> gg.Network:
+    """Return a network whose biases, scales and state are not at their usual start either."""
+    net = gg.Network(layers, inputs, seed=seed, dtype=dtype)
+    chance = np.random.default_rng(seed)
+    net.parameters = net.parameters + chance.normal(0, 0.2, net.parameters.shape)
+    net.state[...] += chance.uniform(0, 0.5, net.state.shape)
+    return net
+
+
+def everything(t: Trace, chance: np.random.Generator, explain: int = 6) -> list[str]:
+    """Return the text of some explanations of every kind, chosen at random."""
+    texts = []
+    for part in t.layers:
+        for _ in range(explain // 3):
+            index = tuple(int(chance.integers(0, size)) for size in part.a.shape[1:])
+            row = int(chance.integers(0, len(part.a)))
+            explanation = t.unit(part.name, index, row)
+            assert explanation.value == part.a[(row, *index)]
+            texts.append(str(explanation))
+        for name, values in part.gradients.items():
+            index = tuple(int(chance.integers(0, size)) for size in values.shape)
+            texts.append(str(t.gradient(f"{part.name}/{name}", index)))
+            texts.append(str(t.update(f"{part.name}/{name}", index)))
+    texts.append(str(t.unit("loss", row=int(chance.integers(0, len(t.layers[0].x))))))
+    return texts
+
+
+layer_lists = st.lists(
+    st.one_of(
+        st.builds(
+            gg.Dense, st.integers(1, 24), st.sampled_from([*SMOOTH, *KINKED, "softmax", "log_softmax"])
+        ),
+        st.builds(gg.Activate, st.sampled_from(SMOOTH + KINKED)),
+        st.builds(gg.Dropout, st.sampled_from([0.0, 0.3, 0.5])),
+        st.just(gg.BatchNormalization()),
+        st.just(gg.LayerNormalization()),
+    ),
+    max_size=4,
+)
+optimizers = st.sampled_from(
+    [
+        gg.SGD(0.1),
+        gg.SGD(0.1, momentum=0.9, clip_norm=0.01),
+        gg.SGD(0.1, momentum=0.9, nesterov=True, average=0.9),
+        gg.RMSprop(0.01, momentum=0.5),
+        gg.Adagrad(0.1),
+        gg.Adam(0.01, clip_norm=0.1),
+        gg.AdamW(0.01),
+        gg.Lion(0.01, weight_decay=0.1),
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    layers=layer_lists,
+    inputs=st.integers(1, 30),
+    outputs=st.integers(1, 12),
+    rows=st.integers(1, 5),
+    loss=st.sampled_from(sorted(gg.Loss.known)),
+    optimizer=optimizers,
+    training=st.booleans(),
+    regularization=st.sampled_from([gg.Regularization(), gg.Regularization(0.01, 0.1, max_norm=1.0)]),
+    seed=st.integers(0, 99),
+)
+def test_what_is_printed_adds_up(
+    layers: list[gg.Layer],
+    inputs: int,
+    outputs: int,
+    rows: int,
+    loss: str,
+    optimizer: gg.StepOptimizer,
+    training: bool,
+    regularization: gg.Regularization,
+    seed: int,
+) -> None:
+    found = gg.Loss.find(loss)
+    outputs = max(outputs, 2) if found.answers == "one_of" else outputs
+    last = found.partners[0] if found.partners else "identity"
+    net = make([*layers, gg.Dense(outputs, last)], inputs, seed)
+    chance = np.random.default_rng(seed)
+    X = chance.normal(size=(rows, inputs))
+    y = targets(found, (rows, outputs), chance)
+    t = net.trace(X, y, found, optimizer, training=training, regularization=regularization)
+    for text in everything(t, chance):
+        redo(text, symbols_agree=rows == 1)
+    np.testing.assert_allclose(
+        t.layers[-1].a if not training else net.trace(X, training=False).layers[-1].a,
+        net.predict(X),
+        rtol=1e-11,
+        atol=1e-12,
+    )
+    if training:
+        value, gradient = net.loss_and_gradient(X, y, found, regularization=regularization)
+        assert t.loss == pytest.approx(value, rel=1e-11, abs=1e-12)
+        scale = max(1e-3, float(np.abs(gradient).max()))
+        np.testing.assert_allclose(t.gradient_vector, gradient, rtol=0, atol=1e-10 * scale)
+    assert t.verify().worst <= 1e-5
+
+
+def test_it_equals_the_native_engine_in_float32() -> None:
+    net = make(
+        [gg.Dense(64, "relu"), gg.Dropout(0.3), gg.Dense(32, "tanh"), gg.Dense(5, "softmax")],
+        40,
+        dtype="float32",
+    )
+    assert net.engine == "native"
+    X, y = np.random.default_rng(0).normal(size=(8, 40)), np.arange(8) % 5
+    np.testing.assert_allclose(net.trace(X).layers[0].z, X.astype(np.float32) @ net.named_parameters()["dense_1/weight"] + net.named_parameters()["dense_1/bias"], rtol=1e-4, atol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(
+        net.trace(X, training=False).layers[-1].a, net.predict(X), rtol=1e-5, atol=1e-6
+    )
+    value, gradient = net.loss_and_gradient(X, y)
+    t = net.trace(X, y)
+    assert t.loss == pytest.approx(value, rel=1e-5)
+    np.testing.assert_allclose(t.gradient_vector, gradient, rtol=0, atol=1e-5 * float(np.abs(gradient).max()))
+
+
+@pytest.mark.parametrize("case", ACTIVATIONS, ids=ids(ACTIVATIONS))
+def test_every_activation_can_be_redone(case: Any) -> None:
+    net = make([gg.Dense(4, case.part), gg.Dense(2)], 3, seed=3)
+    t = net.trace([0.5, -1.2, 2.0], [1.0, -1.0])
+    for unit in range(4):
+        assert redo(str(t.unit("dense_1", unit))) >= 1
+        assert redo(str(t.gradient("dense_1/weight", (1, unit)))) >= 3
+
+
+@pytest.mark.parametrize("case", LOSSES, ids=ids(LOSSES))
+@pytest.mark.parametrize("from_z", [True, False])
+def test_every_loss_can_be_redone(case: Any, from_z: bool) -> None:
+    last: list[gg.Layer] = [gg.Dense(3, partner(case))]
+    net = make([gg.Dense(4, "tanh"), *last, *([] if from_z else [gg.Dropout(0.0)])], 3, seed=1)
+    chance = np.random.default_rng(0)
+    X, y = chance.normal(size=(2, 3)), targets(case.part, (2, 3), chance)
+    t = net.trace(X, y, case.part, sample_weight=[1.0, 3.0])
+    for row in (0, 1):
+        assert redo(str(t.unit("loss", row=row)), symbols_agree=False) >= 1
+    for unit in range(3):
+        assert redo(str(t.gradient("dense_2/bias", unit)), symbols_agree=False) >= 3
+
+
+@pytest.mark.parametrize("case", OPTIMIZERS, ids=ids(OPTIMIZERS))
+def test_every_update_is_the_one_that_training_makes(case: Any) -> None:
+    """After two epochs of its own, the third is traced, redone from the text, and then really made."""
+    if not isinstance(case.part, gg.StepOptimizer):
+        net = make([gg.Dense(2, "tanh"), gg.Dense(1)], 2)
+        t = net.trace([[1.0, 2.0]], [1.0], optimizer=case.part)
+        with pytest.raises(gg.ConfigError, match="makes no single updates"):
+            t.update("dense_1/bias", 0)
+        return
+    net = make([gg.Dense(3, "tanh"), gg.Dense(1)], 2)
+    X, y = np.random.default_rng(0).normal(size=(4, 2)), np.array([1.0, 0, 2, 1])
+    fit: dict[str, Any] = {"loss": "mse", "optimizer": case.part, "batch_size": 4, "shuffle": False}
+    net.fit(X, y, epochs=2, **fit)
+    t = net.trace(X, y, "mse")
+    explained = [t.update("dense_1/weight", (i, j)) for i in range(2) for j in range(3)]
+    net.fit(X, y, epochs=1, **fit)
+    after = net.named_parameters()["dense_1/weight"].ravel()
+    np.testing.assert_allclose([e.value for e in explained], after, rtol=1e-12)
+    for explanation in explained:
+        assert redo(str(explanation)) >= 2
+
+
+def test_every_built_in_part_is_taken_apart() -> None:
+    assert set(ARITHMETIC) == set(Layer.known.values())
+    assert set(UPDATES) == {
+        part for part in gg.Optimizer.known.values() if issubclass(part, gg.StepOptimizer)
+    }
+    for loss in gg.Loss.known.values():
+        assert loss.derivative, loss
+
+
+def test_the_shortcut_of_softmax_is_the_full_jacobian() -> None:
+    net = make([gg.Dense(4, "softmax")], 3)
+    t = net.trace([1.0, 2.0, -1.0], 2)
+    text = str(t.gradient("dense_1/bias", 1))
+    short, long = (line for line in text.splitlines() if line.startswith("∂L/∂dense_1.z[1] = "))
+    assert "error" in short
+    assert "Jacobian" in long
+    sums = [block.splitlines()[-1] for block in text.split("\n\n") if block.startswith("∂L/∂dense_1.z[1] = ")]
+    assert sums[0] == sums[1]
+
+
+def test_layers_of_more_axes() -> None:
+    net = make(
+        [gg.Reshape((2, 3)), gg.LayerNormalization(), gg.BatchNormalization(), gg.Activate("softmax"), gg.Flatten(), gg.Dense(2)], 6
+    )  # fmt: skip
+    X = np.random.default_rng(1).normal(size=(3, 6))
+    for training in (True, False):
+        t = net.trace(X, X[:, :2], training=training)
+        for text in everything(t, np.random.default_rng(2)):
+            assert redo(text, symbols_agree=False) >= 1
+        assert t.verify().worst < 1e-7
+
+
+def test_dropout_shows_its_mask() -> None:
+    net = make([gg.Dropout(0.5), gg.Dense(1)], 20)
+    t = net.trace(np.ones(20), 1.0)
+    texts = [str(t.unit("dropout_1", i)) for i in range(20)]
+    dropped = [i for i in range(20) if t.layers[0].a[0, i] == 0]
+    assert 0 < len(dropped) < 20
+    for i, text in enumerate(texts):
+        assert ("dropped in this step" in text) == (i in dropped)
+        assert redo(text) == 2
+    assert t.gradient("dense_1/weight", (dropped[0], 0)).value == 0
+
+
+def test_more_than_ten_terms_are_folded_and_still_add_up() -> None:
+    net = make([gg.Dense(40, "tanh"), gg.Dense(30, "tanh"), gg.Dense(1)], 50)
+    t = net.trace(np.random.default_rng(0).normal(size=50), 1.0)
+    text = str(t.unit("dense_1", 3))
+    assert "41 more" in text
+    redo(text)
+    text = str(t.gradient("dense_1/weight", (7, 3)))
+    assert "20 more" in text
+    redo(text)
+    values = [abs(float(line.split()[1])) for line in text.splitlines() if line.startswith("    + ") and "more" not in line]  # fmt: skip
+    assert values == sorted(values, reverse=True)
+
+
+def test_one_weight_changed_by_hand_changes_what_is_shown() -> None:
+    net = gg.Network([gg.Dense(1)], inputs=2)
+    net.parameters = [2, 3, 1]
+    before = str(net.trace([1, 1]).unit("dense_1", 0))
+    net.named_parameters()["dense_1/weight"][1, 0] = 5
+    after = str(net.trace([1, 1]).unit("dense_1", 0))
+    assert "1 × 3" in before
+    assert "1 × 5" in after
+    assert "= 8" in after
+
+
+def test_words_name_the_three_that_pushed_most() -> None:
+    net = gg.Network([gg.Dense(1, "relu")], inputs=5)
+    net.parameters = [1, -4, 3, 2, -5, 0.5]
+    text = net.trace([1, 1, 1, 1, 1], names=["a", "b", "c", "d", "e"]).unit("dense_1", 0).words
+    assert "push z up by 6 and down by 9" in text
+    assert "silent" in text
+    assert "Most for it: c (+3), d (+2), a (+1)." in text
+    assert "Most against it: e (-5), b (-4)." in text
+
+
+# ------------------------------------------------------------------------------------ parts of one's own
+
+
+class Scale(gg.Layer):
+    def parameters(self, shape: Any) -> Any:
+        return {"factor": shape}
+
+    def initializers(self) -> Any:
+        return {"factor": gg.Ones()}
+
+    def forward(self, weights: Any, x: Any, context: Any) -> Any:
+        return x * weights.factor, x
+
+    def backward(self, weights: Any, cache: Any, grad_a: Any, context: Any) -> Any:
+        return grad_a * weights.factor, {"factor": (grad_a * cache).sum(axis=0)}
+
+
+class Cubic(gg.Activation):
+    def forward(self, z: Any) -> Any:
+        return z**3
+
+    def backward(self, grad_a: Any, z: Any, a: Any) -> Any:
+        return grad_a * 3 * z**2
+
+
+class Fourth(gg.Loss):
+    def values_and_gradients(self, a: Any, y: Any) -> Any:
+        return ((a - y) ** 4).sum(axis=1), 4 * (a - y) ** 3
+
+
+class Halving(gg.StepOptimizer):
+    def change(self, gradient: Any, slots: Any, update: int, rate: float, parameters: Any) -> Any:
+        return parameters / 2
+
+
+def test_parts_of_ones_own_are_shown_with_their_numbers() -> None:
+    net = gg.Network([gg.Dense(3, Cubic()), Scale(), gg.Dense(2)], 2, dtype="float64", engine="reference")
+    t = net.trace([0.5, 1.5], [1.0, 2.0], Fourth(), Halving())
+    for text in everything(t, np.random.default_rng(0)):
+        redo(text)
+    assert t.verify().worst < 1e-7
+    assert "what forward of Scale gives" in str(t.unit("Scale_1", 1))
+    half = net.named_parameters()["dense_1/weight"][0, 0] / 2
+    assert t.update("dense_1/weight", (0, 0)).value == pytest.approx(half)
+
+
+# ----------------------------------------------------------------------------------------- other forms
+
+
+def test_plain_data_is_json_and_complete() -> None:
+    net = make([gg.Dense(3, "tanh"), gg.Dense(2, "softmax")], 2)
+    t = net.trace([[1.0, 2.0], [0.0, 1.0]], [0, 1])
+    facts = json.loads(json.dumps(t.to_dict(), allow_nan=False))
+    assert [layer["name"] for layer in facts["layers"]] == ["dense_1", "dense_2"]
+    np.testing.assert_array_equal(facts["layers"][0]["z"], t.layers[0].z)
+    np.testing.assert_array_equal(facts["layers"][0]["gradients"]["weight"], t.layers[0].gradients["weight"])
+    gradient = json.loads(json.dumps(t.gradient("dense_1/weight", (1, 2)).to_dict(), allow_nan=False))
+    first = gradient["equations"][0]
+    total = sum(math.prod(f["value"] for f in term["factors"]) for term in first["terms"])
+    assert total == pytest.approx(first["value"])
+
+
+def test_plain_data_holds_none_for_what_is_not_finite() -> None:
+    net = gg.Network([gg.Dense(1, "exp")], 1)
+    net.parameters = [1000.0, 0.0]
+    facts = net.trace([[1.0]]).to_dict()
+    assert facts["layers"][0]["a"] == [[None]]
+
+
+def test_formulas_are_balanced_latex() -> None:
+    net = make([gg.Dense(3, "gelu_tanh"), gg.BatchNormalization(), gg.Dense(2, "softmax")], 2)
+    t = net.trace([[1.0, 2.0], [0.5, 1.0]], [0, 1], names=["5 % of_a^b", "c"])
+    for text in [
+        t.to_latex(),
+        t.unit("dense_1", 0).to_latex(),
+        t.gradient("dense_1/weight", (0, 1)).to_latex(),
+        t.update("dense_1/weight", (0, 1)).to_latex(),
+        t.unit("loss").to_latex(),
+    ]:
+        assert text.startswith("\\begin{align*}")
+        bare = text.replace(r"\{", "").replace(r"\}", "")
+        assert bare.count("{") == bare.count("}")
+        assert all(line.endswith("\\\\") for line in text.splitlines()[1:-1])
+        assert not set(text) & set("∂·²×")
+        assert " % " not in text
+
+
+def test_pages_for_notebooks_are_escaped() -> None:
+    net = make([gg.Dense(2, "tanh"), gg.Dense(1)], 2)
+    t = net.trace([1.0, 2.0], 1.0, names=["<script>", "&"])
+    for page in (t._repr_html_(), t.unit("dense_1", 0)._repr_html_()):
+        assert "<script>" not in page
+    assert "&lt;script&gt;" in t.unit("dense_1", 0)._repr_html_()
+
+
+def test_the_overview_shows_each_layer_and_says_how_to_go_on() -> None:
+    net = make([gg.Dense(3, "tanh"), gg.Dense(100, "relu"), gg.Dense(2, "softmax")], 2)
+    text = str(net.trace([1.0, 2.0], 1))
+    assert "dense_1: 3 tanh" in text
+    assert "100 numbers from" in text
+    assert ".gradient('dense_1/weight', (0, 0))" in text
+    assert "loss" not in str(net.trace([1.0, 2.0]))
+
+
+# --------------------------------------------------------------------------------------------- errors
+
+
+def test_bad_questions_get_a_clear_answer() -> None:
+    net = make([gg.Dense(3, "tanh"), gg.Dense(1)], 2)
+    t = net.trace([[1.0, 2.0]], [1.0])
+    for ask, words in [
+        (lambda: t.unit("dense_7", 0), "did you mean 'dense_"),
+        (lambda: t.unit("dense_1", 3), "must be one number from 0 to less"),
+        (lambda: t.unit("dense_1", -1), "whole numbers from 0"),
+        (lambda: t.unit("dense_1", 1.5), "whole numbers from 0"),
+        (lambda: t.unit("dense_1", "x"), "whole numbers from 0"),
+        (lambda: t.unit("dense_1", 0, row=1), "row, of the 1 traced"),
+        (lambda: t.gradient("dense_1/weight", 2), "must be 2 numbers"),
+        (lambda: t.gradient("dense_1/wight", (0, 0)), "did you mean 'dense_1/weight'"),
+        (lambda: net.trace([1.0, 2.0]).gradient("dense_1/bias", 0), "no targets"),
+        (lambda: net.trace([1.0, 2.0]).update("dense_1/bias", 0), "gradients need targets"),
+        (lambda: net.trace([1.0, 2.0]).verify(), "no targets"),
+        (lambda: net.trace([1.0, math.nan]), "must be finite"),
+        (lambda: net.trace([1.0, 2.0, 3.0]), "must have shape"),
+        (lambda: net.trace(np.zeros((1001, 2))), "1 to 1000 rows"),
+        (lambda: net.trace(np.zeros((0, 2))), "1 to 1000 rows"),
+        (lambda: net.trace([1.0, 2.0], names=["a"]), "one for each input"),
+        (lambda: net.trace([1.0, 2.0], training="yes"), "must be True or False"),
+    ]:
+        with pytest.raises(gg.GanglionError) as caught:
+            ask()
+        assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_the_network_is_not_changed() -> None:
+    net = make([gg.Dense(3, "tanh"), gg.BatchNormalization(), gg.Dense(1)], 2)
+    X, y = np.random.default_rng(0).normal(size=(4, 2)), np.ones(4)
+    net.fit(X, y, epochs=1)
+    parameters, state = net.parameters.copy(), net.state.copy()
+    t = net.trace(X, y)
+    t.update("dense_1/weight", (0, 0))
+    t.verify()
+    np.testing.assert_array_equal(net.parameters, parameters)
+    np.testing.assert_array_equal(net.state, state)
+    again = net.trace(X, y)
+    assert str(again.update("dense_1/weight", (0, 0))) == str(t.update("dense_1/weight", (0, 0)))
