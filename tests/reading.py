@@ -103,6 +103,8 @@ def redo(text: str, symbols_agree: bool = True) -> int:
                         check(float(term.group(1)), term.group(2))
                     _note(seen, term.group(3).split(" · "), (term.group(2) or term.group(1)).split(" × "))
                 count += 1
+            elif len(lines) == 2:
+                _note(seen, [rule.split("   (")[0]], [result])
             elif len(lines) == 3:
                 check(float(result), lines[1].removeprefix("    = "))
                 count += 1

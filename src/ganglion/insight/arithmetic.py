@@ -151,12 +151,13 @@ class SameNumber(Arithmetic):
     def forward(self, part: LayerTrace, row: int, index: Index) -> list[Equation]:
         source = self._place(index, part.z.shape[1:], part.x.shape[1:])
         term = Term((part.input(row, source),))
-        return [Sum(part.out(index), part.z[(row, *index)], "the number that comes in", (term,))]
+        rule = "the number that comes in"
+        return [Sum(part.out(index), part.z[(row, *index)], rule, (term,))]
 
     def backward(self, part: LayerTrace, row: int, index: Index) -> tuple[list[Equation], Index | None]:
         target = self._place(index, part.x.shape[1:], part.z.shape[1:])
         out = part.grad_out(row, target)
-        rule = "the same number goes on"
+        rule = "the same number"
         return [Sum(part.grad_input(index), out.value, rule, (Term((out,)),))], target
 
     @staticmethod

@@ -152,8 +152,13 @@ class Sum(Equation):
         return ordered[:MOST_TERMS], ordered[MOST_TERMS:]
 
     def lines(self) -> Iterator[str]:
-        yield self._heading()
         shown, folded = self.shown()
+        if len(self.terms) == 1 and len(self.terms[0].factors) == 1 and not self.terms[0].note:
+            only = self.terms[0].symbols
+            yield f"{self.left} = {only}" + (f"   ({self.rule})" if self.rule != only else "")
+            yield f"    = {figure(self.value)}"
+            return
+        yield self._heading()
         rows = [(figure(t.value), " × ".join(map(str, t.factors)), t.symbols, t.note) for t in shown]
         if folded:
             rows.append((figure(sum(t.value for t in folded)), "", f"{len(folded)} more", ""))

@@ -1,0 +1,92 @@
+"""The pages whose code runs: what stands in them as output is what comes out.
+
+    python docs/pages.py
+
+runs every chapter of the guide, draws its pictures anew and writes its outputs into it. The tests run the
+same code and compare.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+GUIDE = Path(__file__).parent / "guide"
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass
+class Block:
+    """A fenced block of a page: its language, what it holds, and where it stands."""
+
+    language: str
+    text: str
+    start: int
+    stop: int
+    got: str | None = None
+
+
+def chapters() -> list[Path]:
+    """Return the chapters of the guide, in order."""
+    return sorted(GUIDE.glob("*.md"))
+
+
+def run(page: Path, folder: Path) -> list[Block]:
+    """Run the blocks of a page one after the other in a folder, and return them with what came out.
+
+    Python blocks share one namespace, and the text block after one holds what it prints. Console blocks
+    hold commands after `$ `, each followed by what it prints.
+    """
+    blocks = [Block(m[1], m[2], m.start(2), m.end(2)) for m in FENCE.finditer(page.read_text("utf-8"))]
+    names: dict[str, Any] = {"__name__": "__main__"}
+    tools = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    printed = ""
+    with contextlib.chdir(folder):
+        Path("pictures").mkdir(exist_ok=True)
+        for block in blocks:
+            if block.language == "python":
+                with contextlib.redirect_stdout(io.StringIO()) as out:
+                    exec(compile(block.text, f"{page.name} at {block.start}", "exec"), names)
+                printed = out.getvalue()
+            elif block.language == "text":
+                block.got, printed = printed, ""
+            elif block.language == "console":
+                commands = re.findall(r"^\$ (.*)$", block.text, re.MULTILINE)
+                block.got = "".join(f"$ {command}\n{_shell(command, tools)}" for command in commands)
+    if plots := sys.modules.get("matplotlib.pyplot"):
+        plots.close("all")
+    return blocks
+
+
+def _shell(command: str, tools: dict[str, str]) -> str:
+    done = subprocess.run(
+        command, shell=True, env=os.environ | tools, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def write(page: Path) -> None:
+    """Run a chapter, and put its outputs and pictures in their places."""
+    text = page.read_text("utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        for block in reversed(run(page, Path(folder))):
+            if block.got is not None:
+                text = text[: block.start] + block.got + text[block.stop :]
+        for picture in Path(folder, "pictures").iterdir():
+            (GUIDE / "pictures" / picture.name).write_bytes(picture.read_bytes())
+    page.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    for chapter in chapters():
+        sys.stdout.write(f"{chapter.name}\n")
+        write(chapter)
