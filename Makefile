@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises sanitize clean
+.PHONY: demo native test check format peers bench timings promises sanitize docs clean
 
 demo: .venv/native  ## set up, train on handwritten digits, and show everything
 	$(BIN)/ganglion demo
@@ -51,6 +51,10 @@ sanitize: .venv/ready-dev .venv/native  ## the engine's tests under the address 
 promises: .venv/ready-dev .venv/native  ## the figures promised on real data, ten seeds each
 	$(BIN)/python benchmarks/promises.py
 
+docs: .venv/ready-docs .venv/native  ## run the guide, draw its pictures, build the site in docs/_build
+	$(BIN)/python docs/pages.py
+	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+
 .venv-bench/ready: requirements/bench.txt pyproject.toml CMakeLists.txt $(wildcard src/ganglion/native/*) $(shell find src/ganglion -name '*.py')
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
@@ -58,7 +62,7 @@ promises: .venv/ready-dev .venv/native  ## the figures promised on real data, te
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench build dist src/ganglion/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench build docs/_build dist src/ganglion/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganglion needs Python 3.11 or later")'
@@ -84,6 +88,10 @@ NATIVE := CMakeLists.txt $(wildcard src/ganglion/native/*)
 
 .venv/ready-dev: .venv/ready requirements/dev.txt
 	$(PIP) -r requirements/dev.txt
+	touch $@
+
+.venv/ready-docs: .venv/ready-dev requirements/docs.txt
+	$(PIP) -r requirements/docs.txt
 	touch $@
 
 .venv/ready-peers: .venv/ready-dev requirements/peers.txt

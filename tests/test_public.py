@@ -37,7 +37,14 @@ def test_importing_loads_numpy_and_nothing_else_heavy() -> None:
     assert not loaded & {"polars", "rich", "cyclopts", "safetensors", "scipy", "pandas", "ganglion.core"}
     program = "import sys, ganglion; ganglion.Network; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert not set(done.stdout.split()) & {"polars", "rich", "cyclopts", "scipy", "pandas"}
+    assert not set(done.stdout.split()) & {
+        "polars",
+        "rich",
+        "cyclopts",
+        "scipy",
+        "pandas",
+        "ganglion.insight",
+    }
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -9,7 +9,7 @@ import copy
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -20,16 +20,17 @@ from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine, Run, pick
-from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, shortened
+from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, load, shortened
 from ganglion.files.model_file import Model, read_model, write_model
-from ganglion.insight import plot
-from ganglion.insight.attribution import Attribution, attribute
-from ganglion.insight.trace import Trace, make_trace
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.loop import Progress, Training
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.plan import Plan, check_regularization, encode_rows, make_plan, pick_loss
+
+if TYPE_CHECKING:  # what looks inside is loaded when it is first asked, so that predicting starts fast
+    from ganglion.insight.attribution import Attribution
+    from ganglion.insight.trace import Trace
 
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
@@ -315,7 +316,7 @@ class Network:
         >>> t.gradient("dense_1/bias", 0).value, t.update("dense_1/bias", 0).value
         (2.0, 0.8)
         """
-        return make_trace(
+        trace: Trace = load("ganglion.insight.trace").make_trace(
             self._architecture,
             self._parameters,
             self._state,
@@ -328,6 +329,7 @@ class Network:
             regularization=regularization,
             names=names,
         )
+        return trace
 
     def attribute(
         self,
@@ -354,11 +356,15 @@ class Network:
         >>> net.attribute([[1, 1]]).values.round(6)
         array([[ 2., -3.]])
         """
-        return attribute(self._architecture, self._parameters, self._state, X, output, baseline, method)
+        attribute = load("ganglion.insight.attribution").attribute
+        found: Attribution = attribute(
+            self._architecture, self._parameters, self._state, X, output, baseline, method
+        )
+        return found
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the network, or heat maps of its weights where it is too wide; see `gg.plot.network`."""
-        return plot.network(self, ax)
+        return load("ganglion.insight.plot").network(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to one safetensors file, whole or not at all.

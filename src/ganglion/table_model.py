@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,6 @@ from ganglion.errors import (
     shortened,
 )
 from ganglion.files.model_file import Model, read_model, write_model
-from ganglion.insight.trace import Trace
 from ganglion.network import Network
 from ganglion.tables.defaults import Settings, layers_for, optimizer_for
 from ganglion.tables.encode import DROPPED, Encoder, listed, require_column
@@ -35,6 +34,9 @@ from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import LBFGS, Optimizer
 from ganglion.training.rows import split
+
+if TYPE_CHECKING:
+    from ganglion.insight.trace import Trace
 
 TAKEN = ("prediction", "explained", "baseline")
 

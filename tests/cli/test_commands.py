@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import ganglion as gg
-from ganglion.cli import main
+from commands import run
 from ganglion.tables.examples import EXAMPLES, example_table
 
 
@@ -19,17 +19,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     example_table("iris")[1].write_csv("flowers.csv")
     return tmp_path
-
-
-def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    """Return the exit code, standard output and standard error of a command."""
-    code = 0
-    try:
-        main(words)
-    except SystemExit as end:
-        code = int(end.code or 0)
-    out, error = capsys.readouterr()
-    return code, out, error
 
 
 QUICK = ("--epochs", "3", "--hidden", "8")
