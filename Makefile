@@ -33,10 +33,11 @@ peers: .venv/ready-peers .venv/native  ## the same tests, and those that compare
 bench: .venv-bench/ready  ## beside scikit-learn, PyTorch and JAX in one run; ROUNDS=7, MORE=--no-compile
 	.venv-bench/bin/python benchmarks/compare.py --rounds $(or $(ROUNDS),7) $(MORE)
 
-timings: .venv/ready-dev .venv/native  ## start, the reference engine's step, reading tables
+timings: .venv/ready-dev .venv/native  ## start, the reference engine's step, reading tables, looking inside
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/table.py
+	$(BIN)/python benchmarks/insight.py
 
 sanitize: .venv/ready-dev .venv/native  ## the engine's tests under the address and undefined-behavior sanitizers
 	@mkdir -p build && PATH="$(CURDIR)/$(BIN):$$PATH" && (cmake -S . -B build/sanitize -G Ninja -DGANGLION_SANITIZE=ON \

@@ -30,6 +30,7 @@ from ganglion.training.plan import Plan, check_regularization, encode_rows, make
 
 if TYPE_CHECKING:  # what looks inside is loaded when it is first asked, so that predicting starts fast
     from ganglion.insight.attribution import Attribution
+    from ganglion.insight.health import Health
     from ganglion.insight.trace import Trace
 
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
@@ -359,6 +360,51 @@ class Network:
         attribute = load("ganglion.insight.attribution").attribute
         found: Attribution = attribute(
             self._architecture, self._parameters, self._state, X, output, baseline, method
+        )
+        return found
+
+    def health(
+        self,
+        X: Any,
+        y: Any,
+        loss: Loss | str | None = None,
+        sample_weight: Any = None,
+        validation: tuple[Any, ...] | None = None,
+    ) -> Health:
+        """Return what can be measured of the network on some rows, and what is wrong with it or its training.
+
+        Each finding comes with its evidence, its cause, and a remedy as code to paste. The run that is
+        looked at is that of all calls of `fit` so far; `gg.HealthCheck` looks while training.
+
+        Args:
+            X: rows as for `fit`, best those that it learned from.
+            y: their targets.
+            loss: by default that of the last training, or the one that suits the outputs.
+            sample_weight: how much each row counts, (n,).
+            validation: (X, y) or (X, y, sample_weight) that it has not learned from; None by default.
+
+        Raises:
+            ConfigError, DataError, ShapeError: as `fit` does.
+
+        >>> net = gg.Network([gg.Dense(4, "tanh"), gg.Dense(1)], inputs=2)
+        >>> X = np.random.default_rng(0).normal(size=(200, 2)) * [1, 5000]
+        >>> [finding.name for finding in net.health(X, X[:, 0] * X[:, 0]).findings]
+        ['unscaled_inputs']
+        """
+        found: Health = load("ganglion.insight.health").check_health(
+            self._architecture,
+            self._engine,
+            self._parameters,
+            self._state,
+            self._seed,
+            X,
+            y,
+            loss=loss,
+            sample_weight=sample_weight,
+            validation=validation,
+            history=self._history,
+            facts=self._facts,
+            progress=self._progress,
         )
         return found
 

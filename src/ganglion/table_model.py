@@ -36,6 +36,7 @@ from ganglion.training.optimizers import LBFGS, Optimizer
 from ganglion.training.rows import split
 
 if TYPE_CHECKING:
+    from ganglion.insight.health import Health
     from ganglion.insight.trace import Trace
 
 TAKEN = ("prediction", "explained", "baseline")
@@ -284,24 +285,24 @@ class TableModel:
             first = last
         return pl.DataFrame(result)
 
+    def health(self, table: Any) -> Health:
+        """Return what is wrong with the network, its training or the table; see `Network.health`.
+
+        Args:
+            table: with the columns that the model needs and its target, best the one that it learned from.
+
+        Raises:
+            DataError: if a needed column is missing or holds something else.
+        """
+        return self.network.health(*self._pair(self._with_target(read_table(table), "a health check")))
+
     def evaluate(self, table: Any) -> Report:
         """Return how good the answers are for a table that holds the target too, beside the trivial ones.
 
         Raises:
             DataError: if a needed column is missing, or a class was not among those learned.
         """
-        frame = read_table(table)
-        if self.target.column not in frame.columns:
-            raise DataError(
-                f"to judge answers, the table must hold the target {self.target.column!r}",
-                "to answer without judging, use predict",
-            )
-        answers = frame.get_column(self.target.column)
-        if answers.null_count():
-            notice(f"{answers.null_count()} rows lack the target {self.target.column!r} and are left out")
-            frame = frame.filter(answers.is_not_null())
-        if not frame.height:
-            raise DataError("an evaluation needs at least one row with the target, got none")
+        frame = self._with_target(read_table(table), "an evaluation")
         y = self.target.encode(frame.get_column(self.target.column))
         return judge(self.target, self.network.predict(self._rows(frame)), y)
 
@@ -360,6 +361,21 @@ class TableModel:
         for note in notes:
             notice(note)
         return rows
+
+    def _with_target(self, frame: pl.DataFrame, what: str) -> pl.DataFrame:
+        """Return the rows that hold the target; there must be some."""
+        if self.target.column not in frame.columns:
+            raise DataError(
+                f"for {what}, the table must hold the target {self.target.column!r}",
+                "to answer without judging, use predict",
+            )
+        answers = frame.get_column(self.target.column)
+        if answers.null_count():
+            notice(f"{answers.null_count()} rows lack the target {self.target.column!r} and are left out")
+            frame = frame.filter(answers.is_not_null())
+        if not frame.height:
+            raise DataError(f"{what} needs at least one row with the target, got none")
+        return frame
 
     def _pair(self, frame: pl.DataFrame) -> tuple[Array, Array]:
         with warnings.catch_warnings():

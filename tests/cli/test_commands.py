@@ -62,7 +62,7 @@ def test_json_is_one_object_with_the_same_facts(here: Path, capsys: pytest.Captu
     assert facts["test"]["metrics"].keys() == facts["test"]["baseline"].keys()
     assert facts["model"] == "m.safetensors"
     shown = json.loads(run(capsys, "show", "m.safetensors", "--json")[1])
-    assert shown == {key: value for key, value in facts.items() if key not in ("notes", "model")}
+    assert shown == {key: value for key, value in facts.items() if key not in ("notes", "findings", "model")}
     assert json.loads(run(capsys, "info", "--json")[1])["ganglion"] == gg.__version__
 
 

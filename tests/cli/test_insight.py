@@ -140,3 +140,39 @@ def test_two_number_columns_are_drawn_in_the_terminal(capsys: Capture, tmp_path:
     assert rows[0][-1] in ".A"
     assert rows[-1][0] in ".A"
     assert rows[-1][-1] in "-B"
+
+
+def test_training_ends_with_what_the_health_check_found(capsys: Capture, made: Path, tmp_path: Path) -> None:
+    words = (
+        "train",
+        str(made / "flowers.csv"),
+        "--target",
+        "species",
+        "--out",
+        str(tmp_path / "m.safetensors"),
+    )
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert "The health check found nothing wrong." in out
+    code, out, _ = run(capsys, *words, "--epochs", "3", "--hidden", "8")
+    assert code == 0
+    assert "not_converged" not in out  # words for people, not names
+    assert "remedy: " in out
+    _, out, _ = run(capsys, *words, "--epochs", "3", "--hidden", "8", "--json")
+    assert "not_converged" in [finding["name"] for finding in json.loads(out)["findings"]]
+
+
+def test_check_looks_at_a_model_and_its_table(capsys: Capture, made: Path) -> None:
+    example, table = example_table("iris")
+    leaky = table.with_columns(twice=table["petal_length"] * 2)
+    leaky.write_csv(made / "twice.csv")
+    gg.TableModel.train(leaky, example.target, epochs=40).save(made / "twice.safetensors")
+    model, path = str(made / "twice.safetensors"), str(made / "twice.csv")
+    code, out, error = run(capsys, "check", model, path)
+    assert (code, error) == (0, "")
+    assert "duplicate_feature" in out
+    facts = json.loads(run(capsys, "check", model, path, "--json")[1])
+    assert [finding["name"] for finding in facts["findings"]] == ["duplicate_feature"]
+    code, out, error = run(capsys, "check", model, str(made / "flowers.csv"))
+    assert (code, out) == (1, "")
+    assert "twice" in error

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 
-from ganglion.insight.drawing import BLUE, CLASS_COLORS, ORANGE, class_color
+from ganglion.insight.plot.drawing import BLUE, CLASS_COLORS, ORANGE, class_color
 
 XOR = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 PIXELS = gg.Network([gg.Dense(6, "relu"), gg.Dense(3, "softmax")], inputs=16)

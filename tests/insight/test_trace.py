@@ -14,9 +14,9 @@ import ganglion as gg
 from agreement import targets
 from contracts import ACTIVATIONS, LOSSES, OPTIMIZERS, ids, partner
 from ganglion.core.layers import Layer
-from ganglion.insight.arithmetic import ARITHMETIC
 from ganglion.insight.trace import Trace
-from ganglion.insight.updates import UPDATES
+from ganglion.insight.trace.arithmetic import ARITHMETIC
+from ganglion.insight.trace.updates import UPDATES
 from reading import redo
 
 SMOOTH = ["tanh", "sigmoid", "gelu", "softplus", "silu", "mish", "identity", "selu", "gelu_tanh"]

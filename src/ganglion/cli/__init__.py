@@ -28,6 +28,7 @@ for _command, _help in {
     "predict": "Answer for each row of a table, in order.",
     "evaluate": "Judge a model on a table that holds the target too, beside the trivial answer.",
     "explain": "Show every number of one row on its way through a model, and what moved the answer.",
+    "check": "Look for what is wrong with a model, its training or its table, and what to do about it.",
     "show": "Show a model: its columns, its network, how it was trained and how good it is.",
     "info": "Show versions, the engine in use and why, and the processor.",
 }.items():

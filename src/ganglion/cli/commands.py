@@ -17,6 +17,7 @@ from ganglion.engines import explain
 from ganglion.errors import ConfigError
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
+from ganglion.insight.health import HealthCheck
 from ganglion.network import Network
 from ganglion.table_model import TableModel
 from ganglion.tables.encode import require_column
@@ -295,12 +296,17 @@ def _train(
             say("\n".join([title, *said, "", pages.columns_page(model, left_out=False)]))
             say("\n" + pages.network_page(model))
 
+    check = HealthCheck()
     with notes() as said_of_it:
-        model = TableModel.train(table, target, announce=announce, progress=not as_json, **settings)
+        model = TableModel.train(
+            table, target, announce=announce, progress=not as_json, callbacks=[check], **settings
+        )
+    findings = check.health.findings
     if out is not None:
         model.save(out)
     if as_json:
-        say_json(pages.facts(model) | {"notes": said_of_it, "model": None if out is None else str(out)})
+        facts = pages.facts(model) | {"notes": said_of_it, "findings": [vars(each) for each in findings]}
+        say_json(facts | {"model": None if out is None else str(out)})
         return
     say(pages.rows_page(model))
     for note in said_of_it:
@@ -311,6 +317,7 @@ def _train(
     if model.report is not None:
         say("\n" + str(model.report))
     say(f"\n{model.advice}")
+    say(pages.findings_page(findings))
     if out is not None:
         instead = ", in place of the one that was there" if replaced else ""
         say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB{instead})")

@@ -9,8 +9,8 @@ import polars as pl
 
 from ganglion.cli.console import Flag, Names, notes, say, say_json
 from ganglion.errors import ConfigError, shortened
-from ganglion.insight.equation import Function, Symbol, figure
-from ganglion.insight.overview import overview_text
+from ganglion.insight.trace.equation import Function, Symbol, figure
+from ganglion.insight.trace.overview import overview_text
 from ganglion.table_model import TAKEN, TableModel
 from ganglion.tables.columns import NumberColumn
 from ganglion.tables.read import read_table
@@ -100,6 +100,28 @@ def explain(
     pages += [] if moved is None else [_moved_page(moved)]
     pages += [] if proof is None else [str(proof)]
     say("\n\n".join(page for page in pages if page))
+
+
+def check(model: Path, table: Path, /, *, json: Flag = False) -> None:
+    """Look for what is wrong with a model, its training or its table, and what to do about it.
+
+    Parameters
+    ----------
+    model
+        A file that train wrote.
+    table
+        With the columns that the model needs and its target, best the one that it learned from.
+    json
+        Print one JSON object instead.
+    """
+    with notes() as said:
+        health = TableModel.load(model).health(table)
+    if json:
+        say_json(health.to_dict() | {"notes": said})
+        return
+    for note in said:
+        say(f"note: {note}")
+    say(str(health))
 
 
 def _place(text: str) -> tuple[str, tuple[int, ...]]:

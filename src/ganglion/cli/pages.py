@@ -8,6 +8,7 @@ import polars as pl
 
 from ganglion.cli.drawing import LETTERS, boundary, curve
 from ganglion.core.part import Array
+from ganglion.insight.finding import Finding
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
 from ganglion.tables.read import read_table
@@ -88,6 +89,21 @@ def boundary_page(model: TableModel, table: Any) -> str:
     labels = [target.label(number) for number in range(len(target.classes))]
     classes = target.encode(frame.get_column(target.column))
     return boundary(answer, frame.select(names).to_numpy(), classes, labels, names)
+
+
+def findings_page(findings: list[Finding]) -> str:
+    """Return what the health check found while training, and what to do about it."""
+    if not findings:
+        return "The health check found nothing wrong."
+    return "\n".join(
+        line
+        for finding in findings
+        for line in (
+            f"{finding.severity}: {finding.title}",
+            f"  evidence: {finding.evidence}",
+            f"  remedy: {finding.remedy}",
+        )
+    )
 
 
 def facts(model: TableModel) -> dict[str, Any]:

@@ -177,23 +177,12 @@ def advice(history: History, report: Report | None, balanced: bool = False) -> s
         return "Training broke off; try a tenth of the learning rate (--learning-rate)."
     if report is not None and (sentence := _about_the_report(report, history.epochs, balanced)):
         return sentence
-    curve = history.validation_loss
-    if len(curve) >= 10 and len(curve) == history.epochs:
-        best = int(np.argmin(curve))
-        if curve[-1] - curve[best] > 0.03 * curve[0] and history.loss[-1] < 0.8 * history.loss[best]:
-            return (
-                f"It began to overfit after epoch {best + 1}: more rows, more dropout (--dropout 0.5), fewer "
-                f"units (--hidden 16) or fewer epochs (--epochs {max(best + 1, 10)}) may help."
-            )
-        if best >= len(curve) - 2 and curve[-1] < 0.97 * curve[-max(len(curve) // 10, 2)]:
-            return "The validation loss was still falling at the end: more epochs (--epochs) may help."
     if report is None:
-        return "Nothing looks wrong with the run; judge the model on rows it has not seen."
+        return "Judge the model on rows that it has not seen."
     main = _main_metric(report)
     return (
         f"The model does better than the trivial answer ({LABELS.get(main, main.replace('_', ' '))} "
-        f"{figure(report.metrics[main])} against {figure(report.baseline[main])}), and nothing looks wrong "
-        f"with the run."
+        f"{figure(report.metrics[main])} against {figure(report.baseline[main])})."
     )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ganglion.core.layers import Dense
-from ganglion.insight.arithmetic import Index, LayerTrace
-from ganglion.insight.equation import Equation, Sum, Symbol, Term, figure
+from ganglion.insight.trace.arithmetic import Index, LayerTrace
+from ganglion.insight.trace.equation import Equation, Sum, Symbol, Term, figure
 
 FLAT = 0.05  # a slope below this is nearly flat, beside the 1 of the identity
 

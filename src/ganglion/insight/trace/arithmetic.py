@@ -28,7 +28,7 @@ from ganglion.core.layers import (
 from ganglion.core.layers.base import Weights
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError
-from ganglion.insight.equation import Equation, Factor, Function, Sum, Symbol, Term
+from ganglion.insight.trace.equation import Equation, Factor, Function, Sum, Symbol, Term
 
 Index = tuple[int, ...]
 

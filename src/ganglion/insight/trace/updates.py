@@ -15,8 +15,8 @@ from ganglion.core.architecture import Architecture, Entry
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.errors import ConfigError
-from ganglion.insight.equation import Equation, Explanation, Factor, Function, Sum, Symbol, Term
-from ganglion.insight.words import update_words
+from ganglion.insight.trace.equation import Equation, Explanation, Factor, Function, Sum, Symbol, Term
+from ganglion.insight.trace.words import update_words
 from ganglion.training.loop import Moment
 from ganglion.training.optimizers import SGD, Adagrad, Adam, AdamW, Lion, RMSprop, StepOptimizer
 

@@ -20,8 +20,7 @@ from ganglion.core.losses import Loss, batch_mean
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, one_of, shortened
-from ganglion.insight import verify
-from ganglion.insight.arithmetic import (
+from ganglion.insight.trace.arithmetic import (
     Index,
     LayerTrace,
     activation_backward,
@@ -29,11 +28,12 @@ from ganglion.insight.arithmetic import (
     arithmetic_of,
     known,
 )
-from ganglion.insight.equation import Equation, Explanation, Factor, Sum, Symbol, Term, plain
-from ganglion.insight.losses import Objective
-from ganglion.insight.overview import overview_html, overview_text, ways_on
-from ganglion.insight.updates import NextUpdate
-from ganglion.insight.words import gradient_words, unit_words
+from ganglion.insight.trace.equation import Equation, Explanation, Factor, Sum, Symbol, Term, plain
+from ganglion.insight.trace.losses import Objective
+from ganglion.insight.trace.overview import overview_html, overview_text, ways_on
+from ganglion.insight.trace.updates import NextUpdate
+from ganglion.insight.trace.verify import Verification, verify
+from ganglion.insight.trace.words import gradient_words, unit_words
 from ganglion.training.loop import Moment
 from ganglion.training.plan import check_regularization, encode_rows, pick_loss
 
@@ -243,7 +243,7 @@ class Trace:
         return update.explain(*self._entry(parameter, index))
 
     @quiet
-    def verify(self) -> verify.Verification:
+    def verify(self) -> Verification:
         """Compare every gradient with a central difference of the loss, in float64.
 
         Returns:
@@ -252,7 +252,7 @@ class Trace:
         Raises:
             ConfigError: without targets.
         """
-        return verify.verify(
+        return verify(
             self._architecture.before_output if self._judged().from_z else self._architecture,
             self._parameters,
             self._state,

@@ -1,11 +1,4 @@
-"""Pictures of a network, its history and its parts, by matplotlib: `pip install 'ganglion[plot]'`.
-
-Each function draws on one matplotlib Axes and returns it: `ax` if it is given, the axes of a new figure
-otherwise. Nothing is shown, saved or closed, and no setting of matplotlib is changed. To save a picture:
-`gg.plot.activation("tanh").figure.savefig("tanh.png")`. Pictures that try many places, of inputs or of
-parameters, are in `landscapes.py`, that of right and wrong answers in `confusion.py`; what the pictures
-share is in `drawing.py`.
-"""
+"""Pictures of a network, its history, its first layer, and of an activation."""
 
 from __future__ import annotations
 
@@ -16,8 +9,7 @@ import numpy as np
 from ganglion.core.activations import Activation
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, check_integer, load, shortened
-from ganglion.insight.confusion import confusion
-from ganglion.insight.drawing import (
+from ganglion.insight.plot.drawing import (
     BLUE,
     GRAY,
     ORANGE,
@@ -37,10 +29,7 @@ from ganglion.insight.drawing import (
     spans_much,
     title,
 )
-from ganglion.insight.landscapes import boundary, loss_surface
 from ganglion.training.history import History
-
-__all__ = ["activation", "boundary", "confusion", "history", "loss_surface", "network", "units"]
 
 MOST_UNITS = 32  # of a layer that is drawn as circles
 MOST_IMAGES = 64

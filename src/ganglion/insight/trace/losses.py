@@ -11,8 +11,8 @@ import numpy as np
 from ganglion.core.activations import LogSoftmax
 from ganglion.core.losses import CrossEntropy, Loss
 from ganglion.core.part import Array
-from ganglion.insight.arithmetic import Index, LayerTrace, activation_backward, known
-from ganglion.insight.equation import MOST_TERMS, Equation, Factor, Function, Sum, Symbol, Term, figure
+from ganglion.insight.trace.arithmetic import Index, LayerTrace, activation_backward, known
+from ganglion.insight.trace.equation import MOST_TERMS, Equation, Factor, Function, Sum, Symbol, Term, figure
 
 NAMES = ("delta", "quantile")
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ganglion.core.layers import Dropout
 from ganglion.core.part import Array
-from ganglion.insight.arithmetic import LayerTrace
-from ganglion.insight.equation import figure
+from ganglion.insight.trace.arithmetic import LayerTrace
+from ganglion.insight.trace.equation import figure
 
 if TYPE_CHECKING:
     from ganglion.insight.trace import Trace

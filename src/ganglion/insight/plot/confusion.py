@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
-from ganglion.insight.drawing import GRAY, Axes, axes_or_new, check_axes, inches_wide, signed_colors, title
+from ganglion.insight.plot.drawing import (
+    GRAY,
+    Axes,
+    axes_or_new,
+    check_axes,
+    inches_wide,
+    signed_colors,
+    title,
+)
 
 MOST_CLASSES = 50
 

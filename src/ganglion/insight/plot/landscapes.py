@@ -11,7 +11,7 @@ from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
 from ganglion.errors import ConfigError, DataError, check_integer, check_number, load, shortened
-from ganglion.insight.drawing import (
+from ganglion.insight.plot.drawing import (
     BLUE,
     MARKERS,
     Axes,

@@ -1,0 +1,63 @@
+"""The list of findings, in the order in which they are looked for: causes before what they lead to.
+
+To add one: write a function of a `Subject` that returns a `Finding` or None, and name it here with the
+findings that would explain it away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ganglion.insight.data_findings import (
+    class_imbalance,
+    constant_feature,
+    duplicate_feature,
+    labels_out_of_line,
+    leaking_target,
+    unscaled_inputs,
+)
+from ganglion.insight.finding import SEVERITIES, Finding
+from ganglion.insight.layer_findings import dying_relu, symmetric_weights, vanishing_gradient
+from ganglion.insight.run_findings import (
+    batch_too_large,
+    exploding_loss,
+    learning_rate_too_high,
+    learning_rate_too_low,
+    not_converged,
+    overfitting,
+    underfitting,
+)
+from ganglion.insight.subject import Subject
+
+BROKEN = ("unscaled_inputs", "labels_out_of_line", "symmetric_weights", "exploding_loss")
+STUCK = (*BROKEN, "learning_rate_too_high", "vanishing_gradient")
+SLOW = (*STUCK, "dying_relu", "batch_too_large", "learning_rate_too_low")
+
+# Each with the findings that explain it: where one of them was made, it is not looked for.
+FINDINGS: tuple[tuple[Callable[[Subject], Finding | None], tuple[str, ...]], ...] = (
+    (unscaled_inputs, ()),
+    (leaking_target, ()),
+    (labels_out_of_line, ()),
+    (constant_feature, ()),
+    (duplicate_feature, ()),
+    (symmetric_weights, ()),
+    (exploding_loss, ()),
+    (learning_rate_too_high, BROKEN),
+    (dying_relu, BROKEN),
+    (vanishing_gradient, (*BROKEN, "learning_rate_too_high", "dying_relu")),
+    (batch_too_large, STUCK),
+    (learning_rate_too_low, (*STUCK, "dying_relu", "batch_too_large")),
+    (class_imbalance, (*STUCK, "dying_relu", "learning_rate_too_low")),
+    (overfitting, ("exploding_loss", "learning_rate_too_high")),
+    (not_converged, (*SLOW, "overfitting")),
+    (underfitting, (*SLOW, "overfitting", "not_converged", "class_imbalance")),
+)
+
+
+def look_for(subject: Subject) -> list[Finding]:
+    """Return what is wrong with a subject, worst first."""
+    found: list[Finding] = []
+    for look, explained_by in FINDINGS:
+        if not any(finding.name in explained_by for finding in found) and (finding := look(subject)):
+            found.append(finding)
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -1,0 +1,314 @@
+"""The health check: what can be measured of a network and its training, and what is wrong with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import math
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganglion.core.architecture import Architecture
+from ganglion.core.losses import Loss
+from ganglion.core.part import Array
+from ganglion.core.regularization import Regularization
+from ganglion.engines import Engine
+from ganglion.errors import ConfigError, TrainingError, check_integer
+from ganglion.insight.finding import Finding
+from ganglion.insight.findings import look_for
+from ganglion.insight.measure import LayerHealth, measure, next_update, quiet
+from ganglion.insight.snippets import plain
+from ganglion.insight.subject import Subject
+from ganglion.training.callbacks import Callback
+from ganglion.training.history import History
+from ganglion.training.optimizers import Optimizer
+from ganglion.training.plan import encode_rows, pick_loss
+from ganglion.training.rows import Rows
+
+if TYPE_CHECKING:
+    from ganglion.training.loop import Progress, Training
+
+# Rows that a check looks at: enough for shares of a percent, few enough for a fraction of a second.
+MOST_ROWS = 2048
+# Rows that effective ranks are worked out from.
+RANK_ROWS = 512
+SERIES = ("dead", "saturated", "gradient_norm", "update_ratio")
+
+
+@dataclass(frozen=True)
+class Health:
+    """The result of a health check; printing it gives the whole page.
+
+    Attributes:
+        findings: what is wrong, worst first; empty if nothing is.
+        layers: what was measured of each layer.
+        rows: how many rows were looked at.
+        series: by layer, what a `HealthCheck` measured after each epoch: "dead", "saturated",
+            "gradient_norm", "update_ratio".
+    """
+
+    findings: list[Finding]
+    layers: list[LayerHealth]
+    rows: int
+    series: Mapping[str, Mapping[str, list[float | None]]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        found = [_page(finding) for finding in self.findings]
+        return "\n\n".join([_table(self.layers), *(found or [f"Nothing looks wrong on {self.rows:,} rows."])])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(repr(self))}</pre>"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON data, with None for what is not finite."""
+        return plain(dataclasses.asdict(self))
+
+
+def check_health(
+    architecture: Architecture,
+    engine: Engine,
+    parameters: Array,
+    state: Array,
+    seed: int,
+    X: Any,
+    y: Any,
+    *,
+    loss: Loss | str | None = None,
+    sample_weight: Any = None,
+    validation: tuple[Any, ...] | None = None,
+    history: History | None = None,
+    facts: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Health:
+    """Return the health of a network on some rows, and of the run that trained it.
+
+    Args:
+        architecture: of the network.
+        engine: that runs it.
+        parameters: its learned numbers.
+        state: what it keeps beside them.
+        seed: that its initial weights came from.
+        X: rows as for `Network.fit`, best those that it learned from.
+        y: their targets.
+        loss: by default that of the last training, or the one that suits the outputs.
+        sample_weight: how much each row counts, (n,).
+        validation: (X, y) or (X, y, sample_weight) that it has not learned from; None by default.
+        history: of all its training; without it nothing is said about the run.
+        facts: as `Network.facts`: loss, optimizer, batch size and rows of the last training.
+        progress: the optimizer's memory, from which the next update is known.
+
+    Raises:
+        ConfigError, DataError, ShapeError: as `Network.fit` does.
+    """
+    facts = facts or {}
+    chosen = pick_loss(architecture, facts.get("loss") if loss is None else loss)
+    dtype = parameters.dtype
+    rows = encode_rows(architecture, dtype, chosen, X, y, sample_weight).check("a health check")
+    held_out = None
+    if validation is not None:
+        if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
+            raise ConfigError("validation must be (X, y) or (X, y, sample_weight)")
+        held_out = encode_rows(architecture, dtype, chosen, *validation).check("validation")
+    optimizer = progress.optimizer if progress is not None else None
+    if optimizer is None and facts.get("optimizer"):
+        optimizer = Optimizer.find(facts["optimizer"])
+    return _check(
+        Subject(
+            architecture=architecture,
+            engine=engine,
+            parameters=parameters,
+            state=state,
+            seed=seed,
+            loss=chosen,
+            rows=_some(rows),
+            validation=None if held_out is None else _some(held_out),
+            history=history or History(),
+            optimizer=optimizer,
+            batch_size=_count(facts.get("batch_size")),
+            row_count=_count(facts.get("rows")) or len(rows),
+            epochs=None,
+            regularization=Regularization(**facts["regularization"]) if facts.get("regularization") else None,
+            layers=(),
+        ),
+        slots=progress.slots if progress is not None and progress.optimizer == optimizer else None,
+        update=progress.update if progress is not None else 0,
+    )
+
+
+def _count(value: Any) -> int | None:
+    """Return a number that a model file told, None if it is no count."""
+    return value if type(value) is int and value > 0 else None
+
+
+def _some(rows: Rows, most: int = MOST_ROWS) -> Rows:
+    """Return rows, evenly spaced where there are many."""
+    if len(rows) <= most:
+        return rows
+    return rows.part(np.linspace(0, len(rows) - 1, most).round().astype(np.int64))
+
+
+@quiet
+def _check(
+    subject: Subject,
+    slots: Mapping[str, Array] | None,
+    update: int,
+    series: Mapping[str, Mapping[str, list[float | None]]] | None = None,
+) -> Health:
+    """Return the health of a subject whose layers are still to be measured."""
+    layers = _measured(subject, slots, update, rank_rows=RANK_ROWS)
+    subject = dataclasses.replace(subject, layers=layers)
+    return Health(look_for(subject), layers, len(subject.rows), series or {})
+
+
+@quiet
+def _measured(
+    subject: Subject, slots: Mapping[str, Array] | None, update: int, rank_rows: int = 0
+) -> list[LayerHealth]:
+    change = None
+    if subject.makes_steps and slots is not None and set(slots) == set(subject.optimizer.slots):
+        rates = subject.history.learning_rate
+        change = next_update(
+            subject.optimizer,
+            slots,
+            update + 1,
+            rates[-1] if rates else subject.rate,
+            subject.gradient,
+            subject.parameters,
+        )
+    return measure(
+        subject.architecture,
+        subject.engine,
+        subject.parameters,
+        subject.state,
+        subject.rows.x,
+        subject.gradient,
+        change,
+        rank_rows,
+    )
+
+
+class HealthCheck(Callback):
+    """Measure the layers' health while training, and look for what is wrong at the end.
+
+    Args:
+        every: epochs between two measurements, 1 by default.
+        rows: how many rows are measured after each epoch, 256 by default.
+
+    Attributes:
+        health: the `Health` up to now; the findings are worked out when it is first asked for.
+
+    >>> from ganglion.insight.health import HealthCheck
+    >>> check = HealthCheck()
+    >>> net = gg.Network([gg.Dense(4, "tanh"), gg.Dense(1, "sigmoid")], inputs=2)
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    >>> history = net.fit(X, y, optimizer=gg.Adam(0.05), epochs=400, callbacks=[check])
+    >>> check.health.findings, len(check.series["dense_1"]["update_ratio"])
+    ([], 400)
+    """
+
+    def __init__(self, every: int = 1, rows: int = 256) -> None:
+        self.every = check_integer("every", every, at_least=1)
+        self.rows = check_integer("rows", rows, at_least=2)
+        self._training: Any = None
+        self._health: Health | None = None
+        self.series: dict[str, dict[str, list[float | None]]] = {}
+
+    def on_train_begin(self, training: Training) -> None:
+        progress, plan = training.progress, training.plan
+        self._training, self._health = training, None
+        self._updates = progress.update if progress.optimizer == plan.optimizer else 0
+        self._few = _some(plan.rows, self.rows)
+        self.series = {}
+
+    def on_epoch_end(self, training: Training) -> None:
+        self._health = None
+        if training.history.epochs % self.every:
+            return
+        for layer in _measured(self._subject(self._few), *self._memory()):
+            kept = self.series.setdefault(layer.name, {name: [] for name in SERIES})
+            for name in SERIES:
+                kept[name].append(getattr(layer, name))
+
+    def on_train_end(self, training: Training) -> None:
+        self._health = None  # the best weights may have been put back
+
+    @property
+    def health(self) -> Health:
+        """What was measured and found up to now.
+
+        Raises:
+            TrainingError: before the first epoch.
+        """
+        if self._training is None:
+            raise TrainingError("a health check needs a run to look at", "give it to fit: callbacks=[check]")
+        if self._health is None:
+            plan = self._training.plan
+            subject = self._subject(_some(plan.rows), plan.validation and _some(plan.validation))
+            self._health = _check(subject, *self._memory(), self.series)
+        return self._health
+
+    def _memory(self) -> tuple[Mapping[str, Array], int]:
+        """Return the optimizer's slots, and how many updates it has made."""
+        training = self._training
+        steps = math.ceil(training.rows / training.plan.batch_size)
+        return training.progress.slots, self._updates + training.history.epochs * steps
+
+    def _subject(self, rows: Rows, validation: Rows | None = None) -> Subject:
+        training = self._training
+        plan = training.plan
+        return Subject(
+            architecture=training.architecture,
+            engine=training.engine,
+            parameters=training.parameters,
+            state=training.state,
+            seed=training.seed,
+            loss=plan.loss,
+            rows=rows,
+            validation=validation,
+            history=training.history,
+            optimizer=plan.optimizer,
+            batch_size=plan.batch_size,
+            row_count=len(plan.rows),
+            epochs=plan.epochs,
+            regularization=None if plan.regularization == Regularization() else plan.regularization,
+            layers=(),
+        )
+
+
+def _table(layers: list[LayerHealth]) -> str:
+    """Return the layers as a table of text."""
+    head = ["layer", "", "z", "a", "dead", "saturated", "gradient", "update/weight", "rank"]
+    lines = [head, *map(_line, layers)]
+    used = [column for column in range(len(head)) if any(line[column] for line in lines[1:])]
+    widths = [max(len(line[column]) for line in lines) for column in used]
+    rows = [
+        "  ".join(f"{line[c]:<{w}}" for c, w in zip(used, widths, strict=True)).rstrip() for line in lines
+    ]
+    return "\n".join([rows[0], "-" * max(map(len, rows)), *rows[1:]])
+
+
+def _line(layer: LayerHealth) -> list[str]:
+    return [
+        layer.name,
+        layer.words,
+        f"{layer.z.mean:.2g} ± {layer.z.deviation:.2g}",
+        f"{layer.a.mean:.2g} ± {layer.a.deviation:.2g}",
+        "" if layer.dead is None else f"{layer.dead:.0%}",
+        "" if layer.saturated is None else f"{layer.saturated:.0%}",
+        "" if layer.gradient_norm is None else f"{layer.gradient_norm:.2g}",
+        "" if layer.update_ratio is None else f"{layer.update_ratio:.1e}",
+        "" if layer.effective_rank is None else f"{layer.effective_rank:.1f} of {layer.units}",
+    ]
+
+
+def _page(finding: Finding) -> str:
+    """Return a finding as text."""
+    words = [f"{finding.severity}: {finding.title}  [{finding.name}]"]
+    for label in ("evidence", "cause", "remedy"):
+        text = f"{label}: {getattr(finding, label)}"
+        words += textwrap.wrap(text, 100, initial_indent="  ", subsequent_indent=" " * (len(label) + 4))
+    return "\n".join([*words, textwrap.indent(finding.code, "      ")])

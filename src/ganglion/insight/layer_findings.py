@@ -1,0 +1,174 @@
+"""Findings about the layers: units that no longer learn, or never did.
+
+Each is a function of the subject that returns a finding or None.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.activations import Activation, HardSigmoid, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
+from ganglion.core.layers import Activate, Dense, Layer
+from ganglion.core.part import Array
+from ganglion.insight.finding import Finding
+from ganglion.insight.measure import LayerHealth, measure
+from ganglion.insight.subject import Subject
+
+# A quarter of a layer without any answer is beyond what training at a sane rate leaves behind.
+DEAD = 0.25
+# Where a trial without dead units does no better, they were not needed; more than half is worth a word.
+HARMLESS = 0.5
+# The gradient of a weight of the first layer, root mean square, over that of the outputs' z. In networks that
+# learn it is 0.02 to 0.7 at the start and falls to 0.003; eight layers of sigmoids bring it to 0.000001.
+VANISHED = 1e-3
+VANISHED_NOW = 1e-4
+# A layer of which so many units are flat in nearly all rows passes hardly any gradient on.
+SATURATED = 0.9
+# Weights closer than this share of the largest are equal: rounding differs less, learning more.
+EQUAL = 1e-5
+# What remedies use: a slope on both sides, large enough on the lower one to learn from.
+LEAKY = LeakyReLU(0.1)
+
+
+def symmetric_weights(subject: Subject) -> Finding | None:
+    """All units of a hidden layer have the same weights."""
+    alike = {}
+    hidden = {layer.place: layer for layer in subject.layers if layer.hidden}
+    for entry in subject.architecture.parameters:
+        if entry.layer in hidden and len(entry.shape) == 2 and entry.shape[1] > 1:
+            different = distinct(entry.of(subject.parameters))
+            if different <= entry.shape[1] // 2:
+                alike[entry.name] = (different, entry.shape[1])
+    if not alike:
+        return None
+    name, (different, units) = next(iter(alike.items()))
+    layers = [
+        dataclasses.replace(layer, weight_initializer=None) if isinstance(layer, Dense) else layer
+        for layer in subject.architecture.layers
+    ]
+    return Finding(
+        "symmetric_weights",
+        "severe",
+        "Units of a hidden layer are copies of each other.",
+        f"{different} different of {units} units in {name}"
+        + (f", and alike in {len(alike) - 1} more layers" if len(alike) > 1 else ""),
+        "Units that start with equal weights get equal gradients, and stay equal for ever: the layer is "
+        "worth no more than one of them.",
+        "Start from random weights, as the default initializers do.",
+        subject.code(layers=layers),
+    )
+
+
+def dying_relu(subject: Subject) -> Finding | None:
+    """Units whose slope is 0 in every row: no row teaches them any more."""
+    dead = {layer.name: layer for layer in subject.layers if layer.hidden and (layer.dead or 0) > DEAD}
+    if not dead or subject.shrunken or not subject.enough:
+        return None
+    worst = max(dead.values(), key=lambda layer: layer.dead or 0)
+    layers = replaced(subject.architecture.layers, (ReLU, HardSigmoid), LEAKY)
+    rate = subject.good_rate if not subject.makes_steps else min(subject.good_rate, subject.rate)
+    other = subject.trial(rate, layers=layers).best
+    harm = subject.trained and subject.better(other)
+    if not harm and (worst.dead or 0) <= HARMLESS:
+        return None
+    start = {layer.name: layer.dead or 0.0 for layer in _at_start(subject)}
+    evidence = "; ".join(
+        f"{round((layer.dead or 0) * layer.units)} of {layer.units} units of {name} have slope 0 in all "
+        f"{len(subject.rows):,} rows ({start[name]:.0%} at the start), mean z {layer.z.mean:.3g}"
+        for name, layer in dead.items()
+    )
+    if harm:
+        evidence += f"; loss {subject.reached:.4g}, but {other:.4g} in a trial with units that cannot die"
+    return Finding(
+        "dying_relu",
+        "info" if not harm else "severe" if (worst.dead or 0) > 2 * DEAD else "warning",
+        f"{worst.dead:.0%} of the units of {worst.name} are dead.",
+        evidence,
+        "A step too far, or a start too far below 0, has put z below 0 in every row; there the gradient is "
+        "0, and the unit never comes back.",
+        "Start anew with an activation that has a slope on both sides, and with a rate at which units live.",
+        subject.code(layers=layers, **_calmer(subject)),
+    )
+
+
+def vanishing_gradient(subject: Subject) -> Finding | None:
+    """The first layers get hardly any gradient beside the last ones."""
+    if not subject.can_try:
+        return None
+    start, now = subject.reaching_first
+    flat = [layer for layer in subject.layers if layer.hidden and (layer.saturated or 0) > SATURATED]
+    later = (now < VANISHED_NOW or flat) and not subject.shrunken
+    if not (start < VANISHED or later):
+        return None
+    layers = [
+        dataclasses.replace(layer, weight_initializer=None) if isinstance(layer, Dense) else layer
+        for layer in replaced(
+            subject.architecture.layers, (Sigmoid, HardSigmoid, Tanh, Softplus, ReLU), LEAKY
+        )
+    ]
+    tried = {
+        rate: subject.trial(rate, layers=layers, optimizer=subject.with_rate(rate, clip_norm=1.0)).best
+        for rate in (subject.rate, subject.rate / 3, subject.rate / 10)
+    }
+    # The lowest rate that does about as well: long runs bear less than trials do.
+    rate = min(one for one in tried if tried[one] <= min(tried.values()) + 2 * subject.matters)
+    if not subject.better(tried[rate]):
+        return None
+    evidence = (
+        f"gradient of a first weight over the error at the output: {start:.2g} at the start, {now:.2g} now; "
+        f"loss {subject.reached:.4g}, but {tried[rate]:.4g} in a trial with leaky ReLU, on rows it had "
+        f"not seen"
+    )
+    if flat:
+        evidence += "; " + ", ".join(f"{layer.saturated:.0%} of {layer.name} saturated" for layer in flat)
+    return Finding(
+        "vanishing_gradient",
+        "severe" if subject.reached > 0.9 * subject.trivial else "warning",
+        "The gradient vanishes on its way back to the first layers.",
+        evidence,
+        "Each layer multiplies the gradient by its weights and by the slope of its activation; where both "
+        "are small, or units are saturated, little is left after some layers.",
+        "Use leaky ReLU with its own initializer in hidden layers, and limit the gradient's norm; fewer "
+        "layers or normalization help too.",
+        subject.code(layers=layers, optimizer=subject.with_rate(rate, clip_norm=1.0)),
+    )
+
+
+def distinct(weight: Array) -> int:
+    """Return how many different columns a matrix has.
+
+    >>> distinct(np.array([[1.0, 1.0, 2.0], [0.5, 0.5, 0.5]]))
+    2
+    """
+    ordered = weight[:, np.argsort(weight.sum(axis=0), kind="stable")]  # equal columns become neighbors
+    size = np.abs(ordered).max(axis=0)
+    apart = np.abs(np.diff(ordered, axis=1)).max(axis=0)
+    return 1 + int((apart > EQUAL * np.maximum(size[1:], size[:-1])).sum())
+
+
+def replaced(layers: Sequence[Layer], old: tuple[type, ...], new: Activation) -> list[Layer]:
+    """Return layers with another activation in place of some in all but the last."""
+    return [
+        dataclasses.replace(layer, activation=new)
+        if isinstance(layer, Dense | Activate)
+        and isinstance(layer.activation, old)
+        and layer is not layers[-1]
+        else layer
+        for layer in layers
+    ]
+
+
+def _calmer(subject: Subject) -> dict[str, Any]:
+    """Return the run's optimizer with a rate that did well in trials, if it makes steps."""
+    if not subject.makes_steps:
+        return {}
+    return {"optimizer": subject.with_rate(min(subject.good_rate, subject.rate))}
+
+
+def _at_start(subject: Subject) -> list[LayerHealth]:
+    start = subject.architecture.initial(subject.seed, subject.parameters.dtype)
+    return measure(subject.architecture, subject.engine, *start, subject.rows.x)

@@ -1,0 +1,194 @@
+"""What the health check measures of each layer, on some rows.
+
+Layers run one at a time through the network's own engine: that is as fast as training, and does not wake
+the threads of NumPy's BLAS, which would stay in the way of the next steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.activations import Activation, LogSoftmax, Softmax
+from ganglion.core.architecture import Architecture
+from ganglion.core.part import Array
+from ganglion.engines import Engine
+
+# A slope below this share of the slope at 0 is flat: |z| > 4.3 for sigmoid, 2.2 for tanh.
+FLAT = 0.05
+# A unit that is flat in so many of the rows is saturated: hardly any row teaches it.
+MOSTLY = 0.95
+
+quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Mean, standard deviation and extremes of some numbers."""
+
+    mean: float
+    deviation: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Array) -> Distribution:
+        """Return the distribution of all numbers in an array."""
+        return cls(float(values.mean()), float(values.std()), float(values.min()), float(values.max()))
+
+
+@dataclass(frozen=True)
+class LayerHealth:
+    """What was measured of one layer.
+
+    Attributes:
+        name: as in `Network.named_parameters`, such as "dense_1".
+        words: what it is, such as "16 relu".
+        place: in the network, from 0.
+        hidden: whether it is neither the last layer with parameters nor after it.
+        units: numbers it gives for each row.
+        z, a: the distribution of pre-activations and activations.
+        dead: the share of units whose slope is exactly 0 in every row; None where units cannot die.
+        saturated: the share of units on a flat end of their activation in nearly every row; None where the
+            activation has not two of them.
+        weight_norm: the Euclidean norm of what it has learned; None without parameters.
+        gradient_norm: that of the gradient.
+        update_ratio: the norm of the next update over that of the weights; None where the optimizer's
+            memory is not known.
+        effective_rank: how many directions its activations fill: exp of the entropy of their singular
+            values (Roy and Vetterli, 2007); None where it was not asked for.
+    """
+
+    name: str
+    words: str
+    place: int
+    hidden: bool
+    units: int
+    z: Distribution
+    a: Distribution
+    dead: float | None
+    saturated: float | None
+    weight_norm: float | None
+    gradient_norm: float | None
+    update_ratio: float | None
+    effective_rank: float | None
+
+
+@quiet
+def measure(
+    architecture: Architecture,
+    engine: Engine,
+    parameters: Array,
+    state: Array,
+    x: Array,
+    gradient: Array | None = None,
+    update: Array | None = None,
+    rank_rows: int = 0,
+) -> list[LayerHealth]:
+    """Return the health of each layer that has parameters or an activation.
+
+    Args:
+        architecture: of the network.
+        engine: that runs it.
+        parameters: its learned numbers.
+        state: what it keeps beside them.
+        x: the rows to look at, encoded.
+        gradient: laid out like the parameters.
+        update: what the optimizer would subtract next, laid out like the parameters.
+        rank_rows: how many rows the effective ranks are worked out from, which takes longer than all the
+            rest; 0 for none.
+    """
+    spans = _spans(architecture)
+    last = max(spans[0], default=-1)
+    found = []
+    for place, layer in enumerate(architecture.layers):
+        before, activation = layer.split_activation()
+        own = slice(*spans[0].get(place, (0, 0)))
+        single = Architecture([before], architecture.shapes[place])
+        z = engine.predict(single, parameters[own], state[slice(*spans[1].get(place, (0, 0)))], x)
+        x = z if activation is None else np.ascontiguousarray(activation.forward(z), dtype=z.dtype)
+        if place not in spans[0] and activation is None:
+            continue
+        dead, saturated = (None, None) if activation is None else flat_shares(activation, z, x)
+        norms = [
+            None if place not in spans[0] or vector is None else norm(vector[own])
+            for vector in (parameters, gradient, update)
+        ]
+        found.append(
+            LayerHealth(
+                name=architecture.names[place],
+                words=layer.describe(),
+                place=place,
+                hidden=place < last,
+                units=int(np.prod(architecture.shapes[place + 1])),
+                z=Distribution.of(z),
+                a=Distribution.of(x),
+                dead=dead,
+                saturated=saturated,
+                weight_norm=norms[0],
+                gradient_norm=norms[1],
+                update_ratio=None if norms[2] is None or not norms[0] else norms[2] / norms[0],
+                effective_rank=effective_rank(x[:rank_rows]) if rank_rows else None,
+            )
+        )
+    return found
+
+
+def norm(vector: Array) -> float:
+    """Return the Euclidean norm, without the BLAS."""
+    return float(np.sqrt(np.square(vector, dtype=np.float64).sum()))
+
+
+def flat_shares(activation: Activation, z: Array, a: Array) -> tuple[float | None, float | None]:
+    """Return the shares of units that are dead and saturated, None where they cannot be.
+
+    >>> flat_shares(gg.ReLU(), np.array([[-1.0, 1.0], [-2.0, -1.0]]), np.array([[0.0, 1.0], [0.0, 0.0]]))
+    (0.5, None)
+    """
+    two_ended = activation.saturates and bool(np.isfinite(activation.range).all())
+    if isinstance(activation, Softmax | LogSoftmax) or not (activation.can_die or two_ended):
+        return None, None
+    zero = np.zeros((1, 1), dtype=z.dtype)
+    steep = float(np.abs(activation.backward(np.ones_like(zero), zero, activation.forward(zero))).max())
+    rows = z.reshape(-1, z.shape[-1])
+    slope = np.abs(activation.backward(np.ones_like(rows), rows, a.reshape(rows.shape)))
+    dead = float((slope == 0).all(axis=0).mean()) if activation.can_die else None
+    saturated = float(((slope < FLAT * steep).mean(axis=0) >= MOSTLY).mean()) if two_ended else None
+    return dead, saturated
+
+
+def effective_rank(a: Array) -> float:
+    """Return exp of the entropy of the singular values' shares, of the activations about their mean.
+
+    >>> effective_rank(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]))
+    2.0
+    """
+    rows = a.reshape(len(a), -1).astype(np.float64)
+    if not np.isfinite(rows).all():
+        return float("nan")
+    values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
+    if not values.sum() > 0:
+        return 0.0
+    share = values[values > 0] / values.sum()
+    return round(float(np.exp(-(share * np.log(share)).sum())), 6)
+
+
+def next_update(optimizer: Any, slots: Any, update: int, rate: float, gradient: Array, w: Array) -> Array:
+    """Return what a step optimizer would subtract at update number `update`, leaving its memory alone."""
+    if optimizer.clip_norm is not None and (size := norm(gradient)) > optimizer.clip_norm:
+        gradient = gradient * (optimizer.clip_norm / size)
+    change: Callable[..., Array] = optimizer.change
+    return change(gradient, {name: slot.copy() for name, slot in slots.items()}, update, rate, w)
+
+
+def _spans(architecture: Architecture) -> tuple[dict[int, tuple[int, int]], dict[int, tuple[int, int]]]:
+    """Return where each layer's numbers lie in the vectors of parameters and of state."""
+    both: tuple[dict[int, tuple[int, int]], dict[int, tuple[int, int]]] = ({}, {})
+    for spans, entries in zip(both, (architecture.parameters, architecture.state), strict=True):
+        for entry in entries:
+            begin = spans.get(entry.layer, (entry.start, 0))[0]
+            spans[entry.layer] = (begin, entry.stop)
+    return both

@@ -1,0 +1,85 @@
+"""A network and its training written as Python code that can be pasted.
+
+The code uses the names `gg`, `np`, `net`, `X` and `y`. Code that changes the rows first defines
+`prepare`, and code that changes the targets `relabel`, each a function of new rows or targets: what is
+predicted for later must go through `prepare` too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.activations import Activation
+from ganglion.core.architecture import Architecture
+from ganglion.core.layers import Layer
+from ganglion.core.losses import Loss, loss_for
+from ganglion.core.part import Part, PartField
+from ganglion.core.regularization import Regularization
+from ganglion.training.optimizers import StepOptimizer
+from ganglion.training.schedules import ConstantRate
+
+
+def value_code(value: Any) -> str:
+    """Return a setting as code: a part by its name where it has only defaults.
+
+    >>> value_code(gg.Dense(16, "relu")), value_code(gg.Adam(0.01)), value_code(gg.LeakyReLU(0.2))
+    ("gg.Dense(16, 'relu')", 'gg.Adam(0.01)', 'gg.LeakyReLU(0.2)')
+    """
+    if isinstance(value, ConstantRate):
+        return f"{value.learning_rate:g}"
+    if isinstance(value, Regularization):
+        return f"gg.{value!r}"
+    if not isinstance(value, Part):
+        return repr(value)
+    module = "gg." if value.is_built_in else ""
+    arguments: list[str] = []
+    by_name = False
+    for field in dataclasses.fields(value):
+        own, default = getattr(value, field.name), field.default
+        slot = vars(type(value)).get(field.name)
+        if isinstance(slot, PartField):
+            default = slot.default if slot.default is None else slot.kind.find(slot.default)
+        if isinstance(own, ConstantRate) and isinstance(value, StepOptimizer):
+            default = ConstantRate(value.usual_rate)
+        if not field.init or own == default:
+            by_name = True
+            continue
+        code = value_code(own)
+        if isinstance(own, Activation) and own.is_built_in and own == type(own)():
+            code = repr(own.name)
+        arguments.append(f"{field.name}={code}" if by_name or field.kw_only else code)
+    return f"{module}{type(value).__name__}({', '.join(arguments)})"
+
+
+def network_code(
+    architecture: Architecture, layers: Sequence[Layer], seed: int, dtype: str, inputs: str = ""
+) -> str:
+    """Return the line that builds a network anew with some layers."""
+    sizes = architecture.inputs
+    rest = [f"inputs={inputs or (sizes[0] if len(sizes) == 1 else sizes)}"]
+    rest += [f"seed={seed}"] if seed else []
+    rest += [f"dtype={dtype!r}"] if dtype != "float32" else []
+    return f"net = gg.Network([{', '.join(map(value_code, layers))}], {', '.join(rest)})"
+
+
+def fit_code(settings: dict[str, Any], loss: Loss, output: Activation | None) -> str:
+    """Return the line that trains, with the settings that are not None."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    words = [f"{name}={value if name == 'callbacks' else value_code(value)}" for name, value in given.items()]
+    if loss != loss_for(output):
+        plain = loss.is_built_in and loss == type(loss)()
+        words.insert(0, f"loss={repr(loss.name) if plain else value_code(loss)}")
+    return f"net.fit(X, y, {', '.join(words)})"
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON data, with None for what is no finite number."""
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value

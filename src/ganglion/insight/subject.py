@@ -1,0 +1,395 @@
+"""What the health check looks at, and what follows from it: losses, curves, and short trials.
+
+A trial answers "what if" by experiment: it trains from the network's own initial weights for some steps
+with another learning rate, batch size or layers, and judges the result on rows that the trial has not
+learned from. The network itself is judged on the same rows, which it may have learned from, so that a
+trial that does better has earned it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ganglion.core import random
+from ganglion.core.architecture import Architecture
+from ganglion.core.arrays import aligned_zeros
+from ganglion.core.layers import Layer
+from ganglion.core.losses import Loss
+from ganglion.core.part import Array
+from ganglion.core.regularization import Regularization
+from ganglion.engines import Engine, Run, pick
+from ganglion.insight.measure import LayerHealth, norm, quiet
+from ganglion.insight.snippets import fit_code, network_code
+from ganglion.training.history import History
+from ganglion.training.optimizers import SGD, Adam, StepOptimizer
+from ganglion.training.rows import Rows, split
+
+# Enough for a good learning rate to show on small data; a trial of the default size takes milliseconds.
+TRIAL_STEPS = 300
+# Multiplications and additions that one trial may cost: a fraction of a second for large networks.
+TRIAL_WORK = 2e9
+# How often a trial is looked at, and the share of the rows that it is judged by.
+TRIAL_LOOKS = 5
+TRIAL_SHARE = 0.2
+# Fewer rows than this cannot be split into some to learn from and some to judge by.
+FEWEST_ROWS = 20
+# Below this share of the trivial loss most of what there is to learn was learned.
+LEARNED = 0.2
+# A trial counts as better if it takes this share off the loss ...
+BETTER = 0.2
+# ... and this share of what the trivial answer loses, so that tiny losses are left alone.
+MATTERS = 0.1
+# Weights this much smaller than at the start were pulled to 0, which training alone does not do.
+SHRUNKEN = 0.25
+# The learning rates that are tried: 1e-05, 3e-05, 0.0001 ... up to 10.
+RATES = tuple(float(f"{10 ** (half / 2):.1g}") for half in range(-10, 3))
+
+
+@dataclass(frozen=True)
+class Looks:
+    """A trial of some steps: losses on rows set aside, at even distances, and at last on its own rows."""
+
+    losses: Sequence[float]
+    own: float
+    steps: int
+
+    @property
+    def best(self) -> float:
+        """The lowest: what stopping in time would give."""
+        return min(self.losses)
+
+    @property
+    def usual(self) -> float:
+        """The median: high where the loss jumps about, low where it only overfits in the end."""
+        return float(np.median(self.losses))
+
+    @property
+    def last(self) -> float:
+        """The mean of the last two."""
+        return (self.losses[-1] + self.losses[-2]) / 2
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network, rows, and the run that trained it, as far as it is known.
+
+    Attributes:
+        rows: encoded; at most some thousands.
+        validation: the same, None if there are none.
+        history: of the run; without epochs if it is not known.
+        batch_size, row_count, epochs: of the run; None where not known.
+        optimizer: None where not known, and for one that does not make steps.
+        layers: as they were measured.
+    """
+
+    architecture: Architecture
+    engine: Engine
+    parameters: Array
+    state: Array
+    seed: int
+    loss: Loss
+    rows: Rows
+    validation: Rows | None
+    history: History
+    optimizer: Any
+    batch_size: int | None
+    row_count: int
+    epochs: int | None
+    regularization: Regularization | None
+    layers: Sequence[LayerHealth]
+
+    @property
+    def trained(self) -> bool:
+        """Whether the run is known."""
+        return self.history.epochs > 0 or self.history.ended == "failed"
+
+    @property
+    def makes_steps(self) -> bool:
+        """Whether the optimizer is known and makes one update for each batch."""
+        return isinstance(self.optimizer, StepOptimizer)
+
+    @cached_property
+    def columns(self) -> Array:
+        """The rows with one column for each feature, whatever the shape of an input."""
+        return self.rows.x.reshape(len(self.rows), -1).astype(np.float64)
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are rows enough, and differences among the targets, to judge a trial by."""
+        return len(self.rows) >= FEWEST_ROWS and self.trivial > 0
+
+    @property
+    def can_try(self) -> bool:
+        """Whether the run can be tried again with other settings."""
+        return self.makes_steps and self.history.epochs > 0 and self.enough
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates in an epoch."""
+        return math.ceil(self.row_count / (self.batch_size or self.row_count))
+
+    @cached_property
+    def two_parts(self) -> tuple[Rows, Rows]:
+        """Rows to learn from in a trial, and rows to judge it by."""
+        if self.validation is not None:
+            return self.rows, self.validation
+        if len(self.rows) < FEWEST_ROWS:
+            return self.rows, self.rows
+        learn, aside = split(len(self.rows), TRIAL_SHARE, self.seed, self.loss.classes(self.rows.y))
+        return self.rows.part(learn), self.rows.part(aside)
+
+    @cached_property
+    def answers(self) -> tuple[Array, Array]:
+        """The loss of each row and the outputs."""
+        return self._judge(self.architecture, self.parameters, self.state, self.rows)
+
+    @cached_property
+    def training_loss(self) -> float:
+        """The mean loss on the rows, as when predicting."""
+        return _mean(self.answers[0], self.rows)
+
+    @cached_property
+    def loss_now(self) -> float:
+        """The mean loss on the rows that trials are judged by."""
+        aside = self.two_parts[1]
+        return _mean(self._judge(self.architecture, self.parameters, self.state, aside)[0], aside)
+
+    @cached_property
+    def reached(self) -> float:
+        """The lowest of what is known of the loss: here, over all rows, and in the last epoch.
+
+        A trial on rows that it has not learned from must do better than all of these.
+        """
+        known = [self.loss_now, self.training_loss, *self.history.loss[-1:]]
+        return min((loss for loss in known if math.isfinite(loss)), default=math.inf)
+
+    @cached_property
+    def start(self) -> float:
+        """The mean loss on the rows with the initial weights."""
+        first = self.architecture.initial(self.seed, self.parameters.dtype)
+        return _mean(self._judge(self.architecture, *first, self.rows)[0], self.rows)
+
+    @cached_property
+    def trivial(self) -> float:
+        """The smallest mean loss that one and the same answer for every row has."""
+        return trivial_loss(self.loss, self.rows)
+
+    @property
+    def learned(self) -> bool:
+        """Whether most of what there is to learn was learned: then there is little to search for."""
+        return self.reached < LEARNED * self.trivial
+
+    @property
+    def matters(self) -> float:
+        """A difference in loss that matters."""
+        return MATTERS * self.trivial
+
+    def better(self, trial: float, than: float | None = None) -> bool:
+        """Return whether a trial's loss is clearly better than the network's, or another trial's."""
+        base = self.reached if than is None else than
+        if not math.isfinite(base):
+            return math.isfinite(trial)
+        return trial < (1 - BETTER) * base and base - trial > self.matters
+
+    @quiet
+    def _judge(
+        self, architecture: Architecture, parameters: Array, state: Array, rows: Rows
+    ) -> tuple[Array, Array]:
+        return self._engine(architecture).evaluate(
+            architecture, self._run(rows, parameters, state), rows.x, rows.y
+        )
+
+    def _engine(self, *parts: object) -> Engine:
+        return self.engine if not self.engine.missing(self.loss, *parts) else pick("reference")
+
+    def _run(self, rows: Rows, parameters: Array, state: Array) -> Run:
+        return Run(
+            x=rows.x,
+            y=rows.y,
+            weight=rows.weight,
+            loss=self.loss,
+            regularization=self.regularization or Regularization(),
+            parameters=parameters,
+            state=state,
+            seed=self.seed,
+        )
+
+    @quiet
+    def trial(
+        self,
+        rate: float,
+        *,
+        optimizer: StepOptimizer | None = None,
+        layers: Sequence[Layer] | None = None,
+        batch_size: int | None = None,
+        steps: int = TRIAL_STEPS,
+        regularized: bool = True,
+    ) -> Looks:
+        """Train from the initial weights for some steps, and look at the loss on the rows set aside.
+
+        Args:
+            rate: the learning rate, the same throughout.
+            optimizer: the run's by default, Adam where that is not known.
+            layers: the network's by default.
+            batch_size: the run's by default.
+            steps: updates; fewer if they cost too much.
+            regularized: whether the run's regularization is used.
+
+        Returns:
+            The losses at even distances, all infinite if one step failed.
+        """
+        used = optimizer or (self.optimizer if self.makes_steps else Adam())
+        used = dataclasses.replace(used, average=None)
+        architecture = self.architecture if layers is None else Architecture(layers, self.architecture.inputs)
+        learn, aside = self.two_parts
+        size = min(batch_size or self.batch_size or 32, len(learn))
+        steps = max(TRIAL_LOOKS, min(steps, int(TRIAL_WORK / (3 * size * max(architecture.size, 1)))))
+        dtype = self.parameters.dtype
+        run = self._run(learn, *architecture.initial(self.seed, dtype))
+        run.optimizer, run.slots = (
+            used,
+            {slot: aligned_zeros(architecture.size, dtype) for slot in used.slots},
+        )
+        if not regularized:
+            run.regularization = Regularization()
+        engine = self._engine(architecture, used)
+        losses: list[float] = []
+        epoch, order = 0, np.empty(0, dtype=np.int64)
+        for look in range(TRIAL_LOOKS):
+            count = steps * (look + 1) // TRIAL_LOOKS - steps * look // TRIAL_LOOKS
+            while len(order) < count * size:
+                order = np.concatenate([order, random.order(self.seed, epoch, len(learn))])
+                epoch += 1
+            done = engine.train(architecture, run, order[: count * size], size, np.full(count, rate))
+            order = order[count * size :]
+            if done.failure:
+                return Looks([math.inf] * TRIAL_LOOKS, math.inf, steps)
+            loss = _mean(self._judge(architecture, run.parameters, run.state, aside)[0], aside)
+            losses.append(loss if math.isfinite(loss) else math.inf)
+        own = _mean(self._judge(architecture, run.parameters, run.state, learn)[0], learn)
+        return Looks(losses, own, steps)
+
+    @cached_property
+    def rate(self) -> float:
+        """The highest learning rate of the run, 0 where it is not known."""
+        rates = [rate for rate in self.history.learning_rate if math.isfinite(rate)]
+        if rates:
+            return max(rates)
+        return float(self.optimizer.learning_rate.learning_rate) if self.makes_steps else 0.0
+
+    @cached_property
+    def rates_tried(self) -> dict[float, float]:
+        """The loss after a trial with each of some learning rates, half a power of ten apart."""
+        most = 10 if isinstance(self.optimizer, SGD) else 0.1
+        return {rate: self.trial(rate).last for rate in RATES if rate <= most * 1.01}
+
+    @cached_property
+    def good_rate(self) -> float:
+        """The learning rate that did best in trials, or the next lower one if that did nearly as well."""
+        tried = self.rates_tried
+        best = min(tried, key=lambda rate: tried[rate])
+        lower = max((rate for rate in tried if rate < best), default=best)
+        near = tried[lower] <= tried[best] + self.matters or tried[lower] <= 1.2 * tried[best]
+        return lower if near else best
+
+    def with_rate(self, rate: float, **settings: Any) -> StepOptimizer:
+        """Return the optimizer with another learning rate, in its schedule if it has one."""
+        schedule = dataclasses.replace(self.optimizer.learning_rate, learning_rate=float(f"{rate:.2g}"))
+        return dataclasses.replace(self.optimizer, learning_rate=schedule, **settings)
+
+    @cached_property
+    def gradient(self) -> Array:
+        """The gradient over the rows, as the next training step would see it."""
+        return self._gradient(self.parameters, self.state)
+
+    @cached_property
+    def reaching_first(self) -> tuple[float, float]:
+        """How much of the error reaches the first weights, at the start and now.
+
+        The root mean square of the gradient of the first weight matrix over that of the outputs' z.
+        """
+        first = self.architecture.initial(self.seed, self.parameters.dtype)
+        return self._reaching_first(*first), self._reaching_first(self.parameters, self.state)
+
+    @quiet
+    def _reaching_first(self, parameters: Array, state: Array) -> float:
+        entry = next((entry for entry in self.architecture.parameters if len(entry.shape) == 2), None)
+        if entry is None:
+            return 1.0
+        weight = entry.of(self._gradient(parameters, state))
+        own, loss, rows = self.architecture, self.loss, self.rows
+        if loss.is_partner_of(own.output_activation):
+            z, _ = own.before_output.forward(own.before_output.views(parameters, state), rows.x)
+            error = loss.values_and_gradients_from_z(z, rows.y)[1]
+        else:
+            a, _ = own.forward(own.views(parameters, state), rows.x)
+            error = loss.values_and_gradients(a, rows.y)[1]
+        size = norm(error) / math.sqrt(error.size)
+        return norm(weight) / math.sqrt(weight.size) / size if size > 0 else 1.0
+
+    @quiet
+    def _gradient(self, parameters: Array, state: Array) -> Array:
+        run = self._run(self.rows, parameters, state)
+        engine = self._engine(self.architecture)
+        return engine.loss_and_gradient(self.architecture, run, np.arange(len(self.rows)))[1]
+
+    @cached_property
+    def shrunken(self) -> bool:
+        """Whether penalties have brought the weights to almost nothing."""
+        first, _ = self.architecture.initial(self.seed, self.parameters.dtype)
+        mask = self.architecture.penalized
+        return norm(self.parameters * mask) < SHRUNKEN * norm(first * mask)
+
+    def code(
+        self,
+        *,
+        layers: Sequence[Layer] | None = None,
+        inputs: str = "",
+        loss: Loss | None = None,
+        **settings: Any,
+    ) -> str:
+        """Return the lines that build the network anew and train it, with some things changed."""
+        layers = self.architecture.layers if layers is None else layers
+        output = layers[-1].split_activation()[1]
+        rebuilt = network_code(self.architecture, layers, self.seed, self.parameters.dtype.name, inputs)
+        return rebuilt + "\n" + self.fit_code(output=output, loss=loss, **settings)
+
+    def fit_code(self, *, output: Any = None, loss: Loss | None = None, **settings: Any) -> str:
+        """Return the line that trains the network as it was trained, with some settings changed."""
+        usual = {
+            "optimizer": self.optimizer,
+            "epochs": self.epochs or self.history.epochs or 100,
+            "batch_size": self.batch_size,
+            "validation": TRIAL_SHARE if self.history.validation_loss else None,
+            "regularization": self.regularization,
+        }
+        return fit_code(
+            {**usual, **settings}, loss or self.loss, output or self.architecture.output_activation
+        )
+
+
+def _mean(losses: Array, rows: Rows) -> float:
+    return float(np.average(losses.astype(np.float64), weights=rows.weight))
+
+
+@quiet
+def trivial_loss(loss: Loss, rows: Rows) -> float:
+    """Return the smallest mean loss of one answer for all: the mean, or one of the deciles."""
+    y = rows.y.astype(np.float64)
+    mean = np.average(y, axis=0, weights=rows.weight)
+    candidates = (
+        [mean, *np.quantile(y, np.linspace(0, 1, 11), axis=0)] if loss.answers != "one_of" else [mean]
+    )
+    losses = []
+    for answer in candidates:
+        a = np.ascontiguousarray(np.broadcast_to(answer, y.shape))
+        values = np.average(loss.values_and_gradients(a, y)[0], weights=rows.weight)
+        losses.append(float(values) if np.isfinite(values) else math.inf)
+    return min(losses)
