@@ -42,9 +42,8 @@ def main() -> None:
     t = net.trace(X[0], y[0])
     print(f"tracing one row           {1e3 * median(lambda: net.trace(X[0], y[0])):6.1f} ms")
     print(f"printing its overview     {1e3 * median(lambda: str(t)):6.1f} ms")
-    print(
-        f"explaining one gradient   {1e3 * median(lambda: str(t.gradient('dense_1/weight', (400, 3)))):6.1f} ms"
-    )
+    gradient = median(lambda: str(t.gradient("dense_1/weight", (400, 3))))
+    print(f"explaining one gradient   {1e3 * gradient:6.1f} ms")
     print(f"proving all {t.verify().count:,} gradients {median(t.verify):6.2f} s")
     print(f"attributing one row       {1e3 * median(lambda: net.attribute(X[:1])):6.1f} ms")
 

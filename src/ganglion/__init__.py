@@ -85,8 +85,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to PUBLIC
     )
     from ganglion.insight import plot as plot
     from ganglion.insight.attribution import Attribution as Attribution
-    from ganglion.insight.finding import Finding as Finding
-    from ganglion.insight.health import Health as Health, HealthCheck as HealthCheck
+    from ganglion.insight.health import Finding as Finding, Health as Health, HealthCheck as HealthCheck
     from ganglion.insight.trace import Trace as Trace
     from ganglion.many import Trained as Trained, train_many as train_many
     from ganglion.network import (
@@ -200,8 +199,7 @@ PUBLIC = {
         "TrainingError",
     ],
     "ganglion.insight.attribution": ["Attribution"],
-    "ganglion.insight.finding": ["Finding"],
-    "ganglion.insight.health": ["Health", "HealthCheck"],
+    "ganglion.insight.health": ["Finding", "Health", "HealthCheck"],
     "ganglion.insight.trace": ["Trace"],
     "ganglion.many": ["Trained", "train_many"],
     "ganglion.network": ["Network"],

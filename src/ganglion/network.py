@@ -6,6 +6,7 @@ What a network can do is one call each here and done in the room it belongs to.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -370,6 +371,7 @@ class Network:
         loss: Loss | str | None = None,
         sample_weight: Any = None,
         validation: tuple[Any, ...] | None = None,
+        names: Sequence[str] | None = None,
     ) -> Health:
         """Return what can be measured of the network on some rows, and what is wrong with it or its training.
 
@@ -382,6 +384,7 @@ class Network:
             loss: by default that of the last training, or the one that suits the outputs.
             sample_weight: how much each row counts, (n,).
             validation: (X, y) or (X, y, sample_weight) that it has not learned from; None by default.
+            names: of the inputs, to be used in place of their numbers.
 
         Raises:
             ConfigError, DataError, ShapeError: as `fit` does.
@@ -405,6 +408,7 @@ class Network:
             history=self._history,
             facts=self._facts,
             progress=self._progress,
+            names=names,
         )
         return found
 
@@ -486,6 +490,7 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
         "loss": plan.loss.configuration() if plan.loss.is_built_in else None,
         "optimizer": plan.optimizer.configuration() if plan.optimizer.is_built_in else None,
         "batch_size": plan.batch_size,
+        "regularization": dataclasses.asdict(plan.regularization),
         "rows": len(plan.rows),
         "versions": {"numpy": np.__version__, "python": sys.version.split()[0]},
     }

@@ -294,7 +294,8 @@ class TableModel:
         Raises:
             DataError: if a needed column is missing or holds something else.
         """
-        return self.network.health(*self._pair(self._with_target(read_table(table), "a health check")))
+        X, y = self._pair(self._with_target(read_table(table), "a health check"))
+        return self.network.health(X, y, names=self.encoder.features)
 
     def evaluate(self, table: Any) -> Report:
         """Return how good the answers are for a table that holds the target too, beside the trivial ones.

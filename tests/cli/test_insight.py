@@ -171,6 +171,7 @@ def test_check_looks_at_a_model_and_its_table(capsys: Capture, made: Path) -> No
     code, out, error = run(capsys, "check", model, path)
     assert (code, error) == (0, "")
     assert "duplicate_feature" in out
+    assert "'twice' has correlation +1 with 'petal_length'" in out
     facts = json.loads(run(capsys, "check", model, path, "--json")[1])
     assert [finding["name"] for finding in facts["findings"]] == ["duplicate_feature"]
     code, out, error = run(capsys, "check", model, str(made / "flowers.csv"))

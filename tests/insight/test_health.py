@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import ganglion as gg
-from ganglion.insight.findings import FINDINGS
 from ganglion.insight.health import Health, HealthCheck, check_health
-from ganglion.insight.measure import effective_rank, flat_shares, measure
-from ganglion.insight.snippets import value_code
+from ganglion.insight.health.findings import FINDINGS
+from ganglion.insight.health.measure import effective_rank, flat_shares, measure
+from ganglion.insight.health.snippets import value_code
 from ganglion.tables.examples import EXAMPLES, example_table
 from insight.diseases import DISEASES, HEALTHY, Case, data, layers
 
@@ -231,10 +231,9 @@ def test_dead_and_saturated_units_by_hand():
 
 @pytest.mark.parametrize(("width", "rank"), [(1, 1.0), (5, 5.0)])
 def test_effective_rank_counts_equal_directions(width, rank):
-    orthogonal = np.linalg.qr(np.random.default_rng(0).normal(size=(40, 6)) - 0)[0]
-    centered = orthogonal[:, :width] - orthogonal[:, :width].mean(axis=0)
-    q, _ = np.linalg.qr(centered)
-    assert effective_rank(q) == pytest.approx(rank, abs=1e-3)
+    rows = np.random.default_rng(0).normal(size=(40, width))
+    orthonormal, _ = np.linalg.qr(rows - rows.mean(axis=0))
+    assert effective_rank(orthonormal) == pytest.approx(rank, abs=1e-3)
 
 
 # ------------------------------------------------------------------------------ the faces

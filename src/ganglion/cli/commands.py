@@ -291,12 +291,14 @@ def _train(
             raise ConfigError(f"a model file must end in .safetensors, got {out.name}", "rename it in --out")
         check_writable(out)
 
+    check = HealthCheck()
+
     def announce(model: TableModel) -> None:
+        check.names = model.encoder.features
         if not as_json:
             say("\n".join([title, *said, "", pages.columns_page(model, left_out=False)]))
             say("\n" + pages.network_page(model))
 
-    check = HealthCheck()
     with notes() as said_of_it:
         model = TableModel.train(
             table, target, announce=announce, progress=not as_json, callbacks=[check], **settings

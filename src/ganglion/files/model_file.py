@@ -27,6 +27,7 @@ from ganglion.core.architecture import Architecture, Entry
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
+from ganglion.core.regularization import Regularization
 from ganglion.errors import FileError, GanglionError
 from ganglion.files.atomic import as_path, write_atomically
 from ganglion.training.history import History
@@ -38,7 +39,7 @@ MAXIMUM_HEADER_BYTES = 2**24
 MAXIMUM_LAYERS = 10_000
 MOST_DIGITS = 20
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
-FACTS = {"loss", "optimizer", "batch_size", "rows", "versions"}
+FACTS = {"loss", "optimizer", "batch_size", "regularization", "rows", "versions"}
 NOT_OURS = "only files written by ganglion's save can be loaded"
 
 
@@ -189,7 +190,11 @@ def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:
         for key, kind in (("loss", Loss), ("optimizer", Optimizer)):
             if facts.get(key) is not None:
                 kind.find(_object(facts[key]))
+        if facts:
+            Regularization(**_object(facts["regularization"]))
         return History.from_facts(training["history"]), facts
+    except TypeError as error:
+        raise _DamageError("its regularization has settings that are not known") from error
     except GanglionError as error:
         raise _DamageError(f"its facts are not those of a training: {error.message}") from error
 

@@ -25,8 +25,8 @@ from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine, Run, pick
-from ganglion.insight.measure import LayerHealth, norm, quiet
-from ganglion.insight.snippets import fit_code, network_code
+from ganglion.insight.health.measure import LayerHealth, norm, quiet
+from ganglion.insight.health.snippets import fit_code, network_code
 from ganglion.training.history import History
 from ganglion.training.optimizers import SGD, Adam, StepOptimizer
 from ganglion.training.rows import Rows, split
@@ -87,6 +87,7 @@ class Subject:
         batch_size, row_count, epochs: of the run; None where not known.
         optimizer: None where not known, and for one that does not make steps.
         layers: as they were measured.
+        names: of the features, None where they have only numbers.
     """
 
     architecture: Architecture
@@ -104,6 +105,11 @@ class Subject:
     epochs: int | None
     regularization: Regularization | None
     layers: Sequence[LayerHealth]
+    names: Sequence[str] | None = None
+
+    def feature(self, number: int) -> str:
+        """Return what a feature is called."""
+        return f"feature {number}" if self.names is None else repr(self.names[number])
 
     @property
     def trained(self) -> bool:
@@ -288,7 +294,7 @@ class Subject:
     def rates_tried(self) -> dict[float, float]:
         """The loss after a trial with each of some learning rates, half a power of ten apart."""
         most = 10 if isinstance(self.optimizer, SGD) else 0.1
-        return {rate: self.trial(rate).last for rate in RATES if rate <= most * 1.01}
+        return {rate: self.trial(rate).usual for rate in RATES if rate <= most * 1.01}
 
     @cached_property
     def good_rate(self) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ganglion.insight.data_findings import (
+from ganglion.insight.health.data_findings import (
     class_imbalance,
     constant_feature,
     duplicate_feature,
@@ -16,9 +16,9 @@ from ganglion.insight.data_findings import (
     leaking_target,
     unscaled_inputs,
 )
-from ganglion.insight.finding import SEVERITIES, Finding
-from ganglion.insight.layer_findings import dying_relu, symmetric_weights, vanishing_gradient
-from ganglion.insight.run_findings import (
+from ganglion.insight.health.finding import SEVERITIES, Finding
+from ganglion.insight.health.layer_findings import dying_relu, symmetric_weights, vanishing_gradient
+from ganglion.insight.health.run_findings import (
     batch_too_large,
     exploding_loss,
     learning_rate_too_high,
@@ -27,7 +27,7 @@ from ganglion.insight.run_findings import (
     overfitting,
     underfitting,
 )
-from ganglion.insight.subject import Subject
+from ganglion.insight.health.subject import Subject
 
 BROKEN = ("unscaled_inputs", "labels_out_of_line", "symmetric_weights", "exploding_loss")
 STUCK = (*BROKEN, "learning_rate_too_high", "vanishing_gradient")

@@ -14,9 +14,9 @@ import numpy as np
 from ganglion.core.activations import Activation, HardSigmoid, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
 from ganglion.core.layers import Activate, Dense, Layer
 from ganglion.core.part import Array
-from ganglion.insight.finding import Finding
-from ganglion.insight.measure import LayerHealth, measure
-from ganglion.insight.subject import Subject
+from ganglion.insight.health.finding import Finding
+from ganglion.insight.health.measure import LayerHealth, measure
+from ganglion.insight.health.subject import Subject
 
 # A quarter of a layer without any answer is beyond what training at a sane rate leaves behind.
 DEAD = 0.25

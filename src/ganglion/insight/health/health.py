@@ -6,7 +6,7 @@ import dataclasses
 import html
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,11 @@ from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine
 from ganglion.errors import ConfigError, TrainingError, check_integer
-from ganglion.insight.finding import Finding
-from ganglion.insight.findings import look_for
-from ganglion.insight.measure import LayerHealth, measure, next_update, quiet
-from ganglion.insight.snippets import plain
-from ganglion.insight.subject import Subject
+from ganglion.insight.health.finding import Finding
+from ganglion.insight.health.findings import look_for
+from ganglion.insight.health.measure import LayerHealth, measure, next_update, quiet
+from ganglion.insight.health.snippets import plain
+from ganglion.insight.health.subject import Subject
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -83,6 +83,7 @@ def check_health(
     history: History | None = None,
     facts: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    names: Sequence[str] | None = None,
 ) -> Health:
     """Return the health of a network on some rows, and of the run that trained it.
 
@@ -100,6 +101,7 @@ def check_health(
         history: of all its training; without it nothing is said about the run.
         facts: as `Network.facts`: loss, optimizer, batch size and rows of the last training.
         progress: the optimizer's memory, from which the next update is known.
+        names: of the features, to be used in place of their numbers.
 
     Raises:
         ConfigError, DataError, ShapeError: as `Network.fit` does.
@@ -131,12 +133,18 @@ def check_health(
             batch_size=_count(facts.get("batch_size")),
             row_count=_count(facts.get("rows")) or len(rows),
             epochs=None,
-            regularization=Regularization(**facts["regularization"]) if facts.get("regularization") else None,
+            regularization=_restraints(Regularization(**facts.get("regularization", {}))),
             layers=(),
+            names=names,
         ),
         slots=progress.slots if progress is not None and progress.optimizer == optimizer else None,
         update=progress.update if progress is not None else 0,
     )
+
+
+def _restraints(regularization: Regularization) -> Regularization | None:
+    """Return the regularization, None if it does nothing."""
+    return None if regularization == Regularization() else regularization
 
 
 def _count(value: Any) -> int | None:
@@ -197,6 +205,7 @@ class HealthCheck(Callback):
     Args:
         every: epochs between two measurements, 1 by default.
         rows: how many rows are measured after each epoch, 256 by default.
+        names: of the features, to be used in place of their numbers; may also be set later.
 
     Attributes:
         health: the `Health` up to now; the findings are worked out when it is first asked for.
@@ -210,7 +219,8 @@ class HealthCheck(Callback):
     ([], 400)
     """
 
-    def __init__(self, every: int = 1, rows: int = 256) -> None:
+    def __init__(self, every: int = 1, rows: int = 256, names: Sequence[str] | None = None) -> None:
+        self.names = names
         self.every = check_integer("every", every, at_least=1)
         self.rows = check_integer("rows", rows, at_least=2)
         self._training: Any = None
@@ -274,8 +284,9 @@ class HealthCheck(Callback):
             batch_size=plan.batch_size,
             row_count=len(plan.rows),
             epochs=plan.epochs,
-            regularization=None if plan.regularization == Regularization() else plan.regularization,
+            regularization=_restraints(plan.regularization),
             layers=(),
+            names=self.names,
         )
 
 

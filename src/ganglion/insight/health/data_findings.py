@@ -13,8 +13,8 @@ from ganglion.core.activations import IDENTITY, SIGMOID
 from ganglion.core.layers import BatchNormalization, Dense, LayerNormalization
 from ganglion.core.losses import BinaryCrossEntropy
 from ganglion.core.part import Array
-from ganglion.insight.finding import Finding
-from ganglion.insight.subject import Subject
+from ganglion.insight.health.finding import Finding
+from ganglion.insight.health.subject import Subject
 
 # Initial weights expect inputs of about 1; ten times that saturates units or makes steps ten times too
 # long, a hundredth of it makes them a hundred times too short.
@@ -67,8 +67,8 @@ def unscaled_inputs(subject: Subject) -> Finding | None:
         "severe" if size.max() > LARGE * LARGE or subject.history.ended == "failed" else "warning",
         "The inputs are not scaled.",
         (words if count else "the features are far smaller than 1")
-        + f"; the largest, feature {worst}, has mean {mean[worst]:.4g} and deviation {deviation[worst]:.4g}, "
-        f"the median size is {np.median(size):.3g}",
+        + f"; the largest, {subject.feature(worst)}, has mean {mean[worst]:.4g} and deviation "
+        f"{deviation[worst]:.4g}, the median size is {np.median(size):.3g}",
         "Initial weights and usual learning rates are made for inputs of about 1: others saturate units, or "
         "make steps too long in some directions and too short in others.",
         "Bring each feature to mean 0 and deviation 1; keep the two numbers for later rows.",
@@ -99,7 +99,7 @@ def leaking_target(subject: Subject) -> Finding | None:
         "leaking_target",
         "severe",
         "A feature tells the target: it may not be known when a prediction is wanted.",
-        "; ".join(f"feature {feature} alone {words} ({told[feature]})" for feature in features[:5]),
+        "; ".join(f"{subject.feature(feature)} alone {words} ({told[feature]})" for feature in features[:5]),
         "Such a feature is usually the target in other words, or a result of it; a network that leans on it "
         "learns nothing else.",
         "If it is not known in advance, leave it out; if it is, no network is needed.",
@@ -119,7 +119,7 @@ def constant_feature(subject: Subject) -> Finding | None:
         "constant_feature",
         "info",
         f"{len(same):,} of {x.shape[1]:,} features are the same in every row.",
-        "; ".join(f"feature {feature} is always {x[0, feature]:.4g}" for feature in same[:5])
+        "; ".join(f"{subject.feature(feature)} is always {x[0, feature]:.4g}" for feature in same[:5])
         + (" ..." if len(same) > 5 else ""),
         "What does not vary cannot tell rows apart; its weights only add to the biases, until a later row "
         "has another value and gets an arbitrary answer.",
@@ -141,7 +141,8 @@ def duplicate_feature(subject: Subject) -> Finding | None:
         "info",
         f"{len(pairs):,} of {x.shape[1]:,} features say the same as another one.",
         "; ".join(
-            f"feature {copy} has correlation {sign:+d} with feature {one}" for copy, one, sign in pairs[:5]
+            f"{subject.feature(copy)} has correlation {sign:+d} with {subject.feature(one)}"
+            for copy, one, sign in pairs[:5]
         )
         + (" ..." if len(pairs) > 5 else ""),
         "A copy adds weights but no information, and counts its feature twice.",

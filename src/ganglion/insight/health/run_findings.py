@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.layers import Dense, Layer
-from ganglion.insight.finding import Finding
-from ganglion.insight.subject import TRIAL_STEPS, Subject
+from ganglion.insight.health.finding import Finding
+from ganglion.insight.health.subject import TRIAL_STEPS, Subject
 from ganglion.training.history import History
 from ganglion.training.optimizers import Adam
 from ganglion.training.schedules import CosineDecay, OneCycle
