@@ -388,6 +388,8 @@ def test_bad_questions_get_a_clear_answer() -> None:
         (lambda: net.trace([1.0, 2.0]).verify(), "no targets"),
         (lambda: net.trace([1.0, math.nan]), "must be finite"),
         (lambda: net.trace([1.0, 2.0, 3.0]), "must have shape"),
+        (lambda: net.trace([[1.0, 2.0], [3.0]]), "rows of equal length"),
+        (lambda: net.trace(["a", "b"]), "must hold numbers"),
         (lambda: net.trace(np.zeros((1001, 2))), "1 to 1000 rows"),
         (lambda: net.trace(np.zeros((0, 2))), "1 to 1000 rows"),
         (lambda: net.trace([1.0, 2.0], names=["a"]), "one for each input"),
@@ -396,6 +398,14 @@ def test_bad_questions_get_a_clear_answer() -> None:
         with pytest.raises(gg.GanglionError) as caught:
             ask()
         assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("x", [2.0, [2.0]])
+@pytest.mark.parametrize("y", [5.0, [5.0]])
+def test_one_row_of_one_input_in_any_form(x: Any, y: Any) -> None:
+    t = make([gg.Dense(1)], 1).trace(x, y)
+    assert t.layers[0].x.tolist() == [[2.0]]
+    assert t.loss is not None
 
 
 def test_the_network_is_not_changed() -> None:

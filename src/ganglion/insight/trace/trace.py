@@ -14,7 +14,7 @@ import numpy as np
 
 from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture, Entry
-from ganglion.core.arrays import as_inputs
+from ganglion.core.arrays import as_array, as_inputs
 from ganglion.core.layers import Context
 from ganglion.core.losses import Loss, batch_mean
 from ganglion.core.part import Array
@@ -412,9 +412,9 @@ def make_trace(
     dtype, inputs = parameters.dtype, architecture.inputs
     if not isinstance(training, bool):
         raise ConfigError(f"training must be True or False, got {shortened(training)}")
-    if (np.shape(x) == inputs and inputs != (1,)) or (inputs == (1,) and np.ndim(x) == 0):
-        x, y = np.asarray(x)[None], None if y is None else np.asarray(y)[None]
-        x = x.reshape(1, *inputs)
+    x = as_array("X", x)
+    if x.shape == inputs or (inputs == (1,) and x.ndim == 0):  # one row
+        x, y = x.reshape(1, *inputs), None if y is None else as_array("targets", y)[None]
     if names is not None:
         names = [str(name) for name in names]
         if len(inputs) != 1 or len(names) != inputs[0]:
