@@ -208,7 +208,10 @@ class Function(Equation):
             if match.group() not in self.arguments:
                 return match.group()
             text = figure(self.arguments[match.group()])
-            return f"({text})" if text.startswith("-") else text
+            around = (
+                match.string[match.start() - 1 : match.start()] + match.string[match.end() : match.end() + 1]
+            )
+            return f"({text})" if text.startswith("-") and around != "()" else text
 
         return NAMES.sub(number, formula) + comma + NAMES.sub(number, rest)
 
