@@ -51,7 +51,6 @@ def run(page: Path, folder: Path) -> list[Block]:
     os.environ.setdefault("MPLBACKEND", "Agg")
     printed = ""
     with contextlib.chdir(folder):
-        Path("pictures").mkdir(exist_ok=True)
         for block in blocks:
             if block.language == "python":
                 with contextlib.redirect_stdout(io.StringIO()) as out:
@@ -81,7 +80,7 @@ def write(page: Path) -> None:
         for block in reversed(run(page, Path(folder))):
             if block.got is not None:
                 text = text[: block.start] + block.got + text[block.stop :]
-        for picture in Path(folder, "pictures").iterdir():
+        for picture in Path(folder).glob("*.png"):
             (GUIDE / "pictures" / picture.name).write_bytes(picture.read_bytes())
     page.write_text(text, "utf-8")
 

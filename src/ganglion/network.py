@@ -302,7 +302,8 @@ class Network:
             y: its target or targets; None for the forward pass alone.
             loss: by name or as a `Loss`; None picks by the output activation.
             optimizer: whose next update can be asked for; by default the one of the last `fit`, else Adam.
-                One equal to that of the last `fit` goes on with its memory and schedule.
+                One equal to that of the last `fit` goes on with its memory and schedule, and with the
+                parameters that it left where it keeps their mean (only with `training`).
             training: True (default) for what the next training step would do, with its dropout masks and
                 the batch's own mean and variance; False for what predicting does.
             sample_weight: how much each row counts, (n,).
@@ -318,6 +319,8 @@ class Network:
         >>> t.gradient("dense_1/bias", 0).value, t.update("dense_1/bias", 0).value
         (2.0, 0.8)
         """
+        if optimizer is None:
+            optimizer = self._progress.optimizer or self._facts.get("optimizer") or "adam"
         trace: Trace = load("ganglion.insight.trace").make_trace(
             self._architecture,
             self._parameters,
@@ -325,7 +328,7 @@ class Network:
             X,
             y,
             loss=loss,
-            moment=self._progress.next_step(optimizer, self._seed),
+            moment=self._progress.next_step(optimizer, self._seed, self._parameters),
             training=training,
             sample_weight=sample_weight,
             regularization=regularization,

@@ -239,7 +239,9 @@ class TableModel:
             DataError: if a column the model needs is missing or holds something else.
         """
         frame = read_table(table)
-        check_integer(f"row, of {frame.height},", row, at_least=0, at_most=max(frame.height - 1, 0))
+        if not frame.height:
+            raise DataError("a trace needs a table with at least one row, got none")
+        check_integer(f"row, one of {frame.height:,},", row, at_least=0, at_most=frame.height - 1)
         one, target = frame[row : row + 1], self.target.column
         y = None
         if target in one.columns and one.get_column(target)[0] is not None:

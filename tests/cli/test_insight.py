@@ -38,7 +38,7 @@ def test_the_first_page_shows_the_row_the_layers_and_the_reason(capsys: Capture,
     assert "dense_1: 5 relu" in out
     assert "dropout acts only while training" in out
     assert "Most for it: " in out
-    assert "look closer: --unit dense_1:0, --gradient" in out
+    assert "look closer: --unit dense_1:0, --features, --gradient" in out
 
 
 def test_what_is_asked_for_can_be_redone(capsys: Capture, made: Path) -> None:
@@ -95,20 +95,22 @@ def test_latex_and_a_table_without_the_target(capsys: Capture, made: Path) -> No
         "dense_1/bias:0",
     )
     assert code == 2
-    assert "no targets" in error
+    assert "lacks the column 'species'" in error
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--row", "150"], "row, of 150, must be a whole number >= 0 and <= 149, got 150"),
+        (["--row", "150"], "row, one of 150, must be a whole number >= 0 and <= 149, got 150"),
         (["--row", "-1"], "got -1"),
-        (["--unit", "dense_1:5"], "of size 5, must be one number from 0 to less than that, got 5"),
+        (["--row", "3.5"], "must be a whole number, got 3.5"),
+        (["--gradient", "dense_1/weight:4,0"], "dense_1/weight has size 4 x 5, got place (4, 0)"),
+        (["--unit", "dense_1:5"], "dense_1 has places 0 to 4, got 5"),
         (["--unit", "dense_9:0"], "there is no layer 'dense_9'"),
         (["--unit", "dense_1"], "must be written NAME:NUMBER"),
         (["--unit", "dense_1:x"], "must be written NAME:NUMBER"),
         (["--gradient", "dense_1/wieght:0,0"], "did you mean 'dense_1/weight'"),
-        (["--gradient", "dense_1/weight:0"], "must be 2 numbers"),
+        (["--gradient", "dense_1/weight:0"], "has size 4 x 5, got place 0"),
         (["--update", "dense_1/weight:0,0", "--optimizer", "lbfgs"], "makes no single updates"),
         (["--optimizer", "adamm"], "did you mean 'adam'"),
     ],
@@ -135,7 +137,7 @@ def test_two_number_columns_are_drawn_in_the_terminal(capsys: Capture, tmp_path:
     assert code == 0
     assert "2 inputs → 4 tanh → 2 softmax   (22 parameters" in out
     assert "row A, region .: false" in out
-    rows = [line.split("|")[1] for line in out.split("       b\n")[1].splitlines() if " |" in line]
+    rows = [line.split("|")[1] for line in out.split("right\n")[1].splitlines() if " |" in line]
     assert rows[0][0] in "-B"
     assert rows[0][-1] in ".A"
     assert rows[-1][0] in ".A"

@@ -116,3 +116,10 @@ def test_bad_questions_get_a_clear_answer() -> None:
         with pytest.raises(gg.GanglionError, match=words):
             net.attribute(X, **settings_)
     assert net.attribute(np.zeros((0, 3))).values.shape == (0, 3)
+
+
+def test_a_leap_that_no_slope_shows_is_shared_out() -> None:
+    net = gg.Network([gg.Dense(1, "hard_sigmoid")], 2, dtype="float64")
+    net.parameters = [1e12, 1e12, -1e12]
+    found = net.attribute([[0.7, 0.7]])
+    np.testing.assert_allclose(found.values, [[0.5, 0.5]], atol=1e-6)

@@ -415,3 +415,29 @@ def test_images_and_small_tables_are_checked_too(dtype):
 )
 def test_a_part_written_as_code_is_the_part(part):
     assert eval(value_code(part), {"gg": gg}) == part
+
+
+def test_rows_that_weigh_nothing_are_not_looked_at() -> None:
+    X = np.random.default_rng(0).normal(size=(120, 3))
+    weight = np.r_[np.ones(20), np.zeros(100)]
+    net = gg.Network([gg.Dense(4, "tanh"), gg.Dense(1)], 3)
+    check = HealthCheck()
+    net.fit(X, X[:, 0], sample_weight=weight, epochs=5, callbacks=[check])
+    assert net.health(X, X[:, 0], sample_weight=weight).rows == 20
+    assert check.health.rows == 20
+
+
+def test_names_stand_in_place_of_numbers() -> None:
+    X = np.random.default_rng(0).normal(size=(100, 2)) * [1, 5000]
+    net = gg.Network([gg.Dense(1)], 2)
+    found = {finding.name: finding for finding in net.health(X, X[:, 0], names=["small", "large"]).findings}
+    assert "'large'" in found["unscaled_inputs"].evidence
+    for names in (["one"], 5, "ab"):
+        with pytest.raises(gg.ShapeError, match="one for each input"):
+            net.health(X, X[:, 0], names=names)
+
+
+def test_rows_that_are_all_equal_are_found() -> None:
+    net = gg.Network([gg.Dense(1)], 2)
+    found = net.health(np.ones((50, 2)), np.arange(50.0)).findings
+    assert "constant_feature" in [finding.name for finding in found]

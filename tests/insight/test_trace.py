@@ -310,6 +310,186 @@ def test_parts_of_ones_own_are_shown_with_their_numbers() -> None:
     assert t.update("dense_1/weight", (0, 0)).value == pytest.approx(half)
 
 
+class Wrong(Scale):
+    """A layer whose gradient is a tenth too large."""
+
+    def backward(self, weights: Any, cache: Any, grad_a: Any, context: Any) -> Any:
+        grad_x, gradients = super().backward(weights, cache, grad_a, context)
+        return grad_x, {"factor": gradients["factor"] * 1.1}
+
+
+class NotANumber(Scale):
+    def backward(self, weights: Any, cache: Any, grad_a: Any, context: Any) -> Any:
+        return super().backward(weights, cache, grad_a * math.nan, context)
+
+
+@pytest.mark.parametrize("epochs", [0, 300])
+def test_verify_finds_a_wrong_gradient_before_and_after_training(epochs: int) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    y = np.sin(X[:, 0]) + X[:, 1] * X[:, 2]
+    for layer, agrees in ((Scale(), True), (Wrong(), False)):
+        layers = [gg.Dense(4, "tanh"), layer, gg.Dense(1)]
+        net = gg.Network(layers, 3, dtype="float64", engine="reference")
+        net.fit(X, y, optimizer=gg.Adam(0.01), epochs=epochs, batch_size=20)
+        proof = net.trace(X, y, "mse").verify()
+        assert proof.agrees == agrees
+        assert ("DISAGREE" in str(proof)) == (not agrees)
+        assert proof.kinks == 0
+        assert proof.count == net.parameters.size
+        if not agrees:
+            assert proof.where.startswith("Wrong_1/factor")
+    net = gg.Network([NotANumber(), gg.Dense(1)], 3, dtype="float64", engine="reference")
+    assert net.trace(X, y).verify().worst == math.inf
+
+
+def test_a_trained_smooth_network_has_no_kinks() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    net = gg.Network([gg.Dense(8, "tanh"), gg.Dense(1)], 3)
+    y = np.sin(X[:, 0]) + X[:, 1] * X[:, 2]
+    net.fit(X, y, optimizer=gg.Adam(0.01), epochs=300)
+    proof = net.trace(X, y).verify()
+    assert (proof.count, proof.kinks) == (net.parameters.size, 0)
+    assert proof.worst < 1e-5
+
+
+def test_a_kink_is_no_error() -> None:
+    net = gg.Network([gg.Dense(1, "relu"), gg.Dense(1)], 1, dtype="float64")
+    net.parameters = [1.0, 0.0, 1.0, 0.0]  # z = 0 for x = 0: to the right it rises, to the left it is flat
+    proof = net.trace([[0.0]], [[1.0]]).verify()
+    assert proof.agrees
+    assert proof.kinks == 1
+
+
+def test_the_update_of_a_running_mean_is_the_one_that_training_makes() -> None:
+    optimizer = gg.SGD(0.1, average=0.9)
+    net = make([gg.Dense(3, "tanh"), gg.Dense(1)], 2)
+    X, y = np.random.default_rng(0).normal(size=(4, 2)), np.array([1.0, 0, 2, 1])
+    fit: dict[str, Any] = {"loss": "mse", "optimizer": optimizer, "batch_size": 4, "shuffle": False}
+    net.fit(X, y, epochs=5, **fit)
+    explanation = net.trace(X, y, "mse").update("dense_1/weight", (0, 0))
+    mean = next(e for e in explanation.equations if str(e.left) == "mean")
+    redo(str(explanation))
+    net.fit(X, y, epochs=1, **fit)
+    assert mean.value == pytest.approx(net.named_parameters()["dense_1/weight"][0, 0], rel=1e-12)
+
+
+def test_a_trace_stays_what_it_was_while_the_network_trains_on() -> None:
+    net = make([gg.Dense(2, "tanh"), gg.Dense(1)], 2)
+    X, y = np.random.default_rng(0).normal(size=(4, 2)), np.ones(4)
+    net.fit(X, y, epochs=1)
+    t = net.trace(X, y)
+    before = str(t), str(t.update("dense_1/weight", (0, 0)))
+    net.fit(X, y, epochs=3)
+    assert (str(t), str(t.update("dense_1/weight", (0, 0)))) == before
+
+
+def test_the_optimizer_of_a_loaded_network_is_that_of_its_file(tmp_path: Any) -> None:
+    net = make([gg.Dense(1)], 2)
+    net.fit([[1.0, 2.0], [0.0, 1.0]], [1.0, 2.0], optimizer=gg.SGD(0.05), epochs=1)
+    net.save(tmp_path / "net.safetensors")
+    loaded = gg.Network.load(tmp_path / "net.safetensors")
+    assert "0.05 * " in str(loaded.trace([[1.0, 2.0]], [1.0]).update("dense_1/bias", 0))
+
+
+class Partnered(Fourth):
+    """A loss of one's own that works from z beside the sigmoid."""
+
+    partners = ("sigmoid",)
+    delta = None
+
+    def values_and_gradients_from_z(self, z: Any, y: Any) -> Any:
+        a = 1 / (1 + np.exp(-z))
+        return ((a - y) ** 4).sum(axis=1), 4 * (a - y) ** 3 * a * (1 - a)
+
+
+class Centered(gg.Activation):
+    """Works row by row, and has a scale that is no number."""
+
+    scale = None
+
+    def forward(self, z: Any) -> Any:
+        return z - z.mean(axis=-1, keepdims=True)
+
+    def backward(self, grad_a: Any, z: Any, a: Any) -> Any:
+        return grad_a - grad_a.mean(axis=-1, keepdims=True)
+
+
+class Penalized(Scale):
+    penalized = ("factor",)
+
+
+def test_parts_of_ones_own_are_not_given_the_words_of_others() -> None:
+    net = gg.Network([gg.Dense(2, "sigmoid")], 2, dtype="float64", engine="reference")
+    text = str(net.trace([1.0, 2.0], [0.0, 1.0], Partnered()).gradient("dense_1/weight", (0, 0)))
+    assert "a - y" not in text
+    redo(text)
+    net = gg.Network([gg.Dense(3, Centered()), gg.Dense(1)], 2, dtype="float64", engine="reference")
+    t = net.trace([1.0, 2.0], 1.0)
+    assert "silent" not in t.unit("dense_1", 1).words
+    redo(str(t.gradient("dense_1/weight", (0, 1))))
+    net = gg.Network([Penalized()], 2, dtype="float64", engine="reference")
+    t = net.trace([1.0, 2.0], [3.0, 4.0], regularization=gg.Regularization(l2=1.0))
+    text = str(t.gradient("Penalized_1/factor", 0))
+    assert "l2 penalty" in text
+    assert redo(text) == 1
+
+
+# ------------------------------------------------------------------------------------------ extreme numbers
+
+
+def test_rows_that_weigh_nothing() -> None:
+    net = make([gg.Dense(2, "relu"), gg.Dense(1)], 2)
+    t = net.trace([[1.0, 1.0], [1.0, 2.0]], [1.0, 2.0], sample_weight=[0.0, 1.0])
+    for text in everything(t, np.random.default_rng(0)):
+        redo(text, symbols_agree=False)
+
+
+def test_what_nearly_cancels_is_shown_with_the_digits_it_needs() -> None:
+    net = gg.Network([gg.Dense(1)], 2, dtype="float64")
+    net.parameters = [1.0, -1.0, 0.0]
+    text = str(net.trace([1000001.0, 1000000.0]).unit("dense_1", 0))
+    assert "1000001" in text
+    redo(text)
+    net = gg.Network([gg.LayerNormalization()], 3, dtype="float64")
+    text = str(net.trace([20000.1, 20000.2, 20000.9]).unit("layer_normalization_1", 0))
+    assert "20000.1 - 20000.4" in text
+    redo(text)
+
+
+@pytest.mark.parametrize("size", [10.0, 400.0])
+def test_saturated_outputs_print_no_false_arithmetic(size: float) -> None:
+    net = gg.Network([gg.Dense(2, "softmax")], 1, dtype="float64")
+    net.parameters = [-size, size, 0, 0]
+    t = net.trace(1.0, 0)
+    for text in (str(t.unit("loss")), str(t.gradient("dense_1/weight", (0, 0))), str(t.unit("dense_1", 1))):
+        redo(text)
+    assert ("Jacobian" in str(t.gradient("dense_1/weight", (0, 0)))) == (size == 10.0)
+    hidden = gg.Network([gg.Dense(2, "softmax"), gg.Dense(1)], 1, dtype="float64")
+    hidden.parameters = [-size, size, 0, 0, 1, -1, 0]
+    redo(str(hidden.trace(1.0, 1.0).gradient("dense_1/weight", (0, 1))))
+
+
+def test_logarithms_that_are_cut_off_are_said_to_be() -> None:
+    net = gg.Network([gg.Dense(1, "relu")], 1, dtype="float64")
+    net.parameters = [-1.0, 0.0]
+    t = net.trace(1.0, 3.0, "poisson")
+    assert "cut off" in str(t.unit("loss"))
+    assert "cut off" in str(t.gradient("dense_1/bias", 0))
+    net = gg.Network([gg.Dense(1, "hard_sigmoid")], 1, dtype="float64")
+    net.parameters = [10.0, 0.0]
+    assert "cut off" in str(net.trace(1.0, 0.0, "binary_cross_entropy").unit("loss"))
+
+
+def test_infinite_numbers_warn_of_nothing() -> None:
+    net = gg.Network([gg.Dense(3, "exp"), gg.Dense(1, "exp")], 2)
+    net.parameters = 500.0
+    t = net.trace([1.0, 2.0], 1.0)
+    for text in (str(t), str(t.unit("dense_2", 0)), str(t.gradient("dense_1/weight", (0, 0)))):
+        assert text
+    json.dumps(t.to_dict(), allow_nan=False)
+    assert t.verify().worst == math.inf
+
+
 # ----------------------------------------------------------------------------------------- other forms
 
 
@@ -376,12 +556,12 @@ def test_bad_questions_get_a_clear_answer() -> None:
     t = net.trace([[1.0, 2.0]], [1.0])
     for ask, words in [
         (lambda: t.unit("dense_7", 0), "did you mean 'dense_"),
-        (lambda: t.unit("dense_1", 3), "must be one number from 0 to less"),
+        (lambda: t.unit("dense_1", 3), "dense_1 has places 0 to 2, got 3"),
         (lambda: t.unit("dense_1", -1), "whole numbers from 0"),
         (lambda: t.unit("dense_1", 1.5), "whole numbers from 0"),
         (lambda: t.unit("dense_1", "x"), "whole numbers from 0"),
-        (lambda: t.unit("dense_1", 0, row=1), "row, of the 1 traced"),
-        (lambda: t.gradient("dense_1/weight", 2), "must be 2 numbers"),
+        (lambda: t.unit("dense_1", 0, row=1), "row, one of 1,"),
+        (lambda: t.gradient("dense_1/weight", 2), "has size 2 x 3, got place 2"),
         (lambda: t.gradient("dense_1/wight", (0, 0)), "did you mean 'dense_1/weight'"),
         (lambda: net.trace([1.0, 2.0]).gradient("dense_1/bias", 0), "no targets"),
         (lambda: net.trace([1.0, 2.0]).update("dense_1/bias", 0), "gradients need targets"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import ganglion
 from ganglion.cli import pages
-from ganglion.cli.console import Flag, Names, notes, say, say_json, split
+from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, split
 from ganglion.cli.output import table_writer, write_table
 from ganglion.engines import explain
 from ganglion.errors import ConfigError
@@ -29,7 +29,7 @@ def demo(
     name: str = "digits",
     /,
     *,
-    seed: int = 0,
+    seed: Whole = 0,
     save_table: Path | None = None,
     out: Path | None = None,
     json: Flag = False,
@@ -66,8 +66,8 @@ def train(
     hidden: str = "128,64",
     activation: str = "relu",
     task: str = "auto",
-    epochs: int | None = None,
-    batch_size: int | None = None,
+    epochs: Whole | None = None,
+    batch_size: Whole | None = None,
     dropout: float | None = None,
     optimizer: str = "adamw",
     learning_rate: float | None = None,
@@ -77,7 +77,7 @@ def train(
     drop: Names = [],  # noqa: B006  # read only
     category: Names = [],  # noqa: B006
     scaling: str = "standard",
-    seed: int = 0,
+    seed: Whole = 0,
     engine: str = "auto",
     json: Flag = False,
 ) -> None:

@@ -12,10 +12,26 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from ganglion.errors import GanglionNotice
+from ganglion.errors import ConfigError, GanglionNotice
 
 Flag = Annotated[bool, Parameter(negative="")]
-Names = Annotated[list[str], Parameter(consume_multiple=False, negative="")]
+Names = Annotated[list[str], Parameter(consume_multiple=False, negative="", show_default=False)]
+
+
+def whole(kind: Any, tokens: Any) -> int:
+    """Return the number that a word stands for, and refuse 3.5, which would else be rounded.
+
+    Raises:
+        ConfigError: if it is no whole number.
+    """
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ConfigError(f"{tokens[0].keyword} must be a whole number, got {text}") from error
+
+
+Whole = Annotated[int, Parameter(converter=whole)]
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from ganglion.cli.console import Flag, Names, notes, say, say_json
+from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json
 from ganglion.errors import ConfigError, shortened
 from ganglion.insight.trace.equation import Function, Symbol, figure
 from ganglion.insight.trace.overview import overview_text
@@ -17,6 +18,7 @@ from ganglion.tables.read import read_table
 from ganglion.tables.target import ClassTarget
 
 MOST_COLUMNS = 20
+PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")
 
 
 def explain(
@@ -24,7 +26,7 @@ def explain(
     table: Path,
     /,
     *,
-    row: int = 0,
+    row: Whole = 0,
     unit: Names = [],  # noqa: B006  # read only
     gradient: Names = [],  # noqa: B006
     update: Names = [],  # noqa: B006
@@ -71,6 +73,12 @@ def explain(
         one = frame[row : row + 1]
         moved = found.attribute(one) if features else None
         answer = found.predict(one)
+    if trace.loss is None and (gradient or update or verify or "loss" in unit):
+        target = found.target.column
+        raise ConfigError(
+            f"gradients and losses need the answer, and the table lacks the column {target!r}",
+            "ask for --unit or --features",
+        )
     asked = [trace.unit("loss") if text == "loss" else trace.unit(*_place(text)) for text in unit]
     asked += [trace.gradient(*_place(text)) for text in gradient]
     asked += [trace.update(*_place(text)) for text in update]
@@ -88,14 +96,14 @@ def explain(
     for note in said:
         say(f"note: {note}")
     pages = [_row_page(found, one, row, answer)]
+    if training:
+        pages.append("what follows is the next training step, with its dropout, not the prediction")
     if not asked and moved is None and proof is None:
         output, unit_number = _output(found, answer)
         pages += [_scaled_page(found, one), overview_text(trace), trace.unit(output, unit_number).words]
-        first = f"{trace.layers[0].name}"
-        gradient_too = (
-            "" if trace.loss is None else f", --gradient {first}/weight:0,0, --update {first}/weight:0,0"
-        )
-        pages += [f"look closer: --unit {first}:0{gradient_too}, --features, --verify"]
+        first = trace.layers[0].name
+        more = f", --gradient {first}/weight:0,0, --update {first}/weight:0,0, --verify"
+        pages += [f"look closer: --unit {first}:0, --features{'' if trace.loss is None else more}"]
     pages += [str(each) for each in asked]
     pages += [] if moved is None else [_moved_page(moved)]
     pages += [] if proof is None else [str(proof)]
@@ -125,7 +133,10 @@ def check(model: Path, table: Path, /, *, json: Flag = False) -> None:
 
 
 def _place(text: str) -> tuple[str, tuple[int, ...]]:
-    """Return what `dense_1/weight:3,2` names: the name, and the place in it."""
+    """Return what `dense_1/weight:3,2` names, or `dense_1.weight[3, 2]`: the name, and the place in it."""
+    if printed := PRINTED.fullmatch(text):
+        layer, letter, place = printed.groups()
+        text = f"{layer}:{place}" if letter in ("z", "a") else f"{layer}/{letter}:{place}"
     name, colon, place = text.rpartition(":")
     try:
         numbers = tuple(int(word) for word in place.split(","))
@@ -158,23 +169,31 @@ def _row_page(model: TableModel, one: pl.DataFrame, row: int, answer: pl.DataFra
     truth = ""
     if target.column in one.columns and one[target.column][0] is not None:
         truth = f"; the table says {_value(one[target.column][0])}"
-    return f"row {row}: {', '.join(shown)}{more}\n{target.column}: the model says {says}{truth}"
+    lines = [f"row {row}: {', '.join(shown)}{more}", f"{target.column}: the model says {says}{truth}"]
+    if isinstance(target, ClassTarget) and len(target.classes) <= MOST_COLUMNS:
+        last = model.network.architecture.names[-1]
+        outputs = (f"{number} for {target.label(number)}" for number in range(len(target.classes)))
+        lines.append(f"the units of {last} stand for the answers: {', '.join(outputs)}")
+    return "\n".join(lines)
 
 
 def _scaled_page(model: TableModel, one: pl.DataFrame) -> str:
     """Return how each number of the row became what the network sees."""
     lines = []
     for column in model.encoder.columns[:MOST_COLUMNS]:
-        value = one[column.column][0]
-        if isinstance(column, NumberColumn) and isinstance(value, int | float):
+        if not isinstance(column, NumberColumn):
+            continue
+        value, missing = one[column.column][0], ""
+        if value is None:
+            value, missing = column.fill, "   (missing: the median is taken)"
+        if isinstance(value, int | float):
             numbers = {"value": float(value), "center": column.center, "scale": column.scale}
             scaled = (value - column.center) / column.scale
             rule = "(value - center) / scale"
             made = Function(Symbol(column.column), scaled, rule, arguments=numbers)
-            lines.append(f"  {column.column} = {made.expression} = {figure(scaled)}")
-    return (
-        "\n".join(["numbers are scaled for the network, (value - center) / scale:", *lines]) if lines else ""
-    )
+            lines.append(f"  {column.column} = {made.expression} = {figure(scaled)}{missing}")
+    heading = "numbers are scaled for the network, (value - center) / scale:"
+    return "\n".join([heading, *lines]) if lines else ""
 
 
 def _value(value: Any) -> str:

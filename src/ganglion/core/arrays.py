@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,20 @@ def as_weight(weight: Any, rows: int, dtype: np.dtype[Any]) -> Array | None:
     if not vector.any():
         raise DataError("sample_weight must be > 0 in at least one row, got 0 in all")
     return vector
+
+
+def as_names(names: Any, shape: Shape) -> list[str] | None:
+    """Return the names of the inputs, each on one line; None for None.
+
+    Raises:
+        ShapeError: if there is not one for each input.
+    """
+    if names is None:
+        return None
+    given = list(names) if isinstance(names, Sequence) and not isinstance(names, str) else []
+    if len(shape) != 1 or len(given) != shape[0]:
+        raise ShapeError(f"names must be a list of one for each input, {shape}, got {shortened(names)}")
+    return [" ".join(str(name).split()) for name in given]
 
 
 def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import as_inputs
+from ganglion.core.arrays import as_array, as_inputs
 from ganglion.core.layers import Context
 from ganglion.core.layers.base import Weights
 from ganglion.core.part import Array
@@ -47,6 +47,7 @@ class Attribution:
         return self.predictions - self.baselines - self.values.sum(axis=tuple(range(1, self.values.ndim)))
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def attribute(
     architecture: Architecture,
     parameters: Array,
@@ -62,9 +63,8 @@ def attribute(
     x = as_inputs(X, architecture.inputs, parameters.dtype).astype(np.float64)
     start = np.zeros(architecture.inputs)
     if baseline is not None:
-        start = as_inputs(np.asarray(baseline)[None], architecture.inputs, parameters.dtype)[0].astype(
-            np.float64
-        )
+        one = as_array("baseline", baseline)[None]
+        start = as_inputs(one, architecture.inputs, parameters.dtype)[0].astype(np.float64)
     units = math.prod(architecture.outputs)
     if output is not None:
         check_integer("output", output, at_least=0, at_most=units - 1)
@@ -113,6 +113,8 @@ def _integrate(model: _Model, begin: Array, end: Array, chosen: Array, before: A
         if halvings == HALVINGS:
             done[:] = True
             size = np.abs(parts)
+            flat = size.sum(axis=1) == 0
+            size[flat] = np.abs(way[row]).reshape(len(row), way[0].size)[flat]
             parts += size * (lack / np.maximum(size.sum(axis=1), 1e-300))[:, None]
         np.add.at(total, row[done], parts[done].reshape(-1, *way.shape[1:]))
         row, left, width = row[~done], left[~done], width[~done] / 2

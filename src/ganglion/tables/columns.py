@@ -307,8 +307,7 @@ class DateColumn(Column):
 
     def encode(self, values: pl.Series) -> Encoded:
         if values.dtype == pl.String:
-            parsed = values.str.to_datetime(strict=False)
-            parsed = parsed.fill_null(values.str.to_date(strict=False).cast(pl.Datetime("us")))
+            parsed = _as_times(values)
             wrong = parsed.is_null() & values.is_not_null()
         elif values.dtype in (pl.Date, pl.Datetime, pl.Null):
             parsed, wrong = values.cast(pl.Datetime("us")), pl.Series([False])
@@ -331,6 +330,17 @@ class DateColumn(Column):
         return "date: " + ", ".join(
             part for part, scale in zip(self.parts, self.scale, strict=True) if scale > 0
         )
+
+
+def _as_times(values: pl.Series) -> pl.Series:
+    """Return words as points in time, null where they are none."""
+    parsed = pl.Series(values.name, [None] * len(values), dtype=pl.Datetime("us"))
+    for read in (values.str.to_datetime, values.str.to_date):
+        try:
+            parsed = parsed.fill_null(read(strict=False).cast(pl.Datetime("us")))
+        except pl.exceptions.ComputeError:  # not one of the words looks like a date
+            continue
+    return parsed
 
 
 built_in(Column, [NumberColumn, BooleanColumn, CategoryColumn, DateColumn])

@@ -107,4 +107,4 @@ def _xor(rows: int = 400) -> pl.DataFrame:
     chance = generator(0, Purpose.EXAMPLE, 1)
     corner = chance.integers(0, 2, (rows, 2))
     point = (corner + chance.normal(0, 0.15, (rows, 2))).round(4)
-    return pl.DataFrame({"a": point[:, 0], "b": point[:, 1], "answer": corner[:, 0] != corner[:, 1]})
+    return pl.DataFrame({"left": point[:, 0], "right": point[:, 1], "answer": corner[:, 0] != corner[:, 1]})

@@ -45,6 +45,8 @@ class Moment(NamedTuple):
         slots: the optimizer's memory; empty at its start.
         update: the number of the next update of this optimizer, from 1.
         rate: its learning rate.
+        raw: the parameters that the optimizer goes on from, where the network has their mean; else None.
+        mean: that mean.
     """
 
     seed: int
@@ -53,6 +55,8 @@ class Moment(NamedTuple):
     slots: dict[str, Array]
     update: int
     rate: float
+    raw: Array | None = None
+    mean: Array | None = None
 
 
 @dataclass
@@ -73,17 +77,20 @@ class Progress:
     mean: Array | None = None
     raw: Array | None = None
 
-    def next_step(self, optimizer: Optimizer | str | None, seed: int) -> Moment:
-        """Return what the next step by an optimizer would start from; None is the last one, else Adam."""
-        found = Optimizer.find(optimizer or self.optimizer or "adam")
+    def next_step(self, optimizer: object, seed: int, parameters: Array) -> Moment:
+        """Return what the next step by an optimizer would start from, as it is now."""
+        found = Optimizer.find(optimizer)
         goes_on = found == self.optimizer
         memory, epoch, rate = self.memory, self.optimizer_epoch, math.nan
         if isinstance(found, StepOptimizer):
             if not goes_on:
                 memory, epoch = found.learning_rate.start(), 0
             rate = float(found.learning_rate.rates(np.array([float(epoch)]), memory)[0])
-        slots = self.slots if goes_on else {}
-        return Moment(seed, self.step, found, slots, self.update + 1 if goes_on else 1, rate)
+        slots = {name: slot.copy() for name, slot in self.slots.items()} if goes_on else {}
+        averaged = goes_on and self.mean is not None and np.array_equal(self.mean, parameters)
+        raw = self.raw.copy() if averaged and self.raw is not None else None
+        mean = None if raw is None else parameters.copy()
+        return Moment(seed, self.step, found, slots, self.update + 1 if goes_on else 1, rate, raw, mean)
 
 
 class Training:

@@ -113,8 +113,18 @@ def constant_feature(subject: Subject) -> Finding | None:
     if len(x) < 2 or len(subject.architecture.inputs) != 1:
         return None
     same = np.flatnonzero((x == x[0]).all(axis=0))
-    if not len(same) or len(same) == x.shape[1]:
+    if not len(same):
         return None
+    if len(same) == x.shape[1]:
+        return Finding(
+            "constant_feature",
+            "severe",
+            "No feature varies: the rows cannot be told apart.",
+            f"all {len(x):,} rows are equal",
+            "Every row gets the same answer, whatever the network.",
+            "See how the rows were made: a column may have been read or encoded wrongly.",
+            "print(np.std(X, axis=0))",
+        )
     return Finding(
         "constant_feature",
         "info",

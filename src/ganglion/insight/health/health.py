@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganglion.core.architecture import Architecture
+from ganglion.core.arrays import as_names
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
@@ -36,6 +37,14 @@ if TYPE_CHECKING:
 MOST_ROWS = 2048
 # Rows that effective ranks are worked out from.
 RANK_ROWS = 512
+LEGEND = {
+    "z": "z and a: mean ± deviation of pre-activations and activations",
+    "dead": "dead: units whose slope is 0 in every row",
+    "saturated": "saturated: units on a flat part of their curve in nearly every row",
+    "gradient": "gradient: the norm of the loss's gradient for the layer's parameters",
+    "update/weight": "update/weight: how far the next update moves the weights, of their own size",
+    "rank": "rank: in how many independent directions the activations vary",
+}
 SERIES = ("dead", "saturated", "gradient_norm", "update_ratio")
 
 
@@ -58,7 +67,8 @@ class Health:
 
     def __repr__(self) -> str:
         found = [_page(finding) for finding in self.findings]
-        return "\n\n".join([_table(self.layers), *(found or [f"Nothing looks wrong on {self.rows:,} rows."])])
+        rows = f"{self.rows:,} rows" if self.rows != 1 else "1 row"
+        return "\n\n".join([_table(self.layers), *(found or [f"Nothing looks wrong on {rows}."])])
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(repr(self))}</pre>"
@@ -135,7 +145,7 @@ def check_health(
             epochs=None,
             regularization=_restraints(Regularization(**facts.get("regularization", {}))),
             layers=(),
-            names=names,
+            names=as_names(names, architecture.inputs),
         ),
         slots=progress.slots if progress is not None and progress.optimizer == optimizer else None,
         update=progress.update if progress is not None else 0,
@@ -153,7 +163,9 @@ def _count(value: Any) -> int | None:
 
 
 def _some(rows: Rows, most: int = MOST_ROWS) -> Rows:
-    """Return rows, evenly spaced where there are many."""
+    """Return the rows that count, evenly spaced where there are many."""
+    if rows.weight is not None and not rows.weight.all():
+        rows = rows.part(np.flatnonzero(rows.weight))
     if len(rows) <= most:
         return rows
     return rows.part(np.linspace(0, len(rows) - 1, most).round().astype(np.int64))
@@ -286,7 +298,7 @@ class HealthCheck(Callback):
             epochs=plan.epochs,
             regularization=_restraints(plan.regularization),
             layers=(),
-            names=self.names,
+            names=as_names(self.names, training.architecture.inputs),
         )
 
 
@@ -299,7 +311,8 @@ def _table(layers: list[LayerHealth]) -> str:
     rows = [
         "  ".join(f"{line[c]:<{w}}" for c, w in zip(used, widths, strict=True)).rstrip() for line in lines
     ]
-    return "\n".join([rows[0], "-" * max(map(len, rows)), *rows[1:]])
+    said = [LEGEND[head[column]] for column in used if head[column] in LEGEND]
+    return "\n".join([rows[0], "-" * max(map(len, rows)), *rows[1:], "", *said])
 
 
 def _line(layer: LayerHealth) -> list[str]:

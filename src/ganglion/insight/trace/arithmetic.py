@@ -28,7 +28,7 @@ from ganglion.core.layers import (
 from ganglion.core.layers.base import Weights
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError
-from ganglion.insight.trace.equation import Equation, Factor, Function, Sum, Symbol, Term
+from ganglion.insight.trace.equation import Equation, Factor, Function, Sum, Symbol, Term, digits_for
 
 Index = tuple[int, ...]
 
@@ -215,7 +215,8 @@ class NormalizationArithmetic(Arithmetic):
         epsilon = getattr(part.layer, "epsilon", 0.0)
         arguments = {"x": part.x[(row, *index)], "mean": mean, "variance": variance, "epsilon": epsilon}
         rule = "(x - mean) / sqrt(variance + epsilon)"
-        return [a, Function(own.symbol, normal, rule, arguments=arguments), *equations]
+        digits = digits_for(arguments["x"] - mean, (arguments["x"], mean))
+        return [a, Function(own.symbol, normal, rule, arguments=arguments, digits=digits), *equations]
 
     def _moments(self, part: LayerTrace, row: int, index: Index) -> tuple[float, float, list[Equation]]:
         x, symbols, where = self._together(part, row, index)
@@ -342,7 +343,7 @@ def activation_forward(part: LayerTrace, row: int, index: Index) -> list[Equatio
     left, a, z = Symbol("a", part.name, index), part.a[(row, *index)], part.z[(row, *index)]
     if not _is_rowwise(activation):
         rule = activation.formula if activation.is_built_in else f"{activation.name}(z)"
-        return [Function(left, a, rule, arguments={"z": z} | settings_of_activation(activation))]
+        return [Function(left, a, rule, arguments={"z": z} | _constants(activation))]
     scores = part.z[(row, *index[:-1])]
     largest = float(scores.max())
     together = float(np.exp(scores - largest).sum())
@@ -361,27 +362,38 @@ def activation_forward(part: LayerTrace, row: int, index: Index) -> list[Equatio
     name = Symbol("s", part.name, index[:-1])
     rule = "exp(z - m) / s" if activation.name == "softmax" else "z - m - log(s)"
     return [
-        Function(left, a, rule, arguments={"z": z, "m": largest, "s": together}, note="m is the largest z"),
+        Function(
+            left,
+            a,
+            rule,
+            arguments={"z": z, "m": largest, "s": together},
+            note="m is the largest z",
+            digits=digits_for(1.0, (z, largest)),
+        ),
         Sum(name, together, "the sum of exp(z - m) over all", terms),
     ]
 
 
 def _exponential(score: float, largest: float) -> str:
-    return Function(Symbol(""), 0.0, "exp(z - m)", arguments={"z": score, "m": largest}).expression
+    numbers = {"z": score, "m": largest}
+    digits = digits_for(1.0, numbers.values())
+    return Function(Symbol(""), 0.0, "exp(z - m)", arguments=numbers, digits=digits).expression
 
 
 def _square(value: float, mean: float) -> str:
-    return Function(Symbol(""), 0.0, "(x - mean)**2", arguments={"x": value, "mean": mean}).expression
+    numbers = {"x": value, "mean": mean}
+    digits = digits_for(value - mean, numbers.values())
+    return Function(Symbol(""), 0.0, "(x - mean)**2", arguments=numbers, digits=digits).expression
 
 
 def _is_rowwise(activation: Activation) -> bool:
     return activation.is_built_in and activation.name in ("softmax", "log_softmax")
 
 
-def settings_of_activation(part: Activation) -> dict[str, float]:
-    """Return the constants that an activation's formula names, such as slope and alpha."""
+def _constants(part: Activation) -> dict[str, float]:
+    """Return the constants that a built-in activation's formula names, such as slope and alpha."""
     names = ("slope", "alpha", "scale")
-    return {name: float(getattr(part, name)) for name in names if hasattr(part, name)}
+    return {name: float(getattr(part, name)) for name in names if part.is_built_in and hasattr(part, name)}
 
 
 def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[Equation], Index | None]:
@@ -414,7 +426,7 @@ def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[
         derivative.symbol,
         slope,
         activation.derivative,
-        arguments=arguments | settings_of_activation(activation),
+        arguments=arguments | _constants(activation),
     )
     if not activation.is_built_in:
         made = Equation(derivative.symbol, slope, f"the derivative of {activation.name}")

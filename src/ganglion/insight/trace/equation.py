@@ -7,21 +7,34 @@ What is printed adds up: redo the arithmetic with the printed digits, and the pr
 from __future__ import annotations
 
 import html
+import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 DIGITS = 6
+MOST_DIGITS = 17
+ROUNDING = 1e12  # a result that is so much smaller than its parts is rounding itself
 MOST_TERMS = 10
 NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
-def figure(value: float) -> str:
-    """Return a number with six significant digits, as everything in a trace is printed."""
-    return f"{value + 0.0:.{DIGITS}g}"  # + 0.0 makes -0 a plain 0
+def figure(value: float, digits: int = DIGITS) -> str:
+    """Return a number with six significant digits, or more where its distance from 1 would be lost."""
+    if 0.999 < abs(value) < 1:
+        digits += int(-math.log10(1 - abs(value)))
+    return f"{value + 0.0:.{min(digits, MOST_DIGITS)}g}"  # + 0.0 makes -0 a plain 0
+
+
+def digits_for(result: float, parts: Iterable[float]) -> int:
+    """Return how many digits parts must be shown with for a result, much smaller than they, to come out."""
+    largest = max((abs(part) for part in parts if math.isfinite(part)), default=0.0)
+    if not (0 < abs(result) < largest) or largest / abs(result) > ROUNDING:
+        return DIGITS
+    return DIGITS + int(math.log10(largest / abs(result)))
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,7 @@ LATEX = {
     "²": "{}^2",
     " ": r"\ ",
 } | {character: f"\\{character}" for character in "&%$#_{}"}
+FUNCTIONS = {"exp", "log", "tanh", "cosh", "min", "max"}
 WORDS_OF_MATH = {"*": r"\cdot ", ">": r"\gt ", "<": r"\lt "}
 
 
@@ -69,12 +83,15 @@ def _escaped(text: str) -> str:
 
 
 def _upright(name: str) -> str:
-    return name if len(name) == 1 else rf"\mathrm{{{_escaped(name)}}}"
+    if name in FUNCTIONS:
+        return rf"\{name}"
+    return name if len(name) == 1 and name.isalpha() else rf"\mathrm{{{_escaped(name)}}}"
 
 
 def _formula(text: str) -> str:
     """Return a formula, as ganglion writes them, in LaTeX."""
-    text = re.sub(r"\*\*(\w+)", r"^{\1}", text)
+    text = re.sub(r"(?<=\d)e([-+]?)0*(\d+)", lambda m: rf" \cdot 10^{{{m[1].strip('+')}{m[2]}}}", text)
+    text = re.sub(r" ?\*\*(\w+)", r"^{\1}", text)
     text = NAMES.sub(
         lambda m: m.group() if len(m.group()) == 1 else rf"\mathrm{{{_escaped(m.group())}}}", text
     )
@@ -89,8 +106,9 @@ class Factor:
     value: float
     expression: str = ""
 
-    def __str__(self) -> str:
-        return self.expression or figure(self.value)
+    def text(self, digits: int = DIGITS) -> str:
+        """Return the number, or how it came about."""
+        return self.expression or figure(self.value, digits)
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,10 @@ class Term:
     def value(self) -> float:
         """The product."""
         return float(np.prod([factor.value for factor in self.factors]))
+
+    def product(self, digits: int = DIGITS) -> str:
+        """Return the product in numbers."""
+        return " × ".join(factor.text(digits) for factor in self.factors)
 
     @property
     def symbols(self) -> str:
@@ -159,9 +181,10 @@ class Sum(Equation):
             yield f"    = {figure(self.value)}"
             return
         yield self._heading()
-        rows = [(figure(t.value), " × ".join(map(str, t.factors)), t.symbols, t.note) for t in shown]
+        digits = digits_for(self.value, (term.value for term in self.terms))
+        rows = [(figure(t.value, digits), t.product(digits), t.symbols, t.note) for t in shown]
         if folded:
-            rows.append((figure(sum(t.value for t in folded)), "", f"{len(folded)} more", ""))
+            rows.append((figure(sum(t.value for t in folded), digits), "", f"{len(folded)} more", ""))
         wide = max((len(row[0]) for row in rows), default=0)
         middle = max((len(row[1]) for row in rows), default=0)
         for number, (value, product, symbols, note) in enumerate(rows):
@@ -173,10 +196,11 @@ class Sum(Equation):
     def latex_lines(self) -> Iterator[str]:
         shown, folded = self.shown()
         names = [r" \cdot ".join(f.symbol.to_latex() for f in t.factors) for t in shown]
-        numbers = [r" \times ".join(f"({_formula(str(f))})" for f in t.factors) for t in shown]
+        digits = digits_for(self.value, (term.value for term in self.terms))
+        numbers = [r" \times ".join(f"({_formula(f.text(digits))})" for f in t.factors) for t in shown]
         if folded:
             names.append(r"\dots")
-            numbers.append(f"({figure(sum(t.value for t in folded))})")
+            numbers.append(f"({figure(sum(t.value for t in folded), digits)})")
         yield rf"{self.left.to_latex()} &= {' + '.join(names) or '0'} \\"
         yield rf"&= {' + '.join(numbers) or '0'} \\"
         yield rf"&= {figure(self.value)} \\"
@@ -198,6 +222,7 @@ class Function(Equation):
     """A formula of named numbers, such as `1 / (1 + exp(-z))` with z = 0.8."""
 
     arguments: Mapping[str, float] = field(default_factory=dict)
+    digits: int = field(default=DIGITS, kw_only=True)
 
     @property
     def expression(self) -> str:
@@ -207,7 +232,7 @@ class Function(Equation):
         def number(match: re.Match[str]) -> str:
             if match.group() not in self.arguments:
                 return match.group()
-            text = figure(self.arguments[match.group()])
+            text = figure(self.arguments[match.group()], self.digits)
             around = (
                 match.string[match.start() - 1 : match.start()] + match.string[match.end() : match.end() + 1]
             )
@@ -215,16 +240,20 @@ class Function(Equation):
 
         return NAMES.sub(number, formula) + comma + NAMES.sub(number, rest)
 
+    def _steps(self) -> list[str]:
+        """Return rule, expression and value, without those that repeat one another."""
+        steps = [self.rule, self.expression, figure(self.value)]
+        return [step for number, step in enumerate(steps) if step not in steps[:number]]
+
     def lines(self) -> Iterator[str]:
-        yield self._heading()
-        if self.expression not in (self.rule, figure(self.value)):
-            yield f"    = {self.expression}"
-        yield f"    = {figure(self.value)}"
+        first, *rest = self._steps()
+        yield f"{self.left} = {first}" + (f"   ({self.note})" if self.note else "")
+        yield from (f"    = {step}" for step in rest)
 
     def latex_lines(self) -> Iterator[str]:
-        yield rf"{self.left.to_latex()} &= {_formula(self.rule)} \\"
-        yield rf"&= {_formula(self.expression)} \\"
-        yield rf"&= {figure(self.value)} \\"
+        first, *rest = map(_formula, self._steps())
+        yield rf"{self.left.to_latex()} &= {first} \\"
+        yield from (rf"&= {step} \\" for step in rest)
 
     def to_dict(self) -> dict[str, Any]:
         return super().to_dict() | {"arguments": {name: plain(v) for name, v in self.arguments.items()}}

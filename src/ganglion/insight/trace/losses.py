@@ -9,12 +9,23 @@ from typing import NamedTuple
 import numpy as np
 
 from ganglion.core.activations import LogSoftmax
-from ganglion.core.losses import CrossEntropy, Loss
+from ganglion.core.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from ganglion.core.part import Array
 from ganglion.insight.trace.arithmetic import Index, LayerTrace, activation_backward, known
-from ganglion.insight.trace.equation import MOST_TERMS, Equation, Factor, Function, Sum, Symbol, Term, figure
+from ganglion.insight.trace.equation import (
+    MOST_TERMS,
+    Equation,
+    Factor,
+    Function,
+    Sum,
+    Symbol,
+    Term,
+    digits_for,
+    figure,
+)
 
 NAMES = ("delta", "quantile")
+TINY = 1e-290  # below this a share is 0, or has lost digits
 
 
 class Objective(NamedTuple):
@@ -55,11 +66,10 @@ class Objective(NamedTuple):
         terms, single = [], []
         for place in np.ndindex(self.y.shape[1:]):
             index = tuple(map(int, place))
-            part, numbers = self._of_output(last, row, index), self._numbers(last, row, index)
-            name = Symbol("l", index=index)
+            part, name = self._of_output(last, row, index), Symbol("l", index=index)
             terms.append(Term((Factor(name, part), *_share("1/outputs", 1 / self._outputs))))
             formula = (self.loss.formula_from_z if self.from_z else "") or self.loss.formula
-            single.append(Function(name, part, formula, arguments=numbers))
+            single.append(self._function(name, part, formula, last, row, index))
         single.sort(key=lambda equation: -abs(equation.value))
         rule = "the mean over outputs" if self._outputs > 1 else "that of its one output"
         return [Sum(left, value, rule, tuple(terms)), *single[:MOST_TERMS]]
@@ -70,13 +80,10 @@ class Objective(NamedTuple):
         left = Symbol("a", last.name, index, gradient=True)
         if not self.loss.is_built_in:
             return [Equation(left, value, f"what {self.loss.name} gives")]
-        outputs = self._outputs
-        slope = value / (float(self.shares[row]) / outputs)
-        name = Symbol("slope", index=index)
-        return [
-            self._weighted(left, value, Factor(name, slope), row, outputs),
-            Function(name, slope, self.loss.derivative, arguments=self._numbers(last, row, index)),
-        ]
+        rows, name = slice(row, row + 1), Symbol("slope", index=index)
+        slope = float(self.loss.values_and_gradients(last.a[rows], self.y[rows])[1][(0, *index)])
+        made = self._function(name, slope * self._outputs, self.loss.derivative, last, row, index)
+        return [self._weighted(left, value, Factor(name, made.value), row), made]
 
     def shortcut(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
         """Return how the gradient with respect to one `z` of the last layer came about, in one step.
@@ -85,31 +92,42 @@ class Objective(NamedTuple):
         """
         value = float(known(last.grad_z)[(row, *index)])
         left = Symbol("z", last.name, index, gradient=True)
-        outputs = self._outputs
+        if not self.loss.is_built_in:
+            return [Equation(left, value, f"what {self.loss.name} gives")]
+        rows, name = slice(row, row + 1), Symbol("error", index=index)
+        error = float(self.loss.values_and_gradients_from_z(last.z[rows], self.y[rows])[1][(0, *index)])
+        rule = "exp(a) - y" if isinstance(last.activation, LogSoftmax) else "a - y"
         numbers = self._numbers(last, row, index)
-        rule, error = "a - y", value / (float(self.shares[row]) / outputs)
-        if isinstance(last.activation, LogSoftmax):
-            rule = "exp(a) - y"
-        name = Symbol("error", index=index)
-        equations: list[Equation] = [
-            self._weighted(left, value, Factor(name, error), row, outputs),
-            Function(name, error, rule, arguments=numbers),
-        ]
-        return [*equations, *self._the_long_way(last, row, index)]
+        digits = digits_for(error * self._outputs, (numbers["a"], numbers["y"]))
+        made = Function(name, error * self._outputs, rule, arguments=numbers, digits=digits)
+        weighted = self._weighted(left, value, Factor(name, made.value), row)
+        return [weighted, made, *self._the_long_way(last, row, index)]
 
     def _the_long_way(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
-        """Return the same by the full Jacobian of softmax, where its numbers are finite."""
+        """Return the same by the full Jacobian of softmax, unless a share is too near 0 for it."""
         if last.activation is None or last.activation.name != "softmax" or last.grad_a is None:
+            return []
+        if last.a[(row, *index[:-1])].min() < TINY:
             return []
         (jacobian,), largest = activation_backward(last, row, index)
         rule = "the same by the full Jacobian, ∂a_i/∂z_j = a_i * ((i == j) - a_j)"
         return [dataclasses.replace(jacobian, rule=rule), *self.backward(last, row, largest or index)]
 
-    def _weighted(self, left: Symbol, value: float, factor: Factor, row: int, outputs: int) -> Equation:
+    def _weighted(self, left: Symbol, value: float, factor: Factor, row: int) -> Equation:
         share = _share(f"share of row {row}", float(self.shares[row]))
-        term = Term((factor, *share, *_share("1/outputs", 1 / outputs)))
-        rule = " · ".join(str(f.symbol) for f in term.factors)
-        return Sum(left, value, rule, (term,))
+        term = Term((factor, *share, *_share("1/outputs", 1 / self._outputs)))
+        return Sum(left, value, " · ".join(str(f.symbol) for f in term.factors), (term,))
+
+    def _function(
+        self, name: Symbol, value: float, rule: str, last: LayerTrace, row: int, index: Index
+    ) -> Equation:
+        """Return how a number came from activation and target, in words where a logarithm was cut off."""
+        numbers = self._numbers(last, row, index)
+        cut = min(numbers["a"], 1 - numbers["a"] if isinstance(self.loss, BinaryCrossEntropy) else 1.0)
+        if "/ a" in self.loss.derivative and not self.from_z and cut < TINY:
+            return Equation(name, value, f"what {self.loss.name} gives where a share is 0 and cut off")
+        digits = digits_for(numbers["a"] - numbers["y"], (numbers["a"], numbers["y"]))
+        return Function(name, value, rule, arguments=numbers, digits=digits)
 
     def _smoothed(self) -> Array:
         smoothing = getattr(self.loss, "label_smoothing", 0.0)
@@ -140,6 +158,8 @@ class Objective(NamedTuple):
             if y[index]:
                 text = figure(float(a[index]))
                 made = text if isinstance(last.activation, LogSoftmax) else f"log({text})"
+                if a[index] < TINY:  # too small to be a number: its logarithm comes from z
+                    made = figure(float(logarithms[index]))
                 names = (Symbol("-y", index=index), Symbol(f"log({Symbol('a', last.name, index)})"))
                 value = float(logarithms[index])
                 factors = Factor(names[0], -float(y[index])), Factor(names[1], value, made)

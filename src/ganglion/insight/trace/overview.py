@@ -62,7 +62,8 @@ def _title(trace: Trace) -> str:
     rows = f"{count} rows" if count > 1 else "1 row"
     mode = "as in the next training step" if trace.training else "as when predicting"
     loss = "" if trace.loss is None else f"; loss {figure(trace.loss)}"
-    return f"{rows} through {len(trace.layers)} layers, {mode}{loss}"
+    layers = f"{len(trace.layers)} layers" if len(trace.layers) > 1 else "1 layer"
+    return f"{rows} through {layers}, {mode}{loss}"
 
 
 def _gradient_line(trace: Trace) -> str:

@@ -14,12 +14,12 @@ import numpy as np
 
 from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture, Entry
-from ganglion.core.arrays import as_array, as_inputs
+from ganglion.core.arrays import as_array, as_inputs, as_names
 from ganglion.core.layers import Context
 from ganglion.core.losses import Loss, batch_mean
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
-from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, one_of, shortened
+from ganglion.errors import ConfigError, DataError, check_integer, one_of, shortened
 from ganglion.insight.trace.arithmetic import (
     Index,
     LayerTrace,
@@ -163,6 +163,7 @@ class Trace:
 
     # ----------------------------------------------------------------------------------- what can be asked
 
+    @quiet
     def unit(self, layer: str, index: int | Sequence[int] = 0, row: int = 0) -> Explanation:
         """Explain what one unit gives for one row: inputs times weights, their sum, f(z), in words too.
 
@@ -178,7 +179,7 @@ class Trace:
         if layer == "loss":
             objective = self._judged()
             equations = objective.forward(self.layers[-1], row)
-            words = f"{objective.loss.name} says how wrong row {row} is; 0 would be perfect."
+            words = f"{objective.loss.name} says how wrong row {row} is; the smaller, the better."
             return Explanation(f"loss[{row}]", equations[0].value, words, tuple(equations))
         part = self.layers[self._place(layer)]
         place = self._index(layer, index, part.a.shape[1:])
@@ -193,6 +194,7 @@ class Trace:
             tuple(equations),
         )
 
+    @quiet
     def gradient(self, parameter: str, index: int | Sequence[int]) -> Explanation:
         """Explain one number of the gradient: the chain of factors from the parameter to the loss.
 
@@ -213,8 +215,7 @@ class Trace:
         value = float(entry.of(known(self.gradient_vector))[place])
         found = arithmetic_of(part.before_activation).parameter(part, short, place)
         if found is None:
-            rule = f"what backward of {part.layer.name} gives"
-            return Explanation(str(left), value, "", (Equation(left, value, rule),))
+            return Explanation(str(left), value, "", (self._opaque(left, value, entry, place),))
         terms = [term for term, _, _ in found] + self._penalty(entry, place)
         rule = "what comes in · what comes back" if len(found[0][0].factors) > 1 else "what comes back"
         rule += ", summed over the rows" if len(part.x) > 1 else ""
@@ -227,6 +228,7 @@ class Trace:
         words = gradient_words(left, value, chain)
         return Explanation(str(left), value, words, tuple(equations))
 
+    @quiet
     def update(self, parameter: str, index: int | Sequence[int]) -> Explanation:
         """Explain the next update of one parameter: gradient, optimizer, step, and the value after it.
 
@@ -274,12 +276,13 @@ class Trace:
         objective = self._objective
         return {
             "training": self.training,
-            "loss": self.loss,
+            "loss": None if self.loss is None else plain(self.loss),
             "loss_name": None if objective is None else objective.loss.name,
             "targets": None if objective is None else _plain(objective.y),
             "layers": layers,
         }
 
+    @quiet
     def to_latex(self) -> str:
         """Return the forward pass of the first row as formulas with numbers, one line for each unit."""
         lines: list[str] = []
@@ -293,11 +296,13 @@ class Trace:
                     lines += equation.latex_lines()
         return "\n".join([r"\begin{align*}", *lines, r"\end{align*}"])
 
+    @quiet
     def __str__(self) -> str:
         return f"{overview_text(self)}\n\n{ways_on(self)}"
 
     __repr__ = __str__
 
+    @quiet
     def _repr_html_(self) -> str:
         return overview_html(self)
 
@@ -323,6 +328,15 @@ class Trace:
             found, here = arithmetic_of(part.before_activation).backward(part, row, here)
             equations += found
         return equations
+
+    def _opaque(self, left: Symbol, value: float, entry: Entry, place: Index) -> Equation:
+        """Return the gradient of a parameter whose layer cannot be taken apart."""
+        layer, penalties = self.layers[entry.layer].layer, self._penalty(entry, place)
+        rule = f"what backward of {layer.name} gives"
+        if not penalties:
+            return Equation(left, value, rule)
+        own = value - sum(term.value for term in penalties)
+        return Sum(left, value, "with penalties", (Term((Factor(Symbol(rule), own),)), *penalties))
 
     def _penalty(self, entry: Entry, place: Index) -> list[Term]:
         w, rules = float(entry.of(self._parameters)[place]), self._regularization
@@ -352,7 +366,7 @@ class Trace:
 
     def _row(self, row: int) -> int:
         count = len(self.layers[0].x)
-        return check_integer(f"row, of the {count} traced,", row, at_least=0, at_most=count - 1)
+        return check_integer(f"row, one of {count},", row, at_least=0, at_most=count - 1)
 
     def _place(self, layer: str) -> int:
         if layer not in self._architecture.names:
@@ -362,24 +376,23 @@ class Trace:
 
     @staticmethod
     def _index(what: str, index: Any, shape: Index) -> Index:
-        given = tuple(index) if isinstance(index, Sequence | np.ndarray) else (index,)
-        sizes = ", ".join(str(size) for size in shape)
+        index = index.tolist() if isinstance(index, np.ndarray) else index
+        given = tuple(index) if isinstance(index, Sequence) else (index,)
         try:
             numbers = tuple(check_integer("each", each, at_least=0) for each in given)
         except ConfigError as error:
             rule = f"a place in {what} must be whole numbers from 0"
             raise ConfigError(f"{rule}, got {shortened(index)}") from error
         if len(numbers) != len(shape) or any(n >= size for n, size in zip(numbers, shape, strict=True)):
-            several = f"{len(shape)} numbers" if len(shape) > 1 else "one number"
-            raise ConfigError(
-                f"a place in {what}, of size {sizes}, must be {several} from 0 to less than that, got "
-                f"{shortened(numbers[0] if len(numbers) == 1 else numbers)}"
-            )
+            got = shortened(numbers[0] if len(numbers) == 1 else numbers)
+            if len(shape) == 1:
+                raise ConfigError(f"{what} has places 0 to {shape[0] - 1}, got {got}")
+            raise ConfigError(f"{what} has size {' x '.join(map(str, shape))}, got place {got}")
         return numbers
 
     def _entry(self, parameter: str, index: Any) -> tuple[Entry, Index]:
         entries = {entry.name: entry for entry in self._architecture.parameters}
-        if parameter not in entries:
+        if not isinstance(parameter, str) or parameter not in entries:
             hint = one_of(str(parameter), entries)
             raise ConfigError(f"there is no parameter {shortened(parameter)}", hint)
         entry = entries[parameter]
@@ -415,10 +428,7 @@ def make_trace(
     x = as_array("X", x)
     if x.shape == inputs or (inputs == (1,) and x.ndim == 0):  # one row
         x, y = x.reshape(1, *inputs), None if y is None else as_array("targets", y)[None]
-    if names is not None:
-        names = [str(name) for name in names]
-        if len(inputs) != 1 or len(names) != inputs[0]:
-            raise ShapeError(f"names must be one for each input, {inputs}, got {len(names)}")
+    names = as_names(names, inputs)
     objective = None
     if y is None:
         rows = as_inputs(x, inputs, dtype)
@@ -429,4 +439,8 @@ def make_trace(
     if not 1 <= len(rows) <= MOST_ROWS:
         raise DataError(f"a trace needs 1 to {MOST_ROWS} rows, got {len(rows)}", "give one row, X[17]")
     penalties = check_regularization(regularization)
+    if training and moment.raw is not None:
+        parameters = moment.raw
+    else:
+        moment = moment._replace(raw=None, mean=None)
     return Trace(architecture, parameters, state, rows, objective, penalties, moment, training, names)

@@ -156,7 +156,7 @@ class NextUpdate:
         moment: Moment,
     ) -> None:
         if not isinstance(moment.optimizer, StepOptimizer):
-            hint = "make the trace with gg.SGD or gg.Adam"
+            hint = "take another optimizer, such as sgd or adam"
             raise ConfigError(f"{moment.optimizer.name} makes no single updates to explain", hint)
         self.architecture, self.parameters, self.gradient = architecture, parameters, gradient
         self.regularization, self.moment, self.optimizer = regularization, moment, moment.optimizer
@@ -194,7 +194,7 @@ class NextUpdate:
         ]
         after, called = equations[-1].value, "g_raw" if self.clips else "g"
         equations += [
-            *self._averaged(own, before, after),
+            *self._averaged(at, before, after),
             *decay,
             *change_equations(self.optimizer, step),
             *self._clipping(raw, step.gradient),
@@ -236,13 +236,14 @@ class NextUpdate:
         left = Symbol("limited")
         return [Function(left, after * limit / norm, "w * max_norm / norm", arguments=numbers, note=note)]
 
-    def _averaged(self, own: Symbol, before: float, after: float) -> list[Equation]:
+    def _averaged(self, at: int, before: float, after: float) -> list[Equation]:
         """Return the running mean of the parameter, which predicts, where the optimizer keeps one."""
         if self.optimizer.average is None:
             return []
         update = self.moment.update
         keep = min(self.optimizer.average, update / (update + 9))
-        numbers = {"keep": keep, "mean_before": before, "after": after}
-        mean = keep * before + (1 - keep) * after
+        mean_before = before if self.moment.mean is None else float(self.moment.mean[at])
+        numbers = {"keep": keep, "mean_before": mean_before, "after": after}
+        mean = keep * mean_before + (1 - keep) * after
         rule = "keep * mean_before + (1 - keep) * after"
         return [Function(Symbol("mean"), mean, rule, arguments=numbers, note="the network predicts with it")]

@@ -44,7 +44,9 @@ def _short(term: Term) -> str:
 def _state(part: LayerTrace, row: int, index: Index) -> str:
     """Return a sentence on where the unit stands on its curve, if that is worth saying."""
     activation = part.activation
-    if activation is None or activation.name in ("softmax", "log_softmax", "identity"):
+    if activation is None or not activation.is_built_in:
+        return ""
+    if activation.name in ("softmax", "log_softmax", "identity"):
         return ""
     z = float(part.z[(row, *index)])
     here, further = np.array([[z]]), np.array([[z + np.copysign(1.0, z)]])
@@ -63,7 +65,7 @@ def gradient_words(left: Symbol, value: float, chain: Sequence[Equation]) -> str
         return "Moving it a little does not change the loss: somewhere on every path a factor is 0."
     way = "raises" if value > 0 else "lowers"
     name = str(left).removeprefix("∂L/∂")
-    words = f"Raising {name} by a little {way} the loss by {figure(abs(value))} times as much."
+    words = f"Raising {name} by 0.001 {way} the loss by about {abs(value) / 1000:.3g}."
     layers = [e for e in chain if isinstance(e, Sum) and len(e.terms) > 1 and "paths" in e.rule]
     if layers:
         share, through = 1.0, []
@@ -71,7 +73,11 @@ def gradient_words(left: Symbol, value: float, chain: Sequence[Equation]) -> str
             largest = max(equation.terms, key=lambda term: abs(term.value))
             share *= largest.value / equation.value if equation.value else 0.0
             through.append(str(largest.factors[0].symbol).removeprefix("∂L/∂"))
-        words += f"\nThe largest path runs through {', '.join(through)} and carries {share:.0%} of it."
+        words += f"\nThe largest path runs through {', '.join(through)}"
+        if 0 <= share <= 1:
+            words += f" and carries {share:.0%} of it."
+        else:
+            words += "; others take back part of what it carries." if np.isfinite(share) else "."
     return words
 
 
