@@ -5,6 +5,7 @@ GANGLION_EXTENSION names another build of the native engine to be tested, such a
 
 import importlib.util
 import os
+import signal
 import sys
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 import ganglion
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job of the background: the tests send it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("MPLBACKEND", "Agg")  # pictures are drawn without a window
 
 if path := os.environ.get("GANGLION_EXTENSION"):

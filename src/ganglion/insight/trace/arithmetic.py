@@ -7,7 +7,6 @@ name, such as a layer of your own, is shown with its numbers but not taken apart
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,6 +83,12 @@ class LayerTrace:
         """Return a parameter, or another number of the layer."""
         number = getattr(self.weights, letter)[index] if value is None else value
         return Factor(Symbol(letter, self.name, index), float(number))
+
+
+def _square(value: float, mean: float) -> str:
+    numbers = {"x": value, "mean": mean}
+    digits = digits_for(value - mean, numbers.values())
+    return Function(Symbol(""), 0.0, "(x - mean)**2", arguments=numbers, digits=digits).expression
 
 
 def known(gradient: Array | None) -> Array:
@@ -330,120 +335,3 @@ UNKNOWN = Arithmetic()
 def arithmetic_of(layer: Layer) -> Arithmetic:
     """Return how a layer reckons."""
     return ARITHMETIC.get(type(layer), UNKNOWN)
-
-
-# ------------------------------------------------------------------------------------------- activations
-
-
-def activation_forward(part: LayerTrace, row: int, index: Index) -> list[Equation]:
-    """Return how the activation of one unit came about from its pre-activation."""
-    activation = part.activation
-    if activation is None:
-        return []
-    left, a, z = Symbol("a", part.name, index), part.a[(row, *index)], part.z[(row, *index)]
-    if not _is_rowwise(activation):
-        rule = activation.formula if activation.is_built_in else f"{activation.name}(z)"
-        return [Function(left, a, rule, arguments={"z": z} | _constants(activation))]
-    scores = part.z[(row, *index[:-1])]
-    largest = float(scores.max())
-    together = float(np.exp(scores - largest).sum())
-    terms = tuple(
-        Term(
-            (
-                Factor(
-                    Symbol(f"exp({Symbol('z', part.name, (*index[:-1], k))} - m)"),
-                    math.exp(score - largest),
-                    _exponential(score, largest),
-                ),
-            )
-        )
-        for k, score in enumerate(scores)
-    )
-    name = Symbol("s", part.name, index[:-1])
-    rule = "exp(z - m) / s" if activation.name == "softmax" else "z - m - log(s)"
-    return [
-        Function(
-            left,
-            a,
-            rule,
-            arguments={"z": z, "m": largest, "s": together},
-            note="m is the largest z",
-            digits=digits_for(1.0, (z, largest)),
-        ),
-        Sum(name, together, "the sum of exp(z - m) over all", terms),
-    ]
-
-
-def _exponential(score: float, largest: float) -> str:
-    numbers = {"z": score, "m": largest}
-    digits = digits_for(1.0, numbers.values())
-    return Function(Symbol(""), 0.0, "exp(z - m)", arguments=numbers, digits=digits).expression
-
-
-def _square(value: float, mean: float) -> str:
-    numbers = {"x": value, "mean": mean}
-    digits = digits_for(value - mean, numbers.values())
-    return Function(Symbol(""), 0.0, "(x - mean)**2", arguments=numbers, digits=digits).expression
-
-
-def _is_rowwise(activation: Activation) -> bool:
-    return activation.is_built_in and activation.name in ("softmax", "log_softmax")
-
-
-def _constants(part: Activation) -> dict[str, float]:
-    """Return the constants that a built-in activation's formula names, such as slope and alpha."""
-    names = ("slope", "alpha", "scale")
-    return {name: float(getattr(part, name)) for name in names if part.is_built_in and hasattr(part, name)}
-
-
-def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[Equation], Index | None]:
-    """Return how dL/dz of one unit came from dL/da, and the activation that carries most of it."""
-    activation = part.activation
-    if activation is None or part.grad_a is None or part.grad_z is None:
-        return [], index
-    left = Symbol("z", part.name, index, gradient=True)
-    value = float(part.grad_z[(row, *index)])
-    grad_a, a = part.grad_a[(row, *index[:-1])], part.a[(row, *index[:-1])]
-    if _is_rowwise(activation):
-        terms = tuple(
-            Term((Factor(Symbol("a", part.name, (*index[:-1], i), gradient=True), back), factor))
-            for i, (back, factor) in enumerate(zip(grad_a, _jacobian(activation, a, index[-1]), strict=True))
-        )
-        largest = max(range(len(a)), key=lambda i: abs(terms[i].value))
-        rule = f"a row of the Jacobian: {activation.derivative}"
-        return [Sum(left, value, rule, terms)], (*index[:-1], largest)
-    one = np.zeros_like(part.a[row : row + 1])
-    one[(0, *index)] = 1.0
-    slope = float(activation.backward(one, part.z[row : row + 1], part.a[row : row + 1])[(0, *index)])
-    derivative = Factor(Symbol("f'", part.name, index), slope)
-    back = Factor(Symbol("a", part.name, index, gradient=True), grad_a[index[-1]])
-    if not activation.is_built_in and not math.isclose(
-        slope * back.value, value, rel_tol=1e-9, abs_tol=1e-300
-    ):
-        return [Equation(left, value, f"what backward of {activation.name} gives")], None
-    arguments = {"z": part.z[(row, *index)], "a": part.a[(row, *index)]}
-    made: Equation = Function(
-        derivative.symbol,
-        slope,
-        activation.derivative,
-        arguments=arguments | _constants(activation),
-    )
-    if not activation.is_built_in:
-        made = Equation(derivative.symbol, slope, f"the derivative of {activation.name}")
-    rule = "what comes back · slope of the activation"
-    return [Sum(left, value, rule, (Term((back, derivative)),)), made], index
-
-
-def _jacobian(activation: Activation, a: Array, j: int) -> list[Factor]:
-    """Return da_i/dz_j for each i, of softmax or log-softmax."""
-    factors = []
-    for i, value in enumerate(a.tolist()):
-        same, own = float(i == j), float(a[j])
-        if activation.name == "softmax":
-            entry, rule = value * (same - own), "(a_i * (same - a_j))"
-        else:
-            entry, rule = same - math.exp(own), "(same - exp(a_j))"
-        numbers = {"a_i": value, "a_j": own, "same": same}
-        expression = Function(Symbol(""), 0.0, rule, arguments=numbers).expression
-        factors.append(Factor(Symbol(f"∂a[{i}]/∂z[{j}]"), entry, expression))
-    return factors

@@ -11,7 +11,8 @@ import numpy as np
 from ganglion.core.activations import LogSoftmax
 from ganglion.core.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from ganglion.core.part import Array
-from ganglion.insight.trace.arithmetic import Index, LayerTrace, activation_backward, known
+from ganglion.insight.trace.activations import activation_backward
+from ganglion.insight.trace.arithmetic import Index, LayerTrace, known
 from ganglion.insight.trace.equation import (
     MOST_TERMS,
     Equation,

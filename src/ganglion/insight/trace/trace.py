@@ -19,18 +19,18 @@ from ganglion.core.layers import Context
 from ganglion.core.losses import Loss, batch_mean
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
-from ganglion.errors import ConfigError, DataError, check_integer, one_of, shortened
+from ganglion.errors import ConfigError, DataError, check_integer, shortened
+from ganglion.insight.trace.activations import activation_backward, activation_forward
 from ganglion.insight.trace.arithmetic import (
     Index,
     LayerTrace,
-    activation_backward,
-    activation_forward,
     arithmetic_of,
     known,
 )
 from ganglion.insight.trace.equation import Equation, Explanation, Factor, Sum, Symbol, Term, plain
 from ganglion.insight.trace.losses import Objective
 from ganglion.insight.trace.overview import overview_html, overview_text, ways_on
+from ganglion.insight.trace.places import layer_place, parameter_place, place_in
 from ganglion.insight.trace.updates import NextUpdate
 from ganglion.insight.trace.verify import Verification, verify
 from ganglion.insight.trace.words import gradient_words, unit_words
@@ -181,8 +181,8 @@ class Trace:
             equations = objective.forward(self.layers[-1], row)
             words = f"{objective.loss.name} says how wrong row {row} is; the smaller, the better."
             return Explanation(f"loss[{row}]", equations[0].value, words, tuple(equations))
-        part = self.layers[self._place(layer)]
-        place = self._index(layer, index, part.a.shape[1:])
+        part = self.layers[layer_place(self._architecture, layer)]
+        place = place_in(layer, index, part.a.shape[1:])
         equations = [
             *activation_forward(part, row, place),
             *arithmetic_of(part.before_activation).forward(part, row, place),
@@ -209,7 +209,7 @@ class Trace:
             ConfigError: if there is no such number, or the trace has no targets.
         """
         objective = self._judged()
-        entry, place = self._entry(parameter, index)
+        entry, place = parameter_place(self._architecture, parameter, index)
         part, short = self.layers[entry.layer], entry.name.rpartition("/")[2]
         left = Symbol(short, part.name, place, gradient=True)
         value = float(entry.of(known(self.gradient_vector))[place])
@@ -242,7 +242,7 @@ class Trace:
         """
         gradient, moment = known(self.gradient_vector), self._moment
         update = NextUpdate(self._architecture, self._parameters, gradient, self._regularization, moment)
-        return update.explain(*self._entry(parameter, index))
+        return update.explain(*parameter_place(self._architecture, parameter, index))
 
     @quiet
     def verify(self) -> Verification:
@@ -367,36 +367,6 @@ class Trace:
     def _row(self, row: int) -> int:
         count = len(self.layers[0].x)
         return check_integer(f"row, one of {count},", row, at_least=0, at_most=count - 1)
-
-    def _place(self, layer: str) -> int:
-        if layer not in self._architecture.names:
-            hint = one_of(str(layer), self._architecture.names)
-            raise ConfigError(f"there is no layer {shortened(layer)}", hint)
-        return self._architecture.names.index(layer)
-
-    @staticmethod
-    def _index(what: str, index: Any, shape: Index) -> Index:
-        index = index.tolist() if isinstance(index, np.ndarray) else index
-        given = tuple(index) if isinstance(index, Sequence) else (index,)
-        try:
-            numbers = tuple(check_integer("each", each, at_least=0) for each in given)
-        except ConfigError as error:
-            rule = f"a place in {what} must be whole numbers from 0"
-            raise ConfigError(f"{rule}, got {shortened(index)}") from error
-        if len(numbers) != len(shape) or any(n >= size for n, size in zip(numbers, shape, strict=True)):
-            got = shortened(numbers[0] if len(numbers) == 1 else numbers)
-            if len(shape) == 1:
-                raise ConfigError(f"{what} has places 0 to {shape[0] - 1}, got {got}")
-            raise ConfigError(f"{what} has size {' x '.join(map(str, shape))}, got place {got}")
-        return numbers
-
-    def _entry(self, parameter: str, index: Any) -> tuple[Entry, Index]:
-        entries = {entry.name: entry for entry in self._architecture.parameters}
-        if not isinstance(parameter, str) or parameter not in entries:
-            hint = one_of(str(parameter), entries)
-            raise ConfigError(f"there is no parameter {shortened(parameter)}", hint)
-        entry = entries[parameter]
-        return entry, self._index(parameter, index, entry.shape)
 
 
 def _plain(values: Array | None) -> Any:

@@ -1,0 +1,59 @@
+"""What a question names: a layer, a unit, one number of a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.architecture import Architecture, Entry
+from ganglion.errors import ConfigError, check_integer, one_of, shortened
+from ganglion.insight.trace.arithmetic import Index
+
+
+def layer_place(architecture: Architecture, layer: Any) -> int:
+    """Return the number of the layer with a name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if layer not in architecture.names:
+        hint = one_of(str(layer), architecture.names)
+        raise ConfigError(f"there is no layer {shortened(layer)}", hint)
+    return architecture.names.index(layer)
+
+
+def parameter_place(architecture: Architecture, parameter: Any, index: Any) -> tuple[Entry, Index]:
+    """Return the parameter with a name such as "dense_1/weight", and a place in it.
+
+    Raises:
+        ConfigError: if there is no such parameter or place.
+    """
+    entries = {entry.name: entry for entry in architecture.parameters}
+    if not isinstance(parameter, str) or parameter not in entries:
+        hint = one_of(str(parameter), entries)
+        raise ConfigError(f"there is no parameter {shortened(parameter)}", hint)
+    entry = entries[parameter]
+    return entry, place_in(parameter, index, entry.shape)
+
+
+def place_in(what: str, index: Any, shape: Index) -> Index:
+    """Return a place in an array of some shape, given as one number or several.
+
+    Raises:
+        ConfigError: if there is no such place.
+    """
+    index = index.tolist() if isinstance(index, np.ndarray) else index
+    given = tuple(index) if isinstance(index, Sequence) else (index,)
+    try:
+        numbers = tuple(check_integer("each", each, at_least=0) for each in given)
+    except ConfigError as error:
+        rule = f"a place in {what} must be whole numbers from 0"
+        raise ConfigError(f"{rule}, got {shortened(index)}") from error
+    if len(numbers) != len(shape) or any(n >= size for n, size in zip(numbers, shape, strict=True)):
+        got = shortened(numbers[0] if len(numbers) == 1 else numbers)
+        if len(shape) == 1:
+            raise ConfigError(f"{what} has places 0 to {shape[0] - 1}, got {got}")
+        raise ConfigError(f"{what} has size {' x '.join(map(str, shape))}, got place {got}")
+    return numbers
