@@ -290,7 +290,7 @@ class Network:
         y: Any = None,
         loss: Loss | str | None = None,
         optimizer: Optimizer | str | None = None,
-        training: bool = True,
+        training: bool | None = None,
         sample_weight: Any = None,
         regularization: Regularization | None = None,
         names: Sequence[str] | None = None,
@@ -304,8 +304,9 @@ class Network:
             optimizer: whose next update can be asked for; by default the one of the last `fit`, else Adam.
                 One equal to that of the last `fit` goes on with its memory and schedule, and with the
                 parameters that it left where it keeps their mean (only with `training`).
-            training: True (default) for what the next training step would do, with its dropout masks and
-                the batch's own mean and variance; False for what predicting does.
+            training: True for what the next training step would do, with its dropout masks and the
+                batch's own mean and variance; False for what predicting does. By default True with y
+                and False without.
             sample_weight: how much each row counts, (n,).
             regularization: L1, L2 and max-norm; none by default.
             names: of the inputs, to be shown in place of x[0], x[1] ...

@@ -588,6 +588,14 @@ def test_one_row_of_one_input_in_any_form(x: Any, y: Any) -> None:
     assert t.loss is not None
 
 
+def test_without_targets_it_shows_what_predicting_does() -> None:
+    net = make([gg.Dropout(0.5), gg.BatchNormalization(), gg.Dense(1)], 6)
+    x = np.ones(6)
+    np.testing.assert_allclose(net.trace(x).layers[-1].a, net.predict([x]))
+    assert not net.trace(x).training
+    assert net.trace(x, 1.0).training
+
+
 def test_the_network_is_not_changed() -> None:
     net = make([gg.Dense(3, "tanh"), gg.BatchNormalization(), gg.Dense(1)], 2)
     X, y = np.random.default_rng(0).normal(size=(4, 2)), np.ones(4)

@@ -386,13 +386,14 @@ def make_trace(
     *,
     loss: Loss | str | None,
     moment: Moment,
-    training: bool,
+    training: bool | None,
     sample_weight: Any,
     regularization: Regularization | None,
     names: Sequence[str] | None,
 ) -> Trace:
     """Return the trace of some rows; the arguments are those of `Network.trace`."""
     dtype, inputs = parameters.dtype, architecture.inputs
+    training = y is not None if training is None else training
     if not isinstance(training, bool):
         raise ConfigError(f"training must be True or False, got {shortened(training)}")
     x = as_array("X", x)
