@@ -400,6 +400,12 @@ def test_confusion_refuses_what_it_cannot_count(
 # units
 
 
+def test_circles_hold_the_numbers_by_which_a_trace_names_their_units() -> None:
+    axes = gg.plot.network(gg.Network([gg.Dense(3, "tanh"), gg.Dense(1)], inputs=2))
+    numbers = [(int(t.get_position()[0]), t.get_text()) for t in axes.texts if t.get_text().isdigit()]
+    assert [pair for pair in numbers if pair[0] == 1] == [(1, "0"), (1, "1"), (1, "2")]
+
+
 def test_units_are_small_images_of_the_first_weights() -> None:
     axes = gg.plot.units(PIXELS)
     weight = PIXELS.named_parameters()["dense_1/weight"]
@@ -407,7 +413,7 @@ def test_units_are_small_images_of_the_first_weights() -> None:
     for unit, image in enumerate(axes.images):
         np.testing.assert_array_equal(image.get_array(), weight[:, unit].reshape(4, 4))
         assert image.get_clim() == pytest.approx((-np.abs(weight).max(), np.abs(weight).max()))
-    assert [text.get_text() for text in axes.texts] == ["1", "2", "3", "4", "5", "6"]
+    assert [text.get_text() for text in axes.texts] == ["0", "1", "2", "3", "4", "5"]
     boxes = [image.get_extent() for image in axes.images]
     apart = [
         a[1] <= b[0] or b[1] <= a[0] or a[2] <= b[3] or b[2] <= a[3] for a in boxes for b in boxes if a != b
@@ -420,8 +426,8 @@ def test_of_many_units_those_with_the_largest_weights_are_drawn_in_order() -> No
     weight = net.named_parameters()["dense_1/weight"]
     weight[:, [3, 9, 20, 41, 50, 69]] = 0.001
     axes = gg.plot.units(net)
-    left_out = {4, 10, 21, 42, 51, 70}
-    assert [int(text.get_text()) for text in axes.texts] == [n for n in range(1, 71) if n not in left_out]
+    left_out = {3, 9, 20, 41, 50, 69}
+    assert [int(text.get_text()) for text in axes.texts] == [n for n in range(70) if n not in left_out]
     assert "the largest 64 of 70 units" in " ".join(axes.get_title().split())
 
 

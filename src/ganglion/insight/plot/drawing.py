@@ -23,6 +23,7 @@ ORANGE, BLUE, GRAY = "#e08214", "#2166ac", "#767676"
 CLASS_COLORS = ("#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#666666")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")
 WIDEST_LINE = 4.0  # points, of few weights; narrower where there are many
+READABLE = 10.0  # points across, from which on a circle holds the number of its unit
 WIDE = 20  # a ratio of largest to smallest from which an axis is logarithmic
 MOST_CELLS = 1000  # along one side of a heat map; a larger matrix is drawn by every second, third ... row
 
@@ -195,6 +196,10 @@ def diagram(ax: Axes | None, before: list[str], layers: list[DenseLayer]) -> Axe
             linewidths=1,
             zorder=3,
         )
+        if diameter >= READABLE:
+            for unit, row in enumerate(rows):
+                place = {"ha": "center", "va": "center", "fontsize": 0.6 * diameter, "zorder": 4}
+                ax.text(column, row, f"{unit}", **place)
     _label_columns(ax, [["input", str(sizes[0]), *before], *(_words(layer) for layer in layers)])
     handles = [
         lines.Line2D([], [], color=BLUE, linewidth=2.5, label="positive"),

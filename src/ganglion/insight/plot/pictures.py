@@ -106,7 +106,8 @@ def network(net: Drawable, ax: Axes | None = None) -> Axes:
     """Draw the dense layers: units as circles, weights as lines, or as heat maps where a layer is wide.
 
     A line is as wide as the weight is large, blue and solid where it is positive, orange and dashed where
-    it is negative; circles are colored by the bias in the same way. Other layers are named below the
+    it is negative; circles are numbered from 0, as a trace numbers units, where there is room, and colored
+    by the bias in the same way. Other layers are named below the
     units that they follow. Where a layer (or the input) has more than 32 units, or a layer that is not
     dense changes their number, the weights of each dense layer are drawn as a heat map instead: one row
     for each input, one column for each unit; colors end at the 99th percentile of absolute weights, and
@@ -260,7 +261,7 @@ def units(net: Drawable, ax: Axes | None = None, shape: tuple[int, int] | None =
             vmax=limit,
             interpolation="nearest",
         )
-        ax.text(left + width / 2, top, f"{number + 1}", ha="center", va="bottom", fontsize=font)
+        ax.text(left + width / 2, top, f"{number}", ha="center", va="bottom", fontsize=font)
     bare(ax)
     ax.set_xlim(-beside, columns * (width + beside))
     ax.set_ylim(rows * (height + above) - above + beside, -above)
