@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from rich.console import Console
 
 import ganglion as gg
 from agreement import targets
@@ -537,6 +540,17 @@ def test_pages_for_notebooks_are_escaped() -> None:
     for page in (t._repr_html_(), t.unit("dense_1", 0)._repr_html_()):
         assert "<script>" not in page
     assert "&lt;script&gt;" in t.unit("dense_1", 0)._repr_html_()
+
+
+def test_in_a_terminal_it_is_colored_and_the_same_text() -> None:
+    t = make([gg.Dense(3, "tanh"), gg.Dense(2, "softmax")], 2).trace([1.0, -2.0], 1)
+    for shown in (t, t.gradient("dense_1/weight", (1, 2))):
+        file = io.StringIO()
+        Console(file=file, force_terminal=True, color_system="truecolor", width=200).print(shown)
+        assert "\x1b[38;2;224;130;20m-" in file.getvalue()
+        plain = re.sub(r"\x1b\[[\d;]*m", "", file.getvalue())
+        assert [line.rstrip() for line in plain.splitlines()] == str(shown).splitlines()
+        assert "\x1b[38;2;91;155;213m2\x1b[0m]" not in file.getvalue()  # a place is no number
 
 
 def test_the_overview_shows_each_layer_and_says_how_to_go_on() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json
-from ganglion.errors import ConfigError, shortened
-from ganglion.insight.trace.equation import Function, Symbol, figure
+from ganglion.errors import ConfigError, load, shortened
+from ganglion.insight.trace.equation import Function, Symbol, colored, figure
 from ganglion.insight.trace.overview import overview_text
 from ganglion.table_model import TAKEN, TableModel
 from ganglion.tables.columns import NumberColumn
@@ -107,7 +108,11 @@ def explain(
     pages += [str(each) for each in asked]
     pages += [] if moved is None else [_moved_page(moved)]
     pages += [] if proof is None else [str(proof)]
-    say("\n\n".join(page for page in pages if page))
+    text = "\n\n".join(page for page in pages if page)
+    if sys.stdout.isatty():
+        load("rich.console").Console().print(colored(text), soft_wrap=True)
+    else:
+        say(text)
 
 
 def check(model: Path, table: Path, /, *, json: Flag = False) -> None:

@@ -15,10 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.errors import load
+
 DIGITS = 6
 MOST_DIGITS = 17
 ROUNDING = 1e12  # a result that is so much smaller than its parts is rounding itself
 MOST_TERMS = 10
+NUMBER = r"(?<![\w.\[])\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\w|\.\d|[\d, ]*\])"
+ORANGE, BLUE = "#e08214", "#5b9bd5"
 NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -264,6 +268,14 @@ def plain(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
+def colored(text: str) -> Any:
+    """Return text for a terminal, by rich: negative numbers orange, the others blue."""
+    found = load("rich.text").Text(text)
+    found.highlight_regex(NUMBER, BLUE)
+    found.highlight_regex(rf"(?<!\w)-{NUMBER}", ORANGE)
+    return found
+
+
 @dataclass(frozen=True)
 class Explanation:
     """One number, or one unit, explained: words for people, then equations that add up.
@@ -287,6 +299,9 @@ class Explanation:
         return "\n\n".join([*parts, *("\n".join(equation.lines()) for equation in self.equations)])
 
     __repr__ = __str__
+
+    def __rich__(self) -> Any:
+        return colored(str(self))
 
     def _repr_html_(self) -> str:
         blocks = "".join(

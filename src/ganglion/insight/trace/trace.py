@@ -27,7 +27,7 @@ from ganglion.insight.trace.arithmetic import (
     arithmetic_of,
     known,
 )
-from ganglion.insight.trace.equation import Equation, Explanation, Factor, Sum, Symbol, Term, plain
+from ganglion.insight.trace.equation import Equation, Explanation, Factor, Sum, Symbol, Term, colored, plain
 from ganglion.insight.trace.losses import Objective
 from ganglion.insight.trace.overview import overview_html, overview_text, ways_on
 from ganglion.insight.trace.places import layer_place, parameter_place, place_in
@@ -301,6 +301,9 @@ class Trace:
         return f"{overview_text(self)}\n\n{ways_on(self)}"
 
     __repr__ = __str__
+
+    def __rich__(self) -> Any:
+        return colored(str(self))
 
     @quiet
     def _repr_html_(self) -> str:
