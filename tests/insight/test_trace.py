@@ -491,6 +491,7 @@ def test_infinite_numbers_warn_of_nothing() -> None:
         assert text
     json.dumps(t.to_dict(), allow_nan=False)
     assert t.verify().worst == math.inf
+    assert json.loads(json.dumps(t.verify().to_dict(), allow_nan=False))["worst"] is None
 
 
 # ----------------------------------------------------------------------------------------- other forms

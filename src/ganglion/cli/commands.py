@@ -11,7 +11,7 @@ from typing import Any
 
 import ganglion
 from ganglion.cli import pages
-from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, split
+from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, split, tell
 from ganglion.cli.output import table_writer, write_table
 from ganglion.engines import explain
 from ganglion.errors import ConfigError
@@ -214,12 +214,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
     """
     with notes() as said:
         report = TableModel.load(model).evaluate(table)
-    if json:
-        say_json(report.to_dict() | {"notes": said})
-        return
-    for note in said:
-        say(f"note: {note}")
-    say(str(report))
+    tell(report, report.to_dict(), said, json)
 
 
 def show(model: Path, /, *, json: Flag = False) -> None:

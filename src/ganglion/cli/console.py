@@ -59,6 +59,16 @@ def say_json(facts: dict[str, Any]) -> None:
     say(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def tell(page: object, facts: dict[str, Any], noted: list[str], as_json: bool) -> None:
+    """Print a page after its notes, or the facts with them as one JSON object."""
+    if as_json:
+        say_json(facts | {"notes": noted})
+        return
+    for note in noted:
+        say(f"note: {note}")
+    say(str(page))
+
+
 def split(names: list[str]) -> list[str]:
     """Return names given one by one, or several separated by commas (in quotes if they hold one)."""
     return [name.strip() for part in csv.reader(names, skipinitialspace=True) for name in part]

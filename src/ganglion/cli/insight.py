@@ -9,9 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json
+from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, tell
 from ganglion.errors import ConfigError, load, shortened
-from ganglion.insight.trace.equation import Function, Symbol, colored, figure
+from ganglion.insight.trace.equation import Function, Symbol, colored, figure, plain
 from ganglion.insight.trace.overview import overview_text
 from ganglion.table_model import TAKEN, TableModel
 from ganglion.tables.columns import NumberColumn
@@ -88,7 +88,7 @@ def explain(
         facts: dict[str, Any] = {"row": row, "columns": _plain_row(one), "answer": _plain_row(answer)}
         facts |= {"trace": trace.to_dict(), "explained": [each.to_dict() for each in asked], "notes": said}
         facts["features"] = None if moved is None else _plain_row(moved)
-        facts["verified"] = None if proof is None else vars(proof)
+        facts["verified"] = None if proof is None else proof.to_dict()
         say_json(facts)
         return
     if latex:
@@ -129,12 +129,7 @@ def check(model: Path, table: Path, /, *, json: Flag = False) -> None:
     """
     with notes() as said:
         health = TableModel.load(model).health(table)
-    if json:
-        say_json(health.to_dict() | {"notes": said})
-        return
-    for note in said:
-        say(f"note: {note}")
-    say(str(health))
+    tell(health, health.to_dict(), said, json)
 
 
 def _place(text: str) -> tuple[str, tuple[int, ...]]:
@@ -228,4 +223,6 @@ def _plain_row(frame: pl.DataFrame) -> dict[str, Any]:
 
 
 def _json(value: Any) -> Any:
-    return value if isinstance(value, str | bool | int | float | None) else str(value)
+    if isinstance(value, float):
+        return plain(value)
+    return value if isinstance(value, str | bool | int | None) else str(value)

@@ -152,8 +152,9 @@ class Equation:
         if self.rule:
             yield f"    = {figure(self.value)}"
 
-    def _heading(self) -> str:
-        return f"{self.left} = {self.rule or figure(self.value)}" + (f"   ({self.note})" if self.note else "")
+    def _heading(self, said: str = "") -> str:
+        note = f"   ({self.note})" if self.note else ""
+        return f"{self.left} = {said or self.rule or figure(self.value)}{note}"
 
     def latex_lines(self) -> Iterator[str]:
         """Yield the equation as lines of an `align*` environment."""
@@ -251,7 +252,7 @@ class Function(Equation):
 
     def lines(self) -> Iterator[str]:
         first, *rest = self._steps()
-        yield f"{self.left} = {first}" + (f"   ({self.note})" if self.note else "")
+        yield self._heading(first)
         yield from (f"    = {step}" for step in rest)
 
     def latex_lines(self) -> Iterator[str]:

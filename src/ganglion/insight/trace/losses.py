@@ -50,16 +50,15 @@ class Objective(NamedTuple):
         size = self.y[0].size
         return size // self.y.shape[-1] if isinstance(self.loss, CrossEntropy) else size
 
-    def row_loss(self, last: LayerTrace, row: int) -> float:
-        """Return the loss of one row."""
-        rows = slice(row, row + 1)
-        if self.from_z:
-            return float(self.loss.values_and_gradients_from_z(last.z[rows], self.y[rows])[0][0])
-        return float(self.loss.values_and_gradients(last.a[rows], self.y[rows])[0][0])
+    def _value(self, a: Array, z: Array, y: Array) -> float:
+        """Return the loss of one row, (1, *outputs), reckoned as the gradients are."""
+        from_z, from_a = self.loss.values_and_gradients_from_z, self.loss.values_and_gradients
+        return float((from_z(z, y) if self.from_z else from_a(a, y))[0][0])
 
     def forward(self, last: LayerTrace, row: int) -> list[Equation]:
         """Return how the loss of one row came about."""
-        left, value = Symbol("loss", index=(row,)), self.row_loss(last, row)
+        rows, left = slice(row, row + 1), Symbol("loss", index=(row,))
+        value = self._value(last.a[rows], last.z[rows], self.y[rows])
         if not self.loss.is_built_in:
             return [Equation(left, value, f"what {self.loss.name} gives")]
         if isinstance(self.loss, CrossEntropy):
@@ -67,7 +66,8 @@ class Objective(NamedTuple):
         terms, single = [], []
         for place in np.ndindex(self.y.shape[1:]):
             index = tuple(map(int, place))
-            part, name = self._of_output(last, row, index), Symbol("l", index=index)
+            part = self._value(*(v[(row, *index)].reshape(1, 1) for v in (last.a, last.z, self.y)))
+            name = Symbol("l", index=index)
             terms.append(Term((Factor(name, part), *_share("1/outputs", 1 / self._outputs))))
             formula = (self.loss.formula_from_z if self.from_z else "") or self.loss.formula
             single.append(self._function(name, part, formula, last, row, index))
@@ -140,13 +140,6 @@ class Objective(NamedTuple):
         target = float(self._smoothed()[(row, *index)])
         place = (row, *index)
         return {"a": float(last.a[place]), "z": float(last.z[place]), "y": target} | own
-
-    def _of_output(self, last: LayerTrace, row: int, index: Index) -> float:
-        """Return the loss of one output alone."""
-        a, z, y = (v[(row, *index)].reshape(1, 1) for v in (last.a, last.z, self.y))
-        if self.from_z:
-            return float(self.loss.values_and_gradients_from_z(z, y)[0][0])
-        return float(self.loss.values_and_gradients(a, y)[0][0])
 
     def _cross_entropy(self, last: LayerTrace, row: int) -> tuple[Term, ...]:
         y, a = self._smoothed()[row], last.a[row]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from ganglion.core.architecture import Architecture
 from ganglion.core.layers import BatchNormalization, Context, Dense, Layer
 from ganglion.core.layers.base import Weights
 from ganglion.core.part import Array
+from ganglion.insight.trace.equation import plain
 
 STEP = 1e-5
 SHORTER = 8.0  # how many times shorter a second step is, where the first one did not agree
@@ -45,6 +48,10 @@ class Verification:
     def agrees(self) -> bool:
         """Whether every gradient is within 0.0001 of the largest of its central difference."""
         return self.worst <= AGREES
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON data."""
+        return {k: plain(v) if isinstance(v, float) else v for k, v in dataclasses.asdict(self).items()}
 
     def __str__(self) -> str:
         kinks = f" ({self.kinks} more lie at a kink, where there is no slope)" if self.kinks else ""
