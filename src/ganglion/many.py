@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.arrays import as_array
-from ganglion.engines import thread_count, work_alone
+from ganglion.engines import limit_threads, thread_count
 from ganglion.errors import ConfigError, check_flag, check_integer, load, shortened
 from ganglion.network import Network
 from ganglion.training.callbacks import Callback
@@ -86,12 +86,13 @@ def train_many(
         own = {"X": inputs[network.dtype], "y": y, **settings, **wishes[number]}
         own["callbacks"] = [_Stop(stop), *_copies(own.get("callbacks", ()))]
         try:
-            return network, network.fit(**own)
+            with limit_threads(1):  # one network to each thread
+                return network, network.fit(**own)
         except BaseException:
             stop.set()
             raise
 
-    with ThreadPoolExecutor(min(at_once, len(wishes)) or 1, initializer=work_alone) as pool:
+    with ThreadPoolExecutor(min(at_once, len(wishes)) or 1) as pool:
         futures = [pool.submit(train, number) for number in range(len(wishes))]
         with interruptible(stop.set), _bar(len(wishes), progress) as advance:
             try:

@@ -83,6 +83,13 @@ class Network:
         self._history = History()
         self._facts: dict[str, Any] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_engine"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._engine = pick(self._engine_name, self._architecture)
+
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers in order."""
@@ -132,6 +139,10 @@ class Network:
         if not np.isfinite(vector).all():
             raise DataError(f"parameters must be finite numbers that fit {self.dtype}")
         self._parameters[...] = vector
+
+    def forget_optimizer(self) -> None:
+        """Let the next `fit` start its optimizer afresh, also one that equals the last."""
+        self._progress.optimizer = None
 
     @property
     def state(self) -> Array:
@@ -233,6 +244,10 @@ class Network:
             regularization=regularization,
             metrics=metrics,
         )
+        return self.train(plan)
+
+    def train(self, plan: Plan) -> History:
+        """Train by a plan whose rows are encoded and checked already; `fit` makes one and calls this."""
         engine = self._engine_for(plan.loss, plan.optimizer)
         training = Training(
             self._architecture, engine, self._parameters, self._state, self._progress, plan, self._seed

@@ -52,14 +52,14 @@ def _check_shape(shape: Shape) -> None:
 
 
 def _checked(loss: Loss, both: tuple[Array, Array], outputs: Array) -> tuple[Array, Array]:
-    """Return a loss's values and gradients, after checking that there is one for each row and output."""
+    """Return a loss's values and gradients times its factor, one for each row and output as was checked."""
     values, gradients = both
     if np.shape(values) != outputs.shape[:1] or np.shape(gradients) != outputs.shape:
         raise ShapeError(
             f"{loss.name} must return one value for each row, {outputs.shape[:1]}, and gradients of shape "
             f"{outputs.shape}, got {np.shape(values)} and {np.shape(gradients)}"
         )
-    return both
+    return both if loss.factor == 1 else (values * loss.factor, gradients * loss.factor)
 
 
 class Architecture:
@@ -241,9 +241,9 @@ class Architecture:
         activation = self.output_activation
         if activation is not None and loss.is_partner_of(activation):
             z, _ = self.before_output.forward(weights, x)
-            return loss.values_and_gradients_from_z(z, y)[0], activation.forward(z)
+            return loss.factor * loss.values_and_gradients_from_z(z, y)[0], activation.forward(z)
         a, _ = self.forward(weights, x)
-        return loss.values_and_gradients(a, y)[0], a
+        return loss.factor * loss.values_and_gradients(a, y)[0], a
 
     def next_state(self, weights: Sequence[Weights], caches: Sequence[Cache], state: Array) -> None:
         """Write the state after a training step into `state`."""

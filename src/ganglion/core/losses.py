@@ -9,7 +9,7 @@ goes through the chain rule from `a`. To add one: write the class, add it to the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -33,11 +33,17 @@ class Loss(Part):
     answer (`answers`: "number", "one_of" several classes, "yes_no" as a share, "sign" as -1 or 1), the
     names of the `partners` among activations, and the `range` in which predictions must lie.
 
+    Args:
+        factor: what the loss is multiplied by wherever it is used, and so how much it counts beside
+            penalties; 1 by default. The methods here give it without.
+
     >>> loss = Loss.find("mse")
     >>> loss.values_and_gradients(np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]]))
     (array([4., 0.]), array([[4.],
            [0.]]))
     """
+
+    factor: float = field(default=1.0, kw_only=True)
 
     kind: ClassVar[str] = "loss"
     formula: ClassVar[str] = ""
@@ -47,6 +53,9 @@ class Loss(Part):
     answers: ClassVar[Answers] = "number"
     partners: ClassVar[tuple[str, ...]] = ()
     range: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+
+    def __post_init__(self) -> None:
+        check_number("factor", self.factor, above=0)
 
     def values_and_gradients(self, a: Array, y: Array) -> Both:
         """Return each sample's loss, of shape (n,), and its gradient with respect to `a`, shaped like `a`."""
@@ -190,6 +199,7 @@ class Huber(Loss):
     derivative = "min(max(a - y, -delta), delta)"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("delta", self.delta, above=0)
 
     def values_and_gradients(self, a: Array, y: Array) -> Both:
@@ -225,9 +235,12 @@ class BinaryCrossEntropy(Loss):
 
     Args:
         label_smoothing: draws targets this share of the way to 1/2, 0 by default.
+        clip: where above 0, the value beside a partner is that of `a` kept between clip and 1 - clip;
+            the gradient stays a - y. 0 by default. scikit-learn's log loss has the type's epsilon here.
     """
 
     label_smoothing: float = 0.0
+    clip: float = field(default=0.0, kw_only=True)
 
     name = "binary_cross_entropy"
     answers = "yes_no"
@@ -239,7 +252,9 @@ class BinaryCrossEntropy(Loss):
     range = (0.0, 1.0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("label_smoothing", self.label_smoothing, at_least=0, below=1)
+        check_number("clip", self.clip, at_least=0, below=0.5)
 
     def check(self, y: Array) -> None:
         self.require("targets from 0 to 1", (y >= 0) & (y <= 1), y)
@@ -252,8 +267,13 @@ class BinaryCrossEntropy(Loss):
 
     def values_and_gradients_from_z(self, z: Array, y: Array) -> Both:
         y = _smoothed(y, self.label_smoothing, 2)
-        values = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
-        return _mean_over_outputs(values, SIGMOID.forward(z) - y)
+        a = SIGMOID.forward(z)
+        if self.clip:
+            shares = np.clip(a, self.clip, 1 - self.clip)
+            values = -(y * np.log(shares) + (1 - y) * np.log(1 - shares))
+        else:
+            values = np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))
+        return _mean_over_outputs(values, a - y)
 
 
 @dataclass(frozen=True)
@@ -265,9 +285,11 @@ class CrossEntropy(Loss):
     Args:
         label_smoothing: takes this share from the true class and spreads it evenly over all, 0 by default
             (Szegedy et al., 2016, section 7).
+        clip: as in `BinaryCrossEntropy`.
     """
 
     label_smoothing: float = 0.0
+    clip: float = field(default=0.0, kw_only=True)
 
     name = "cross_entropy"
     answers = "one_of"
@@ -278,7 +300,9 @@ class CrossEntropy(Loss):
     range = (0.0, 1.0)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("label_smoothing", self.label_smoothing, at_least=0, below=1)
+        check_number("clip", self.clip, at_least=0, below=0.5)
 
     def encode(self, y: Any, shape: Shape) -> Array:
         y = _numeric(y)
@@ -314,6 +338,9 @@ class CrossEntropy(Loss):
     def values_and_gradients_from_z(self, z: Array, y: Array) -> Both:
         y = _smoothed(y, self.label_smoothing, y.shape[-1])
         log_share = LOG_SOFTMAX.forward(z)
+        if self.clip:
+            logarithms = np.log(np.clip(np.exp(log_share), self.clip, 1 - self.clip))
+            return _mean_over_outputs(-(y * logarithms).sum(axis=-1), np.exp(log_share) - y)
         # A share of 0 adds nothing, even where its logarithm is minus infinity.
         terms = np.where(y == 0, 0, y * np.maximum(log_share, np.finfo(z.dtype).min))
         return _mean_over_outputs(-terms.sum(axis=-1), np.exp(log_share) - y)
@@ -364,6 +391,7 @@ class Quantile(Loss):
     derivative = "-quantile if y > a else (1 - quantile) * (a > y)"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_number("quantile", self.quantile, above=0, below=1)
 
     def values_and_gradients(self, a: Array, y: Array) -> Both:

@@ -6,13 +6,13 @@ averaging belong to the optimizer, early stopping is a callback.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ganglion.core.architecture import Architecture
 from ganglion.core.part import Array
-from ganglion.errors import check_number
+from ganglion.errors import check_flag, check_number
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,31 @@ class Regularization:
         l1: 0 by default.
         l2: 0 by default.
         max_norm: None by default, which is no limit.
+        per_row: whether each batch divides `l1` and `l2` by its weight, which is its number of rows where
+            all weigh 1, so that they count less the more rows there are; False by default. With it,
+            `l2` is scikit-learn's alpha.
 
     >>> Regularization(l2=0.001)
-    Regularization(l1=0.0, l2=0.001, max_norm=None)
+    Regularization(l1=0.0, l2=0.001, max_norm=None, per_row=False)
     """
 
     l1: float = 0.0
     l2: float = 0.0
     max_norm: float | None = None
+    per_row: bool = False
 
     def __post_init__(self) -> None:
         check_number("l1", self.l1, at_least=0)
         check_number("l2", self.l2, at_least=0)
         if self.max_norm is not None:
             check_number("max_norm", self.max_norm, above=0)
+        check_flag("per_row", self.per_row)
+
+    def of_batch(self, weight: float) -> Regularization:
+        """Return what acts on a batch of this weight in all."""
+        if not self.per_row:
+            return self
+        return replace(self, l1=self.l1 / weight, l2=self.l2 / weight, per_row=False)
 
     def penalty_and_gradient(self, architecture: Architecture, parameters: Array) -> tuple[float, Array]:
         """Return the penalty and its gradient, 0 for what is not penalized."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from ganglion.engines.contract import Engine, Run, Steps
 from ganglion.engines.native import NativeEngine, load_native
-from ganglion.engines.reference import ReferenceEngine
+from ganglion.engines.reference import ReferenceEngine, total_weight
 from ganglion.errors import ConfigError, notice, one_of, shortened
 
 NAMES = ("reference", "native")
@@ -22,8 +24,9 @@ __all__ = [
     "explain",
     "native",
     "pick",
+    "limit_threads",
     "thread_count",
-    "work_alone",
+    "total_weight",
 ]
 
 
@@ -78,11 +81,18 @@ def thread_count() -> int:
     return int(fast.module.get_threads()) if isinstance(fast, NativeEngine) else 1
 
 
-def work_alone() -> None:
-    """Keep every run of the calling thread to that thread, for those who run many networks at once."""
+@contextmanager
+def limit_threads(most: int | None) -> Iterator[None]:
+    """Let the runs of the calling thread use no more threads than this; None sets no limit of its own."""
     fast, _ = native()
-    if isinstance(fast, NativeEngine):
-        fast.module.work_alone()
+    if most is None or not isinstance(fast, NativeEngine):
+        yield
+        return
+    before = fast.module.limit_threads(most)
+    try:
+        yield
+    finally:
+        fast.module.limit_threads(before)
 
 
 def explain() -> tuple[str, str]:

@@ -68,13 +68,14 @@ class Run:
 
 
 class Steps(NamedTuple):
-    """What came of a run of steps: for each completed one its loss (without penalty) and gradient norm.
+    """What came of a run of steps: for each completed one its loss, penalty, and gradient norm.
 
-    `failure` says what was not finite, "" if all steps were completed; the parameters are then those
-    before the step that failed.
+    Loss and penalty are those before the update. `failure` says what was not finite, "" if all steps were
+    completed; the parameters are then those before the step that failed.
     """
 
     losses: Array
+    penalties: Array
     gradient_norms: Array
     failure: str = ""
 

@@ -20,6 +20,7 @@ from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array, Part
 from ganglion.engines.contract import Run, Steps, Updater
+from ganglion.engines.reference import total_weight
 from ganglion.errors import ConfigError, TrainingError, shortened
 
 # The orders are those of the lists in native/description.hpp.
@@ -155,6 +156,7 @@ class NativeEngine:
 
     def loss_and_gradient(self, architecture: Architecture, run: Run, rows: Array) -> tuple[float, Array]:
         gradient = np.empty_like(run.parameters)
+        weight = total_weight(None if run.weight is None else run.weight[rows], rows)
         value = self._program(architecture, run.parameters.dtype).gradient(
             run.parameters,
             run.state,
@@ -167,7 +169,8 @@ class NativeEngine:
             run.step,
             gradient,
         )
-        penalty, penalty_gradient = run.regularization.penalty_and_gradient(architecture, run.parameters)
+        rules = run.regularization.of_batch(weight)
+        penalty, penalty_gradient = rules.penalty_and_gradient(architecture, run.parameters)
         return value + penalty, gradient + penalty_gradient
 
     def train(
@@ -175,7 +178,7 @@ class NativeEngine:
     ) -> Steps:
         if run.optimizer is None:
             raise TrainingError("training steps need an optimizer, got a run without one")
-        losses, norms = np.empty(len(rates)), np.empty(len(rates))
+        losses, penalties, norms = np.empty((3, len(rates)))
         regularization = run.regularization
         done, failure, run.step, run.update = self._program(architecture, run.parameters.dtype).train(
             run.parameters,
@@ -187,17 +190,18 @@ class NativeEngine:
             run.weight,
             _loss(run.loss, architecture),
             _optimizer(run.optimizer),
-            (regularization.l1, regularization.l2, regularization.max_norm or 0.0),
+            (regularization.l1, regularization.l2, regularization.max_norm or 0.0, regularization.per_row),
             order,
             batch_size,
             rates,
             losses,
+            penalties,
             norms,
             run.seed,
             run.step,
             run.update,
         )
-        return Steps(losses[:done], norms[:done], FAILURES[failure])
+        return Steps(losses[:done], penalties[:done], norms[:done], FAILURES[failure])
 
 
 def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any]) -> Any:
@@ -241,15 +245,17 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
     )
 
 
-def _loss(loss: Loss, architecture: Architecture) -> tuple[int, float, bool]:
+def _loss(loss: Loss, architecture: Architecture) -> tuple[int, float, float, float, bool]:
     setting = next(
         (getattr(loss, name) for name in ("delta", "label_smoothing", "quantile") if hasattr(loss, name)), 0.0
     )
-    return LOSSES.index(loss.name), float(setting), loss.is_partner_of(architecture.output_activation)
+    from_z = loss.is_partner_of(architecture.output_activation)
+    return LOSSES.index(loss.name), float(setting), float(loss.factor), getattr(loss, "clip", 0.0), from_z
 
 
 def _optimizer(optimizer: Updater) -> tuple[int, bool, float, float, float, float, float, float]:
     kind, names = OPTIMIZERS[optimizer.name]  # type: ignore[attr-defined]
     first, second, epsilon = (float(getattr(optimizer, name)) if name else 0.0 for name in names)
     rest = (optimizer.weight_decay, optimizer.clip_norm or 0.0, optimizer.average or 0.0)
-    return kind, bool(getattr(optimizer, "nesterov", False)), first, second, epsilon, *rest
+    variant = getattr(optimizer, "nesterov", False) or getattr(optimizer, "epsilon_hat", False)
+    return kind, bool(variant), first, second, epsilon, *rest

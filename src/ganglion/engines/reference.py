@@ -49,36 +49,39 @@ class ReferenceEngine:
         x, y, weight = _gather(run, rows)
         context = Context(training=True, seed=run.seed, step=run.step)
         value, gradient, _ = architecture.loss_and_gradient(weights, x, y, weight, run.loss, context)
-        penalty, penalty_gradient = run.regularization.penalty_and_gradient(architecture, run.parameters)
+        rules = run.regularization.of_batch(total_weight(weight, rows))
+        penalty, penalty_gradient = rules.penalty_and_gradient(architecture, run.parameters)
         return value + penalty, gradient + penalty_gradient
 
     @quiet
     def train(
         self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: Array
     ) -> Steps:
-        losses: list[float] = []
-        norms: list[float] = []
+        done: list[tuple[float, float, float]] = []
         weights = architecture.views(run.parameters, run.state)
         penalized = bool(run.regularization.l1 or run.regularization.l2)
         optimizer = run.optimizer
         if optimizer is None:
             raise TrainingError("training steps need an optimizer, got a run without one")
         for number, rate in enumerate(rates):
-            x, y, weight = _gather(run, order[number * batch_size : (number + 1) * batch_size])
+            rows = order[number * batch_size : (number + 1) * batch_size]
+            x, y, weight = _gather(run, rows)
             if weight is not None and not weight.any():
                 run.step += 1  # a batch of weight 0 has no mean: it teaches nothing
-                losses.append(0.0)
-                norms.append(0.0)
+                done.append((0.0, 0.0, 0.0))
                 continue
             context = Context(training=True, seed=run.seed, step=run.step)
             value, gradient, caches = architecture.loss_and_gradient(weights, x, y, weight, run.loss, context)
+            penalty = 0.0
             if penalized:
-                gradient += run.regularization.penalty_and_gradient(architecture, run.parameters)[1]
+                rules = run.regularization.of_batch(total_weight(weight, rows))
+                penalty, penalty_gradient = rules.penalty_and_gradient(architecture, run.parameters)
+                gradient += penalty_gradient
             norm = math.sqrt(float(gradient @ gradient))
             if not math.isfinite(value):
-                return _steps(losses, norms, "loss")
+                return _steps(done, "loss")
             if not math.isfinite(norm):
-                return _steps(losses, norms, "gradient")
+                return _steps(done, "gradient")
             if optimizer.clip_norm is not None and norm > optimizer.clip_norm:
                 gradient *= optimizer.clip_norm / norm
             run.update += 1
@@ -86,7 +89,7 @@ class ReferenceEngine:
             if optimizer.weight_decay:
                 change += (rate * optimizer.weight_decay) * (run.parameters * architecture.penalized)
             if not math.isfinite(float(change @ change)) and not np.isfinite(run.parameters - change).all():
-                return _steps(losses, norms, "weight")
+                return _steps(done, "weight")
             run.parameters -= change
             run.regularization.limit(architecture, run.parameters)
             if architecture.state:
@@ -95,13 +98,18 @@ class ReferenceEngine:
                 keep = min(optimizer.average, run.update / (run.update + 9))
                 run.mean += (1 - keep) * (run.parameters - run.mean)
             run.step += 1
-            losses.append(value)
-            norms.append(norm)
-        return _steps(losses, norms)
+            done.append((value, penalty, norm))
+        return _steps(done)
 
 
-def _steps(losses: list[float], norms: list[float], failure: str = "") -> Steps:
-    return Steps(np.array(losses), np.array(norms), failure)
+def _steps(done: list[tuple[float, float, float]], failure: str = "") -> Steps:
+    losses, penalties, norms = np.array(done).reshape(-1, 3).T
+    return Steps(losses, penalties, norms, failure)
+
+
+def total_weight(weight: Array | None, rows: Array) -> float:
+    """Return what the rows of a batch weigh in all; each weighs 1 where no weights are given."""
+    return float(len(rows) if weight is None else weight.sum(dtype=np.float64))
 
 
 def _pieces(x: Array) -> list[Array]:

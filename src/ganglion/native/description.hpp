@@ -74,18 +74,21 @@ struct Network {
 struct Loss {
     LossKind kind;
     double setting;  // delta, label smoothing or quantile
+    double factor;   // what it is multiplied by
+    double clip;     // how near to 0 and 1 the shares may come whose logarithm is taken from z; 0 for any
     bool from_z;     // the last activation is its partner: it works from the pre-activation
 };
 
 struct Optimizer {
     OptimizerKind kind;
-    bool nesterov;
+    bool variant;                             // SGD: Nesterov's; Adam: epsilon is not corrected
     double first, second, epsilon;            // momentum; decay; beta_1, beta_2
     double weight_decay, clip_norm, average;  // 0 for none
 };
 
 struct Regularization {
     double l1, l2, max_norm;  // 0 for none
+    bool per_row;             // l1 and l2 are divided by the weight of the batch
 };
 
 enum class Failure : int { none, loss, gradient, weight };
@@ -111,9 +114,9 @@ struct Run {
     Loss loss;
     Optimizer optimizer;
     Regularization regularization;
-    uint64_t seed, step, update;  // the last two go on counting
-    double *losses, *norms;       // of each step
-    size_t done;                  // steps completed
+    uint64_t seed, step, update;         // the last two go on counting
+    double *losses, *penalties, *norms;  // of each step
+    size_t done;                         // steps completed
     Failure failure;
     Team* team;
     char* arena;  // null: only count the bytes that would be needed

@@ -108,7 +108,7 @@ size_t train(const Network& network, Run& run) {
         const double weight = total_weight<T>(run, order, rows);
         if (weight == 0) {  // a batch of weight 0 has no mean: it teaches nothing
             run.step += 1;
-            run.losses[run.done] = run.norms[run.done] = 0;
+            run.losses[run.done] = run.penalties[run.done] = run.norms[run.done] = 0;
             continue;
         }
         if (rows != laid_out) {
@@ -122,6 +122,7 @@ size_t train(const Network& network, Run& run) {
         if (run.failure != Failure::none) return 0;
         const bool shared =
             memory.way.groups > 1 || memory.way.together || network.parameters >= WORTH_SLICES;
+        memory.per_weight = run.regularization.per_row ? 1 / weight : 1;
         double norm = 0;
         if (!memory.factors || !update_by_factors<T>(network, run, memory, run.rates[run.done], &norm))
             norm = update<T>(run, memory, shared ? run.team : nullptr, run.rates[run.done]);
@@ -129,6 +130,7 @@ size_t train(const Network& network, Run& run) {
         follow_up<T>(network, run, memory);
         run.step += 1;
         run.losses[run.done] = loss;
+        run.penalties[run.done] = memory.factors ? 0 : penalty<T>(memory);
         run.norms[run.done] = norm;
     }
     return 0;

@@ -19,7 +19,7 @@ GANGLION_INLINE Vector<T> sign(Vector<T> x) {
 
 template <class T>
 struct MeanSquaredError {
-    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T, T) {
         const Vector<T> error = a - y;
         return {error * error, error * T(2)};
     }
@@ -27,7 +27,7 @@ struct MeanSquaredError {
 
 template <class T>
 struct MeanAbsoluteError {
-    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T, T) {
         const Vector<T> error = a - y;
         return {absolute<T>(error), sign<T>(error)};
     }
@@ -35,7 +35,7 @@ struct MeanAbsoluteError {
 
 template <class T>
 struct Huber {
-    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T delta) {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T delta, T) {
         const Vector<T> error = a - y, slope = clamp<T>(error, -delta, delta);
         return {slope * (error - slope * T(0.5)), slope};
     }
@@ -43,7 +43,7 @@ struct Huber {
 
 template <class T>
 struct LogCosh {
-    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T, T) {
         const Vector<T> error = a - y, size = absolute<T>(error);
         // log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log(2); near 0 it is log(1 + t**2 / (2 (1 + t))) with
         // t = exp(|e|) - 1, which keeps its precision there
@@ -56,7 +56,7 @@ struct LogCosh {
 
 template <class T>
 struct BinaryCrossEntropy {
-    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T smoothing) {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T smoothing, T) {
         y = y * (T(1) - smoothing) + smoothing * T(0.5);
         const Vector<T> yes = maximum<T>(a, all<T>(Format<T>::tiny)),
                         no = maximum<T>(T(1) - a, all<T>(Format<T>::tiny));
@@ -66,16 +66,26 @@ struct BinaryCrossEntropy {
 
 template <class T>
 struct BinaryCrossEntropyFromZ {
-    static GANGLION_INLINE Both<T> both(Vector<T> z, Vector<T> y, T smoothing) {
+    static GANGLION_INLINE Both<T> both(Vector<T> z, Vector<T> y, T smoothing, T) {
         y = y * (T(1) - smoothing) + smoothing * T(0.5);
         const Vector<T> softplus = Softplus<T>::forward(z, T(0));
         return {softplus - z * y, logistic<T>(z) - y};
     }
 };
 
+// The value is that of shares kept away from 0 and 1, the slope that of the share itself.
+template <class T>
+struct BinaryCrossEntropyClipped {
+    static GANGLION_INLINE Both<T> both(Vector<T> z, Vector<T> y, T smoothing, T clip) {
+        y = y * (T(1) - smoothing) + smoothing * T(0.5);
+        const Vector<T> a = logistic<T>(z), share = clamp<T>(a, clip, T(1) - clip);
+        return {-(y * logarithm<T>(share) + (T(1) - y) * logarithm<T>(T(1) - share)), a - y};
+    }
+};
+
 template <class T>
 struct Poisson {
-    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T, T) {
         const Vector<T> positive = maximum<T>(a, all<T>(Format<T>::tiny));
         return {a - y * logarithm<T>(positive), T(1) - y / positive};
     }
@@ -83,7 +93,7 @@ struct Poisson {
 
 template <class T>
 struct PoissonFromZ {
-    static GANGLION_INLINE Both<T> both(Vector<T> z, Vector<T> y, T) {
+    static GANGLION_INLINE Both<T> both(Vector<T> z, Vector<T> y, T, T) {
         const Vector<T> a = exponential<T>(z);
         return {a - y * z, a - y};
     }
@@ -91,7 +101,7 @@ struct PoissonFromZ {
 
 template <class T>
 struct Quantile {
-    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T quantile) {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T quantile, T) {
         const Vector<T> error = a - y;
         const Vector<T> slope =
             error > T(0) ? all<T>(T(1) - quantile) : (error < T(0) ? all<T>(-quantile) : error);
@@ -101,7 +111,7 @@ struct Quantile {
 
 template <class T>
 struct Hinge {
-    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T) {
+    static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T, T) {
         const Vector<T> margin = T(1) - y * a;
         return {maximum<T>(margin, Vector<T>{}), margin > T(0) ? -y : Vector<T>{}};
     }
@@ -115,7 +125,8 @@ GANGLION_INLINE void with_loss(Loss loss, Body body) {
         case LossKind::huber: return body(Huber<T>{});
         case LossKind::log_cosh: return body(LogCosh<T>{});
         case LossKind::binary_cross_entropy:
-            return loss.from_z ? body(BinaryCrossEntropyFromZ<T>{}) : body(BinaryCrossEntropy<T>{});
+            if (!loss.from_z) return body(BinaryCrossEntropy<T>{});
+            return loss.clip != 0 ? body(BinaryCrossEntropyClipped<T>{}) : body(BinaryCrossEntropyFromZ<T>{});
         case LossKind::poisson: return loss.from_z ? body(PoissonFromZ<T>{}) : body(Poisson<T>{});
         case LossKind::quantile: return body(Quantile<T>{});
         case LossKind::hinge: return body(Hinge<T>{});
@@ -147,10 +158,11 @@ T cross_entropy(Loss loss, size_t classes, const T* a, const T* y, T* slope) {
         shares += only<T>(share, part, T(0));
         store(slope + j, share, part);
     });
-    const T total = sum<T>(shares), log_total = logarithm<T>(all<T>(total))[0];
+    const T total = sum<T>(shares), log_total = logarithm<T>(all<T>(total))[0], clip = T(loss.clip);
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> z = load(a + j, part);
-        const Vector<T> log_share = (z == most ? Vector<T>{} : z - most) - log_total;
+        Vector<T> log_share = (z == most ? Vector<T>{} : z - most) - log_total;
+        if (clip != 0) log_share = logarithm<T>(clamp<T>(load(slope + j, part) / total, clip, T(1) - clip));
         const Vector<T> target = load(y + j, part) * keep + spread;
         // a share of 0 adds nothing, even where its logarithm is minus infinity
         const Vector<T> term =
@@ -167,7 +179,7 @@ GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, co
                                      T* values, T scale, T* grad) {
     constexpr size_t L = lanes<T>;
     const First row = {classes};
-    const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes);
+    const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes), clip = T(loss.clip);
     Vector<T> of_class[L], target[L];
     for (size_t i = 0; i < L; ++i) {
         of_class[i] = i < count ? load(z + i * classes, row) : Vector<T>{};
@@ -185,12 +197,14 @@ GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, co
     const Vector<T> log_total = logarithm<T>(total), over_total = scale / total;
     for (size_t k = 0; k < classes; ++k) {
         const Vector<T> wanted = target[k] * keep + spread;
-        const Vector<T> log_share = maximum<T>(of_class[k] - log_total, all<T>(-Format<T>::largest));
+        Vector<T> log_share = maximum<T>(of_class[k] - log_total, all<T>(-Format<T>::largest));
+        if (clip != 0) log_share = logarithm<T>(clamp<T>(share[k] / total, clip, T(1) - clip));
         value -= wanted == T(0) ? Vector<T>{} : wanted * log_share;
         share[k] = share[k] * over_total - wanted * scale;
     }
     transpose<T>(share);
     for (size_t i = 0; i < count; ++i) store(grad + i * classes, share[i], row);
+    value = value * T(loss.factor);
     if (count == L) store(values, value, Whole{});
     else store(values, value, First{count});
 }
@@ -201,18 +215,19 @@ template <class T>
 void losses_and_gradients(Loss loss, size_t rows, size_t outputs, size_t features, const T* a, const T* y,
                           T each, T* values, T* grad) {
     if (loss.kind != LossKind::cross_entropy) {
-        const T scale = each / T(outputs);
+        const T factor = T(loss.factor), scale = each * factor / T(outputs);
         with_loss<T>(loss, [&](auto chosen) {
             sweep<T>(rows * outputs, [&](size_t i, auto part) {
-                const Both<T> both = chosen.both(load(a + i, part), load(y + i, part), T(loss.setting));
-                store(values + i, both.value, part);
+                const Both<T> both =
+                    chosen.both(load(a + i, part), load(y + i, part), T(loss.setting), T(loss.clip));
+                store(values + i, both.value * factor, part);
                 store(grad + i, both.slope * scale, part);
             });
         });
         return;
     }
     const size_t lines = rows * (outputs / features);
-    const T scale = each / T(outputs / features);
+    const T factor = T(loss.factor), scale = each * factor / T(outputs / features);
     if (loss.from_z && features < lanes<T>) {
         for (size_t i = 0; i < lines; i += lanes<T>)
             cross_entropies<T>(loss, smaller(lanes<T>, lines - i), features, a + i * features,
@@ -221,7 +236,7 @@ void losses_and_gradients(Loss loss, size_t rows, size_t outputs, size_t feature
     }
     for (size_t i = 0; i < lines; ++i) {
         const size_t at = i * features;
-        values[i] = cross_entropy<T>(loss, features, a + at, y + at, grad + at);
+        values[i] = cross_entropy<T>(loss, features, a + at, y + at, grad + at) * factor;
     }
     sweep<T>(rows * outputs,
              [&](size_t i, auto part) { store(grad + i, load(grad + i, part) * scale, part); });

@@ -60,6 +60,11 @@ struct Slice {
     bool penalized;
 };
 
+// Of a slice, the sum of the squares of the gradient, and the penalty.
+struct Sums {
+    double squares, penalty;
+};
+
 // The memory of training steps over `rows` rows each.
 template <class T>
 struct Memory {
@@ -67,10 +72,12 @@ struct Memory {
     Workers<T> workers;
     Block<T>* blocks;
     T* gradients;  // one for each group
-    double *group_losses, *squares;
+    double* group_losses;
+    Sums* sums;
     Failure* outcomes;
     Slice* slices;
     size_t slice_count, stride;
+    double per_weight;    // what penalties are multiplied by for the batch
     double bound;         // no parameter is larger, as long as plain SGD moves them
     Factors<T>* factors;  // of each layer's gradient, null where it is worked out
 };
@@ -107,7 +114,7 @@ Memory<T> lay_out(Arena& arena, const Network& network, const Run& run, size_t r
     memory.gradients = arena.take<T>(memory.way.groups * memory.stride);
     memory.group_losses = arena.take<double>(memory.way.groups);
     const size_t most = network.segment_count + network.parameters / SLICE + 1;
-    memory.squares = arena.take<double>(most);
+    memory.sums = arena.take<Sums>(most);
     memory.outcomes = arena.take<Failure>(most);
     memory.slices = arena.take<Slice>(most);
     if (leaves_factors(network, run, rows)) {

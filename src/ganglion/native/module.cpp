@@ -70,12 +70,13 @@ using Rates = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::c
 
 using LayerRow = std::tuple<int, size_t, size_t, size_t, size_t, size_t, size_t, int, double, double, double>;
 using SegmentRow = std::tuple<size_t, size_t, size_t, bool>;
-using LossRow = std::tuple<int, double, bool>;
+using LossRow = std::tuple<int, double, double, double, bool>;
 using OptimizerRow = std::tuple<int, bool, double, double, double, double, double, double>;
-using RegularizationRow = std::tuple<double, double, double>;
+using RegularizationRow = std::tuple<double, double, double, bool>;
 
 Loss loss_of(const LossRow& row) {
-    return {static_cast<LossKind>(std::get<0>(row)), std::get<1>(row), std::get<2>(row)};
+    const auto [kind, setting, factor, clip, from_z] = row;
+    return {static_cast<LossKind>(kind), setting, factor, clip, from_z};
 }
 
 void require(bool holds, const char* rule) {
@@ -162,26 +163,28 @@ public:
         const std::vector<Writable>& slots, const Any& x, const Any& y, const std::optional<Any>& weight,
         const LossRow& loss, const OptimizerRow& optimizer, const RegularizationRow& regularization,
         const Orders& order, size_t batch_size, const Rates& rates, const Numbers& losses,
-        const Numbers& norms, uint64_t seed, uint64_t step, uint64_t update) {
+        const Numbers& penalties, const Numbers& norms, uint64_t seed, uint64_t step, uint64_t update) {
         Run run = described(parameters, state);
         batches(run, x, y, weight, order);
         require(batch_size > 0 && (order.size() + batch_size - 1) / batch_size == rates.size(),
                 "one rate for each batch");
-        require(losses.size() == rates.size() && norms.size() == rates.size(),
-                "room for each batch's loss and norm");
+        require(
+            losses.size() == rates.size() && penalties.size() == rates.size() && norms.size() == rates.size(),
+            "room for each batch's loss, penalty and norm");
         require(slots.size() <= 2, "at most two slots");
         for (size_t i = 0; i < slots.size(); ++i) run.slots[i] = rows(slots[i], 1, network_.parameters);
         if (mean) run.mean = rows(*mean, 1, network_.parameters);
-        const auto [kind, nesterov, first, second, epsilon, decay, clip, average] = optimizer;
+        const auto [kind, variant, first, second, epsilon, decay, clip, average] = optimizer;
         run.optimizer = {
-            static_cast<OptimizerKind>(kind), nesterov, first, second, epsilon, decay, clip, average};
-        run.regularization = {std::get<0>(regularization), std::get<1>(regularization),
-                              std::get<2>(regularization)};
+            static_cast<OptimizerKind>(kind), variant, first, second, epsilon, decay, clip, average};
+        const auto [l1, l2, max_norm, per_row] = regularization;
+        run.regularization = {l1, l2, max_norm, per_row};
         run.loss = loss_of(loss);
         run.batch_size = batch_size;
         run.steps = rates.size();
         run.rates = rates.data();
         run.losses = losses.data();
+        run.penalties = penalties.data();
         run.norms = norms.data();
         run.seed = seed;
         run.step = step;
@@ -290,7 +293,7 @@ NB_MODULE(_native, module) {
             }
         throw nb::value_error("an instruction set of this processor");
     });
-    module.def("work_alone", &work_alone);
+    module.def("limit_threads", &limit_threads);
     module.def("set_threads", &set_threads);
     module.def("get_threads", &get_threads);
     module.def("function", &function, nb::arg("which"), nb::arg("x"), nb::arg("result"));
@@ -305,8 +308,8 @@ NB_MODULE(_native, module) {
         .def("train", &Program::train, nb::arg("parameters"), nb::arg("state"), nb::arg("mean").none(),
              nb::arg("slots"), nb::arg("x"), nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"),
              nb::arg("optimizer"), nb::arg("regularization"), nb::arg("order"), nb::arg("batch_size"),
-             nb::arg("rates"), nb::arg("losses"), nb::arg("norms"), nb::arg("seed"), nb::arg("step"),
-             nb::arg("update"));
+             nb::arg("rates"), nb::arg("losses"), nb::arg("penalties"), nb::arg("norms"), nb::arg("seed"),
+             nb::arg("step"), nb::arg("update"));
     const auto able = engines();
     if (!able.empty()) chosen = able.front();
 }

@@ -96,7 +96,7 @@ GANGLION_INLINE void with_optimizer(const Optimizer& optimizer, Body body) {
         case OptimizerKind::adam: return body(Adam<T>{});
         case OptimizerKind::lion: return body(Lion<T>{});
         default:
-            return optimizer.nesterov ? body(Nesterov<T>{}) : momentum ? body(Momentum<T>{}) : body(SGD<T>{});
+            return optimizer.variant ? body(Nesterov<T>{}) : momentum ? body(Momentum<T>{}) : body(SGD<T>{});
     }
 }
 
@@ -104,6 +104,8 @@ template <class T>
 Settings<T> settings_of(const Optimizer& optimizer, double rate, uint64_t update) {
     const double t = static_cast<double>(update);
     const bool adam = optimizer.kind == OptimizerKind::adam;
+    const double root = adam ? __builtin_sqrt(1 - __builtin_pow(optimizer.second, t)) : 1;
+    const double scale = adam ? rate / (1 - __builtin_pow(optimizer.first, t)) : 0;
     return {
         T(rate),
         T(optimizer.first),
@@ -111,8 +113,8 @@ Settings<T> settings_of(const Optimizer& optimizer, double rate, uint64_t update
         T(optimizer.epsilon),
         T(1 - optimizer.first),
         T(1 - optimizer.second),
-        adam ? T(1 / __builtin_sqrt(1 - __builtin_pow(optimizer.second, t))) : T(0),
-        adam ? T(rate / (1 - __builtin_pow(optimizer.first, t))) : T(0),
+        optimizer.variant ? T(1) : T(1 / root),
+        optimizer.variant ? T(scale * root) : T(scale),
     };
 }
 

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -50,7 +51,7 @@ public:
 
 class Pool final : public Team {
 public:
-    explicit Pool(std::size_t size) : size_(size), shares_(new Share[size]) {}
+    explicit Pool(std::size_t size) : size_(size), shares_(std::make_unique<Share[]>(size)) {}
 
     std::size_t size() const override { return size_; }
 
@@ -129,7 +130,7 @@ private:
     }
 
     const std::size_t size_;
-    Share* const shares_;
+    const std::unique_ptr<Share[]> shares_;
     bool started_ = false;
     uint64_t number_ = 0;
     void (*work_)(void*, std::size_t, std::size_t) = nullptr;
@@ -142,28 +143,48 @@ private:
 };
 
 Alone alone_team;
-thread_local bool works_alone = false;
-// A pool is never destroyed: its threads sleep until the process ends. After a fork the child has none of
-// them, and gets a pool of its own.
-std::atomic<Pool*> pool{nullptr};
+thread_local std::size_t most_threads = 0;
+std::atomic<std::size_t> usual{0};
+// The pools by their size. None is ever destroyed: its threads sleep until the process ends. After a fork the
+// child has none of them, and gets pools of its own.
+constexpr std::size_t LARGEST = 1024;
+std::atomic<Pool*> pools[LARGEST + 1];
 
-void forget_after_fork() { pool.store(pool.load() ? new Pool(pool.load()->size()) : nullptr); }
+Pool* pool_of(std::size_t size) {
+    Pool* found = pools[size].load();
+    if (found) return found;
+    Pool* made = new Pool(size);
+    if (pools[size].compare_exchange_strong(found, made)) return made;
+    delete made;
+    return found;
+}
+
+void forget_after_fork() {
+    for (std::atomic<Pool*>& pool : pools) pool.store(nullptr);
+}
 
 }  // namespace
 
 void set_threads(std::size_t count) {
     static const int registered = pthread_atfork(nullptr, nullptr, forget_after_fork);
     static_cast<void>(registered);
-    if (get_threads() != count) pool.store(new Pool(count));
+    usual.store(count < LARGEST ? count : LARGEST);
 }
 
-std::size_t get_threads() { return pool.load() ? pool.load()->size() : 0; }
+std::size_t get_threads() { return usual.load(); }
 
-void work_alone() { works_alone = true; }
+std::size_t limit_threads(std::size_t most) {
+    const std::size_t before = most_threads;
+    most_threads = most;
+    return before;
+}
 
 Loan::Loan() : team_(&alone_team), borrowed_(false) {
-    Pool* shared = pool.load();
-    if (works_alone || !shared || shared->size() < 2 || shared->lent.exchange(true)) return;
+    std::size_t size = usual.load();
+    if (most_threads && most_threads < size) size = most_threads;
+    if (size < 2) return;
+    Pool* shared = pool_of(size);
+    if (shared->lent.exchange(true)) return;
     team_ = shared;
     borrowed_ = true;
 }

@@ -11,10 +11,11 @@ namespace ganglion {
 void set_threads(std::size_t count);
 std::size_t get_threads();
 
-// Keeps all runs of the calling thread to that thread, for those who run many networks at once.
-void work_alone();
+// Lets the runs of the calling thread use no more threads than this, 0 for no limit; returns the limit
+// before.
+std::size_t limit_threads(std::size_t most);
 
-// Lends the pool to one run; where another run has it, this one has its own thread only.
+// Lends a pool to one run; where another run has it, this one has its own thread only.
 class Loan {
 public:
     Loan();

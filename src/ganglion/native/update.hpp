@@ -6,17 +6,17 @@
 
 namespace ganglion::GANGLION_ISA {
 
-// Adds the groups' gradients and the penalties' in a slice into the first, and returns the sum of their
-// squares.
+// Adds the groups' gradients and the penalties' in a slice into the first.
 template <class T>
-double reduce(const Run& run, const Memory<T>& memory, Slice slice) {
-    const T l1 = T(run.regularization.l1), l2 = T(run.regularization.l2);
+Sums reduce(const Run& run, const Memory<T>& memory, Slice slice) {
+    const T l1 = T(run.regularization.l1 * memory.per_weight),
+            l2 = T(run.regularization.l2 * memory.per_weight);
     const T* parameters = static_cast<const T*>(run.parameters);
     const bool penalized = slice.penalized && (l1 != 0 || l2 != 0);
     const bool changes = penalized || memory.way.groups > 1;
     const size_t count = slice.stop - slice.start;
-    if (!changes) return static_cast<double>(sum_of_squares<T>(count, memory.gradients + slice.start));
-    Vector<T> squares[4] = {};
+    if (!changes) return {static_cast<double>(sum_of_squares<T>(count, memory.gradients + slice.start)), 0};
+    Vector<T> squares[4] = {}, penalties[4] = {};
     sweep_by_4<T>(count, [&](size_t i, auto part, size_t n) {
         T* at = memory.gradients + slice.start + i;
         Vector<T> g = load(at, part);
@@ -25,18 +25,27 @@ double reduce(const Run& run, const Memory<T>& memory, Slice slice) {
         if (penalized) {
             const Vector<T> w = load(parameters + slice.start + i, part);
             g += sign<T>(w) * l1 + w * l2;
+            penalties[n] += absolute<T>(w) * l1 + w * w * (l2 * T(0.5));
         }
         store(at, g, part);
         squares[n] += g * g;
     });
-    return static_cast<double>(sum<T>(squares[0] + squares[1] + squares[2] + squares[3]));
+    return {static_cast<double>(sum<T>(squares[0] + squares[1] + squares[2] + squares[3])),
+            static_cast<double>(sum<T>(penalties[0] + penalties[1] + penalties[2] + penalties[3]))};
 }
 
 template <class T>
 double norm(const Memory<T>& memory) {
     double squares = 0;
-    for (size_t i = 0; i < memory.slice_count; ++i) squares += memory.squares[i];
+    for (size_t i = 0; i < memory.slice_count; ++i) squares += memory.sums[i].squares;
     return __builtin_sqrt(squares);
+}
+
+template <class T>
+double penalty(const Memory<T>& memory) {
+    double sum = 0;
+    for (size_t i = 0; i < memory.slice_count; ++i) sum += memory.sums[i].penalty;
+    return sum;
 }
 
 // Takes one step where the gradient was left in its factors, and writes its norm. Returns whether it was
@@ -94,7 +103,7 @@ double update(Run& run, Memory<T>& memory, Team* team, double rate) {
     T clip = T(1);
     bool safe = false;
     const auto reduce_slice = [&](size_t piece, size_t) {
-        memory.squares[piece] = reduce<T>(run, memory, memory.slices[piece]);
+        memory.sums[piece] = reduce<T>(run, memory, memory.slices[piece]);
     };
     const auto update_slice = [&](size_t piece, size_t) {
         const Slice slice = memory.slices[piece];
@@ -124,7 +133,7 @@ double update(Run& run, Memory<T>& memory, Team* team, double rate) {
         each(team, memory.slice_count, [&](size_t piece, size_t worker) {
             reduce_slice(piece, worker);
             memory.outcomes[piece] = Failure::gradient;
-            if (__builtin_isfinite(memory.squares[piece])) update_slice(piece, worker);
+            if (__builtin_isfinite(memory.sums[piece].squares)) update_slice(piece, worker);
         });
     }
     for (size_t i = 0; i < memory.slice_count; ++i)

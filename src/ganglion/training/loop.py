@@ -18,12 +18,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganglion.core import random
 from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import aligned_zeros
 from ganglion.core.part import Array
-from ganglion.engines import Engine, Run
+from ganglion.engines import Engine, Run, total_weight
 from ganglion.errors import ConfigError, TrainingError
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
@@ -102,6 +101,9 @@ class Training:
         rows: how many rows an epoch visits.
         fraction: how much of the current epoch is done.
         parameters: the vector that is being learned.
+        order: in which the current epoch visits the rows.
+        losses: of each step of the current epoch, before its update and without penalty.
+        penalties: of each step of the current epoch.
     """
 
     def __init__(
@@ -122,8 +124,11 @@ class Training:
         self._reason, self._ended = "", "completed"
         self._begun = time.perf_counter()
         self._steps_at_once = 1
-        ones, self._in_order = np.ones(len(plan.rows)), np.arange(len(plan.rows))
-        self._equal_shares = _batch_shares(ones, self._in_order, plan.batch_size)
+        rows = len(plan.rows)
+        self._equal_shares = _batch_shares(np.ones(rows), np.arange(rows), plan.batch_size)
+        self.order: Array = np.empty(0, dtype=np.int64)
+        self.losses: Array = np.empty(0)
+        self.penalties: Array = np.empty(0)
 
     @property
     def has_validation(self) -> bool:
@@ -222,9 +227,10 @@ class Training:
     def _epoch(self, optimizer: StepOptimizer, run: Run) -> bool:
         """Visit every row once; return whether the epoch was completed."""
         progress, rows, size = self.progress, self.plan.rows, self.plan.batch_size
-        order = random.order(self.seed, progress.epoch, len(rows)) if self.plan.shuffle else self._in_order
+        order = self.order = self.plan.order(progress.epoch)
         steps = math.ceil(len(rows) / size)
-        losses, norms = np.empty(steps), np.empty(steps)
+        losses, penalties, norms = np.empty((3, steps))
+        self.losses, self.penalties = losses, penalties
         rates = np.empty(0)
         first = 0
         while first < steps:
@@ -234,7 +240,8 @@ class Training:
             rates = optimizer.learning_rate.rates(times, progress.memory)
             done = self.engine.train(self.architecture, run, order[first * size : last * size], size, rates)
             count = len(done.losses)
-            losses[first : first + count], norms[first : first + count] = done.losses, done.gradient_norms
+            made = slice(first, first + count)
+            losses[made], penalties[made], norms[made] = done.losses, done.penalties, done.gradient_norms
             self.fraction = (first + count) / steps
             if done.failure:
                 rate = float(rates[count])
@@ -288,7 +295,8 @@ class Training:
             return
         self.progress.optimizer, self.progress.mean = optimizer, None
         run = self._new_run()
-        everything = np.arange(len(self.plan.rows))
+        everything = self.order = np.arange(len(self.plan.rows))
+        rules = self.plan.regularization.of_batch(total_weight(run.weight, everything))
         latest: dict[str, Any] = {}
 
         def objective(vector: Array) -> tuple[float, Array]:
@@ -306,7 +314,8 @@ class Training:
             best[...] = vector
             self.progress.epoch += 1
             self.progress.step += 1
-            penalty = self.plan.regularization.penalty_and_gradient(self.architecture, run.parameters)[0]
+            penalty = rules.penalty_and_gradient(self.architecture, run.parameters)[0]
+            self.losses, self.penalties = np.array([latest["loss"] - penalty]), np.array([penalty])
             self._measure(run, latest["loss"] - penalty)
             self.history.learning_rate.append(1.0)
             self.history.gradient_norm.append(latest["norm"])
@@ -323,11 +332,11 @@ class Training:
             return
         self._tell(Callback.on_epoch_begin.__name__)
         try:
-            reason = optimizer.minimize(objective, self.parameters, self.epochs, after_iteration)
+            converged, reason = optimizer.minimize(objective, self.parameters, self.epochs, after_iteration)
         finally:
             self.parameters[...] = best
-        if self.history.epochs < self.epochs:
-            self.stop(reason, "converged")
+        if converged or self.history.epochs < self.epochs:
+            self.stop(reason, "converged" if converged else "stopped")
 
 
 def _batch_shares(weight: Array, order: Array, size: int) -> Array:

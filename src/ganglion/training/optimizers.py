@@ -83,7 +83,7 @@ class SGD(StepOptimizer):
     rate * (g + momentum * velocity) (Sutskever et al., 2013, in PyTorch's form). Default rate 0.01.
 
     Args:
-        momentum: 0 by default; 0.9 is usual.
+        momentum: from 0, the default, to 1; 0.9 is usual.
         nesterov: False by default.
     """
 
@@ -95,7 +95,7 @@ class SGD(StepOptimizer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("momentum", self.momentum, at_least=0, below=1)
+        check_number("momentum", self.momentum, at_least=0, at_most=1)
         if check_flag("nesterov", self.nesterov) and self.momentum == 0:
             raise ConfigError("nesterov needs momentum > 0, got 0", "for example momentum=0.9")
 
@@ -196,17 +196,21 @@ class Adam(StepOptimizer):
 
     m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g**2 are running means,
     m' = m / (1 - beta_1**t) and v' = v / (1 - beta_2**t) take away their bias towards 0 at update t.
-    Epsilon is the paper's, added after the bias correction.
+    Epsilon is that of algorithm 1, added after the bias correction, unless `epsilon_hat` asks for that of
+    the paper's section 2, change = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon),
+    as scikit-learn has it.
 
     Args:
         beta_1: 0.9 by default.
         beta_2: 0.999 by default.
         epsilon: 1e-8 by default.
+        epsilon_hat: False by default.
     """
 
     beta_1: float = 0.9
     beta_2: float = 0.999
     epsilon: float = 1e-8
+    epsilon_hat: bool = field(default=False, kw_only=True)
 
     name = "adam"
 
@@ -215,6 +219,7 @@ class Adam(StepOptimizer):
         check_number("beta_1", self.beta_1, at_least=0, below=1)
         check_number("beta_2", self.beta_2, at_least=0, below=1)
         check_number("epsilon", self.epsilon, above=0)
+        check_flag("epsilon_hat", self.epsilon_hat)
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -230,11 +235,13 @@ class Adam(StepOptimizer):
         gradient = gradient * gradient
         gradient *= 1 - self.beta_2
         v += gradient
+        corrected = math.sqrt(1 - self.beta_2**update)
         divisor = np.sqrt(v)
-        divisor /= math.sqrt(1 - self.beta_2**update)
+        if not self.epsilon_hat:
+            divisor /= corrected
         divisor += self.epsilon
         np.divide(m, divisor, out=divisor)
-        divisor *= rate / (1 - self.beta_1**update)
+        divisor *= (rate * corrected if self.epsilon_hat else rate) / (1 - self.beta_1**update)
         return divisor
 
 
@@ -298,16 +305,24 @@ class LBFGS(Optimizer):
     Args:
         history: how many past steps it remembers, 10 by default.
         tolerance: it has converged when no component of the gradient is larger, 1e-6 by default.
+        loss_tolerance: and when an iteration lowers the loss by no larger share than this, 1.4e-14 by
+            default.
+        evaluations: how often it may ask for the loss; None by default, which is 20 times an epoch.
     """
 
     history: int = 10
     tolerance: float = 1e-6
+    loss_tolerance: float = 64 * np.finfo(np.float64).eps
+    evaluations: int | None = None
 
     name = "lbfgs"
 
     def __post_init__(self) -> None:
         check_integer("history", self.history, at_least=1)
         check_number("tolerance", self.tolerance, at_least=0)
+        check_number("loss_tolerance", self.loss_tolerance, at_least=0)
+        if self.evaluations is not None:
+            check_integer("evaluations", self.evaluations, at_least=1)
 
     def minimize(
         self,
@@ -315,11 +330,11 @@ class LBFGS(Optimizer):
         start: Array,
         iterations: int,
         after_iteration: Callable[[Array], bool],
-    ) -> str:
+    ) -> tuple[bool, str]:
         """Minimize from `start`, calling back with each new vector until that returns True.
 
         Returns:
-            Why it ended, in words.
+            Whether it has converged, and why it ended, in words.
         """
         optimize = load("scipy.optimize", "lbfgs")
 
@@ -335,14 +350,15 @@ class LBFGS(Optimizer):
             callback=callback,
             options={
                 "maxiter": iterations,
-                "maxfun": 20 * iterations,
+                "maxfun": 20 * iterations if self.evaluations is None else self.evaluations,
                 "maxcor": self.history,
                 "gtol": self.tolerance,
-                "ftol": 64 * np.finfo(np.float64).eps,
+                "ftol": self.loss_tolerance,
             },
         )
         words = str(result.message).lower().replace("_", " ")
-        return f"it converged: {words}" if result.status == 0 else f"it could get no further: {words}"
+        converged = result.status == 0
+        return converged, f"it converged: {words}" if converged else f"it could get no further: {words}"
 
 
 built_in(Optimizer, [SGD, RMSprop, Adagrad, Adam, AdamW, Lion, LBFGS])

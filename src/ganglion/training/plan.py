@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ganglion.core import random
 from ganglion.core.activations import IDENTITY
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import as_inputs, as_weight
@@ -23,7 +24,7 @@ from ganglion.training.rows import Rows, class_weights, split
 
 @dataclass(frozen=True)
 class Plan:
-    """What one call of `fit` was asked to do."""
+    """What one call of `fit` was asked to do; `order` gives the order of an epoch's rows by its number."""
 
     rows: Rows
     validation: Rows | None
@@ -32,7 +33,7 @@ class Plan:
     regularization: Regularization
     epochs: int
     batch_size: int
-    shuffle: bool
+    order: Callable[[int], Array]
     metrics: Sequence[Metric]
     callbacks: Sequence[Callback]
 
@@ -97,13 +98,18 @@ def make_plan(
         regularization=check_regularization(regularization),
         epochs=check_integer("epochs", epochs, at_least=0),
         batch_size=len(rows) if isinstance(found, LBFGS) else size,
-        shuffle=check_flag("shuffle", shuffle),
+        order=_orders(seed, len(rows), check_flag("shuffle", shuffle)),
         metrics=list(measured.values()),
         callbacks=[
             *check_callbacks(callbacks),
             *([ProgressBar()] if check_flag("progress", progress) else []),
         ],
     )
+
+
+def _orders(seed: int, rows: int, shuffle: bool) -> Callable[[int], Array]:
+    in_order = np.arange(rows)
+    return (lambda epoch: random.order(seed, epoch, rows)) if shuffle else (lambda _: in_order)
 
 
 def pick_loss(architecture: Architecture, loss: Loss | str | None) -> Loss:
