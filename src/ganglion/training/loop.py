@@ -336,7 +336,7 @@ class Training:
         finally:
             self.parameters[...] = best
         if converged or self.history.epochs < self.epochs:
-            self.stop(reason, "converged" if converged else "stopped")
+            self.stop(reason, "converged" if converged else "completed")
 
 
 def _batch_shares(weight: Array, order: Array, size: int) -> Array:

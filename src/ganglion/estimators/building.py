@@ -1,0 +1,153 @@
+"""From parameters of an estimator to a network that starts where scikit-learn's would."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.activations import Sigmoid
+from ganglion.core.architecture import Architecture, Entry
+from ganglion.core.layers import Activate, BatchNormalization, Dense, Dropout, Layer
+from ganglion.core.losses import Loss
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, shortened
+from ganglion.estimators.settings import find_activation, hidden_units
+from ganglion.files.model_file import Model
+from ganglion.network import Network
+from ganglion.training.history import History
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """The layers of a network, and how they start.
+
+    Attributes:
+        layers: all of them, the output layer too.
+        ends: after how many of them each layer of units is complete, dropout included.
+        spreads: for each dense layer the number s in the bound sqrt(s / (fan_in + fan_out)) of its first
+            weights; empty where the layers have initializers of their own.
+    """
+
+    layers: Sequence[Layer]
+    ends: Sequence[int]
+    spreads: Sequence[float]
+
+
+def draw_layers(settings: Any, output: Dense, loss: Loss) -> Blueprint:
+    """Return the layers that an estimator asks for.
+
+    Args:
+        settings: the estimator.
+        output: the last layer that the targets need.
+        loss: what will judge it.
+
+    Raises:
+        ConfigError: for layers, activations or dropout that do not fit together.
+    """
+    if settings.layers is not None:
+        return _own_layers(settings.layers, output, loss)
+    units = hidden_units(settings.hidden_layer_sizes)
+    activations = [find_activation(a) for a in _for_each("activation", settings.activation, len(units))]
+    shares = _for_each("hidden_dropout", settings.hidden_dropout, len(units))
+    layers: list[Layer] = []
+    ends: list[int] = []
+    for count, activation, share in zip(units, activations, shares, strict=True):
+        if settings.batch_normalization:
+            layers += [Dense(count), BatchNormalization(), Activate(activation)]
+        else:
+            layers += [Dense(count, activation)]
+        layers += [Dropout(share)] if share else []
+        ends.append(len(layers))
+    if not units and not isinstance(settings.activation, tuple | list):
+        activations = [find_activation(settings.activation)]
+    spreads = [2.0 if isinstance(activation, Sigmoid) else 6.0 for activation in activations]
+    spreads = [*spreads[: len(units)], spreads[-1] if spreads else 6.0]  # the output takes the last one's
+    return Blueprint([*layers, output], [*ends, len(layers) + 1], spreads)
+
+
+def _own_layers(layers: Any, output: Dense, loss: Loss) -> Blueprint:
+    if not isinstance(layers, tuple | list) or not all(isinstance(layer, Layer) for layer in layers):
+        raise ConfigError(f"layers must be a list of ganglion layers, got {shortened(layers)}")
+    last = layers[-1] if layers else None
+    activation = last.split_activation()[1] if last is not None else None
+    if not isinstance(last, Dense) or last.units != output.units:
+        raise ConfigError(
+            f"layers must end with the outputs that the targets need, got {shortened(last)}",
+            f"let the last one be gg.Dense({output.units}, {output.activation.name!r})",
+        )
+    if activation is not None:
+        loss.check_activation(activation)
+    return Blueprint(list(layers), range(1, len(layers) + 1), ())
+
+
+def _for_each(name: str, value: Any, count: int) -> list[Any]:
+    if not isinstance(value, tuple | list):
+        return [value] * count
+    if len(value) != count:
+        raise ConfigError(
+            f"{name} must be one for each of {count} hidden layers, got {len(value)}",
+            "or one alone, for all of them",
+        )
+    return list(value)
+
+
+def build(blueprint: Blueprint, inputs: int, dtype: np.dtype[Any], engine: str, random_state: Any) -> Network:
+    """Return the network; what is random comes from NumPy's `RandomState`, as in scikit-learn.
+
+    Weights and biases are drawn in float64, layer by layer, uniform within sqrt(6 / (fan_in + fan_out)), with
+    2 in place of 6 beside the sigmoid (Glorot and Bengio, 2010). Where layers have initializers of their own
+    or drop units, their seed is what would be drawn next; it is not taken from the generator.
+    """
+    architecture = Architecture(blueprint.layers, inputs)
+    seed = 0
+    if not blueprint.spreads:
+        seed = _next_seed(random_state)
+    parameters, state = architecture.initial(seed, dtype)
+    for spread, pair in zip(blueprint.spreads, dense_entries(architecture), strict=bool(blueprint.spreads)):
+        bound = np.sqrt(spread / sum(pair[0].shape))
+        for entry in pair:
+            entry.of(parameters)[...] = random_state.uniform(-bound, bound, entry.shape)
+    if blueprint.spreads and any(layer.is_random for layer in blueprint.layers):
+        seed = _next_seed(random_state)
+    return Network.from_model(Model(architecture, parameters, state, seed, History(), {}), engine)
+
+
+def _next_seed(random_state: Any) -> int:
+    return int(copy.deepcopy(random_state).randint(2**31 - 1))
+
+
+def head(network: Network, end: int) -> Network:
+    """Return the network of the first `end` layers; it shares their weights."""
+    whole = network.architecture
+    part = Architecture(whole.layers[:end], whole.inputs)
+    parameters, state = network.parameters[: part.size], network.state[: part.state_size]
+    return Network.from_model(Model(part, parameters, state, network.seed, History(), {}))
+
+
+def widened(network: Network, engine: str) -> Network:
+    """Return the network in float64, as it is where it is that already."""
+    if network.dtype == "float64":
+        return network
+    parameters, state = (vector.astype(np.float64) for vector in (network.parameters, network.state))
+    model = dataclasses.replace(network.to_model(), parameters=parameters, state=state)
+    return Network.from_model(model, engine)
+
+
+def dense_entries(architecture: Architecture) -> list[tuple[Entry, Entry]]:
+    """Return where weight and bias of each dense layer lie in the vector of parameters."""
+    by_layer: dict[int, list[Entry]] = {}
+    for entry in architecture.parameters:
+        if isinstance(architecture.layers[entry.layer], Dense):
+            by_layer.setdefault(entry.layer, []).append(entry)
+    return [(weight, bias) for weight, bias in by_layer.values()]
+
+
+def views(network: Network) -> tuple[list[Array], list[Array]]:
+    """Return weights and biases of the dense layers as live views: `coefs_` and `intercepts_`."""
+    pairs, vector = dense_entries(network.architecture), network.parameters
+    return [weight.of(vector) for weight, _ in pairs], [bias.of(vector) for _, bias in pairs]

@@ -1,0 +1,243 @@
+"""The classifier: labels to classes, outputs to probabilities. What it shares is in `perceptron.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.validation import column_or_1d, validate_data
+
+from ganglion.core.activations import Activation
+from ganglion.core.layers import Dense, Layer
+from ganglion.core.losses import BinaryCrossEntropy, CrossEntropy
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, load
+from ganglion.estimators.bookkeeping import Held
+from ganglion.estimators.perceptron import Aim, MultilayerPerceptron
+from ganglion.training.callbacks import Callback
+from ganglion.training.optimizers import Optimizer
+from ganglion.training.schedules import Schedule
+
+
+def _makes_steps(estimator: Any) -> bool:
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
+    return True
+
+
+class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc]
+    """A multilayer perceptron that classifies: one of several classes, yes or no, or several labels a row.
+
+    Parameters up to `max_fun`, attributes and methods are those of scikit-learn 1.9's class of this name and
+    mean the same; they give the same numbers. The parameters after it are ganglion's.
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer, (100,) by default.
+        activation: "identity", "logistic", "tanh", "relu" (default), any other activation of ganglion by name
+            or as an object, or a list of one for each hidden layer.
+        solver: "adam" (default), "sgd", "lbfgs", any other optimizer of ganglion by name, or an `Optimizer`
+            with settings of its own, which then come before those here.
+        alpha: half of it times the sum of squared weights, divided by the weight of the batch, is added to
+            the loss.
+        batch_size: rows for each update; "auto" is min(200, n).
+        learning_rate: "constant", "invscaling" or "adaptive" (both ignored by adam), or a `Schedule`.
+        learning_rate_init: the rate that the words above start from.
+        power_t: the exponent of "invscaling", rate = learning_rate_init / (rows seen + 1)**power_t.
+        max_iter: the most epochs, or iterations of lbfgs.
+        shuffle: whether each epoch visits the rows in a new order.
+        random_state: an int, used afresh in each call, a `RandomState`, or None.
+        tol: an epoch has stalled where the loss is not lower, or the score not higher, by this much.
+        verbose: whether to print each epoch.
+        warm_start: whether `fit` goes on from the weights that are there.
+        momentum, nesterovs_momentum: of sgd.
+        early_stopping: whether to set rows aside, stop when their score stalls, and keep the best weights.
+        validation_fraction: the share that is set aside.
+        beta_1, beta_2, epsilon: of adam.
+        n_iter_no_change: how many stalled epochs are put up with.
+        max_fun: the most evaluations of lbfgs.
+        layers: a full list of ganglion layers, the output layer too, in place of `hidden_layer_sizes`; they
+            start from their own initializers.
+        hidden_dropout: the share of units dropped after each hidden layer, or a list of shares.
+        batch_normalization: whether each hidden layer is normalized before its activation.
+        clip_norm: a gradient whose norm is larger is scaled down to it.
+        average: keeps a running mean of the weights, which predicts; 0.99 to 0.999 are usual.
+        validation_data: (X, y), (X, y, sample_weight) or a splitter, in place of `validation_fraction`;
+            without `early_stopping` it is measured after each epoch and nothing more.
+        scoring: the name of a scikit-learn scorer, or a scorer, for the rows set aside; None is accuracy.
+        restore_best: whether the best epoch's weights are kept; None means: with `early_stopping`.
+        callbacks: ganglion callbacks that watch the run and may stop it.
+        progress: whether to show a bar in a terminal.
+        max_seconds: the run ends when they are over.
+        n_jobs: the most threads; None or -1 uses all processors.
+        engine: "auto", "native" or "reference".
+        dtype: "float32" or "float64", whatever the type of X; None, the default, follows X.
+        class_weight: a weight for each label, or "balanced"; multiplies `sample_weight`.
+        label_smoothing: takes this share from the true class and spreads it over all; 0 by default.
+
+    Attributes:
+        classes_: the labels, in the order of the outputs.
+        coefs_, intercepts_: weights (inputs, units) and biases of each dense layer; live views.
+        network_: the `gg.Network`, for `trace`, `health`, `save` and the rest.
+        loss_: the last epoch's loss with its penalty; loss_curve_ of all epochs, best_loss_ the lowest.
+        validation_scores_, best_validation_score_, validation_loss_curve_: on the rows set aside.
+        n_iter_, t_: epochs and rows seen; n_layers_, n_outputs_, out_activation_; n_features_in_,
+            feature_names_in_.
+
+    The rows set aside for early stopping keep the share of classes for two classes, not for more; that is
+    scikit-learn's rule.
+
+    >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], ["no", "yes", "yes", "no"]
+    >>> model = MLPClassifier((8,), "tanh", solver="lbfgs", random_state=0).fit(X, y)
+    >>> model.predict(X).tolist()
+    ['no', 'yes', 'yes', 'no']
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: Activation | str | Sequence[Activation | str] = "relu",
+        *,
+        solver: Optimizer | str = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: Schedule | str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        layers: Sequence[Layer] | None = None,
+        hidden_dropout: float | Sequence[float] = 0.0,
+        batch_normalization: bool = False,
+        clip_norm: float | None = None,
+        average: float | None = None,
+        validation_data: Any = None,
+        scoring: Any = None,
+        restore_best: bool | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
+        max_seconds: float | None = None,
+        n_jobs: int | None = None,
+        engine: str = "auto",
+        dtype: str | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        self._store(locals())
+
+    @available_if(_makes_steps)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Make one pass over some rows, going on from where the network is.
+
+        Args:
+            X: rows of numbers, (n, features).
+            y: labels, (n,), or (n, labels) of 0 and 1.
+            sample_weight: how much each row counts, (n,).
+            classes: all labels there will be; needed in the first call only.
+        """
+        if _check_partial_fit_first_call(self, classes):
+            labels = y if type_of_target(y).startswith("multilabel") else classes
+            self._label_binarizer = _new_binarizer().fit(labels)
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: Any) -> Any:
+        """Return the label of each row, (n,), or (n, labels) of 0 and 1."""
+        return self._decode(self._outputs(X))
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of each class, (n, classes), in the order of `classes_`."""
+        outputs = self._outputs(X)
+        if self.n_outputs_ > 1:
+            return outputs
+        both = np.empty((len(outputs), 2), outputs.dtype)
+        both[:, 1] = outputs[:, 0]
+        np.subtract(1, outputs[:, 0], out=both[:, 0])
+        return both
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm of `predict_proba`."""
+        shares = self.predict_proba(X)
+        return np.log(shares, out=shares)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _aim(self, dtype: np.dtype[Any]) -> Aim:
+        smoothing, clip = float(self.label_smoothing), float(np.finfo(dtype).eps)
+        if self._label_binarizer.y_type_ == "multiclass":
+            return Aim(Dense(self.n_outputs_, "softmax"), CrossEntropy(smoothing, clip=clip))
+        loss = BinaryCrossEntropy(smoothing, clip=clip, factor=self.n_outputs_)  # the sum over labels
+        return Aim(Dense(self.n_outputs_, "sigmoid"), loss)
+
+    def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
+        X, y = validate_data(self, X, y, multi_output=True, reset=reset, **self._input_rules())
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        if not hasattr(self, "classes_") or not (self.warm_start or incremental):
+            if not incremental:
+                self._label_binarizer = _new_binarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        else:
+            self._check_labels(unique_labels(y))
+        return X, self._encode(y)
+
+    def _check_labels(self, labels: Array) -> None:
+        if self.warm_start and set(labels) != set(self.classes_):
+            raise ConfigError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.classes_}, `y` has {labels}"
+            )
+        if len(np.setdiff1d(labels, self.classes_, assume_unique=True)):
+            raise ConfigError(
+                "`y` has classes not in `self.classes_`. `self.classes_` has "
+                f"{self.classes_}. 'y' has {labels}."
+            )
+
+    def _encode(self, y: Any) -> Array:
+        return np.asarray(self._label_binarizer.transform(y), dtype=bool)
+
+    def _labels(self, y: Array) -> Any:
+        return self._label_binarizer.inverse_transform(y)
+
+    def _decode(self, outputs: Array) -> Any:
+        kind = self._label_binarizer.y_type_
+        if kind == "multiclass":
+            return self.classes_[outputs.argmax(axis=1)]
+        if kind == "binary" and len(self.classes_) == 2:
+            return self.classes_[(outputs[:, 0] > 0.5).astype(np.intp)]
+        outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
+        return self._label_binarizer.inverse_transform(outputs)
+
+    def _score_outputs(self, held: Held, outputs: Array) -> float:
+        score = load("sklearn.metrics", "sklearn").accuracy_score
+        return float(score(held.labels, self._decode(outputs), sample_weight=held.weight))
+
+    def _class_weights(self, y: Any) -> Array | None:
+        if self.class_weight is None:
+            return None
+        return np.asarray(compute_sample_weight(self.class_weight, y))
+
+
+def _new_binarizer() -> Any:
+    return load("sklearn.preprocessing", "sklearn").LabelBinarizer()

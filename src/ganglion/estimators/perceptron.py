@@ -1,0 +1,472 @@
+"""What the classifier and the regressor share: from X and y to a plan, a run of training, and attributes.
+
+Each rule is scikit-learn 1.9's unless a docstring says otherwise; the steps themselves, the loop and every
+prediction are ganglion's engine.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from ganglion.core.arrays import FEW
+from ganglion.core.layers import Dense
+from ganglion.core.losses import Loss
+from ganglion.core.part import Array
+from ganglion.core.regularization import Regularization
+from ganglion.engines import limit_threads
+from ganglion.errors import ConfigError, DataError, load, shortened
+from ganglion.estimators.bookkeeping import Bookkeeper, Held, HeldRate, Orders
+from ganglion.estimators.building import build, draw_layers, head, views, widened
+from ganglion.estimators.settings import RATES, check_settings
+from ganglion.network import Network
+from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
+from ganglion.training.history import History
+from ganglion.training.metrics import Metric
+from ganglion.training.optimizers import LBFGS, SGD, Adam, Optimizer
+from ganglion.training.plan import Plan
+from ganglion.training.rows import Rows
+from ganglion.training.schedules import ConstantRate
+from ganglion.training.stopping import TimeBudget
+
+ACCOUNTS = (  # what a stochastic solver keeps from run to run, and L-BFGS does not have
+    "loss_curve_",
+    "best_loss_",
+    "validation_scores_",
+    "best_validation_score_",
+    "validation_loss_curve_",
+    "_no_improvement_count",
+    "_rate",
+)
+LOSS_TOLERANCE = 2.220446049250313e-09  # SciPy's own for L-BFGS, which scikit-learn leaves as it is
+NOT_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+    "preprocessed."
+)
+
+
+class Aim(NamedTuple):
+    """What the targets ask of a network: its last layer, its loss, and how that loss is told.
+
+    Attributes:
+        output: the last layer.
+        loss: what is minimized.
+        report: what it is multiplied by to be the loss that scikit-learn tells.
+    """
+
+    output: Dense
+    loss: Loss
+    report: float = 1.0
+
+
+class MultilayerPerceptron(
+    ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+    ABC,
+):
+    """The base of both estimators; not for use by itself."""
+
+    network_: Network
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    validation_loss_curve_: list[float]
+
+    def _store(self, given: Mapping[str, Any]) -> None:
+        """Keep what the constructor was given; `fit` checks it."""
+        self.__dict__.update({name: given[name] for name in self._get_param_names()})
+
+    @abstractmethod
+    def _aim(self, dtype: np.dtype[Any]) -> Aim:
+        """Return the last layer and the loss for `n_outputs_` outputs."""
+
+    @abstractmethod
+    def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
+        """Return X and y as checked arrays, y of shape (n, outputs)."""
+
+    @abstractmethod
+    def _encode(self, y: Any) -> Array:
+        """Return more targets as `_check_input` does."""
+
+    @abstractmethod
+    def _score_outputs(self, held: Held, outputs: Array) -> float:
+        """Return the score of the outputs for rows that were set aside."""
+
+    def _labels(self, y: Array) -> Any:
+        """Return encoded targets as a score takes them."""
+        return y
+
+    def _class_weights(self, y: Any) -> Array | None:
+        """Return what each row weighs because of its class."""
+        return None
+
+    def _loss_constants(self) -> Callable[[Array], Array] | None:
+        """Return what gives the part of each row's loss that no weight changes, from encoded targets."""
+        return None
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from rows and targets, afresh unless `warm_start`.
+
+        Args:
+            X: rows of numbers, (n, features): an array, a frame or a sparse matrix (CSR or CSC).
+            y: targets, (n,) or (n, outputs).
+            sample_weight: how much each row counts, (n,). A batch whose rows all weigh 0 is skipped, where
+                scikit-learn divides by 0.
+
+        Raises:
+            ConfigError: for a parameter out of range (a `ValueError`).
+            ValueError: for rows or targets that break a rule, or where weights are no longer finite.
+        """
+        return self._fit(X, y, sample_weight, incremental=False)
+
+    def initialize(self, X: Any, y: Any) -> Self:
+        """Build the network for rows and targets like these, without training.
+
+        What follows can be `predict`, `partial_fit`, or `fit` with `warm_start=True`, which go on from here.
+        """
+        check_settings(vars(self))
+        X, y = self._check_input(X, y, incremental=False, reset=True)
+        self._start(X.shape[1], y.shape[1], X.dtype, check_random_state(self.random_state))
+        return self
+
+    def transform(self, X: Any, layer: int = -2) -> Array:
+        """Return the activations of one layer for each row: features that the network has made.
+
+        Args:
+            X: rows of numbers, (n, features).
+            layer: which one, counted like a list that begins with the inputs: -1 is the output, -2, the
+                default, the last hidden layer, 1 the first one.
+        """
+        x, network = self._inputs(X), self.network_
+        ends = [0, *self._ends]
+        if isinstance(layer, bool) or not isinstance(layer, int) or not -len(ends) <= layer < len(ends):
+            raise ConfigError(
+                f"layer must be a whole number from {-len(ends)} to {len(ends) - 1}, got {shortened(layer)}"
+            )
+        end = ends[layer]
+        if end == 0:
+            return x
+        with limit_threads(self._threads()):
+            return head(network, end).predict(x)
+
+    @property
+    def _n_features_out(self) -> int:
+        shapes = self.network_.architecture.shapes
+        return int(np.prod(shapes[[0, *self._ends][-2]]))
+
+    @property
+    def _optimizer(self) -> SimpleNamespace:
+        """The learning rate of the last update, for those who look for it where scikit-learn has it."""
+        if not hasattr(self, "_rate"):
+            raise AttributeError("there is no optimizer before the first fit, or after lbfgs")
+        return SimpleNamespace(learning_rate=self._rate)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __getstate__(self) -> Any:
+        state = dict(super().__getstate__())
+        state.pop("_linked", None)  # a copy's arrays are views of nothing
+        return state
+
+    # ------------------------------------------------------------------------------------- fitting
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Self:
+        check_settings(vars(self))
+        if incremental and self.early_stopping:
+            raise ConfigError("partial_fit does not support early_stopping=True", "use fit")
+        fresh = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        labels = y
+        X, y = self._check_input(X, y, incremental, reset=fresh)
+        weight = self._weights(sample_weight, X, labels)
+        random_state = check_random_state(self.random_state)
+        if fresh:
+            self._start(X.shape[1], y.shape[1], X.dtype, random_state)
+        network, solver = self._link(), self._solver()
+        lbfgs = isinstance(solver, LBFGS)
+        x, held = _dense(X, network.dtype), None
+        if not lbfgs:
+            x, y, weight, held = self._set_aside(x, y, weight, labels, random_state)
+            self._open_accounts(held)
+        restore = self.early_stopping if self.restore_best is None else self.restore_best
+        aim = self._aim(x.dtype)
+        keeper = Bookkeeper(
+            estimator=self,
+            held=held,
+            report=aim.report,
+            constants=self._loss_constants(),
+            restore=restore and not (incremental or lbfgs),
+            fresh=fresh,
+        )
+        callbacks: list[Callback] = [keeper, *check_callbacks(self.callbacks)]
+        callbacks += [] if self.max_seconds is None else [TimeBudget(float(self.max_seconds))]
+        callbacks += [ProgressBar()] if self.progress else []
+        plan = Plan(
+            rows=_rows(x, y, weight),
+            validation=None if held is None else _rows(held.x, held.y, held.weight),
+            loss=aim.loss,
+            optimizer=solver,
+            regularization=Regularization(l2=float(self.alpha), per_row=True),
+            epochs=1 if incremental and not lbfgs else int(self.max_iter),
+            batch_size=len(x) if lbfgs else self._rows_at_once(len(x)),
+            order=Orders(len(x), random_state, bool(self.shuffle)),
+            metrics=[] if held is None else [Metric("score", lambda a, *_: keeper.score(a), True, ())],
+            callbacks=callbacks,
+        )
+        if not incremental:
+            network.forget_optimizer()
+        self.n_iter_ = 0
+        with limit_threads(self._threads()):
+            history = network.train(plan)
+        self._conclude(history, keeper, incremental)
+        return self
+
+    def _start(self, inputs: int, outputs: int, dtype: np.dtype[Any], random_state: Any) -> None:
+        """Build the network, and forget what earlier runs have left."""
+        for name in ACCOUNTS:
+            self.__dict__.pop(name, None)
+        self.n_outputs_ = outputs
+        self._build(inputs, dtype, random_state)
+        if self.dtype is None and isinstance(self._solver(), LBFGS):
+            self.network_ = widened(
+                self.network_, self.engine
+            )  # as with scikit-learn, where SciPy gives float64 back
+        self.coefs_, self.intercepts_ = views(self.network_)
+        self._linked = [*self.coefs_, *self.intercepts_]
+        self.n_layers_ = len(self.coefs_) + 1
+        self.n_iter_ = self.t_ = 0
+
+    def _build(self, inputs: int, dtype: np.dtype[Any], random_state: Any) -> None:
+        aim = self._aim(dtype)
+        blueprint = draw_layers(self, aim.output, aim.loss)
+        self.network_ = build(blueprint, inputs, dtype, self.engine, random_state)
+        self._ends = list(blueprint.ends)
+        activation = self.network_.architecture.output_activation
+        name = "identity" if activation is None else activation.name
+        self.out_activation_ = "logistic" if name == "sigmoid" else name
+
+    def _link(self) -> Network:
+        """Return the network, after taking over what was put into `coefs_` and `intercepts_`.
+
+        They are live views of the network's parameters. Where somebody put other arrays there, or the
+        estimator is a copy, these go into the network, and views take their place again.
+        """
+        arrays = [*self.coefs_, *self.intercepts_]
+        linked = vars(self).get("_linked", ())
+        if len(arrays) == len(linked) and all(a is b for a, b in zip(arrays, linked, strict=True)):
+            return self.network_
+        if "network_" not in vars(self):  # weights that were set by hand, before any fit
+            self._build(len(self.coefs_[0]), np.result_type(*self.coefs_), np.random.RandomState(0))
+        coefs, intercepts = views(self.network_)
+        if [np.shape(array) for array in arrays] != [view.shape for view in (*coefs, *intercepts)]:
+            raise DataError(
+                "coefs_ and intercepts_ must keep the shapes that the network was built with, got "
+                f"{[np.shape(array) for array in arrays]}"
+            )
+        for view, array in zip([*coefs, *intercepts], arrays, strict=True):
+            view[...] = array
+        self.coefs_, self.intercepts_ = coefs, intercepts
+        self._linked = [*coefs, *intercepts]
+        return self.network_
+
+    def _solver(self) -> Optimizer:
+        """Return the optimizer that the parameters describe."""
+        if not isinstance(self.solver, str):
+            return Optimizer.find(self.solver)
+        if self.solver == "lbfgs":
+            return LBFGS(
+                tolerance=float(self.tol), loss_tolerance=LOSS_TOLERANCE, evaluations=int(self.max_fun)
+            )
+        rate: Any = self.learning_rate
+        if rate in RATES:
+            held = rate != "constant" and self.solver != "adam"  # adam takes none but the constant rate
+            rate = (HeldRate if held else ConstantRate)(float(self.learning_rate_init))
+        shared = {"clip_norm": self.clip_norm, "average": self.average}
+        if self.solver == "adam":
+            own = {"beta_1": float(self.beta_1), "beta_2": float(self.beta_2), "epsilon": float(self.epsilon)}
+            return Adam(rate, **own, epsilon_hat=True, **shared)
+        if self.solver == "sgd":
+            momentum = float(self.momentum)
+            return SGD(rate, momentum, bool(self.nesterovs_momentum and momentum > 0), **shared)
+        kind: Any = type(Optimizer.find(self.solver))
+        return kind(rate, **shared)
+
+    def _open_accounts(self, held: Held | None) -> None:
+        """Begin the lists and bests that a stochastic solver keeps, where no earlier run has."""
+        own = self.__dict__
+        own.setdefault("loss_curve_", [])
+        own.setdefault("_no_improvement_count", 0)
+        own.setdefault("best_loss_", None)
+        if not self.early_stopping and self.best_loss_ is None:
+            self.best_loss_ = math.inf
+        own.setdefault("validation_scores_", None)
+        own.setdefault("best_validation_score_", None)
+        if held is not None and self.validation_scores_ is None:
+            self.validation_scores_, self.best_validation_score_ = [], -math.inf
+            self.validation_loss_curve_ = []
+
+    def _weights(self, sample_weight: Any, X: Any, labels: Any) -> Array | None:
+        weight: Array | None = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(sample_weight, X)
+        of_class = self._class_weights(labels)
+        if of_class is not None:
+            weight = of_class if weight is None else weight * of_class
+        if weight is not None and not weight.any():
+            raise DataError("sample_weight must not be 0 in every row")
+        return weight
+
+    def _set_aside(
+        self, x: Array, y: Array, weight: Array | None, labels: Any, random_state: Any
+    ) -> tuple[Array, Array, Array | None, Held | None]:
+        """Return the rows to learn from, and those to validate on."""
+        given = self.validation_data
+        if given is None and not self.early_stopping:
+            return x, y, weight, None
+        if isinstance(given, tuple | list):
+            return x, y, weight, self._given_aside(given)
+        if given is None:
+            # Not stratified for three classes or more, as in scikit-learn.
+            yes_no = is_classifier(self) and self.n_outputs_ == 1
+            learn, aside = load("sklearn.model_selection", "sklearn").train_test_split(
+                np.arange(len(x)),
+                random_state=random_state,
+                test_size=self.validation_fraction,
+                stratify=y[:, 0].astype(str) if yes_no else None,
+            )
+            if len(aside) < 2:
+                raise DataError(
+                    "The validation set is too small. Increase 'validation_fraction' or the size of your "
+                    "dataset."
+                )
+        elif hasattr(given, "split"):
+            learn, aside = next(iter(given.split(x, labels)))
+        else:
+            raise ConfigError(
+                "validation_data must be (X, y), (X, y, sample_weight) or a splitter, such as "
+                f"ShuffleSplit(1), got {shortened(given)}"
+            )
+        held = Held(x[aside], y[aside], self._labels(y[aside]), None if weight is None else weight[aside])
+        return x[learn], y[learn], None if weight is None else weight[learn], held
+
+    def _given_aside(self, given: Sequence[Any]) -> Held:
+        if len(given) not in (2, 3):
+            raise ConfigError(
+                f"validation_data must be (X, y) or (X, y, sample_weight), got {len(given)} things"
+            )
+        X = validate_data(self, given[0], reset=False, **self._input_rules())
+        y = self._encode(given[1])
+        check_consistent_length(X, y)
+        weight = _check_sample_weight(given[2], X) if len(given) == 3 else None
+        return Held(_dense(X, self.network_.dtype), y, self._labels(y), weight)
+
+    def _rows_at_once(self, rows: int) -> int:
+        if self.batch_size == "auto":
+            return min(200, rows)
+        if self.batch_size > rows:
+            warnings.warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
+                stacklevel=4,
+            )
+        return min(int(self.batch_size), rows)
+
+    def _conclude(self, history: History, keeper: Bookkeeper, incremental: bool) -> None:
+        """Say what is to be said after a run."""
+        lbfgs = isinstance(keeper.training.plan.optimizer, LBFGS)
+        if history.ended == "interrupted":
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        elif history.ended == "failed":
+            self._record_failure(keeper)
+            if keeper.best is None:
+                raise DataError(NOT_FINITE, f"{history.stopped_because}")
+            warnings.warn(history.stopped_because, ConvergenceWarning, stacklevel=4)
+        elif lbfgs and history.ended == "completed":
+            warnings.warn(
+                f"lbfgs failed to converge after {self.n_iter_} iteration(s): {history.stopped_because}. You "
+                "might increase max_iter or max_fun, or scale the data.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        elif history.ended == "completed" and not (lbfgs or incremental):
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
+                "hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _record_failure(self, keeper: Bookkeeper) -> None:
+        """Enter the epoch in which a number was no longer finite; scikit-learn would go on with NaN."""
+        self.n_iter_ += 1
+        self.loss_ = math.nan
+        if not isinstance(keeper.training.plan.optimizer, LBFGS):
+            self.loss_curve_.append(math.nan)
+            if keeper.held is not None and self.validation_scores_ is not None:
+                self.validation_scores_.append(math.nan)
+                self.validation_loss_curve_.append(math.nan)
+
+    # ---------------------------------------------------------------------------------- predicting
+
+    def _outputs(self, X: Any) -> Array:
+        """Return the network's outputs for rows, (n, outputs)."""
+        if "coefs_" not in vars(self):
+            check_is_fitted(self)
+        network = self._link()
+        x = self._inputs(X)
+        if self.n_jobs is None:
+            return network.predict(x)
+        with limit_threads(self._threads()):
+            return network.predict(x)
+
+    def _inputs(self, X: Any) -> Array:
+        """Return rows as the engine takes them; what is plainly right is not looked at twice."""
+        own = self.__dict__
+        ready = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
+        if ready and X.dtype.kind == "f" and ("feature_names_in_" not in own or "_validates" in own):
+            total = np.vdot(X, X) if X.size <= FEW else X.sum()
+            if math.isfinite(total):
+                return np.ascontiguousarray(X, dtype=self.network_.dtype)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        return _dense(X, self.network_.dtype)
+
+    def _input_rules(self) -> dict[str, Any]:
+        """Return what scikit-learn is to check of the inputs when fitting."""
+        dtype = (np.float64, np.float32) if self.dtype is None else np.dtype(self.dtype)
+        return {"accept_sparse": ["csr", "csc"], "dtype": dtype}
+
+    def _threads(self) -> int | None:
+        """Return how many threads `n_jobs` allows, None for all."""
+        if self.n_jobs is None or self.n_jobs == -1:
+            return None
+        return int(self.n_jobs) if self.n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + int(self.n_jobs))
+
+
+def _dense(X: Any, dtype: Any) -> Array:
+    """Return rows as one contiguous array."""
+    return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype=dtype)
+
+
+def _rows(x: Array, y: Array, weight: Array | None) -> Rows:
+    """Return rows as the engine takes them."""
+    y, dtype = np.ascontiguousarray(y, dtype=x.dtype), x.dtype
+    return Rows(np.ascontiguousarray(x), y, None if weight is None else weight.astype(dtype))
