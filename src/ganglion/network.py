@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import as_array, as_inputs
+from ganglion.core.arrays import aligned_copy, as_array, as_inputs
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
@@ -88,6 +88,7 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
+        self._parameters, self._state = (aligned_copy(v) for v in (self._parameters, self._state))
         self._engine = pick(self._engine_name, self._architecture)
 
     @property

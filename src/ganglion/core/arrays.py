@@ -125,6 +125,13 @@ def as_names(names: Any, shape: Shape) -> list[str] | None:
     return [" ".join(str(name).split()) for name in given]
 
 
+def aligned_copy(vector: Array) -> Array:
+    """Return a copy that begins at a line of the processor's cache and may be written to."""
+    copied = aligned_zeros(vector.size, vector.dtype)
+    copied[...] = vector
+    return copied
+
+
 def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
     """Return a vector of zeros that begins at a line of the processor's cache, for fast access."""
     room = np.zeros(size * dtype.itemsize + CACHE_LINE, dtype=np.uint8)

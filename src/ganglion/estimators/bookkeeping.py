@@ -72,7 +72,6 @@ class Bookkeeper(Callback):
     Args:
         estimator: whose attributes are kept.
         held: the rows to validate on, None for none.
-        report: what a loss is multiplied by to be the one that is told.
         constants: what is added to the loss of each row, whatever the weights; None for nothing.
         restore: whether the best weights are put back in the end.
         fresh: whether the network is as it was built; the best weights are then those, until an epoch is
@@ -83,17 +82,17 @@ class Bookkeeper(Callback):
         self,
         estimator: Any,
         held: Held | None,
-        report: float,
         constants: Callable[[Array], Array] | None,
         restore: bool,
         fresh: bool,
     ) -> None:
-        self.estimator, self.held, self.report, self.constants = estimator, held, report, constants
+        self.estimator, self.held, self.constants = estimator, held, constants
         self.restore, self.fresh = restore, fresh
         self.best: tuple[Array, Array] | None = None
 
     def on_train_begin(self, training: Training) -> None:
         self.training, rows = training, training.plan.rows
+        self.lbfgs = isinstance(training.plan.optimizer, LBFGS)
         self.starts = np.arange(0, len(rows), training.plan.batch_size)
         self.shares = np.diff([*self.starts, len(rows)]) / len(rows)
         self.added = None if self.constants is None else self.constants(rows.y)
@@ -102,17 +101,13 @@ class Bookkeeper(Callback):
 
     def on_epoch_end(self, training: Training) -> None:
         estimator = self.estimator
-        losses = training.losses * self.report + training.penalties
-        if self.added is not None:
-            losses = losses + batch_means(self.added, training.plan.rows.weight, training.order, self.starts)
         estimator.n_iter_ += 1
-        estimator.loss_ = float(losses @ self.shares)
-        if isinstance(training.plan.optimizer, LBFGS):
-            self.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        estimator.loss_ = self._loss(training)
+        self.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        if self.lbfgs:
             return
         estimator.t_ += len(training.plan.rows)
         estimator.loss_curve_.append(estimator.loss_)
-        self.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         stalled, better = self._judge_loss()
         if self.held is not None:
             stalled_by_score, better = self._judge_score(training, self.held)
@@ -126,6 +121,9 @@ class Bookkeeper(Callback):
             self._stall(training)
 
     def on_train_end(self, training: Training) -> None:
+        if self.lbfgs:  # it may have needed no iteration
+            self.estimator.loss_ = self._loss(training) if len(training.losses) else math.nan
+            return
         memory, rates = training.progress.memory, training.history.learning_rate
         self.estimator._rate = memory[0] if memory else rates[-1] if rates else math.nan
         if self.best is not None:
@@ -157,6 +155,13 @@ class Bookkeeper(Callback):
             del estimator._validates
             self.training.parameters[...] = raw
 
+    def _loss(self, training: Training) -> float:
+        """Return the loss of the epoch: the mean of its batches', penalties included, by their rows."""
+        losses = training.losses * training.plan.report + training.penalties
+        if self.added is not None:
+            losses = losses + batch_means(self.added, training.plan.rows.weight, training.order, self.starts)
+        return float(losses @ self.shares)
+
     def _judge_loss(self) -> tuple[bool, bool]:
         """Return whether the epoch stalled and whether it is the best so far, by the training loss."""
         estimator = self.estimator
@@ -170,7 +175,7 @@ class Bookkeeper(Callback):
         """Return the same by the score on the rows that were set aside."""
         estimator, history = self.estimator, training.history
         added = 0.0 if self.constants is None else np.average(self.constants(held.y), weights=held.weight)
-        estimator.validation_loss_curve_.append(float(history.validation_loss[-1] * self.report + added))
+        estimator.validation_loss_curve_.append(float(history.validation_loss[-1] + added))
         score, best = history.metrics["score"][-1], estimator.best_validation_score_
         estimator.validation_scores_.append(score)
         self.say(f"Validation score: {score:f}")

@@ -188,5 +188,6 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
 
 def _deviance_constants(y: Array) -> Array:
     """Return for each row the sum over outputs of y * log(y) - y, which the Poisson loss leaves out."""
+    y = y.astype(np.float64)
     logarithms = np.log(y, out=np.zeros_like(y), where=y > 0)
     return np.asarray((y * logarithms - y).sum(axis=1))

@@ -267,14 +267,16 @@ class Training:
     def _measure(self, run: Run, loss: float) -> None:
         """Enter an epoch in the history, after validating."""
         plan, history = self.plan, self.history
-        history.loss.append(loss)
+        history.loss.append(loss * plan.report)
         judged = plan.validation or plan.rows
         if plan.validation or plan.metrics:
             losses, a = self.engine.evaluate(self.architecture, run, judged.x, judged.y)
             if isinstance(self.architecture.output_activation, LogSoftmax):
                 a = np.exp(a)  # metrics judge shares, not their logarithms
             if plan.validation:
-                history.validation_loss.append(float(np.average(losses, weights=judged.weight)))
+                history.validation_loss.append(
+                    plan.report * float(np.average(losses, weights=judged.weight))
+                )
             for metric in plan.metrics:
                 history.metrics[metric.name].append(
                     metric.measure(a, judged.y, judged.weight, plan.loss.answers)
@@ -305,8 +307,10 @@ class Training:
             if not math.isfinite(value):  # the line search tries a shorter step
                 return math.inf, np.zeros_like(vector)
             gradient = gradient.astype(np.float64)
-            latest.update(vector=vector.copy(), loss=value, norm=float(np.linalg.norm(gradient)))
-            return value, gradient
+            penalty = rules.penalty_and_gradient(self.architecture, run.parameters)[0]
+            self.losses, self.penalties = np.array([value - penalty]), np.array([penalty])
+            latest.update(vector=vector.copy(), norm=float(np.linalg.norm(gradient)))
+            return (value - penalty) * self.plan.report + penalty, gradient
 
         def after_iteration(vector: Array) -> bool:
             if not np.array_equal(latest["vector"], vector):
@@ -314,9 +318,7 @@ class Training:
             best[...] = vector
             self.progress.epoch += 1
             self.progress.step += 1
-            penalty = rules.penalty_and_gradient(self.architecture, run.parameters)[0]
-            self.losses, self.penalties = np.array([latest["loss"] - penalty]), np.array([penalty])
-            self._measure(run, latest["loss"] - penalty)
+            self._measure(run, float(self.losses[0]))
             self.history.learning_rate.append(1.0)
             self.history.gradient_norm.append(latest["norm"])
             self.fraction = 0.0

@@ -24,7 +24,11 @@ from ganglion.training.rows import Rows, class_weights, split
 
 @dataclass(frozen=True)
 class Plan:
-    """What one call of `fit` was asked to do; `order` gives the order of an epoch's rows by its number."""
+    """What one call of `fit` was asked to do.
+
+    `order` gives the order of an epoch's rows by its number. `report` multiplies the loss wherever it is told
+    or, by L-BFGS, compared, and not its gradient.
+    """
 
     rows: Rows
     validation: Rows | None
@@ -36,6 +40,7 @@ class Plan:
     order: Callable[[int], Array]
     metrics: Sequence[Metric]
     callbacks: Sequence[Callback]
+    report: float = 1.0
 
 
 def make_plan(
