@@ -507,8 +507,8 @@ class Network:
 def plan_facts(plan: Plan) -> dict[str, Any]:
     """Return what a model file tells about a training."""
     return {
-        "loss": plan.loss.configuration() if plan.loss.is_built_in else None,
-        "optimizer": plan.optimizer.configuration() if plan.optimizer.is_built_in else None,
+        "loss": plan.loss.configuration() if plan.loss.is_nameable else None,
+        "optimizer": plan.optimizer.configuration() if plan.optimizer.is_nameable else None,
         "batch_size": plan.batch_size,
         "regularization": dataclasses.asdict(plan.regularization),
         "rows": len(plan.rows),

@@ -116,7 +116,10 @@ def test_activations(task: str, activation: str, solver: str) -> None:
     mine, theirs = pair(task, activation=activation, hidden_layer_sizes=(12, 7), **SOLVERS[solver])
     if (task, activation, solver) == ("poisson", "identity", "sgd"):  # it diverges, in both
         for model in (mine, theirs):
-            with np.errstate(over="ignore"), pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+            with (
+                np.errstate(over="ignore"),
+                pytest.raises(ValueError, match="Solver produced non-finite parameter weights"),
+            ):
                 model.fit(X, y)
         return
     assert_equal(mine.fit(X, y), theirs.fit(X, y), X)

@@ -41,6 +41,12 @@ class Part:
         """Whether this is a part of ganglion's own, not one that somebody derived."""
         return self.known.get(self.name) is type(self)
 
+    @property
+    def is_nameable(self) -> bool:
+        """Whether this and every part in it is ganglion's own, so that a file can name it."""
+        inner = (value for value in vars(self).values() if isinstance(value, Part))
+        return self.is_built_in and all(part.is_nameable for part in inner)
+
     @classmethod
     def find(cls, value: object) -> Self:
         """Return the part that `value` stands for: a part, its name, or its configuration.

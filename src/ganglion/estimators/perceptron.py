@@ -34,6 +34,7 @@ from ganglion.engines import limit_threads
 from ganglion.errors import ConfigError, DataError, load, shortened
 from ganglion.estimators.bookkeeping import Bookkeeper, Held, HeldRate, Orders
 from ganglion.estimators.building import build, draw_layers, head, views, widened
+from ganglion.estimators.conversion import check_fitted, hand_over, take_over
 from ganglion.estimators.settings import RATES, check_settings
 from ganglion.network import Network
 from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
@@ -54,13 +55,6 @@ ACCOUNTS = (  # what a stochastic solver keeps from run to run, and L-BFGS does 
     "_no_improvement_count",
     "_rate",
 )
-LEARNED = (
-    *("coefs_", "intercepts_", "classes_", "_label_binarizer", "n_outputs_", "n_layers_", "out_activation_"),
-    *("n_features_in_", "feature_names_in_", "n_iter_", "t_", "loss_"),
-)
-THEIR_ACTIVATIONS = ("relu", "identity", "logistic", "tanh")
-THEIR_LOSSES = ("squared_error", "poisson", "log_loss")
-THEIR_SOLVERS = ("adam", "sgd", "lbfgs")
 LOSS_TOLERANCE = 2.220446049250313e-09  # SciPy's own for L-BFGS, which scikit-learn leaves as it is
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -175,7 +169,7 @@ class MultilayerPerceptron(
 
     @classmethod
     def from_sklearn(cls, fitted: Any) -> Self:
-        """Return what predicts as a fitted estimator of scikit-learn does, with its parameters and attributes.
+        """Return what predicts as scikit-learn's fitted estimator does, with its parameters and attributes.
 
         Training goes on from its weights, with an optimizer that starts afresh.
 
@@ -185,43 +179,22 @@ class MultilayerPerceptron(
         Raises:
             ConfigError: for anything else, or before its `fit`.
         """
-        theirs = _counterpart(cls)
-        if not isinstance(fitted, theirs) or not hasattr(fitted, "coefs_"):
-            raise ConfigError(
-                f"from_sklearn needs a fitted sklearn.neural_network.{cls.__name__}, got {shortened(fitted)}"
-            )
+        check_fitted(fitted, cls)
         own = cls(**fitted.get_params())
-        _copy_learned(fitted, own)
-        dtype = np.result_type(*fitted.coefs_)
-        own._build(fitted.n_features_in_, dtype, np.random.RandomState(0))
+        take_over(fitted, own)
         own._link()
         return own
 
     def to_sklearn(self) -> Any:
         """Return scikit-learn's estimator that predicts as this one does.
 
+        Where a setting that matters to training alone has no counterpart, it has scikit-learn's default.
+
         Raises:
-            ConfigError: for layers, activations or losses that scikit-learn does not have.
+            ConfigError: for layers or activations that scikit-learn does not have.
         """
         check_is_fitted(self)
-        network, theirs = self._link(), _counterpart(type(self))
-        settings = {name: getattr(self, name) for name in theirs().get_params()}
-        dense = [layer for layer in network.layers if not isinstance(layer, Dropout)]
-        names = {layer.activation.name for layer in dense[:-1] if isinstance(layer, Dense)}
-        inner = {"sigmoid": "logistic"}.get(name := next(iter(names), "identity"), name)
-        known = {"activation": THEIR_ACTIVATIONS, "loss": THEIR_LOSSES, "solver": THEIR_SOLVERS}
-        if not all(isinstance(layer, Dense) for layer in dense) or len(names) > 1:
-            raise ConfigError("scikit-learn has dense layers only, with one activation for all hidden layers")
-        settings["activation"] = inner
-        settings["hidden_layer_sizes"] = tuple(len(bias) for bias in self.intercepts_[:-1])
-        for name, words in known.items():
-            if settings.get(name, words[0]) not in words:
-                raise ConfigError(f"scikit-learn does not have {name}={shortened(settings[name])}")
-        fitted = theirs(**settings)
-        _copy_learned(self, fitted)
-        fitted.coefs_ = [weight.copy() for weight in self.coefs_]
-        fitted.intercepts_ = [bias.copy() for bias in self.intercepts_]
-        return fitted
+        return hand_over(self, self._link())
 
     @property
     def _n_features_out(self) -> int:
@@ -516,22 +489,6 @@ class MultilayerPerceptron(
         if self.n_jobs is None or self.n_jobs == -1:
             return None
         return int(self.n_jobs) if self.n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + int(self.n_jobs))
-
-
-def _counterpart(kind: type) -> Any:
-    """Return scikit-learn's class of the same name."""
-    return next(
-        getattr(load("sklearn.neural_network", "sklearn"), base.__name__)
-        for base in kind.__mro__
-        if base.__name__ in ("MLPClassifier", "MLPRegressor")
-    )
-
-
-def _copy_learned(source: Any, target: Any) -> None:
-    """Copy the attributes that both libraries' estimators have."""
-    for name, value in vars(source).items():
-        if name in LEARNED or name in ACCOUNTS[:-1] or (name == "validation_loss_curve_"):
-            setattr(target, name, copy.deepcopy(value))
 
 
 def _dense(X: Any, dtype: Any) -> Array:

@@ -274,9 +274,7 @@ class Training:
             if isinstance(self.architecture.output_activation, LogSoftmax):
                 a = np.exp(a)  # metrics judge shares, not their logarithms
             if plan.validation:
-                history.validation_loss.append(
-                    plan.report * float(np.average(losses, weights=judged.weight))
-                )
+                history.validation_loss.append(plan.report * float(np.average(losses, weights=judged.weight)))
             for metric in plan.metrics:
                 history.metrics[metric.name].append(
                     metric.measure(a, judged.y, judged.weight, plan.loss.answers)
