@@ -43,13 +43,13 @@ PACKAGES = {
 
 
 class Process:
-    """A peer with some number of threads, kept to as many processors."""
+    """A peer with some number of threads, kept to as many processors: a script that answers by JSON."""
 
-    def __init__(self, peer: str, threads: int) -> None:
+    def __init__(self, peer: str, threads: int, script: list[str] | None = None) -> None:
         environment = os.environ | {name: str(threads) for name in VARIABLES}
         os.sched_setaffinity(0, CORES[:threads])  # which the new process inherits
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "peers" / "worker.py"), peer],
+            [sys.executable, *(script or [str(HERE / "peers" / "worker.py"), peer])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -58,9 +58,12 @@ class Process:
         os.sched_setaffinity(0, CORES)
 
     def ask(self, **command: Any) -> dict[str, Any]:
+        return self.ask_line(json.dumps(command))
+
+    def ask_line(self, command: str) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:

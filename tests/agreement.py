@@ -77,7 +77,7 @@ def outcome(
     rows = len(run.x)
     found: dict[str, Any] = {"a": engine.predict(architecture, run.parameters, run.state, run.x)}
     found["losses"], found["activations"] = engine.evaluate(architecture, run, run.x, run.y)
-    found["value"], found["gradient"] = engine.loss_and_gradient(
+    found["value"], found["penalty"], found["gradient"] = engine.loss_and_gradient(
         architecture, run, np.arange(rows)[::-1].copy()
     )
     order = np.random.default_rng(1).permutation(rows)

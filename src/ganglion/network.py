@@ -167,7 +167,10 @@ class Network:
         Raises:
             DataError, ShapeError: if X holds anything but finite numbers in that shape.
         """
-        x = as_inputs(X, self._architecture.inputs, self._dtype)
+        return self.predict_checked(as_inputs(X, self._architecture.inputs, self._dtype))
+
+    def predict_checked(self, x: Array) -> Array:
+        """Return the same for rows that are a contiguous array of the network's type, shape and finite."""
         return self._engine.predict(self._architecture, self._parameters, self._state, x)
 
     def fit(
@@ -294,7 +297,8 @@ class Network:
             seed=self._seed,
             step=self._progress.step,
         )
-        return engine.loss_and_gradient(self._architecture, run, np.arange(len(rows)))
+        value, penalty, gradient = engine.loss_and_gradient(self._architecture, run, np.arange(len(rows)))
+        return value + penalty, gradient
 
     def _engine_for(self, *parts: object) -> Engine:
         """Return the engine for a run with these parts too: a loss, an optimizer."""

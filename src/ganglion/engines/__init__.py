@@ -9,7 +9,7 @@ from functools import cache
 
 from ganglion.engines.contract import Engine, Run, Steps
 from ganglion.engines.native import NativeEngine, load_native
-from ganglion.engines.reference import ReferenceEngine, total_weight
+from ganglion.engines.reference import ReferenceEngine
 from ganglion.errors import ConfigError, notice, one_of, shortened
 
 NAMES = ("reference", "native")
@@ -26,7 +26,6 @@ __all__ = [
     "pick",
     "limit_threads",
     "thread_count",
-    "total_weight",
 ]
 
 

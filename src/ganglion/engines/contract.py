@@ -97,8 +97,10 @@ class Engine(Protocol):
         """Return loss and activations for each row, as when predicting with the run's mean parameters."""
         ...
 
-    def loss_and_gradient(self, architecture: Architecture, run: Run, rows: Array) -> tuple[float, Array]:
-        """Return mean loss plus penalty over some rows, as when training, and its gradient."""
+    def loss_and_gradient(
+        self, architecture: Architecture, run: Run, rows: Array
+    ) -> tuple[float, float, Array]:
+        """Return mean loss and penalty over some rows, as when training, and the gradient of their sum."""
         ...
 
     def train(

@@ -19,8 +19,8 @@ from ganglion.core.architecture import Architecture
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array, Part
+from ganglion.core.regularization import Regularization
 from ganglion.engines.contract import Run, Steps, Updater
-from ganglion.engines.reference import total_weight
 from ganglion.errors import ConfigError, TrainingError, shortened
 
 # The orders are those of the lists in native/description.hpp.
@@ -154,24 +154,24 @@ class NativeEngine:
         self._program(architecture, x.dtype).evaluate(parameters, run.state, x, y, loss, a, losses)
         return losses, a
 
-    def loss_and_gradient(self, architecture: Architecture, run: Run, rows: Array) -> tuple[float, Array]:
+    def loss_and_gradient(
+        self, architecture: Architecture, run: Run, rows: Array
+    ) -> tuple[float, float, Array]:
         gradient = np.empty_like(run.parameters)
-        weight = total_weight(None if run.weight is None else run.weight[rows], rows)
-        value = self._program(architecture, run.parameters.dtype).gradient(
+        value, penalty = self._program(architecture, run.parameters.dtype).gradient(
             run.parameters,
             run.state,
             run.x,
             run.y,
             run.weight,
             _loss(run.loss, architecture),
+            _regularization(run.regularization),
             rows,
             run.seed,
             run.step,
             gradient,
         )
-        rules = run.regularization.of_batch(weight)
-        penalty, penalty_gradient = rules.penalty_and_gradient(architecture, run.parameters)
-        return value + penalty, gradient + penalty_gradient
+        return value, penalty, gradient
 
     def train(
         self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: Array
@@ -179,7 +179,6 @@ class NativeEngine:
         if run.optimizer is None:
             raise TrainingError("training steps need an optimizer, got a run without one")
         losses, penalties, norms = np.empty((3, len(rates)))
-        regularization = run.regularization
         done, failure, run.step, run.update = self._program(architecture, run.parameters.dtype).train(
             run.parameters,
             run.state,
@@ -190,7 +189,7 @@ class NativeEngine:
             run.weight,
             _loss(run.loss, architecture),
             _optimizer(run.optimizer),
-            (regularization.l1, regularization.l2, regularization.max_norm or 0.0, regularization.per_row),
+            _regularization(run.regularization),
             order,
             batch_size,
             rates,
@@ -259,3 +258,7 @@ def _optimizer(optimizer: Updater) -> tuple[int, bool, float, float, float, floa
     rest = (optimizer.weight_decay, optimizer.clip_norm or 0.0, optimizer.average or 0.0)
     variant = getattr(optimizer, "nesterov", False) or getattr(optimizer, "epsilon_hat", False)
     return kind, bool(variant), first, second, epsilon, *rest
+
+
+def _regularization(rules: Regularization) -> tuple[float, float, float, bool]:
+    return rules.l1, rules.l2, rules.max_norm or 0.0, rules.per_row

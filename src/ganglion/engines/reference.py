@@ -44,14 +44,16 @@ class ReferenceEngine:
         return np.concatenate(losses), np.concatenate(activations)
 
     @quiet
-    def loss_and_gradient(self, architecture: Architecture, run: Run, rows: Array) -> tuple[float, Array]:
+    def loss_and_gradient(
+        self, architecture: Architecture, run: Run, rows: Array
+    ) -> tuple[float, float, Array]:
         weights = architecture.views(run.parameters, run.state)
         x, y, weight = _gather(run, rows)
         context = Context(training=True, seed=run.seed, step=run.step)
         value, gradient, _ = architecture.loss_and_gradient(weights, x, y, weight, run.loss, context)
         rules = run.regularization.of_batch(total_weight(weight, rows))
         penalty, penalty_gradient = rules.penalty_and_gradient(architecture, run.parameters)
-        return value + penalty, gradient + penalty_gradient
+        return value, penalty, gradient + penalty_gradient
 
     @quiet
     def train(

@@ -102,6 +102,8 @@ class Bookkeeper(Callback):
     def on_epoch_end(self, training: Training) -> None:
         estimator = self.estimator
         estimator.n_iter_ += 1
+        if self.lbfgs and not estimator.verbose:
+            return
         estimator.loss_ = self._loss(training)
         self.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         if self.lbfgs:
@@ -122,7 +124,7 @@ class Bookkeeper(Callback):
 
     def on_train_end(self, training: Training) -> None:
         if self.lbfgs:  # it may have needed no iteration
-            self.estimator.loss_ = self._loss(training) if len(training.losses) else math.nan
+            self.estimator.loss_ = self._loss(training)
             return
         memory, rates = training.progress.memory, training.history.learning_rate
         self.estimator._rate = memory[0] if memory else rates[-1] if rates else math.nan

@@ -464,20 +464,22 @@ class MultilayerPerceptron(
         network = self._link()
         x = self._inputs(X)
         if self.n_jobs is None:
-            return network.predict(x)
+            return network.predict_checked(x)
         with limit_threads(self._threads()):
-            return network.predict(x)
+            return network.predict_checked(x)
 
     def _inputs(self, X: Any) -> Array:
         """Return rows as the engine takes them; what is plainly right is not looked at twice."""
         own = self.__dict__
         ready = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
         if ready and X.dtype.kind == "f" and ("feature_names_in_" not in own or "_validates" in own):
-            total = np.vdot(X, X) if X.size <= FEW else X.sum()
-            if math.isfinite(total):
-                return np.ascontiguousarray(X, dtype=self.network_.dtype)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        return _dense(X, self.network_.dtype)
+            x = np.ascontiguousarray(X, dtype=self.network_.dtype)
+            if math.isfinite(np.vdot(x, x) if x.size <= FEW else x.sum()):
+                return x
+        x = _dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False), self.network_.dtype)
+        if not np.isfinite(x).all():
+            raise DataError(f"X must fit {x.dtype.name}, the type of the weights", "use dtype='float64'")
+        return x
 
     def _input_rules(self) -> dict[str, Any]:
         """Return what scikit-learn is to check of the inputs when fitting."""

@@ -124,7 +124,7 @@ struct Run {
 
 struct Functions {  // of one engine and one type of number
     size_t (*predict)(const Network&, const Run&, size_t rows, void* a, void* losses);
-    size_t (*gradient)(const Network&, Run&, void* gradient, double* value);
+    size_t (*gradient)(const Network&, Run&, void* gradient, double* loss, double* penalty);
     size_t (*train)(const Network&, Run&);
     void (*function)(int which, size_t count, const void* x,
                      void* result);  // exp, tanh, sigmoid: to be tested

@@ -136,15 +136,17 @@ size_t train(const Network& network, Run& run) {
     return 0;
 }
 
-// Without penalties.
+// The mean loss of the rows in `order`, the penalty, and the gradient of their sum.
 template <class T>
-size_t gradient(const Network& network, Run& run, void* result, double* value) {
+size_t gradient(const Network& network, Run& run, void* result, double* loss, double* sum_of_penalties) {
     Arena arena = {run.arena};
     Memory<T> memory = lay_out<T>(arena, network, run, run.order_size);
     if (!run.arena) return arena.used;
     const double weight = total_weight<T>(run, run.order, run.order_size);
-    *value = loss_and_gradients<T>(network, run, memory, run.order, run.order_size, weight);
-    for (size_t i = 0; i < memory.slice_count; ++i) reduce<T>(run, memory, memory.slices[i]);
+    memory.per_weight = run.regularization.per_row ? 1 / weight : 1;
+    *loss = loss_and_gradients<T>(network, run, memory, run.order, run.order_size, weight);
+    for (size_t i = 0; i < memory.slice_count; ++i) memory.sums[i] = reduce<T>(run, memory, memory.slices[i]);
+    *sum_of_penalties = penalty<T>(memory);
     memcpy(result, memory.gradients, network.parameters * sizeof(T));
     return 0;
 }

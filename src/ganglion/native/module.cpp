@@ -79,6 +79,11 @@ Loss loss_of(const LossRow& row) {
     return {static_cast<LossKind>(kind), setting, factor, clip, from_z};
 }
 
+Regularization regularization_of(const RegularizationRow& row) {
+    const auto [l1, l2, max_norm, per_row] = row;
+    return {l1, l2, max_norm, per_row};
+}
+
 void require(bool holds, const char* rule) {
     if (!holds) throw nb::value_error(rule);
 }
@@ -144,18 +149,20 @@ public:
         run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), rows(losses, 1, x.shape(0)));
     }
 
-    double gradient(const Any& parameters, const Any& state, const Any& x, const Any& y,
-                    const std::optional<Any>& weight, const LossRow& loss, const Orders& order, uint64_t seed,
-                    uint64_t step, const Writable& gradient) {
+    std::tuple<double, double> gradient(const Any& parameters, const Any& state, const Any& x, const Any& y,
+                                        const std::optional<Any>& weight, const LossRow& loss,
+                                        const RegularizationRow& regularization, const Orders& order,
+                                        uint64_t seed, uint64_t step, const Writable& gradient) {
         Run run = described(parameters, state);
         batches(run, x, y, weight, order);
         run.loss = loss_of(loss);
+        run.regularization = regularization_of(regularization);
         run.seed = seed;
         run.step = step;
         void* result = rows(gradient, 1, network_.parameters);
-        double value = 0;
-        with_memory(run, [&] { return functions().gradient(network_, run, result, &value); });
-        return value;
+        double mean = 0, penalty = 0;
+        with_memory(run, [&] { return functions().gradient(network_, run, result, &mean, &penalty); });
+        return {mean, penalty};
     }
 
     std::tuple<size_t, int, uint64_t, uint64_t> train(
@@ -177,8 +184,7 @@ public:
         const auto [kind, variant, first, second, epsilon, decay, clip, average] = optimizer;
         run.optimizer = {
             static_cast<OptimizerKind>(kind), variant, first, second, epsilon, decay, clip, average};
-        const auto [l1, l2, max_norm, per_row] = regularization;
-        run.regularization = {l1, l2, max_norm, per_row};
+        run.regularization = regularization_of(regularization);
         run.loss = loss_of(loss);
         run.batch_size = batch_size;
         run.steps = rates.size();
@@ -303,8 +309,8 @@ NB_MODULE(_native, module) {
         .def("predict", &Program::predict)
         .def("evaluate", &Program::evaluate)
         .def("gradient", &Program::gradient, nb::arg("parameters"), nb::arg("state"), nb::arg("x"),
-             nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"), nb::arg("order"), nb::arg("seed"),
-             nb::arg("step"), nb::arg("gradient"))
+             nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"), nb::arg("regularization"),
+             nb::arg("order"), nb::arg("seed"), nb::arg("step"), nb::arg("gradient"))
         .def("train", &Program::train, nb::arg("parameters"), nb::arg("state"), nb::arg("mean").none(),
              nb::arg("slots"), nb::arg("x"), nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"),
              nb::arg("optimizer"), nb::arg("regularization"), nb::arg("order"), nb::arg("batch_size"),

@@ -22,7 +22,7 @@ from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import aligned_zeros
 from ganglion.core.part import Array
-from ganglion.engines import Engine, Run, total_weight
+from ganglion.engines import Engine, Run
 from ganglion.errors import ConfigError, TrainingError
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
@@ -296,19 +296,17 @@ class Training:
         self.progress.optimizer, self.progress.mean = optimizer, None
         run = self._new_run()
         everything = self.order = np.arange(len(self.plan.rows))
-        rules = self.plan.regularization.of_batch(total_weight(run.weight, everything))
+        self.losses, self.penalties = np.full((2, 1), math.nan)
         latest: dict[str, Any] = {}
 
         def objective(vector: Array) -> tuple[float, Array]:
             run.parameters[...] = vector
-            value, gradient = self.engine.loss_and_gradient(self.architecture, run, everything)
-            if not math.isfinite(value):  # the line search tries a shorter step
+            loss, penalty, gradient = self.engine.loss_and_gradient(self.architecture, run, everything)
+            if not math.isfinite(loss):  # the line search tries a shorter step
                 return math.inf, np.zeros_like(vector)
-            gradient = gradient.astype(np.float64)
-            penalty = rules.penalty_and_gradient(self.architecture, run.parameters)[0]
-            self.losses, self.penalties = np.array([value - penalty]), np.array([penalty])
-            latest.update(vector=vector.copy(), norm=float(np.linalg.norm(gradient)))
-            return (value - penalty) * self.plan.report + penalty, gradient
+            self.losses[0], self.penalties[0] = loss, penalty
+            latest.update(vector=vector.copy(), norm=math.sqrt(gradient @ gradient))
+            return loss * self.plan.report + penalty, gradient.astype(np.float64, copy=False)
 
         def after_iteration(vector: Array) -> bool:
             if not np.array_equal(latest["vector"], vector):

@@ -344,7 +344,7 @@ class Subject:
     def _gradient(self, parameters: Array, state: Array) -> Array:
         run = self._run(self.rows, parameters, state)
         engine = self._engine(self.architecture)
-        return engine.loss_and_gradient(self.architecture, run, np.arange(len(self.rows)))[1]
+        return engine.loss_and_gradient(self.architecture, run, np.arange(len(self.rows)))[2]
 
     @cached_property
     def shrunken(self) -> bool:
