@@ -142,7 +142,8 @@ class Bookkeeper(Callback):
         if held is None or not np.isfinite(outputs).all():
             return math.nan
         if estimator.scoring is None:
-            return float(estimator._score_outputs(held, outputs))
+            with np.errstate(over="ignore", invalid="ignore"):
+                return float(estimator._score_outputs(held, outputs))
         check_scoring = load("sklearn.metrics", "sklearn").check_scoring
         weight = {} if held.weight is None else {"sample_weight": held.weight}
         raw = self.training.parameters.copy()

@@ -11,6 +11,7 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Self
 
@@ -42,7 +43,7 @@ from ganglion.training.history import History
 from ganglion.training.metrics import Metric
 from ganglion.training.optimizers import LBFGS, SGD, Adam, Optimizer
 from ganglion.training.plan import Plan
-from ganglion.training.rows import Rows
+from ganglion.training.rows import NUMBERS_AT_ONCE, Rows
 from ganglion.training.schedules import ConstantRate
 from ganglion.training.stopping import TimeBudget
 
@@ -155,15 +156,14 @@ class MultilayerPerceptron(
             layer: which one, counted like a list that begins with the inputs: -1 is the output, -2, the
                 default, the last hidden layer, 1 the first one.
         """
-        x, network = self._inputs(X), self.network_
-        ends = [0, *self._ends]
+        check_is_fitted(self)
+        network, ends = self._link(), [0, *self._ends]
         if isinstance(layer, bool) or not isinstance(layer, int) or not -len(ends) <= layer < len(ends):
             raise ConfigError(
                 f"layer must be a whole number from {-len(ends)} to {len(ends) - 1}, got {shortened(layer)}"
             )
         end = ends[layer]
-        with limit_threads(self._threads()):
-            activations = head(network, end).predict(x) if end else x
+        activations = self._run(head(network, end), X) if end else self._inputs(X)
         given = getattr(X, "dtype", None)
         return activations.astype(given, copy=False) if given in (np.float32, np.float64) else activations
 
@@ -234,7 +234,7 @@ class MultilayerPerceptron(
             self._start(X.shape[1], y.shape[1], X.dtype, random_state)
         network, solver = self._link(), self._solver()
         lbfgs = isinstance(solver, LBFGS)
-        x, held = _dense(X, network.dtype), None
+        x, held = _learnable(X, network.dtype, whole=lbfgs), None
         if not lbfgs:
             x, y, weight, held = self._set_aside(x, y, weight, labels, random_state)
             self._open_accounts(held)
@@ -257,8 +257,8 @@ class MultilayerPerceptron(
             optimizer=solver,
             regularization=Regularization(l2=float(self.alpha), per_row=True),
             epochs=1 if incremental and not lbfgs else int(self.max_iter),
-            batch_size=len(x) if lbfgs else self._rows_at_once(len(x)),
-            order=Orders(len(x), random_state, bool(self.shuffle)),
+            batch_size=len(y) if lbfgs else self._rows_at_once(len(y)),
+            order=Orders(len(y), random_state, bool(self.shuffle)),
             metrics=[] if held is None else [Metric("score", lambda a, *_: keeper.score(a), True, ())],
             callbacks=callbacks,
             report=aim.report,
@@ -379,7 +379,7 @@ class MultilayerPerceptron(
             # Not stratified for three classes or more, as in scikit-learn.
             yes_no = is_classifier(self) and self.n_outputs_ == 1
             learn, aside = load("sklearn.model_selection", "sklearn").train_test_split(
-                np.arange(len(x)),
+                np.arange(len(y)),
                 random_state=random_state,
                 test_size=self.validation_fraction,
                 stratify=y[:, 0].astype(str) if yes_no else None,
@@ -408,7 +408,7 @@ class MultilayerPerceptron(
         y = self._encode(given[1])
         check_consistent_length(X, y)
         weight = _check_sample_weight(given[2], X) if len(given) == 3 else None
-        return Held(_dense(X, self.network_.dtype), y, self._labels(y), weight)
+        return Held(_learnable(X, self.network_.dtype), y, self._labels(y), weight)
 
     def _rows_at_once(self, rows: int) -> int:
         if self.batch_size == "auto":
@@ -461,23 +461,29 @@ class MultilayerPerceptron(
         """Return the network's outputs for rows, (n, outputs)."""
         if "coefs_" not in vars(self):
             check_is_fitted(self)
-        network = self._link()
-        x = self._inputs(X)
-        if self.n_jobs is None:
-            return network.predict_checked(x)
-        with limit_threads(self._threads()):
-            return network.predict_checked(x)
+        return self._run(self._link(), X)
 
-    def _inputs(self, X: Any) -> Array:
+    def _run(self, network: Network, X: Any) -> Array:
+        """Return the outputs of the network, or of its first layers, for rows that a user gave."""
+        x = self._inputs(X)
+        with limit_threads(self._threads()) if self.n_jobs else nullcontext():
+            if isinstance(x, np.ndarray):
+                return network.predict_checked(x)
+            return np.concatenate(
+                [network.predict_checked(piece.x) for piece in Rows(x, np.empty(x.shape[0])).pieces()]
+            )
+
+    def _inputs(self, X: Any) -> Any:
         """Return rows as the engine takes them; what is plainly right is not looked at twice."""
-        own = self.__dict__
+        own = vars(self)
         ready = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
         if ready and X.dtype.kind == "f" and ("feature_names_in_" not in own or "_validates" in own):
             x = np.ascontiguousarray(X, dtype=self.network_.dtype)
             if math.isfinite(np.vdot(x, x) if x.size <= FEW else x.sum()):
                 return x
-        x = _dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False), self.network_.dtype)
-        if not np.isfinite(x).all():
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        x = _learnable(X, self.network_.dtype)
+        if not np.isfinite(x.data if hasattr(x, "tocsr") else x).all():
             raise DataError(f"X must fit {x.dtype.name}, the type of the weights", "use dtype='float64'")
         return x
 
@@ -498,7 +504,14 @@ def _dense(X: Any, dtype: Any) -> Array:
     return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype=dtype)
 
 
+def _learnable(X: Any, dtype: Any, whole: bool = False) -> Any:
+    """Return rows to learn from: an array, or a sparse matrix where that would be large."""
+    if whole or not hasattr(X, "tocsr") or math.prod(X.shape) <= NUMBERS_AT_ONCE:
+        return _dense(X, dtype)
+    return X.tocsr().astype(dtype)
+
+
 def _rows(x: Array, y: Array, weight: Array | None) -> Rows:
     """Return rows as the engine takes them."""
-    y, dtype = np.ascontiguousarray(y, dtype=x.dtype), x.dtype
-    return Rows(np.ascontiguousarray(x), y, None if weight is None else weight.astype(dtype))
+    targets = np.ascontiguousarray(y, dtype=x.dtype)
+    return Rows(x, targets, None if weight is None else weight.astype(x.dtype))

@@ -124,6 +124,8 @@ class Training:
         self._reason, self._ended = "", "completed"
         self._begun = time.perf_counter()
         self._steps_at_once = 1
+        sparse = not isinstance(plan.rows.x, np.ndarray)
+        self._most_steps = max(1, plan.rows.at_once // plan.batch_size) if sparse else 0
         rows = len(plan.rows)
         self._equal_shares = _batch_shares(np.ones(rows), np.arange(rows), plan.batch_size)
         self.order: Array = np.empty(0, dtype=np.int64)
@@ -235,10 +237,14 @@ class Training:
         first = 0
         while first < steps:
             begun = time.perf_counter()
-            last = min(first + self._steps_at_once, steps)
+            last = min(first + min(self._steps_at_once, self._most_steps or steps), steps)
             times = progress.optimizer_epoch + np.arange(first, last) / steps
             rates = optimizer.learning_rate.rates(times, progress.memory)
-            done = self.engine.train(self.architecture, run, order[first * size : last * size], size, rates)
+            which = order[first * size : last * size]
+            if self._most_steps:  # the rows are sparse
+                piece = rows.part(which).dense()
+                run.x, run.y, run.weight, which = piece.x, piece.y, piece.weight, np.arange(len(piece))
+            done = self.engine.train(self.architecture, run, which, size, rates)
             count = len(done.losses)
             made = slice(first, first + count)
             losses[made], penalties[made], norms[made] = done.losses, done.penalties, done.gradient_norms
@@ -270,7 +276,12 @@ class Training:
         history.loss.append(loss * plan.report)
         judged = plan.validation or plan.rows
         if plan.validation or plan.metrics:
-            losses, a = self.engine.evaluate(self.architecture, run, judged.x, judged.y)
+            pairs = [
+                self.engine.evaluate(self.architecture, run, piece.x, piece.y) for piece in judged.pieces()
+            ]
+            losses, a = (
+                both[0] if len(both) == 1 else np.concatenate(both) for both in zip(*pairs, strict=True)
+            )
             if isinstance(self.architecture.output_activation, LogSoftmax):
                 a = np.exp(a)  # metrics judge shares, not their logarithms
             if plan.validation:
