@@ -170,7 +170,6 @@ def test_a_network_of_one_unit_with_a_step_decides_alike(seed: int) -> None:
     np.testing.assert_array_equal(net.predict(fresh)[:, 0], perceptron.predict(fresh))
 
 
-@pytest.mark.peers
 @pytest.mark.parametrize("passes", [1, 3, 20])
 @pytest.mark.parametrize("gap", [0.2, -1.0], ids=["separable", "noisy"])
 def test_it_equals_scikit_learns(passes: int, gap: float) -> None:

@@ -43,7 +43,6 @@ def test_a_class_of_weight_0_counts_for_nothing() -> None:
         assert METRICS[name].measure(A, Y, weight, "one_of") == 1
 
 
-@pytest.mark.peers
 def test_metrics_equal_scikit_learn() -> None:
     from sklearn import metrics
 
