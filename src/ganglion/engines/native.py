@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -150,7 +151,7 @@ class NativeEngine:
     def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
         parameters = run.parameters if run.mean is None else run.mean
         a, losses = np.empty((len(x), *architecture.outputs), x.dtype), np.empty(len(x), x.dtype)
-        loss = _loss(run.loss, architecture)
+        loss = _loss(run.loss, architecture.output_activation)
         self._program(architecture, x.dtype).evaluate(parameters, run.state, x, y, loss, a, losses)
         return losses, a
 
@@ -164,7 +165,7 @@ class NativeEngine:
             run.x,
             run.y,
             run.weight,
-            _loss(run.loss, architecture),
+            _loss(run.loss, architecture.output_activation),
             _regularization(run.regularization),
             rows,
             run.seed,
@@ -187,7 +188,7 @@ class NativeEngine:
             run.x,
             run.y,
             run.weight,
-            _loss(run.loss, architecture),
+            _loss(run.loss, architecture.output_activation),
             _optimizer(run.optimizer),
             _regularization(run.regularization),
             order,
@@ -244,11 +245,12 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
     )
 
 
-def _loss(loss: Loss, architecture: Architecture) -> tuple[int, float, float, float, bool]:
+@lru_cache(256)
+def _loss(loss: Loss, last: Activation | None) -> tuple[int, float, float, float, bool]:
     setting = next(
         (getattr(loss, name) for name in ("delta", "label_smoothing", "quantile") if hasattr(loss, name)), 0.0
     )
-    from_z = loss.is_partner_of(architecture.output_activation)
+    from_z = loss.is_partner_of(last)
     return LOSSES.index(loss.name), float(setting), float(loss.factor), getattr(loss, "clip", 0.0), from_z
 
 

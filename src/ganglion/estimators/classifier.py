@@ -215,7 +215,13 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             )
 
     def _encode(self, y: Any) -> Array:
-        return np.asarray(self._label_binarizer.transform(y), dtype=bool)
+        y, kind = np.asarray(y) if not hasattr(y, "toarray") else y, self._label_binarizer.y_type_
+        if kind not in ("binary", "multiclass") or len(self.classes_) < 2 or y.ndim != 1:
+            return np.asarray(self._label_binarizer.transform(y), dtype=bool)
+        numbers = np.minimum(np.searchsorted(self.classes_, y), len(self.classes_) - 1)
+        if (self.classes_[numbers] != y).any():
+            self._check_labels(unique_labels(y))
+        return np.asarray(numbers[:, None] == (np.arange(len(self.classes_)) if kind == "multiclass" else 1))
 
     def _labels(self, y: Array) -> Any:
         return self._label_binarizer.inverse_transform(y)
