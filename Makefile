@@ -27,11 +27,12 @@ format: .venv/ready-dev  ## put the code in its format
 	$(BIN)/clang-format -i src/ganglion/native/*.hpp src/ganglion/native/*.cpp
 	$(BIN)/ruff check --fix
 
-peers: .venv/ready-peers .venv/native  ## the same tests, and those that compare with PyTorch and scikit-learn
+peers: .venv/ready-peers .venv/native  ## the same tests, and those that need PyTorch or Dask
 	$(BIN)/python -m pytest -q -n auto
 
 bench: .venv-bench/ready  ## beside scikit-learn, PyTorch and JAX in one run; ROUNDS=7, MORE=--no-compile
 	.venv-bench/bin/python benchmarks/compare.py --rounds $(or $(ROUNDS),7) $(MORE)
+	.venv-bench/bin/python benchmarks/estimators.py --rounds $(or $(ROUNDS),7)
 
 timings: .venv/ready-dev .venv/native  ## start, the reference engine's step, reading tables, looking inside
 	$(BIN)/python benchmarks/start.py
