@@ -9,12 +9,21 @@ inline bool consecutive(const int64_t* order, size_t rows) {
     return true;
 }
 
+constexpr size_t AHEAD = 8, MOST_AHEAD = 1024;  // rows that are called from memory early, and bytes of each
+
 // Copies rows into one piece.
 template <class T>
 const T* gather(Team* team, const T* from, size_t width, const int64_t* order, size_t rows, T* to) {
     const size_t pieces = rows * width < 16384 ? 1 : 8;
     each(team, pieces, [&](size_t piece, size_t) {
-        for (size_t i = rows * piece / pieces; i < rows * (piece + 1) / pieces; ++i) {
+        const size_t end = rows * (piece + 1) / pieces;
+        for (size_t i = rows * piece / pieces; i < end; ++i) {
+            if (i + AHEAD < end) {
+                const char* next =
+                    reinterpret_cast<const char*>(from + static_cast<size_t>(order[i + AHEAD]) * width);
+                for (size_t j = 0; j < smaller(width * sizeof(T), MOST_AHEAD); j += 64)
+                    __builtin_prefetch(next + j);
+            }
             const T* row = from + static_cast<size_t>(order[i]) * width;
             sweep<T>(width,
                      [&](size_t j, auto part) { store(to + i * width + j, load(row + j, part), part); });

@@ -30,15 +30,26 @@ struct Format<double> {
     static constexpr double tiny = 2.2250738585072014e-308, largest = 1.7976931348623157e308;
 };
 
-constexpr double factorial(int n) { return n < 2 ? 1.0 : n * factorial(n - 1); }
+// 1 / n!, in a table: a call that is not unrolled away would cost more than all the rest.
+struct InverseFactorials {
+    double of[16];
+    constexpr InverseFactorials() : of() {
+        double factorial = 1;
+        for (int n = 0; n < 16; ++n) {
+            factorial *= n ? n : 1;
+            of[n] = 1 / factorial;
+        }
+    }
+};
+constexpr InverseFactorials inverse_factorial;
 
 // exp(r) - 1 for |r| <= log(2) / 2.
 template <class T>
 GANGLION_INLINE Vector<T> exp_minus_1_near_0(Vector<T> r) {
     constexpr int terms = Format<T>::terms;
-    Vector<T> series = all<T>(T(1 / factorial(terms)));
+    Vector<T> series = all<T>(T(inverse_factorial.of[terms]));
 #pragma GCC unroll 16
-    for (int k = terms - 1; k >= 2; --k) series = series * r + T(1 / factorial(k));
+    for (int k = terms - 1; k >= 2; --k) series = series * r + T(inverse_factorial.of[k]);
     return r + (r * r) * series;
 }
 

@@ -134,6 +134,29 @@ GANGLION_INLINE void with_loss(Loss loss, Body body) {
     }
 }
 
+// The same from shares in `slope` that are still to be divided by their total, kept away from 0 and 1. Where
+// one class has all of the target, one logarithm is enough.
+template <class T>
+T clipped_cross_entropy(Loss loss, size_t classes, T total, const T* y, T* slope) {
+    const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes), clip = T(loss.clip);
+    Vector<T> chosen{}, targets{}, squares{};
+    sweep<T>(classes, [&](size_t j, auto part) {
+        const Vector<T> share = load(slope + j, part) / total, target = load(y + j, part) * keep + spread;
+        chosen += only<T>(target * share, part, T(0));
+        targets += only<T>(target, part, T(0));
+        squares += only<T>(target * target, part, T(0));
+        store(slope + j, share - target, part);
+    });
+    if (sum<T>(targets) == T(1) && sum<T>(squares) == T(1))
+        return -logarithm<T>(clamp<T>(all<T>(sum<T>(chosen)), clip, T(1) - clip))[0];
+    Vector<T> value{};
+    sweep<T>(classes, [&](size_t j, auto part) {
+        const Vector<T> target = load(y + j, part) * keep + spread, share = load(slope + j, part) + target;
+        value -= only<T>(target * logarithm<T>(clamp<T>(share, clip, T(1) - clip)), part, T(0));
+    });
+    return sum<T>(value);
+}
+
 // -sum_k y_k * log(a_k) of one row, with a given or, from z, the softmax of z; `slope` receives its gradient.
 template <class T>
 T cross_entropy(Loss loss, size_t classes, const T* a, const T* y, T* slope) {
@@ -158,11 +181,12 @@ T cross_entropy(Loss loss, size_t classes, const T* a, const T* y, T* slope) {
         shares += only<T>(share, part, T(0));
         store(slope + j, share, part);
     });
-    const T total = sum<T>(shares), log_total = logarithm<T>(all<T>(total))[0], clip = T(loss.clip);
+    const T total = sum<T>(shares);
+    if (loss.clip != 0) return clipped_cross_entropy<T>(loss, classes, total, y, slope);
+    const T log_total = logarithm<T>(all<T>(total))[0];
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> z = load(a + j, part);
-        Vector<T> log_share = (z == most ? Vector<T>{} : z - most) - log_total;
-        if (clip != 0) log_share = logarithm<T>(clamp<T>(load(slope + j, part) / total, clip, T(1) - clip));
+        const Vector<T> log_share = (z == most ? Vector<T>{} : z - most) - log_total;
         const Vector<T> target = load(y + j, part) * keep + spread;
         // a share of 0 adds nothing, even where its logarithm is minus infinity
         const Vector<T> term =
