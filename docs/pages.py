@@ -2,7 +2,7 @@
 
     python docs/pages.py
 
-runs every chapter of the guide, draws its pictures anew and writes its outputs into it. The tests run the
+runs every page of the guide, draws its pictures anew and writes its outputs into it. The tests run the
 same code and compare.
 """
 
@@ -34,9 +34,14 @@ class Block:
     got: str | None = None
 
 
-def chapters() -> list[Path]:
-    """Return the chapters of the guide, in order."""
+def pages() -> list[Path]:
+    """Return the pages of the guide: the chapters, in order, and what stands beside them."""
     return sorted(GUIDE.glob("*.md"))
+
+
+def chapters() -> list[Path]:
+    """Return the chapters of the guide, which are numbered, in order."""
+    return sorted(GUIDE.glob("[0-9]*.md"))
 
 
 def run(page: Path, folder: Path) -> list[Block]:
@@ -74,7 +79,7 @@ def _shell(command: str, tools: dict[str, str]) -> str:
 
 
 def write(page: Path) -> None:
-    """Run a chapter, and put its outputs and pictures in their places."""
+    """Run a page, and put its outputs and pictures in their places."""
     text = page.read_text("utf-8")
     with tempfile.TemporaryDirectory() as folder:
         for block in reversed(run(page, Path(folder))):
@@ -86,6 +91,6 @@ def write(page: Path) -> None:
 
 
 if __name__ == "__main__":
-    for chapter in chapters():
-        sys.stdout.write(f"{chapter.name}\n")
-        write(chapter)
+    for page in pages():
+        sys.stdout.write(f"{page.name}\n")
+        write(page)

@@ -85,7 +85,8 @@ def outcome(
     done = engine.train(architecture, run, order, batch_size, np.full(steps, rate))
     assert not done.failure
     assert len(done.losses) == steps
-    found |= {"step losses": done.losses, "norms": done.gradient_norms, "parameters": run.parameters}
+    found |= {"step losses": done.losses, "penalties": done.penalties, "norms": done.gradient_norms}
+    found |= {"parameters": run.parameters}
     found |= {"state": run.state, "mean": run.parameters if run.mean is None else run.mean, **run.slots}
     return found
 

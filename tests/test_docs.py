@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import FENCE, chapters, run
+from pages import FENCE, chapters, pages, run
 
 ROOT = Path(__file__).parent.parent
 DRAWN = re.compile(r"^[\d. ]*[|+]|^\s+1\s+\d+ epochs$")
@@ -27,7 +27,7 @@ def assert_close(got: str, expected: str) -> None:
         assert mine == pytest.approx(shown, rel=0.02, abs=0.002), f"{got}\nis shown as\n{expected}"
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *chapters()], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *pages()], ids=lambda page: page.name)
 def test_page(page: Path, tmp_path: Path) -> None:
     blocks = run(page, tmp_path)
     assert blocks
@@ -43,7 +43,7 @@ def test_page(page: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", chapters(), ids=lambda page: page.name)
 def test_chapter(page: Path) -> None:
-    """One thread of code of a readable length, three exercises with answers, numbers that come from the run."""
+    """One thread of code of a readable length and three exercises with answers."""
     text = page.read_text("utf-8")
     answers = ANSWER.findall(text)
     assert len(answers) == 3
@@ -51,6 +51,11 @@ def test_chapter(page: Path) -> None:
     thread = [block for language, block in FENCE.findall(ANSWER.sub("", text)) if language == "python"]
     lines = [line for block in thread for line in block.splitlines() if line.strip()]
     assert len(lines) <= MOST_LINES, f"{len(lines)} lines of code"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_numbers_said_are_numbers_shown(page: Path) -> None:
+    text = page.read_text("utf-8")
     shown = " ".join(block for _, block in FENCE.findall(text))
     for number in re.findall(r"\d+\.\d+", FENCE.sub("", text)):
         assert number in shown, f"{number} is said, but not shown by any code"

@@ -1,10 +1,17 @@
+import copy
+import pickle
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 import ganglion as gg
+from ganglion.engines import REFERENCE
+from ganglion.insight.health.subject import Subject
+from ganglion.training.plan import encode_rows
 from ganglion.training.rows import split
 
 CHANCE = np.random.default_rng(0)
@@ -12,7 +19,7 @@ X = CHANCE.normal(size=(90, 4))
 Y = (X[:, 0] + X[:, 1] ** 2 > 0.5).astype(int) + (X[:, 2] > 1)
 
 
-def everything(seed: int = 0, dtype: str = "float32") -> gg.Network:
+def everything(seed: int = 0, dtype: str = "float32", engine: str = "auto") -> gg.Network:
     return gg.Network(
         [
             gg.Dense(8, "relu"),
@@ -25,6 +32,7 @@ def everything(seed: int = 0, dtype: str = "float32") -> gg.Network:
         inputs=4,
         seed=seed,
         dtype=dtype,
+        engine=engine,
     )
 
 
@@ -283,10 +291,19 @@ def test_bad_settings_of_a_network_are_refused(settings: dict, message: str) -> 
         (lambda: gg.Adam(1e9), "learning_rate"),
         (lambda: gg.Adam(float("nan")), "learning_rate"),
         (lambda: gg.SGD(0.1, nesterov=True), "nesterov needs momentum"),
+        (lambda: gg.SGD(0.1, momentum=1.01), "momentum must be a number >= 0 and <= 1, got 1.01"),
         (lambda: gg.SGD(0.1, clip_norm=-1), "clip_norm"),
+        (lambda: gg.Adam(0.1, epsilon_hat=1), "epsilon_hat must be True or False"),
+        (lambda: gg.LBFGS(loss_tolerance=-1), "loss_tolerance must be a number >= 0"),
+        (lambda: gg.LBFGS(evaluations=0), "evaluations must be a whole number >= 1"),
+        (lambda: gg.MeanSquaredError(factor=0), "factor must be a number > 0, got 0"),
+        (lambda: gg.Huber(factor=-1), "factor must be a number > 0, got -1"),
+        (lambda: gg.CrossEntropy(clip=0.5), "clip must be a number >= 0 and < 0.5, got 0.5"),
+        (lambda: gg.BinaryCrossEntropy(clip=-1e-9), "clip must be a number >= 0"),
         (lambda: gg.Quantile(1.5), "quantile"),
         (lambda: gg.EarlyStopping(patience=0), "patience"),
         (lambda: gg.Regularization(l2=-1), "l2"),
+        (lambda: gg.Regularization(per_row=1), "per_row must be True or False"),
         (lambda: gg.Reshape((-1, -1)), "one of which may be -1"),
     ],
 )
@@ -448,6 +465,124 @@ def test_a_copy_through_a_model_shares_nothing() -> None:
     copy.fit(X, Y, epochs=1)
     assert (net.parameters == everything().parameters).all()
     assert net.history.epochs == 0
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        gg.SGD(gg.CosineDecay(0.05, epochs=6), momentum=0.9),
+        gg.Adam(gg.ReduceOnPlateau(0.01, patience=1), average=0.9),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("copied", [lambda net: pickle.loads(pickle.dumps(net)), copy.deepcopy])
+def test_a_copy_trains_on_as_if_it_had_never_been_copied(
+    copied: Callable[[gg.Network], gg.Network], optimizer: gg.Optimizer, dtype: str, engine: str
+) -> None:
+    never, net = (everything(3, dtype, engine) for _ in range(2))
+    settings = {"optimizer": optimizer, "batch_size": 16, "validation": 0.2}
+    for each in (never, net):
+        each.fit(X, Y, epochs=3, **settings)
+    other = copied(net)
+    assert (other.engine, other.dtype, other.seed) == (engine, dtype, 3)
+    assert other.layers == net.layers
+    assert (other.facts, other.history) == (net.facts, net.history)
+    assert (other.predict(X) == net.predict(X)).all()
+    for each in (never, other):
+        each.fit(X, Y, epochs=3, **settings)
+    assert (other.parameters == never.parameters).all()
+    assert (other.state == never.state).all()
+    assert other.history.loss == never.history.loss
+    assert other.history.learning_rate == never.history.learning_rate
+    assert net.history.epochs == 3  # what the copy learned is its own
+    net.fit(X, Y, epochs=3, **settings)
+    assert (net.parameters == never.parameters).all()
+
+
+def test_a_copy_has_live_parameters_of_its_own() -> None:
+    net = gg.Network([gg.Dense(1)], inputs=2, dtype="float64")
+    net.parameters = [2, 3, 1]
+    for other in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+        other.named_parameters()["dense_1/weight"][1, 0] = 4
+        assert other.parameters.tolist() == [2, 4, 1]
+        assert other.predict([[10, 100]]).item() == 421
+        assert net.predict([[10, 100]]).item() == 321
+
+
+def test_an_optimizer_that_was_forgotten_starts_afresh() -> None:
+    adam = gg.Adam(gg.CosineDecay(0.05, epochs=4))
+    nets = [gg.Network([gg.Dense(6, "tanh"), gg.Dense(3, "softmax")], inputs=4) for _ in range(2)]
+    for net in nets:
+        net.fit(X, Y, optimizer=adam, epochs=2, shuffle=False)
+    went_on, forgot = nets
+    forgot.forget_optimizer()
+    assert forgot.trace(X[0], Y[0]).update("dense_1/bias", 0).title.endswith("after update 1")
+    fresh = gg.Network.from_model(forgot.to_model())  # it has no optimizer to go on with
+    rates = [
+        net.fit(X, Y, optimizer=adam, epochs=2, shuffle=False).learning_rate
+        for net in (went_on, forgot, fresh)
+    ]
+    assert rates[1] == rates[2] == went_on.history.learning_rate[:2]
+    assert rates[0] == went_on.history.learning_rate[2:] != rates[1]
+    assert (forgot.parameters == fresh.parameters).all()
+    assert (forgot.parameters != went_on.parameters).any()
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-4, 1e4])
+def test_health_weighs_every_loss_by_its_factor(factor: float) -> None:
+    """What was learned is far from all there is, by whatever the loss is multiplied."""
+    rows = np.random.default_rng(1).normal(size=(200, 4))
+    net = gg.Network([gg.Dense(8, "tanh"), gg.Dense(1)], inputs=4, dtype="float64")
+    slow = gg.SGD(1e-5 / factor)
+    net.fit(rows, rows[:, 0] * rows[:, 1], gg.MeanSquaredError(factor=factor), slow, epochs=20)
+    found = net.health(rows, rows[:, 0] * rows[:, 1])
+    plain = net.health(rows, rows[:, 0] * rows[:, 1], loss="mse")
+    assert found.layers[0].gradient_norm == pytest.approx(factor * plain.layers[0].gradient_norm)
+    evidence = next(finding.evidence for finding in found.findings if finding.name == "underfitting")
+    reached, trivial = (float(word) for word in re.findall(r"(?:loss|has) ([\d.e+-]+\d)", evidence))
+    mean = (rows[:, 0] * rows[:, 1]).var()
+    assert trivial == pytest.approx(factor * mean, rel=0.01)
+    assert 0.5 * trivial < reached < 2 * trivial
+
+
+def test_how_much_of_the_error_reaches_the_first_weights_does_not_depend_on_the_factor() -> None:
+    net = gg.Network([gg.Dense(6, "sigmoid"), gg.Dense(3, "softmax")], inputs=4, dtype="float64")
+
+    def reaching(loss: gg.Loss) -> tuple[float, float]:
+        subject = Subject(
+            architecture=net.architecture,
+            engine=REFERENCE,
+            parameters=net.parameters,
+            state=net.state,
+            seed=net.seed,
+            loss=loss,
+            rows=encode_rows(net.architecture, np.dtype(np.float64), loss, X, Y, None),
+            validation=None,
+            history=gg.History(),
+            optimizer=None,
+            batch_size=None,
+            row_count=len(X),
+            epochs=None,
+            regularization=None,
+            layers=(),
+        )
+        return subject.reaching_first
+
+    assert reaching(gg.CrossEntropy(factor=1e3)) == pytest.approx(reaching(gg.CrossEntropy()))
+
+
+@pytest.mark.parametrize("weight", [None, np.tile([1.0, 3.0], 45)])
+def test_health_takes_the_penalty_of_a_batch_not_of_all_rows(weight: np.ndarray | None) -> None:
+    net = gg.Network([gg.Dense(3, "softmax")], inputs=4, dtype="float64")
+    rules = gg.Regularization(l2=30.0, per_row=True)
+    net.fit(X, Y, epochs=1, batch_size=15, regularization=rules, sample_weight=weight)
+    _, gradient = net.loss_and_gradient(X, Y, sample_weight=weight)
+    of_batch = 15 * (1 if weight is None else weight.mean())
+    gradient[:12] += 30.0 / of_batch * net.parameters[:12]
+    found = net.health(X, Y, sample_weight=weight).layers[0].gradient_norm
+    assert found == pytest.approx(np.linalg.norm(gradient))
 
 
 def test_losses_refuse_outputs_they_cannot_judge() -> None:

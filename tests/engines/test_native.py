@@ -20,7 +20,7 @@ from hypothesis import given, settings, strategies as st
 import ganglion as gg
 from agreement import TOLERANCE, assert_agreement, differences, make_run, native_engine, train
 from ganglion.core.architecture import Architecture
-from ganglion.engines import REFERENCE, native, pick
+from ganglion.engines import REFERENCE, limit_threads, native, pick, thread_count
 from ganglion.engines.native import NativeEngine
 from numeric import relative_error
 
@@ -128,6 +128,85 @@ def test_the_number_of_threads_does_not_change_a_bit(name: str) -> None:
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):
             np.testing.assert_array_equal(one, two)
+
+
+def limit() -> int:
+    """Return the most threads that the calling thread's runs may use, 0 for no limit."""
+    found = int(MODULE.limit_threads(0))
+    MODULE.limit_threads(found)
+    return found
+
+
+def test_a_limit_of_threads_does_not_change_a_bit() -> None:
+    before, found = MODULE.get_threads(), []
+    try:
+        MODULE.set_threads(3)
+        for most in (None, 1, 2, 9):
+            with limit_threads(most):
+                found.append(train())
+    finally:
+        MODULE.set_threads(before)
+    assert found == found[:1] * 4
+
+
+def test_a_limit_of_threads_is_kept() -> None:
+    code = TRAIN + (
+        "import os\n"
+        "from ganglion.engines import limit_threads\n"
+        "def started(most):\n"
+        "    before = len(os.listdir('/proc/self/task'))\n"
+        "    with limit_threads(most): train()\n"
+        "    return len(os.listdir('/proc/self/task')) - before\n"
+        "print(started(1), started(2), started(None), started(1))"
+    )
+    if not Path("/proc/self/task").exists():
+        pytest.skip("threads are counted in /proc")
+    # A team of two is one more thread, and one of four is three more, beside those that sleep already.
+    assert in_fresh_process(code, GANGLION_THREADS="4") == "0 1 3 0"
+
+
+def fail_within(most: int) -> None:
+    with limit_threads(most):
+        assert limit() == most
+        raise gg.DataError("an error of some kind")
+
+
+def test_a_limit_of_threads_ends_with_its_block() -> None:
+    assert limit() == 0
+    with limit_threads(2):
+        assert limit() == 2
+        with limit_threads(1):
+            assert limit() == 1
+            with limit_threads(None):
+                assert limit() == 1
+        assert limit() == 2
+        with pytest.raises(gg.DataError):
+            fail_within(1)
+        assert limit() == 2
+    assert limit() == 0
+    assert MODULE.get_threads() == thread_count()
+
+
+def test_a_limit_of_threads_is_that_of_its_thread() -> None:
+    seen: list[int] = []
+    inside, done = threading.Event(), threading.Event()
+
+    def other() -> None:
+        seen.append(limit())
+        with limit_threads(3):
+            inside.set()
+            done.wait()
+            seen.append(limit())
+
+    with limit_threads(1):
+        thread = threading.Thread(target=other)
+        thread.start()
+        inside.wait()
+        seen.append(limit())  # while the other thread has a limit of its own
+    seen.append(limit())
+    done.set()
+    thread.join()
+    assert seen == [0, 1, 0, 3]
 
 
 def test_training_equals_itself_whatever_is_handed_over_at_once() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
@@ -65,30 +66,55 @@ layer_lists = st.lists(
     ),
     max_size=4,
 )
+
+
+def loss_of(name: str, factor: float, clip: float) -> gg.Loss:
+    part = gg.Loss.find(name)
+    clips = {"clip": clip} if hasattr(part, "clip") else {}
+    return dataclasses.replace(part, factor=factor, **clips)
+
+
+losses = st.builds(
+    loss_of,
+    st.sampled_from(sorted(gg.Loss.known)),
+    st.sampled_from([1.0, 0.5, 3.0]),
+    st.sampled_from([0.0, 1e-7, 0.3]),
+)
 optimizers = st.sampled_from(
     [
         gg.SGD(0.1),
+        gg.SGD(0.1, momentum=1.0),
         gg.SGD(0.1, momentum=0.9, clip_norm=0.01),
         gg.SGD(0.1, momentum=0.9, nesterov=True, average=0.9),
         gg.RMSprop(0.01, momentum=0.5),
         gg.Adagrad(0.1),
         gg.Adam(0.01, clip_norm=0.1),
+        gg.Adam(0.01, epsilon=1e-3, epsilon_hat=True),
         gg.AdamW(0.01),
+        gg.AdamW(0.01, epsilon_hat=True),
         gg.Lion(0.01, weight_decay=0.1),
+    ]
+)
+regularizations = st.sampled_from(
+    [
+        gg.Regularization(),
+        gg.Regularization(0.01, 0.1, max_norm=1.0),
+        gg.Regularization(0.01, 0.1, per_row=True),
     ]
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     layers=layer_lists,
     inputs=st.integers(1, 30),
     outputs=st.integers(1, 12),
     rows=st.integers(1, 5),
-    loss=st.sampled_from(sorted(gg.Loss.known)),
+    loss=losses,
     optimizer=optimizers,
     training=st.booleans(),
-    regularization=st.sampled_from([gg.Regularization(), gg.Regularization(0.01, 0.1, max_norm=1.0)]),
+    weighted=st.booleans(),
+    regularization=regularizations,
     seed=st.integers(0, 99),
 )
 def test_what_is_printed_adds_up(
@@ -96,22 +122,29 @@ def test_what_is_printed_adds_up(
     inputs: int,
     outputs: int,
     rows: int,
-    loss: str,
+    loss: gg.Loss,
     optimizer: gg.StepOptimizer,
     training: bool,
+    weighted: bool,
     regularization: gg.Regularization,
     seed: int,
 ) -> None:
-    found = gg.Loss.find(loss)
-    outputs = max(outputs, 2) if found.answers == "one_of" else outputs
-    last = found.partners[0] if found.partners else "identity"
+    outputs = max(outputs, 2) if loss.answers == "one_of" else outputs
+    last = loss.partners[0] if loss.partners else "identity"
     net = make([*layers, gg.Dense(outputs, last)], inputs, seed)
     chance = np.random.default_rng(seed)
     X = chance.normal(size=(rows, inputs))
-    y = targets(found, (rows, outputs), chance)
-    t = net.trace(X, y, found, optimizer, training=training, regularization=regularization)
+    y = targets(loss, (rows, outputs), chance)
+    weight = chance.uniform(0.5, 2, rows) if weighted else np.ones(rows)
+    t = net.trace(
+        X, y, loss, optimizer, training=training, sample_weight=weight, regularization=regularization
+    )
     for text in everything(t, chance):
         redo(text, symbols_agree=rows == 1)
+    assert ("factor" in str(t.unit("loss"))) == (loss.factor != 1)
+    if not (regularization.l1 or regularization.l2):
+        each = [t.unit("loss", row=row).value for row in range(rows)]
+        assert t.loss == pytest.approx(np.average(each, weights=weight), rel=1e-11, abs=1e-12)
     np.testing.assert_allclose(
         t.layers[-1].a if not training else net.trace(X, training=False).layers[-1].a,
         net.predict(X),
@@ -119,11 +152,85 @@ def test_what_is_printed_adds_up(
         atol=1e-12,
     )
     if training:
-        value, gradient = net.loss_and_gradient(X, y, found, regularization=regularization)
+        value, gradient = net.loss_and_gradient(X, y, loss, weight, regularization)
         assert t.loss == pytest.approx(value, rel=1e-11, abs=1e-12)
         scale = max(1e-3, float(np.abs(gradient).max()))
         np.testing.assert_allclose(t.gradient_vector, gradient, rtol=0, atol=1e-10 * scale)
     assert t.verify().worst <= 1e-5
+
+
+SATURATED = [12.0, -9.0, 0.4, 0.1]  # the shares of these z lie beyond a clip of 0.001, and within
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize(
+    ("loss", "last"),
+    [
+        (gg.BinaryCrossEntropy, "sigmoid"),
+        (gg.CrossEntropy, "softmax"),
+        (gg.CrossEntropy, "log_softmax"),
+    ],
+)
+def test_where_a_clip_acts_value_and_gradient_are_those_that_train(
+    loss: Any, last: str, smoothing: float
+) -> None:
+    net = gg.Network([gg.Dense(4, last)], 1, dtype="float64")
+    net.parameters = [*SATURATED, *[0.0] * 4]
+    part = loss(smoothing, clip=0.001, factor=2.0)
+    for target in np.eye(4):
+        t = net.trace([1.0], target, part)
+        value, gradient = net.loss_and_gradient([[1.0]], [target], part)
+        assert t.unit("loss").value == pytest.approx(value, rel=1e-12)
+        np.testing.assert_allclose(t.gradient_vector, gradient, rtol=1e-12)
+        assert redo(str(t.unit("loss")), symbols_agree=False) >= 1
+        assert redo(str(t.gradient("dense_1/weight", (0, 1))), symbols_agree=False) >= 2
+        proof = t.verify()
+        assert (proof.count, proof.kinks) == (8, 0)
+        assert proof.worst < 1e-5
+
+
+def test_words_and_equations_say_where_a_clip_acts() -> None:
+    net = gg.Network([gg.Dense(2, "softmax")], 1, dtype="float64")
+    for size, acts in ((9.0, True), (0.5, False)):
+        net.parameters = [size, -size, 0, 0]
+        t = net.trace(1.0, 1, gg.CrossEntropy(clip=0.001))
+        assert ("log(0.001)   -y[1] · log(clip)" in str(t.unit("loss"))) == acts
+        assert ("the loss without its clip" in t.gradient("dense_1/bias", 0).words) == acts
+        plain = net.trace(1.0, 1)
+        assert "clip" not in str(plain.unit("loss")) + str(plain.gradient("dense_1/bias", 0))
+
+
+@pytest.mark.parametrize("loss", [gg.BinaryCrossEntropy, gg.CrossEntropy])
+def test_a_clip_does_not_act_where_the_loss_has_no_partner(loss: Any) -> None:
+    """The dropout of nothing parts the two: the loss then goes from the shares as they are."""
+    layers = [gg.Dense(4, loss.partners[0]), gg.Dropout(0.0)]
+    net = gg.Network(layers, 1, dtype="float64")
+    net.parameters = [*SATURATED, *[0.0] * 4]
+    texts = []
+    for clip in (0.0, 0.001):
+        t = net.trace([1.0], np.eye(4)[1], loss(clip=clip))
+        gradient = t.gradient("dense_1/bias", 0)
+        texts.append((str(t.unit("loss")), str(gradient), t.verify().agrees))
+        assert t.loss == pytest.approx(net.loss_and_gradient([[1.0]], [np.eye(4)[1]], loss(clip=clip))[0])
+    assert texts[0] == texts[1]
+    assert texts[0][2]
+
+
+def test_a_penalty_per_row_is_shown_with_the_weight_that_divides_it() -> None:
+    net = gg.Network([gg.Dense(1)], 1, dtype="float64")
+    net.parameters = [2.0, 0.0]
+    t = net.trace(
+        [[1.0], [2.0]],
+        [2.0, 4.0],  # as predicted: the penalty is all there is
+        regularization=gg.Regularization(l1=1.0, l2=3.0, per_row=True),
+        sample_weight=[1.0, 3.0],
+    )
+    text = str(t.gradient("dense_1/weight", (0, 0)))
+    assert "3 × 0.25 × 2   l2 · 1/batch weight · w  (l2 penalty)" in text
+    assert "1 × 0.25 × 1   l1 · 1/batch weight · sign(w)  (l1 penalty)" in text
+    assert t.gradient("dense_1/weight", (0, 0)).value == 0.25 * (3 * 2 + 1)
+    assert t.loss == 0.25 * (3 * 2 * 2 / 2 + 2)
+    assert "batch weight" not in str(t.gradient("dense_1/bias", 0))
 
 
 def test_it_equals_the_native_engine_in_float32() -> None:
@@ -302,9 +409,12 @@ class Halving(gg.StepOptimizer):
         return parameters / 2
 
 
-def test_parts_of_ones_own_are_shown_with_their_numbers() -> None:
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_parts_of_ones_own_are_shown_with_their_numbers(factor: float) -> None:
     net = gg.Network([gg.Dense(3, Cubic()), Scale(), gg.Dense(2)], 2, dtype="float64", engine="reference")
-    t = net.trace([0.5, 1.5], [1.0, 2.0], Fourth(), Halving())
+    t = net.trace([0.5, 1.5], [1.0, 2.0], Fourth(factor=factor), Halving())
+    assert t.unit("loss").value == t.loss
+    assert ("· factor" in str(t.unit("loss"))) == (factor != 1)
     for text in everything(t, np.random.default_rng(0)):
         redo(text)
     assert t.verify().worst < 1e-7
@@ -327,14 +437,15 @@ class NotANumber(Scale):
 
 
 @pytest.mark.parametrize("epochs", [0, 300])
-def test_verify_finds_a_wrong_gradient_before_and_after_training(epochs: int) -> None:
+@pytest.mark.parametrize("factor", [1.0, 1e-8, 1e8])
+def test_verify_finds_a_wrong_gradient_before_and_after_training(epochs: int, factor: float) -> None:
     X = np.random.default_rng(0).normal(size=(20, 3))
     y = np.sin(X[:, 0]) + X[:, 1] * X[:, 2]
     for layer, agrees in ((Scale(), True), (Wrong(), False)):
         layers = [gg.Dense(4, "tanh"), layer, gg.Dense(1)]
         net = gg.Network(layers, 3, dtype="float64", engine="reference")
         net.fit(X, y, optimizer=gg.Adam(0.01), epochs=epochs, batch_size=20)
-        proof = net.trace(X, y, "mse").verify()
+        proof = net.trace(X, y, gg.MeanSquaredError(factor=factor)).verify()
         assert proof.agrees == agrees
         assert ("DISAGREE" in str(proof)) == (not agrees)
         assert proof.kinks == 0

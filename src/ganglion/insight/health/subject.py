@@ -141,6 +141,12 @@ class Subject:
         """Updates in an epoch."""
         return math.ceil(self.row_count / (self.batch_size or self.row_count))
 
+    @property
+    def batch_weight(self) -> float:
+        """What the rows of a batch weigh in all, on average."""
+        each = 1.0 if self.rows.weight is None else float(self.rows.weight.mean(dtype=np.float64))
+        return each * min(self.batch_size or self.row_count, self.row_count)
+
     @cached_property
     def two_parts(self) -> tuple[Rows, Rows]:
         """Rows to learn from in a trial, and rows to judge it by."""
@@ -337,12 +343,13 @@ class Subject:
         else:
             a, _ = own.forward(own.views(parameters, state), rows.x)
             error = loss.values_and_gradients(a, rows.y)[1]
-        size = norm(error) / math.sqrt(error.size)
+        size = loss.factor * norm(error) / math.sqrt(error.size)
         return norm(weight) / math.sqrt(weight.size) / size if size > 0 else 1.0
 
     @quiet
     def _gradient(self, parameters: Array, state: Array) -> Array:
         run = self._run(self.rows, parameters, state)
+        run.regularization = run.regularization.of_batch(self.batch_weight)  # of a step, not of these rows
         engine = self._engine(self.architecture)
         return engine.loss_and_gradient(self.architecture, run, np.arange(len(self.rows)))[2]
 
@@ -396,6 +403,6 @@ def trivial_loss(loss: Loss, rows: Rows) -> float:
     losses = []
     for answer in candidates:
         a = np.ascontiguousarray(np.broadcast_to(answer, y.shape))
-        values = np.average(loss.values_and_gradients(a, y)[0], weights=rows.weight)
-        losses.append(float(values) if np.isfinite(values) else math.inf)
+        value = loss.factor * float(np.average(loss.values_and_gradients(a, y)[0], weights=rows.weight))
+        losses.append(value if math.isfinite(value) else math.inf)
     return min(losses)

@@ -115,6 +115,11 @@ class Factor:
         return self.expression or figure(self.value, digits)
 
 
+def unless_one(name: str, value: float) -> tuple[Factor, ...]:
+    """Return a factor, none where it is 1."""
+    return () if math.isclose(value, 1.0) else (Factor(Symbol(name), value),)
+
+
 @dataclass(frozen=True)
 class Term:
     """A product of factors: one summand."""

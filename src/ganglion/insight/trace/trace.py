@@ -27,7 +27,17 @@ from ganglion.insight.trace.arithmetic import (
     arithmetic_of,
     known,
 )
-from ganglion.insight.trace.equation import Equation, Explanation, Factor, Sum, Symbol, Term, colored, plain
+from ganglion.insight.trace.equation import (
+    Equation,
+    Explanation,
+    Factor,
+    Sum,
+    Symbol,
+    Term,
+    colored,
+    plain,
+    unless_one,
+)
 from ganglion.insight.trace.losses import Objective
 from ganglion.insight.trace.overview import overview_html, overview_text, ways_on
 from ganglion.insight.trace.places import layer_place, parameter_place, place_in
@@ -98,11 +108,12 @@ class Trace:
         self._penalty_gradient = np.zeros(0)
         self._context = Context(training, moment.seed, 0, moment.step)
         self._forward(x.astype(np.float64))
-        self._objective = None
+        self._objective, self._batch_weight = None, 1.0
         if objective is not None:
             loss, y, weight = objective
             shares = np.ones(len(y)) if weight is None else weight.astype(np.float64)
             from_z = loss.is_partner_of(architecture.output_activation)
+            self._batch_weight = float(shares.sum())
             self._objective = Objective(loss, y.astype(np.float64), shares / shares.sum(), from_z)
             self._backward(self._objective)
 
@@ -127,15 +138,15 @@ class Trace:
         return lambda index: Symbol("x", "", index) if names is None else Symbol(names[index[0]])
 
     def _backward(self, objective: Objective) -> None:
-        last, loss, y = self.layers[-1], objective.loss, objective.y
+        last, y = self.layers[-1], objective.y
         weight = objective.shares * len(y)
         if objective.from_z:
-            value, last.grad_z = batch_mean(loss.values_and_gradients_from_z(last.z, y), weight)
+            value, last.grad_z = batch_mean(objective.judge(last.z, y, from_z=True), weight)
             if not isinstance(last.activation, LogSoftmax):  # the loss judges shares, not their logarithms
-                grad_a = batch_mean(loss.values_and_gradients(last.a, y), weight)[1]
+                grad_a = batch_mean(objective.judge(last.a, y, from_z=False), weight)[1]
                 last.grad_a = grad_a if np.isfinite(grad_a).all() else None
         else:
-            value, grad_a = batch_mean(loss.values_and_gradients(last.a, y), weight)
+            value, grad_a = batch_mean(objective.judge(last.a, y, from_z=False), weight)
             self._through_activation(last, grad_a)
         gradient = np.zeros(self._architecture.size)
         for place in reversed(range(len(self.layers))):
@@ -150,9 +161,8 @@ class Trace:
         for entry in self._architecture.parameters:
             short = entry.name.rpartition("/")[2]
             entry.of(gradient)[...] = self.layers[entry.layer].gradients[short]
-        penalty, self._penalty_gradient = self._regularization.penalty_and_gradient(
-            self._architecture, self._parameters
-        )
+        rules = self._regularization.of_batch(self._batch_weight)
+        penalty, self._penalty_gradient = rules.penalty_and_gradient(self._architecture, self._parameters)
         self.loss = value + penalty
         self.gradient_vector = gradient + self._penalty_gradient
 
@@ -225,7 +235,7 @@ class Trace:
         if len(part.x) > 1:
             chain[:1] = [dataclasses.replace(each, note=f"from here on for row {row}") for each in chain[:1]]
         equations += chain
-        words = gradient_words(left, value, chain)
+        words = gradient_words(left, value, chain, clips=objective.clips(self.layers[-1]))
         return Explanation(str(left), value, words, tuple(equations))
 
     @quiet
@@ -249,19 +259,22 @@ class Trace:
         """Compare every gradient with a central difference of the loss, in float64.
 
         Returns:
-            The largest error, divided by the largest gradient, and where it is. Penalties are left out.
+            The largest error, divided by the largest gradient, and where it is. Penalties are left out,
+            and so is a loss's `clip`, where the loss is flat and its gradient by design is not.
 
         Raises:
             ConfigError: without targets.
         """
+        objective = self._judged()
         return verify(
-            self._architecture.before_output if self._judged().from_z else self._architecture,
+            self._architecture.before_output if objective.from_z else self._architecture,
             self._parameters,
             self._state,
             self.layers[0].x,
             known(self.gradient_vector) - self._penalty_gradient,
             self._loss_of,
             self._context,
+            objective.loss.factor,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -346,20 +359,19 @@ class Trace:
         if not entry.penalized:
             return []
         pairs = [("l1", rules.l1, "sign(w)", float(np.sign(w))), ("l2", rules.l2, "w", w)]
+        share = unless_one("1/batch weight", 1 / self._batch_weight) if rules.per_row else ()
         return [
-            Term((Factor(Symbol(name), strength), Factor(Symbol(of), value)), f"{name} penalty")
+            Term((Factor(Symbol(name), strength), *share, Factor(Symbol(of), value)), f"{name} penalty")
             for name, strength, of, value in pairs
             if strength
         ]
 
     def _loss_of(self, last: Array) -> Array:
-        """Return the mean loss of each of several batches of outputs, stacked along the first axis."""
-        objective = self._judged()
+        """Return the mean loss, without clip, of each of several batches of outputs, stacked along axis 0."""
+        objective = self._judged().without_clip()
         n = len(objective.y)
         y = np.tile(objective.y, (len(last) // n, *[1] * (objective.y.ndim - 1)))
-        loss = objective.loss
-        judge = loss.values_and_gradients_from_z if objective.from_z else loss.values_and_gradients
-        losses: Array = judge(last, y)[0].reshape(-1, n) @ objective.shares
+        losses: Array = objective.judge(last, y, objective.from_z)[0].reshape(-1, n) @ objective.shares
         return losses
 
     def _judged(self) -> Objective:

@@ -6,6 +6,7 @@ To add an optimizer: write a function, add it to the table at the end.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -97,6 +98,19 @@ def _adagrad(optimizer: Adagrad, step: Step) -> list[Equation]:
 def _adam(optimizer: Adam, step: Step) -> list[Equation]:
     m, v, before = step.after["m"], step.after["v"], _before(step)
     one, two = optimizer.beta_1, optimizer.beta_2
+    means = [
+        step.function("m", m, "beta_1 * m_before + (1 - beta_1) * g", beta_1=one, **before),
+        step.function("v", v, "beta_2 * v_before + (1 - beta_2) * g**2", beta_2=two, **before),
+    ]
+    if optimizer.epsilon_hat:
+        rate = step.rate * math.sqrt(1 - two**step.update) / (1 - one**step.update)
+        numbers = {"rate_corrected": rate, "m": m, "v": v, "epsilon": optimizer.epsilon}
+        rule = "rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)"
+        return [
+            step.function(CHANGE, step.change, "rate_corrected * m / (sqrt(v) + epsilon)", **numbers),
+            step.function("rate_corrected", rate, rule, beta_1=one, beta_2=two),
+            *means,
+        ]
     corrected_m, corrected_v = m / (1 - one**step.update), v / (1 - two**step.update)
     rule = "rate * m_corrected / (sqrt(v_corrected) + epsilon)"
     numbers = {"m_corrected": corrected_m, "v_corrected": corrected_v, "epsilon": optimizer.epsilon}
@@ -104,8 +118,7 @@ def _adam(optimizer: Adam, step: Step) -> list[Equation]:
         step.function(CHANGE, step.change, rule, **numbers),
         step.function("m_corrected", corrected_m, "m / (1 - beta_1**t)", m=m, beta_1=one),
         step.function("v_corrected", corrected_v, "v / (1 - beta_2**t)", v=v, beta_2=two),
-        step.function("m", m, "beta_1 * m_before + (1 - beta_1) * g", beta_1=one, **before),
-        step.function("v", v, "beta_2 * v_before + (1 - beta_2) * g**2", beta_2=two, **before),
+        *means,
     ]
 
 

@@ -28,8 +28,8 @@ class Verification:
     """How well the gradient agrees with central differences.
 
     Attributes:
-        worst: the largest difference, divided by the largest gradient, or by 1e-5 if that is more;
-            infinite where a gradient or a loss is not finite.
+        worst: the largest difference, divided by the largest gradient, or by 1e-5 times the loss's factor
+            if that is more; infinite where a gradient or a loss is not finite.
         where: the parameter and the place of it, such as "dense_1/weight[3, 2]".
         gradient, difference: the two numbers at that place.
         count: how many gradients were compared.
@@ -75,11 +75,12 @@ def verify(
     gradient: Array,
     loss_of: Callable[[Array], Array],
     context: Context,
+    factor: float,
 ) -> Verification:
     """Compare a gradient, number by number, with what moving that number does to the loss.
 
     Everything is in float64. `loss_of` gives the mean loss of each of several batches of outputs, stacked
-    along the first axis.
+    along the first axis; `factor` is what it is multiplied by, and its rounding with it.
     """
     weights = architecture.views(parameters, state)
     inputs = [x]
@@ -112,7 +113,7 @@ def verify(
         return found[0], found[1]
 
     right, left = slopes(np.arange(gradient.size), step)
-    largest = max(float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0)), LEAST)
+    largest = max(float(np.abs(gradient[np.isfinite(gradient)]).max(initial=0.0)), LEAST * factor)
     difference = (right + left) / 2
     error = np.abs(gradient - difference) / largest
     error[~np.isfinite(error)] = np.inf

@@ -59,13 +59,17 @@ def _state(part: LayerTrace, row: int, index: Index) -> str:
     return ""
 
 
-def gradient_words(left: Symbol, value: float, chain: Sequence[Equation]) -> str:
-    """Return what a gradient means, and how much of it the largest path carries."""
+def gradient_words(left: Symbol, value: float, chain: Sequence[Equation], *, clips: bool) -> str:
+    """Return what a gradient means, and how much of it the largest path carries.
+
+    `clips` says whether the loss is flat somewhere because its clip acts.
+    """
     if value == 0:
         return "Moving it a little does not change the loss: somewhere on every path a factor is 0."
     way = "raises" if value > 0 else "lowers"
     name = str(left).removeprefix("∂L/∂")
-    words = f"Raising {name} by 0.001 {way} the loss by about {abs(value) / 1000:.3g}."
+    loss = "the loss without its clip" if clips else "the loss"
+    words = f"Raising {name} by 0.001 {way} {loss} by about {abs(value) / 1000:.3g}."
     layers = [e for e in chain if isinstance(e, Sum) and len(e.terms) > 1 and "paths" in e.rule]
     if layers:
         share, through = 1.0, []
