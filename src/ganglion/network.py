@@ -158,6 +158,24 @@ class Network:
         """Return each array of the state by name, as a live view."""
         return {entry.name: entry.of(self._state) for entry in self._architecture.state}
 
+    def with_layers(self, layers: Sequence[Layer]) -> Self:
+        """Return the network of other layers that shares this one's parameters, and goes on where it is.
+
+        Raises:
+            ShapeError: if the parameters of these layers have other shapes.
+        """
+        architecture = Architecture(layers, self._architecture.inputs)
+        wanted, got = (
+            {entry.name: entry.shape for entry in (*these.parameters, *these.state)}
+            for these in (self._architecture, architecture)
+        )
+        if got != wanted:
+            raise ShapeError(f"the layers must have the parameters {shortened(wanted)}, got {shortened(got)}")
+        network = type(self).__new__(type(self))
+        vars(network).update(vars(self))
+        network._architecture, network._engine = architecture, pick(self._engine_name, architecture)
+        return network
+
     def predict(self, X: Any) -> Array:
         """Return the outputs for each row, of shape (n, *outputs).
 

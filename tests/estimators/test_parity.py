@@ -232,6 +232,28 @@ def test_float32(task: str, solver: str) -> None:
     np.testing.assert_allclose(mine.loss_, theirs.loss_, rtol=0.02 if solver == "lbfgs" else 1e-4)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_other_parameters_once_it_is_fitted(task: str) -> None:
+    X, y = data(task)
+    mine, theirs = (model.fit(X, y).set_params(activation="tanh") for model in pair(task))
+    assert_equal(mine, theirs, X)
+    mine, theirs = (model.partial_fit(X, y) for model in (mine, theirs))
+    assert_equal(mine, theirs, X)
+    changed = {"activation": "logistic", "warm_start": True, "solver": "sgd", "learning_rate_init": 1e-3}
+    assert_equal(*(model.set_params(**changed).fit(X, y) for model in (mine, theirs)), X)
+
+
+def test_other_layers_wait_until_the_network_is_built_anew() -> None:
+    X, y = data("binary")
+    mine, theirs = (model.fit(X, y) for model in pair("binary", warm_start=True))
+    mine, theirs = (model.set_params(hidden_layer_sizes=(7,)) for model in (mine, theirs))
+    np.testing.assert_allclose(mine.predict_proba(X), theirs.predict_proba(X))
+    with pytest.warns(UserWarning, match="training goes on with the old ones"):
+        mine.fit(X, y)
+    assert_equal(mine, theirs.fit(X, y), X)
+    assert mine.set_params(warm_start=False).fit(X, y).coefs_[0].shape == (8, 7)
+
+
 def test_every_name_is_there() -> None:
     for name in CLASSES.values():
         mine, theirs = getattr(ganglion.estimators, name), getattr(sklearn.neural_network, name)

@@ -11,9 +11,10 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from operator import is_
 from types import SimpleNamespace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_classifier
@@ -32,7 +33,7 @@ from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import limit_threads
-from ganglion.errors import ConfigError, DataError, load, shortened
+from ganglion.errors import ConfigError, DataError, ShapeError, load, shortened
 from ganglion.estimators.bookkeeping import Bookkeeper, Held, HeldRate, Orders
 from ganglion.estimators.building import build, draw_layers, head, views, widened
 from ganglion.estimators.conversion import check_fitted, hand_over, take_over
@@ -61,6 +62,10 @@ NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
     "preprocessed."
 )
+
+
+# What says which layers there are, and can change once they are built.
+DRAWN = ("hidden_layer_sizes", "activation", "layers", "hidden_dropout", "batch_normalization")
 
 
 class Aim(NamedTuple):
@@ -233,6 +238,8 @@ class MultilayerPerceptron(
         if fresh:
             self._start(X.shape[1], y.shape[1], X.dtype, random_state)
         network, solver = self._link(), self._solver()
+        if not fresh:
+            self._warn_of_other_layers()
         lbfgs = isinstance(solver, LBFGS)
         x, held = _learnable(X, network.dtype, whole=lbfgs), None
         if not lbfgs:
@@ -278,11 +285,10 @@ class MultilayerPerceptron(
         self.n_outputs_ = outputs
         self._build(inputs, dtype, random_state)
         if self.dtype is None and isinstance(self._solver(), LBFGS):
-            self.network_ = widened(
-                self.network_, self.engine
-            )  # as with scikit-learn, where SciPy gives float64 back
+            # As with scikit-learn, where SciPy gives float64 back.
+            self.network_ = widened(self.network_, self.engine)
         self.coefs_, self.intercepts_ = views(self.network_)
-        self._linked = [*self.coefs_, *self.intercepts_]
+        self._linked = self._visible()
         self.n_layers_ = len(self.coefs_) + 1
         self.n_iter_ = self.t_ = 0
 
@@ -296,15 +302,16 @@ class MultilayerPerceptron(
         self.out_activation_ = "logistic" if name == "sigmoid" else name
 
     def _link(self) -> Network:
-        """Return the network, after taking over what was put into `coefs_` and `intercepts_`.
+        """Return the network, after taking over what was put into `coefs_`, `intercepts_` and parameters.
 
-        They are live views of the network's parameters. Where somebody put other arrays there, or the
-        estimator is a copy, these go into the network, and views take their place again.
+        The first two are live views of the network's parameters. Where somebody put other arrays there, or
+        the estimator is a copy, these go into the network, and views take their place again. So do other
+        activations and dropout; other layers cannot, and wait until the network is built anew.
         """
-        arrays = [*self.coefs_, *self.intercepts_]
-        linked = vars(self).get("_linked", ())
-        if len(arrays) == len(linked) and all(a is b for a, b in zip(arrays, linked, strict=True)):
+        visible, linked = self._visible(), vars(self).get("_linked", ())
+        if len(visible) == len(linked) and all(map(is_, visible, linked)):
             return self.network_
+        arrays = [*self.coefs_, *self.intercepts_]
         if "network_" not in vars(self):  # weights that were set by hand, before any fit
             self._build(len(self.coefs_[0]), np.result_type(*self.coefs_), np.random.RandomState(0))
         coefs, intercepts = views(self.network_)
@@ -316,8 +323,37 @@ class MultilayerPerceptron(
         for view, array in zip([*coefs, *intercepts], arrays, strict=True):
             view[...] = array
         self.coefs_, self.intercepts_ = coefs, intercepts
-        self._linked = [*coefs, *intercepts]
+        with suppress(ShapeError):
+            self._redraw()
+        self._linked = self._visible()
         return self.network_
+
+    def _warn_of_other_layers(self) -> None:
+        try:
+            self._redraw()
+        except ShapeError:
+            warnings.warn(
+                "The layers asked for have other weights than those that are there: training goes on "
+                "with the old ones. To begin anew, call fit with warm_start=False.",
+                stacklevel=4,
+            )
+
+    def _visible(self) -> list[Any]:
+        """Return all that the network depends on and anyone can replace."""
+        own = vars(self)
+        return [*self.coefs_, *self.intercepts_, *[own[name] for name in DRAWN]]
+
+    def _redraw(self) -> None:
+        """Give the network the layers that the parameters ask for now.
+
+        Raises:
+            ShapeError: if they do not fit the weights that are there.
+        """
+        output = self.network_.layers[-1]
+        blueprint = draw_layers(self, cast("Dense", output), self._aim(np.dtype(self.network_.dtype)).loss)
+        if tuple(blueprint.layers) != self.network_.layers:
+            self.network_ = self.network_.with_layers(blueprint.layers)
+            self._ends = list(blueprint.ends)
 
     def _solver(self) -> Optimizer:
         """Return the optimizer that the parameters describe."""

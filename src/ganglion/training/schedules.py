@@ -19,7 +19,6 @@ from ganglion.core.part import Array, Part, built_in
 from ganglion.errors import check_integer, check_number
 
 Memory = tuple[float, ...]
-HIGHEST = 1000.0
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Schedule(Part):
     kind: ClassVar[str] = "schedule"
 
     def __post_init__(self) -> None:
-        check_number("learning_rate", self.learning_rate, above=0, at_most=HIGHEST)
+        check_number("learning_rate", self.learning_rate, above=0)
 
     @classmethod
     def find(cls, value: object) -> Self:
