@@ -288,7 +288,7 @@ def test_bad_settings_of_a_network_are_refused(settings: dict, message: str) -> 
         (lambda: gg.Dense(2, 5), "activation must be a name"),
         (lambda: gg.Dropout(1.0), "rate must be a number >= 0 and < 1, got 1.0"),
         (lambda: gg.Adam(0), "learning_rate must be a number > 0, got 0"),
-        (lambda: gg.Adam(1e9), "learning_rate"),
+        (lambda: gg.Adam(float("inf")), "learning_rate"),
         (lambda: gg.Adam(float("nan")), "learning_rate"),
         (lambda: gg.SGD(0.1, nesterov=True), "nesterov needs momentum"),
         (lambda: gg.SGD(0.1, momentum=1.01), "momentum must be a number >= 0 and <= 1, got 1.01"),

@@ -58,6 +58,20 @@ def test_every_size_on_every_instruction_set(instruction_set: str, name: str, dt
     )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", [gg.CrossEntropy(), gg.CrossEntropy(0.1), gg.CrossEntropy(clip=1e-6)])
+def test_every_number_of_classes(instruction_set: str, loss: gg.Loss, dtype: str) -> None:
+    """A few classes are worked out one row in each lane, more of them one row after the other."""
+    chance = np.random.default_rng(0)
+    for classes in (*range(2, 20), 31, 32, 33, 63, 64, 65, 100):
+        architecture = Architecture([gg.Dense(classes, "softmax")], 3)
+        run = make_run(architecture, loss, gg.SGD(), 37, dtype, weighted=True)
+        run.y[::3] = chance.dirichlet(np.ones(classes), len(run.y[::3]))  # targets shared between classes
+        pair = [e.loss_and_gradient(architecture, run, np.arange(37)) for e in (REFERENCE, native_engine())]
+        for expected, mine in zip(*pair, strict=True):
+            assert relative_error(mine, expected) <= TOLERANCE[dtype], classes
+
+
 activations = st.sampled_from(
     sorted(set(gg.Activation.known) - {"exp"})
 )  # exp of exp explodes on both engines

@@ -134,25 +134,15 @@ GANGLION_INLINE void with_loss(Loss loss, Body body) {
     }
 }
 
-// The same from shares in `slope` that are still to be divided by their total, kept away from 0 and 1. Where
-// one class has all of the target, one logarithm is enough.
+// The same from shares in `slope` that are still to be divided by their total, kept away from 0 and 1.
 template <class T>
 T clipped_cross_entropy(Loss loss, size_t classes, T total, const T* y, T* slope) {
     const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes), clip = T(loss.clip);
-    Vector<T> chosen{}, targets{}, squares{};
-    sweep<T>(classes, [&](size_t j, auto part) {
-        const Vector<T> share = load(slope + j, part) / total, target = load(y + j, part) * keep + spread;
-        chosen += only<T>(target * share, part, T(0));
-        targets += only<T>(target, part, T(0));
-        squares += only<T>(target * target, part, T(0));
-        store(slope + j, share - target, part);
-    });
-    if (sum<T>(targets) == T(1) && sum<T>(squares) == T(1))
-        return -logarithm<T>(clamp<T>(all<T>(sum<T>(chosen)), clip, T(1) - clip))[0];
     Vector<T> value{};
     sweep<T>(classes, [&](size_t j, auto part) {
-        const Vector<T> target = load(y + j, part) * keep + spread, share = load(slope + j, part) + target;
+        const Vector<T> share = load(slope + j, part) / total, target = load(y + j, part) * keep + spread;
         value -= only<T>(target * logarithm<T>(clamp<T>(share, clip, T(1) - clip)), part, T(0));
+        store(slope + j, share - target, part);
     });
     return sum<T>(value);
 }
@@ -197,37 +187,64 @@ T cross_entropy(Loss loss, size_t classes, const T* a, const T* y, T* slope) {
     return sum<T>(value);
 }
 
-// The same from z for `count` rows of a few classes at once: each class in a vector, each row in a lane.
+constexpr size_t CLASSES_AT_ONCE = 4;  // vectors full of them
+
+// Turns over up to as many rows as there are lanes: each class in a vector, each row in a lane. Lanes without
+// a row are like the first.
+template <class T>
+GANGLION_INLINE void by_class(size_t count, size_t classes, const T* from, Vector<T>* of_class) {
+    constexpr size_t L = lanes<T>;
+    for (size_t first = 0; first < classes; first += L) {
+        const First part = {smaller(L, classes - first)};
+        for (size_t i = 0; i < L; ++i)
+            of_class[first + i] = load(from + (i < count ? i : 0) * classes + first, part);
+        transpose<T>(of_class + first);
+    }
+}
+
+// The same from z for `count` rows at once. Where one class has all of the target in each of them, a
+// logarithm for each row is enough.
 template <class T>
 GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, const T* z, const T* y,
                                      T* values, T scale, T* grad) {
     constexpr size_t L = lanes<T>;
-    const First row = {classes};
     const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes), clip = T(loss.clip);
-    Vector<T> of_class[L], target[L];
-    for (size_t i = 0; i < L; ++i) {
-        of_class[i] = i < count ? load(z + i * classes, row) : Vector<T>{};
-        target[i] = i < count ? load(y + i * classes, row) : Vector<T>{};
-    }
-    transpose<T>(of_class);
-    transpose<T>(target);
-    Vector<T> most = of_class[0], total{}, value{}, share[L] = {};
-    for (size_t k = 1; k < classes; ++k) most = maximum<T>(most, of_class[k]);
+    Vector<T> below[CLASSES_AT_ONCE * L], target[CLASSES_AT_ONCE * L], share[CLASSES_AT_ONCE * L];
+    by_class<T>(count, classes, z, below);
+    by_class<T>(count, classes, y, target);
+    Vector<T> most = below[0], total{}, targets{}, squares{}, chosen{}, chosen_below{};
+    for (size_t k = 1; k < classes; ++k) most = maximum<T>(most, below[k]);
     for (size_t k = 0; k < classes; ++k) {
-        of_class[k] = of_class[k] == most ? Vector<T>{} : of_class[k] - most;
-        share[k] = exponential<T>(of_class[k]);
+        below[k] = below[k] == most ? Vector<T>{} : below[k] - most;
+        share[k] = exponential<T>(below[k]);
         total += share[k];
+        target[k] = target[k] * keep + spread;
+        targets += target[k];
+        squares += target[k] * target[k];
+        chosen += target[k] * share[k];
+        chosen_below +=
+            target[k] == T(0) ? Vector<T>{} : target[k] * maximum<T>(below[k], all<T>(-Format<T>::largest));
     }
     const Vector<T> log_total = logarithm<T>(total), over_total = scale / total;
-    for (size_t k = 0; k < classes; ++k) {
-        const Vector<T> wanted = target[k] * keep + spread;
-        Vector<T> log_share = maximum<T>(of_class[k] - log_total, all<T>(-Format<T>::largest));
-        if (clip != 0) log_share = logarithm<T>(clamp<T>(share[k] / total, clip, T(1) - clip));
-        value -= wanted == T(0) ? Vector<T>{} : wanted * log_share;
-        share[k] = share[k] * over_total - wanted * scale;
+    const auto kept = [=](Vector<T> shares) { return clamp<T>(shares, clip, T(1) - clip); };
+    Vector<T> value{};
+    if (sum<T>(targets == T(1) ? Vector<T>{} : all<T>(1)) +
+            sum<T>(squares == T(1) ? Vector<T>{} : all<T>(1)) ==
+        0)
+        value = clip != 0 ? -logarithm<T>(kept(chosen / total)) : log_total - chosen_below;
+    else
+        for (size_t k = 0; k < classes; ++k) {
+            const Vector<T> log_share = clip != 0
+                                            ? logarithm<T>(kept(share[k] / total))
+                                            : maximum<T>(below[k] - log_total, all<T>(-Format<T>::largest));
+            value -= target[k] == T(0) ? Vector<T>{} : target[k] * log_share;
+        }
+    for (size_t k = 0; k < classes; ++k) share[k] = share[k] * over_total - target[k] * scale;
+    for (size_t first = 0; first < classes; first += L) {
+        const First part = {smaller(L, classes - first)};
+        transpose<T>(share + first);
+        for (size_t i = 0; i < count; ++i) store(grad + i * classes + first, share[first + i], part);
     }
-    transpose<T>(share);
-    for (size_t i = 0; i < count; ++i) store(grad + i * classes, share[i], row);
     value = value * T(loss.factor);
     if (count == L) store(values, value, Whole{});
     else store(values, value, First{count});
@@ -252,7 +269,7 @@ void losses_and_gradients(Loss loss, size_t rows, size_t outputs, size_t feature
     }
     const size_t lines = rows * (outputs / features);
     const T factor = T(loss.factor), scale = each * factor / T(outputs / features);
-    if (loss.from_z && features < lanes<T>) {
+    if (loss.from_z && features <= CLASSES_AT_ONCE * lanes<T>) {
         for (size_t i = 0; i < lines; i += lanes<T>)
             cross_entropies<T>(loss, smaller(lanes<T>, lines - i), features, a + i * features,
                                y + i * features, values + i, scale, grad + i * features);
