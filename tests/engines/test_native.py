@@ -379,6 +379,23 @@ def test_subnormal_numbers_still_work_after_training() -> None:
     assert in_fresh_process(code) == "True True True"
 
 
+@pytest.mark.parametrize("sizes", [[2, 4, 1], [300, 520, 130, 10]])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_that_decay_end_at_zero(sizes: list[int], dtype: str) -> None:
+    """A processor takes many times as long over numbers that are too small to be normal."""
+    architecture = Architecture(layers_of(sizes), sizes[0])
+    run = make_run(
+        architecture, gg.MeanSquaredError(), gg.SGD(), 64, dtype, regularization=gg.Regularization(l2=1.0)
+    )
+    run.x[...] = 0  # the first layer's weights learn nothing
+    smallest = np.finfo(dtype).tiny
+    steps = int(np.log2(1 / smallest)) + 8  # halved each time
+    native_engine().train(architecture, run, np.tile(np.arange(64), steps), 64, np.full(steps, 0.5))
+    first = np.abs(run.parameters[: sizes[0] * sizes[1]])
+    assert (first < 4 * smallest).all()
+    assert ((first == 0) | (first >= smallest)).all()
+
+
 def test_a_child_of_fork_can_train_too() -> None:
     code = TRAIN + (
         "import multiprocessing as m\n"

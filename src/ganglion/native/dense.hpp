@@ -65,7 +65,7 @@ void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, co
         return finish(0, 0, rows, units);
     }
     shared_product<T>(workers, Cut::columns, rows, units, layer.inputs, {x, layer.inputs, 1},
-                      {weight, units, false}, to, units, Start::bias, weight + layer.inputs * units, finish);
+                      {weight, units, false}, {weight + layer.inputs * units, 0}, to, units, finish);
 }
 
 // grad is that with respect to z. grad_weight and, after it, that of the bias are added to where `add`.
@@ -73,17 +73,16 @@ template <class T>
 void dense_backward_parameters(const Layer& layer, Workers<T> workers, size_t rows, const T* x, const T* grad,
                                T* grad_weight, bool add) {
     const size_t inputs = layer.inputs, units = layer.outputs;
-    const Start start = add ? Start::present : Start::zero;
     sum_rows<T>(rows, units, grad, grad_weight + inputs * units, add);
     if (is_narrow_backward<T>(layer, rows)) {
         T* turned = units == 1 ? grad_weight : workers.panel(0);
-        product<T>(units, 0, inputs, rows, {grad, 1, units}, {x, inputs, false}, turned, inputs,
-                   units == 1 ? start : Start::zero, nullptr, nullptr, nothing);
+        product<T>(units, 0, inputs, rows, {grad, 1, units}, {x, inputs, false},
+                   {add && units == 1 ? grad_weight : nullptr, inputs}, turned, inputs, nullptr, nothing);
         if (units > 1) turn<T>(units, inputs, turned, grad_weight, add);
         return;
     }
     shared_product<T>(workers, Cut::rows, inputs, units, rows, {x, 1, inputs}, {grad, units, false},
-                      grad_weight, units, start, nullptr, nothing);
+                      {add ? grad_weight : nullptr, units}, grad_weight, units, nothing);
 }
 
 // grad_x = grad W'; `f` is the activation before this layer, whose derivative is taken in the same pass:
@@ -101,8 +100,8 @@ void dense_backward_inputs(const Layer& layer, Activation f, Workers<T> workers,
                             units > 1};  // one unit's weights are a row already
     if (rows <= FEW_ROWS && units > 1)
         return scalar_products<T>(rows, inputs, units, left, right, grad_x, inputs, finish);
-    shared_product<T>(workers, Cut::columns, rows, inputs, units, left, right, grad_x, inputs, Start::zero,
-                      nullptr, finish);
+    shared_product<T>(workers, Cut::columns, rows, inputs, units, left, right, {nullptr, 0}, grad_x, inputs,
+                      finish);
 }
 
 }  // namespace ganglion::GANGLION_ISA

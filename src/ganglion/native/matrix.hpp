@@ -1,4 +1,4 @@
-// Products of matrices: C = start + A B, tile by tile, a tile being as much of C as fits in registers.
+// Products of matrices: C = base + A B, tile by tile, a tile being as much of C as fits in registers.
 //
 // A and C are read and written where they lie. B is too, unless its rows are so far apart that they would
 // push each other out of the cache, or it is to be used turned over: then one panel of it, as wide as a tile,
@@ -37,41 +37,59 @@ struct Right {  // B: element (k, j) is at[k * stride + j], or at[j * stride + k
     bool turned;
 };
 
-enum class Start { zero, bias, present };  // what the product is added to: nothing, a row, C as it is
+template <class T>
+struct Base {  // what a product is added to: element (i, j) is at[i * row + j]; nothing where `at` is null
+    const T* at;
+    size_t row;
+};
+
+// What a tile needs to know. It is handed over in memory, number by number: groups of them that are written
+// one by one and read at once would have to wait for each other.
+template <class T>
+struct Part {
+    Left<T> a;
+    const T* b;
+    size_t stride, depth;
+    Base<T> base;
+    T* c;
+    size_t row;
+    size_t last;  // lanes that are meant of each row's last vector, where that is not whole
+};
 
 template <class T>
-using Tile = void (*)(Left<T> a, const T* b, size_t stride, size_t depth, T* c, size_t row, Start start,
-                      const T* bias, size_t last);
+using Tile = void (*)(const Part<T>& part);
 
-// `Last` tells how many lanes of each row's last vector are meant: Whole, or First{last}.
+// `Last` tells how many lanes of each row's last vector are meant: Whole, or First{part.last}.
 template <class T, size_t Rows, size_t Vectors, class Last>
-void tile(Left<T> a, const T* b, size_t stride, size_t depth, T* c, size_t row, Start start, const T* bias,
-          size_t last) {
+void tile(const Part<T>& part) {
     constexpr size_t L = lanes<T>;
-    const auto part = [last] {
-        if constexpr (sizeof(Last) == sizeof(First)) return First{last};
-        else return (void)last, Whole{};
+    const auto last = [&part] {
+        if constexpr (sizeof(Last) == sizeof(First)) return First{part.last};
+        else return (void)part, Whole{};
     }();
     Vector<T> total[Rows][Vectors] = {};
-    if (start != Start::zero) {
-        const T* from = start == Start::bias ? bias : c;
-        const size_t apart = start == Start::bias ? 0 : row;
+    if (part.base.at) {
+        const T* from = part.base.at;
+        const size_t apart = part.base.row;
 #pragma GCC unroll 16
         for (size_t i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
             for (size_t j = 0; j + 1 < Vectors; ++j) total[i][j] = load(from + i * apart + j * L, Whole{});
-            total[i][Vectors - 1] = load(from + i * apart + (Vectors - 1) * L, part);
+            total[i][Vectors - 1] = load(from + i * apart + (Vectors - 1) * L, last);
         }
     }
+    const Left<T> a = part.a;
+    const T* b = part.b;
+    const size_t stride = part.stride, row = part.row;
     const T*
         three[(Rows + 2) / 3];  // every third row of A: the others are reached from there in one instruction
 #pragma GCC unroll 8
     for (size_t i = 0; i < Rows; i += 3) three[i / 3] = a.at + i * a.row;
-    for (size_t k = 0; k < depth; ++k) {
+    for (size_t k = part.depth; k > 0; --k) {
         Vector<T> line[Vectors];
 #pragma GCC unroll 8
         for (size_t j = 0; j + 1 < Vectors; ++j) line[j] = load(b + j * L, Whole{});
-        line[Vectors - 1] = load(b + (Vectors - 1) * L, part);
+        line[Vectors - 1] = load(b + (Vectors - 1) * L, last);
 #pragma GCC unroll 16
         for (size_t i = 0; i < Rows; ++i) {
             const T factor = three[i / 3][i % 3 * a.row];
@@ -82,11 +100,12 @@ void tile(Left<T> a, const T* b, size_t stride, size_t depth, T* c, size_t row, 
         for (size_t i = 0; i < Rows; i += 3) three[i / 3] += a.depth;
         b += stride;
     }
+    T* c = part.c;
 #pragma GCC unroll 16
     for (size_t i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
         for (size_t j = 0; j + 1 < Vectors; ++j) store(c + i * row + j * L, total[i][j], Whole{});
-        store(c + i * row + (Vectors - 1) * L, total[i][Vectors - 1], part);
+        store(c + i * row + (Vectors - 1) * L, total[i][Vectors - 1], last);
     }
 }
 
@@ -179,8 +198,8 @@ constexpr size_t WORTH_FINISHING = 1024;  // numbers, few enough to be in the ne
 
 // Columns first .. last of C. `panel` has room for DEPTH_AT_ONCE * tile_columns numbers.
 template <class T, class Finish>
-void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Right<T> b, T* c, size_t row,
-             Start start, const T* bias, T* panel, Finish finish) {
+void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Right<T> b, Base<T> base, T* c,
+             size_t row, T* panel, Finish finish) {
     constexpr size_t width = tile_columns<T>;
     const size_t parts = larger(1, (depth + DEPTH_AT_ONCE - 1) / DEPTH_AT_ONCE);
     const bool copies = b.turned || (rows >= ROWS_WORTH_A_COPY && b.stride * sizeof(T) >= FAR_APART);
@@ -188,20 +207,29 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
         const size_t columns = smaller(width, last - j);
         const size_t step = tile_rows((columns + lanes<T> - 1) / lanes<T>);
         const Tile<T> whole = pick_tile<T>(step, columns);
-        for (size_t part = 0; part < parts; ++part) {
-            const size_t k = depth * part / parts, deep = depth * (part + 1) / parts - k;
+        for (size_t piece = 0; piece < parts; ++piece) {
+            const size_t k = depth * piece / parts, deep = depth * (piece + 1) / parts - k;
             const Right<T> below = {b.turned ? b.at + k : b.at + k * b.stride, b.stride, b.turned};
             if (copies) copy_panel<T>(below, j, columns, deep, panel);
-            const T* from = copies ? panel : below.at + j;
+            const Base<T> from = piece     ? Base<T>{c + j, row}
+                                 : base.at ? Base<T>{base.at + j, base.row}
+                                           : base;
+            Part<T> part = {{a.at + k * a.depth, a.row, a.depth},
+                            copies ? panel : below.at + j,
+                            copies ? width : b.stride,
+                            deep,
+                            from,
+                            c + j,
+                            row,
+                            columns % lanes<T>};
             size_t finished = 0;
             for (size_t i = 0; i < rows; i += step) {
-                const size_t count = smaller(step, rows - i);
-                const Tile<T> run = count == step ? whole : pick_tile<T>(count, columns);
-                run({a.at + i * a.row + k * a.depth, a.row, a.depth}, from, copies ? width : b.stride, deep,
-                    c + i * row + j, row, part ? Start::present : start, bias ? bias + j : nullptr,
-                    columns % lanes<T>);
-                const size_t done = i + count;
-                if (part + 1 == parts && (done == rows || (done - finished) * columns >= WORTH_FINISHING)) {
+                const size_t count = smaller(step, rows - i), done = i + count;
+                (count == step ? whole : pick_tile<T>(count, columns))(part);
+                part.a.at += step * a.row;
+                part.c += step * row;
+                if (from.at) part.base.at += step * from.row;
+                if (piece + 1 == parts && (done == rows || (done - finished) * columns >= WORTH_FINISHING)) {
                     finish(finished, j, done - finished, columns);
                     finished = done;
                 }

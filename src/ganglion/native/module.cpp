@@ -195,7 +195,11 @@ public:
         run.seed = seed;
         run.step = step;
         run.update = update;
-        if (run.steps) with_memory(run, [&] { return functions().train(network_, run); });
+        if (run.steps)
+            with_memory(run, [&] {
+                const Flush flush;
+                return functions().train(network_, run);
+            });
         return {run.done, static_cast<int>(run.failure), run.step, run.update};
     }
 

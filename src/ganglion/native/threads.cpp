@@ -30,6 +30,25 @@ void pause() {
 #endif
 }
 
+// How the processor treats floating-point numbers in the calling thread: rounding, and what is too small.
+#if defined(__x86_64__)
+constexpr uint64_t FLUSHES = 0x8040;  // such results become 0, such operands count as 0
+uint64_t floating_mode() { return __builtin_ia32_stmxcsr(); }
+void set_floating_mode(uint64_t mode) { __builtin_ia32_ldmxcsr(static_cast<unsigned>(mode)); }
+#elif defined(__aarch64__)
+constexpr uint64_t FLUSHES = 1 << 24;
+uint64_t floating_mode() {
+    uint64_t mode;
+    asm volatile("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+}
+void set_floating_mode(uint64_t mode) { asm volatile("msr fpcr, %0" : : "r"(mode)); }
+#else
+constexpr uint64_t FLUSHES = 0;
+uint64_t floating_mode() { return 0; }
+void set_floating_mode(uint64_t) {}
+#endif
+
 constexpr uint64_t MOST_PIECES = 0xFFFF;
 
 uint64_t make_ticket(uint64_t number, uint64_t first, uint64_t end) {
@@ -62,6 +81,7 @@ public:
             work_ = work;
             context_ = context;
             first_ = first;
+            mode_ = floating_mode();
             completed_.store(0, std::memory_order_relaxed);
             ++number_;
             for (std::size_t worker = size_; worker-- > 0;)
@@ -103,6 +123,7 @@ private:
             while (has_piece(ticket))
                 if (share.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel,
                                                 std::memory_order_acquire)) {
+                    if (worker > 0) set_floating_mode(mode_);
                     work_(context_, first_ + (ticket & MOST_PIECES), worker);
                     completed_.fetch_add(1, std::memory_order_release);
                     ticket = share.load(std::memory_order_acquire);
@@ -136,6 +157,7 @@ private:
     void (*work_)(void*, std::size_t, std::size_t) = nullptr;
     void* context_ = nullptr;
     std::size_t first_ = 0;
+    uint64_t mode_ = 0;
     alignas(64) std::atomic<uint64_t> completed_{0};
     alignas(64) std::atomic<int> sleeping_{0};
     std::mutex mutex_;
@@ -192,5 +214,9 @@ Loan::Loan() : team_(&alone_team), borrowed_(false) {
 Loan::~Loan() {
     if (borrowed_) static_cast<Pool*>(team_)->lent.store(false);
 }
+
+Flush::Flush() : before_(floating_mode()) { set_floating_mode(before_ | FLUSHES); }
+
+Flush::~Flush() { set_floating_mode(before_); }
 
 }  // namespace ganglion

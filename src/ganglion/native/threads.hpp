@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "description.hpp"
 
@@ -27,6 +28,20 @@ public:
 private:
     Team* team_;
     bool borrowed_;
+};
+
+// While it lives, numbers too small to be normal count as 0 in the calling thread and in those that work for
+// it. The weights and averages of units that never fire decay to such numbers in a long run, and a processor
+// takes many times as long over each.
+class Flush {
+public:
+    Flush();
+    ~Flush();
+    Flush(const Flush&) = delete;
+    Flush& operator=(const Flush&) = delete;
+
+private:
+    std::uint64_t before_;
 };
 
 }  // namespace ganglion
