@@ -19,10 +19,11 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import log_loss
 from sklearn.model_selection import ShuffleSplit, StratifiedKFold
-from sklearn.preprocessing import scale
+from sklearn.preprocessing import LabelBinarizer, scale
 
 import ganglion as gg
 from ganglion.estimators import MLPClassifier, MLPRegressor
+from ganglion.estimators.classifier import binarizer_of
 from ganglion.training import rows as training_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -474,3 +475,26 @@ def test_large_sparse_inputs_are_made_dense_a_piece_at_a_time(
             np.testing.assert_allclose(a, b, rtol=1e-9)
         np.testing.assert_allclose(pieces.predict_proba(kind(rows)), whole.predict_proba(rows), rtol=1e-9)
         np.testing.assert_allclose(pieces.transform(kind(rows)), whole.transform(rows), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        [1, 0, 1],
+        np.array([2, 7, 7, -1]),
+        np.array([True, False]),
+        np.array([5, 5, 5]),
+        np.array([0, 1, 200, 3], dtype=np.uint8),
+        np.array([1.0, 2.0, 0.0]),
+        np.array(["b", "a", "b"]),
+        np.array(["b", "a"], dtype=object),
+        np.array([[0, 1], [1, 1]]),
+        sparse.csr_array(np.array([[0, 1], [1, 1]])),
+    ],
+)
+def test_labels_are_understood_as_by_scikit_learn(y: Any) -> None:
+    mine, theirs = vars(binarizer_of(y)), vars(LabelBinarizer().fit(y))
+    assert mine.keys() == theirs.keys()
+    assert mine.pop("classes_").tolist() == theirs["classes_"].tolist()
+    assert mine == {name: value for name, value in theirs.items() if name != "classes_"}
+    assert vars(binarizer_of(y))["classes_"].dtype == theirs["classes_"].dtype

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ganglion.core.architecture import Architecture
 from ganglion.core.losses import Loss
@@ -50,6 +50,7 @@ class Run:
 
     `step` counts all updates of the network, for its randomness; `update` those of this optimizer, for
     its bias correction. `mean` is the running average of the parameters, None where none is kept.
+    `prepared` is what an engine has made of loss, optimizer and regularization, which stay as they are.
     """
 
     x: Array
@@ -65,6 +66,7 @@ class Run:
     slots: dict[str, Array] = field(default_factory=dict)
     update: int = 0
     mean: Array | None = None
+    prepared: Any = None
 
 
 class Steps(NamedTuple):

@@ -143,6 +143,17 @@ class NativeEngine:
             self._programs.setdefault(architecture, {})[dtype] = program
             return program
 
+    def _prepared(self, architecture: Architecture, run: Run) -> Any:
+        """Return program, loss, regularization and optimizer of a run in plain numbers, made once."""
+        if run.prepared is None:
+            run.prepared = (
+                self._program(architecture, run.parameters.dtype),
+                _loss(run.loss, architecture.output_activation),
+                _regularization(run.regularization),
+                None if run.optimizer is None else _optimizer(run.optimizer),
+            )
+        return run.prepared
+
     def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
         a = np.empty((len(x), *architecture.outputs), parameters.dtype)
         self._program(architecture, parameters.dtype).predict(parameters, state, x, a)
@@ -159,14 +170,15 @@ class NativeEngine:
         self, architecture: Architecture, run: Run, rows: Array
     ) -> tuple[float, float, Array]:
         gradient = np.empty_like(run.parameters)
-        value, penalty = self._program(architecture, run.parameters.dtype).gradient(
+        program, loss, regularization, _ = self._prepared(architecture, run)
+        value, penalty = program.gradient(
             run.parameters,
             run.state,
             run.x,
             run.y,
             run.weight,
-            _loss(run.loss, architecture.output_activation),
-            _regularization(run.regularization),
+            loss,
+            regularization,
             rows,
             run.seed,
             run.step,
@@ -179,8 +191,9 @@ class NativeEngine:
     ) -> Steps:
         if run.optimizer is None:
             raise TrainingError("training steps need an optimizer, got a run without one")
+        program, loss, regularization, optimizer = self._prepared(architecture, run)
         losses, penalties, norms = np.empty((3, len(rates)))
-        done, failure, run.step, run.update = self._program(architecture, run.parameters.dtype).train(
+        done, failure, run.step, run.update = program.train(
             run.parameters,
             run.state,
             run.mean,
@@ -188,9 +201,9 @@ class NativeEngine:
             run.x,
             run.y,
             run.weight,
-            _loss(run.loss, architecture.output_activation),
-            _optimizer(run.optimizer),
-            _regularization(run.regularization),
+            loss,
+            optimizer,
+            regularization,
             order,
             batch_size,
             rates,

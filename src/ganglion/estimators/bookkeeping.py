@@ -34,6 +34,9 @@ class HeldRate(Schedule):
     def rate(self, epoch: float, memory: Memory) -> float:
         return memory[0]
 
+    def rates(self, epochs: Array, memory: Memory) -> Array:
+        return np.full(len(epochs), memory[0])
+
 
 class Orders:
     """The order of each epoch: one more shuffle of the last, by NumPy's `RandomState`."""
@@ -105,7 +108,8 @@ class Bookkeeper(Callback):
         if self.lbfgs and not estimator.verbose:
             return
         estimator.loss_ = self._loss(training)
-        self.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
+        if estimator.verbose:
+            self.say(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         if self.lbfgs:
             return
         estimator.t_ += len(training.plan.rows)

@@ -12,6 +12,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from functools import cache
 from operator import is_
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Self, cast
@@ -99,6 +100,12 @@ class MultilayerPerceptron(
     def _store(self, given: Mapping[str, Any]) -> None:
         """Keep what the constructor was given; `fit` checks it."""
         self.__dict__.update({name: given[name] for name in self._get_param_names()})
+
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        """Return the names of the parameters; a search asks for them a dozen times for each fit."""
+        return cast("list[str]", super()._get_param_names())
 
     @abstractmethod
     def _aim(self, dtype: np.dtype[Any]) -> Aim:

@@ -49,6 +49,22 @@ uint64_t floating_mode() { return 0; }
 void set_floating_mode(uint64_t) {}
 #endif
 
+// The processor that the calling thread is on, and the order to another thread to keep off it. Linux starts a
+// thread, and often wakes it, where the one runs that asked for it, and takes milliseconds to part them: until
+// then the two would take turns.
+#if defined(__linux__)
+int processor() { return sched_getcpu(); }
+void keep_off(int processor, pthread_t thread) {
+    cpu_set_t others;  // of those that the calling thread may run on
+    if (processor < 0 || pthread_getaffinity_np(pthread_self(), sizeof others, &others) != 0) return;
+    CPU_CLR(processor, &others);
+    if (CPU_COUNT(&others) > 0) pthread_setaffinity_np(thread, sizeof others, &others);
+}
+#else
+int processor() { return -1; }
+void keep_off(int, pthread_t) {}
+#endif
+
 constexpr uint64_t MOST_PIECES = 0xFFFF;
 
 uint64_t make_ticket(uint64_t number, uint64_t first, uint64_t end) {
@@ -58,6 +74,7 @@ bool has_piece(uint64_t ticket) { return (ticket & MOST_PIECES) < (ticket >> 16 
 
 struct alignas(64) Share {
     std::atomic<uint64_t> ticket{0};
+    pthread_t thread{};  // that it belongs to
 };
 
 class Alone final : public Team {
@@ -76,6 +93,11 @@ public:
 
     void run(std::size_t pieces, void (*work)(void*, std::size_t, std::size_t), void* context) override {
         if (!started_) start();
+        if (const int own = processor(); own != processor_) {
+            processor_ = own;
+            for (std::size_t worker = 1; worker <= started_threads_; ++worker)
+                keep_off(own, shares_[worker].thread);
+        }
         for (std::size_t first = 0; first < pieces; first += MOST_PIECES) {
             const std::size_t count = pieces - first < MOST_PIECES ? pieces - first : MOST_PIECES;
             work_ = work;
@@ -108,7 +130,10 @@ private:
         sigfillset(&every);
         pthread_sigmask(SIG_SETMASK, &every, &before);
         for (std::size_t worker = 1; worker < size_; ++worker) try {
-                std::thread([this, worker] { serve(worker); }).detach();
+                std::thread thread([this, worker] { serve(worker); });
+                shares_[worker].thread = thread.native_handle();
+                thread.detach();
+                ++started_threads_;
             } catch (const std::system_error&) {
                 break;  // the system has no more threads to give: the work is done with those there are
             }
@@ -132,9 +157,9 @@ private:
     }
 
     [[noreturn]] void serve(std::size_t worker) {
+        const std::atomic<uint64_t>& own = shares_[worker].ticket;
         for (;;) {
             take_pieces(worker);
-            const std::atomic<uint64_t>& own = shares_[worker].ticket;
             const auto end = std::chrono::steady_clock::now() + LOOK_OUT;
             bool found = false;
             while (!found && std::chrono::steady_clock::now() < end)
@@ -153,6 +178,8 @@ private:
     const std::size_t size_;
     const std::unique_ptr<Share[]> shares_;
     bool started_ = false;
+    std::size_t started_threads_ = 0;
+    int processor_ = -1;  // of the thread that the others work for
     uint64_t number_ = 0;
     void (*work_)(void*, std::size_t, std::size_t) = nullptr;
     void* context_ = nullptr;

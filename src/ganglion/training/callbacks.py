@@ -6,6 +6,7 @@ every tenth of a second or so), `on_epoch_end`, and finally `on_train_end`. Each
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganglion.errors import ConfigError, load, shortened
@@ -40,6 +41,14 @@ class Callback:
 
     def on_train_end(self, training: Training) -> None:
         """After the last epoch, also when the run was interrupted."""
+
+
+def listeners(callbacks: Sequence[Callback], moment: str) -> list[Callable[[Training], None]]:
+    """Return the methods of those callbacks that do something at a moment."""
+    methods = [getattr(callback, moment) for callback in callbacks]
+    return [
+        method for method in methods if getattr(method, "__func__", None) is not getattr(Callback, moment)
+    ]
 
 
 def check_callbacks(callbacks: Any) -> list[Callback]:

@@ -24,13 +24,15 @@ from ganglion.core.arrays import aligned_zeros
 from ganglion.core.part import Array
 from ganglion.engines import Engine, Run
 from ganglion.errors import ConfigError, TrainingError
-from ganglion.training.callbacks import Callback
+from ganglion.training.callbacks import listeners
 from ganglion.training.history import History
 from ganglion.training.optimizers import LBFGS, Optimizer, StepOptimizer
 from ganglion.training.plan import Plan
 from ganglion.training.schedules import Memory
 
 SECONDS_AT_ONCE = 0.05
+OPERATIONS_AT_FIRST, STEPS_AT_FIRST = 1e7, 64  # so few that no engine is long over them
+MOMENTS = ("on_train_begin", "on_epoch_begin", "on_steps_end", "on_epoch_end", "on_train_end")
 INTERRUPTED = "it was interrupted; what was learned so far is kept"
 
 
@@ -123,7 +125,9 @@ class Training:
         self.seed = seed
         self._reason, self._ended = "", "completed"
         self._begun = time.perf_counter()
-        self._steps_at_once = 1
+        at_first = OPERATIONS_AT_FIRST / (6 * plan.batch_size * max(1, architecture.size))
+        self._steps_at_once = max(1, min(int(at_first), STEPS_AT_FIRST))
+        self._listeners = {moment: listeners(plan.callbacks, moment) for moment in MOMENTS}
         sparse = not isinstance(plan.rows.x, np.ndarray)
         self._most_steps = max(1, plan.rows.at_once // plan.batch_size) if sparse else 0
         rows = len(plan.rows)
@@ -159,7 +163,7 @@ class Training:
     def run(self) -> History:
         """Train until there is a reason to stop."""
         try:
-            self._tell(Callback.on_train_begin.__name__)
+            self._tell("on_train_begin")
             with interruptible(lambda: self.stop(INTERRUPTED, "interrupted")):
                 if isinstance(self.plan.optimizer, LBFGS):
                     self._minimize(self.plan.optimizer)
@@ -173,14 +177,14 @@ class Training:
             self.stop(f"{type(error).__name__} was raised: {error}", "failed")
             raise
         finally:
-            self._tell(Callback.on_train_end.__name__)
+            self._tell("on_train_end")
             self.history.stopped_because = self._reason or f"all {self.epochs} epochs were done"
             self.history.ended = self._ended
         return self.history
 
     def _tell(self, moment: str) -> None:
-        for callback in self.plan.callbacks:
-            getattr(callback, moment)(self)
+        for listener in self._listeners[moment]:
+            listener(self)
 
     def _new_run(self) -> Run:
         rows, plan, progress = self.plan.rows, self.plan, self.progress
@@ -217,7 +221,7 @@ class Training:
         run = self._new_run()
         try:
             for _ in range(self.epochs):
-                self._tell(Callback.on_epoch_begin.__name__)
+                self._tell("on_epoch_begin")
                 if self._reason or not self._epoch(optimizer, run) or self._reason:
                     break
         finally:
@@ -253,7 +257,7 @@ class Training:
                 rate = float(rates[count])
                 self.stop(_failure(done.failure, self.history.epochs, first + count, rate), "failed")
                 return False
-            self._tell(Callback.on_steps_end.__name__)
+            self._tell("on_steps_end")
             if self._reason and last < steps:
                 return False
             pace = (last - first) * SECONDS_AT_ONCE / max(time.perf_counter() - begun, 1e-6)
@@ -267,7 +271,7 @@ class Training:
         self.history.gradient_norm.append(float((norms * shares).sum()))
         watched = self.history.validation_loss or self.history.loss
         progress.memory = optimizer.learning_rate.observe(progress.memory, watched[-1])
-        self._tell(Callback.on_epoch_end.__name__)
+        self._tell("on_epoch_end")
         return True
 
     def _measure(self, run: Run, loss: float) -> None:
@@ -329,17 +333,17 @@ class Training:
             self.history.learning_rate.append(1.0)
             self.history.gradient_norm.append(latest["norm"])
             self.fraction = 0.0
-            self._tell(Callback.on_steps_end.__name__)
-            self._tell(Callback.on_epoch_end.__name__)
+            self._tell("on_steps_end")
+            self._tell("on_epoch_end")
             if not self._reason and self.history.epochs < self.epochs:
-                self._tell(Callback.on_epoch_begin.__name__)
+                self._tell("on_epoch_begin")
             return bool(self._reason)
 
         best = self.parameters.copy()
         if not math.isfinite(objective(best)[0]):
             self.stop(_failure("loss", 0, 0, 1.0), "failed")
             return
-        self._tell(Callback.on_epoch_begin.__name__)
+        self._tell("on_epoch_begin")
         try:
             converged, reason = optimizer.minimize(objective, self.parameters, self.epochs, after_iteration)
         finally:
