@@ -60,12 +60,18 @@ void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, co
         if (f.kind != ActivationKind::identity)
             activate<T>(f, {count, columns, units}, to + i * units + j, a + i * units + j);
     };
+    Base<T> bias = {weight + layer.inputs * units, 0};
     if (is_narrow_forward<T>(layer, rows)) {
         dense_narrow<T>(layer, workers.panel(0), rows, weight, x, to);
         return finish(0, 0, rows, units);
     }
-    shared_product<T>(workers, Cut::columns, rows, units, layer.inputs, {x, layer.inputs, 1},
-                      {weight, units, false}, {weight + layer.inputs * units, 0}, to, units, finish);
+    const auto multiply = [&](auto finish) {
+        shared_product<T>(workers, Cut::columns, rows, units, layer.inputs, {x, layer.inputs, 1},
+                          {weight, units, false}, bias, to, units, finish);
+    };
+    if (f.kind != ActivationKind::relu) return multiply(finish);
+    bias.least = T(0);
+    multiply(nothing);
 }
 
 // grad is that with respect to z. grad_weight and, after it, that of the bias are added to where `add`.

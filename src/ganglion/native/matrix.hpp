@@ -37,10 +37,13 @@ struct Right {  // B: element (k, j) is at[k * stride + j], or at[j * stride + k
     bool turned;
 };
 
+// What a product is added to: element (i, j) is at[i * row + j]; nothing where `at` is null. Sums below
+// `least` become it.
 template <class T>
-struct Base {  // what a product is added to: element (i, j) is at[i * row + j]; nothing where `at` is null
+struct Base {
     const T* at;
     size_t row;
+    T least = -T(__builtin_inf());
 };
 
 // What a tile needs to know. It is handed over in memory, number by number: groups of them that are written
@@ -101,11 +104,13 @@ void tile(const Part<T>& part) {
         b += stride;
     }
     T* c = part.c;
+    const Vector<T> least = all<T>(part.base.least);
 #pragma GCC unroll 16
     for (size_t i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
-        for (size_t j = 0; j + 1 < Vectors; ++j) store(c + i * row + j * L, total[i][j], Whole{});
-        store(c + i * row + (Vectors - 1) * L, total[i][Vectors - 1], last);
+        for (size_t j = 0; j + 1 < Vectors; ++j)
+            store(c + i * row + j * L, maximum<T>(total[i][j], least), Whole{});
+        store(c + i * row + (Vectors - 1) * L, maximum<T>(total[i][Vectors - 1], least), last);
     }
 }
 
@@ -211,9 +216,10 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
             const size_t k = depth * piece / parts, deep = depth * (piece + 1) / parts - k;
             const Right<T> below = {b.turned ? b.at + k : b.at + k * b.stride, b.stride, b.turned};
             if (copies) copy_panel<T>(below, j, columns, deep, panel);
-            const Base<T> from = piece     ? Base<T>{c + j, row}
-                                 : base.at ? Base<T>{base.at + j, base.row}
-                                           : base;
+            Base<T> from = base;
+            if (piece) from = {c + j, row, base.least};
+            else if (base.at) from.at += j;
+            if (piece + 1 < parts) from.least = Base<T>{}.least;
             Part<T> part = {{a.at + k * a.depth, a.row, a.depth},
                             copies ? panel : below.at + j,
                             copies ? width : b.stride,

@@ -49,7 +49,8 @@ void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, si
         const size_t top = down * i / high * height, end = smaller(rows, down * (i + 1) / high * height);
         const size_t left = across * j / wide * width,
                      right = smaller(columns, across * (j + 1) / wide * width);
-        const Base<T> below = base.at ? Base<T>{base.at + top * base.row, base.row} : base;
+        Base<T> below = base;
+        if (base.at) below.at += top * base.row;
         product<T>(end - top, left, right, depth, {a.at + top * a.row, a.row, a.depth}, b, below,
                    c + top * row, row, workers.panel(worker),
                    [&](size_t r, size_t k, size_t m, size_t n) { finish(top + r, k, m, n); });

@@ -50,8 +50,8 @@ void set_floating_mode(uint64_t) {}
 #endif
 
 // The processor that the calling thread is on, and the order to another thread to keep off it. Linux starts a
-// thread, and often wakes it, where the one runs that asked for it, and takes milliseconds to part them: until
-// then the two would take turns.
+// thread, and often wakes it, where the one runs that asked for it, and takes milliseconds to part them:
+// until then the two would take turns.
 #if defined(__linux__)
 int processor() { return sched_getcpu(); }
 void keep_off(int processor, pthread_t thread) {
