@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import aligned_copy, as_array, as_inputs
+from ganglion.core.arrays import aligned_copy, are_inputs, as_array, as_inputs
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
@@ -185,10 +185,19 @@ class Network:
         Raises:
             DataError, ShapeError: if X holds anything but finite numbers in that shape.
         """
-        return self.predict_checked(as_inputs(X, self._architecture.inputs, self._dtype))
+        inputs, dtype = self._architecture.inputs, self._dtype
+        a = self.predict_if_finite(X) if are_inputs(X, inputs, dtype) else None
+        return self.predict_checked(as_inputs(X, inputs, dtype)) if a is None else a
+
+    def predict_if_finite(self, x: Array) -> Array | None:
+        """Return the same for rows that are a contiguous array of the network's type and shape.
+
+        None if one of their numbers is not finite: it is cheapest to look while working with them.
+        """
+        return self._engine.predict_if_finite(self._architecture, self._parameters, self._state, x)
 
     def predict_checked(self, x: Array) -> Array:
-        """Return the same for rows that are a contiguous array of the network's type, shape and finite."""
+        """Return the same for such rows of which it is known that all is finite."""
         return self._engine.predict(self._architecture, self._parameters, self._state, x)
 
     def fit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,11 @@ from ganglion.core.part import Array, Shape
 from ganglion.errors import DataError, ShapeError, shortened
 
 CACHE_LINE = 64  # bytes
-FEW = 4096
+
+
+def are_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> bool:
+    """Return whether `x` is what `as_inputs` gives, finite or not."""
+    return type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous
 
 
 def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
@@ -27,11 +30,6 @@ def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
         DataError: for what is not a finite number; the first such place is named.
         ShapeError: if the rows have another shape.
     """
-    # A few rows with nothing to convert: all is finite if the sum of squares is. For many that would wake
-    # the threads of the BLAS, which then stay in the way for a while.
-    ready = type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous
-    if ready and x.size <= FEW and math.isfinite(np.vdot(x, x)):
-        return np.asarray(x)
     raw = as_array("X", x)
     if raw.ndim == 1 and shape == (1,):
         raw = raw.reshape(-1, 1)

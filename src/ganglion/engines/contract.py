@@ -95,6 +95,12 @@ class Engine(Protocol):
         """Return the activations of the last layer for each row of `x`."""
         ...
 
+    def predict_if_finite(
+        self, architecture: Architecture, parameters: Array, state: Array, x: Array
+    ) -> Array | None:
+        """Return the same, but None if a number in `x` is not finite."""
+        ...
+
     def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
         """Return loss and activations for each row, as when predicting with the run's mean parameters."""
         ...

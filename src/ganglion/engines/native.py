@@ -155,9 +155,19 @@ class NativeEngine:
         return run.prepared
 
     def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
+        return self._predict(architecture, parameters, state, x)[0]
+
+    def predict_if_finite(
+        self, architecture: Architecture, parameters: Array, state: Array, x: Array
+    ) -> Array | None:
+        a, finite = self._predict(architecture, parameters, state, x)
+        return a if finite else None
+
+    def _predict(
+        self, architecture: Architecture, parameters: Array, state: Array, x: Array
+    ) -> tuple[Array, bool]:
         a = np.empty((len(x), *architecture.outputs), parameters.dtype)
-        self._program(architecture, parameters.dtype).predict(parameters, state, x, a)
-        return a
+        return a, self._program(architecture, parameters.dtype).predict(parameters, state, x, a)
 
     def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
         parameters = run.parameters if run.mean is None else run.mean

@@ -34,6 +34,11 @@ class ReferenceEngine:
         pieces = [architecture.forward(weights, piece)[0] for piece in _pieces(x)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
+    def predict_if_finite(
+        self, architecture: Architecture, parameters: Array, state: Array, x: Array
+    ) -> Array | None:
+        return self.predict(architecture, parameters, state, x) if np.isfinite(x).all() else None
+
     @quiet
     def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
         weights = architecture.views(run.parameters if run.mean is None else run.mean, run.state)

@@ -28,7 +28,6 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ganglion.core.arrays import FEW
 from ganglion.core.layers import Dense
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
@@ -508,22 +507,28 @@ class MultilayerPerceptron(
 
     def _run(self, network: Network, X: Any) -> Array:
         """Return the outputs of the network, or of its first layers, for rows that a user gave."""
-        x = self._inputs(X)
         with limit_threads(self._threads()) if self.n_jobs else nullcontext():
+            if self._is_plain(X):
+                with np.errstate(over="ignore"):
+                    x = np.ascontiguousarray(X, dtype=network.parameters.dtype)
+                if (a := network.predict_if_finite(x)) is not None:
+                    return a
+            x = self._inputs(X)
             if isinstance(x, np.ndarray):
                 return network.predict_checked(x)
             return np.concatenate(
                 [network.predict_checked(piece.x) for piece in Rows(x, np.empty(x.shape[0])).pieces()]
             )
 
-    def _inputs(self, X: Any) -> Any:
-        """Return rows as the engine takes them; what is plainly right is not looked at twice."""
+    def _is_plain(self, X: Any) -> bool:
+        """Return whether rows need no other look than the engine's: an array of such numbers, without names."""
         own = vars(self)
-        ready = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
-        if ready and X.dtype.kind == "f" and ("feature_names_in_" not in own or "_validates" in own):
-            x = np.ascontiguousarray(X, dtype=self.network_.dtype)
-            if math.isfinite(np.vdot(x, x) if x.size <= FEW else x.sum()):
-                return x
+        named = "feature_names_in_" in own and "_validates" not in own
+        right = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
+        return right and X.dtype.kind == "f" and not named
+
+    def _inputs(self, X: Any) -> Any:
+        """Return rows as the engine takes them."""
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         x = _learnable(X, self.network_.dtype)
         if not np.isfinite(x.data if hasattr(x, "tocsr") else x).all():

@@ -123,7 +123,7 @@ struct Run {
 };
 
 struct Functions {  // of one engine and one type of number
-    size_t (*predict)(const Network&, const Run&, size_t rows, void* a, void* losses);
+    size_t (*predict)(const Network&, const Run&, size_t rows, void* a, void* losses, bool* finite);
     size_t (*gradient)(const Network&, Run&, void* gradient, double* loss, double* penalty);
     size_t (*train)(const Network&, Run&);
     void (*function)(int which, size_t count, const void* x,

@@ -160,9 +160,11 @@ size_t gradient(const Network& network, Run& run, void* result, double* loss, do
     return 0;
 }
 
-// Activations of `rows` rows of run.x and, where `losses` is not null, their losses.
+// Activations of `rows` rows of run.x and, where `losses` is not null, their losses. `finite` tells whether
+// all of the rows is.
 template <class T>
-size_t predict(const Network& network, const Run& run, size_t rows, void* activations, void* losses) {
+size_t predict(const Network& network, const Run& run, size_t rows, void* activations, void* losses,
+               bool* finite) {
     const size_t at_once = larger(1, smaller(rows, rows_in_cache<T>(network)));
     const bool shared =
         2.0 * static_cast<double>(rows) * static_cast<double>(network.parameters) >= WORTH_A_THREAD &&
@@ -178,6 +180,7 @@ size_t predict(const Network& network, const Run& run, size_t rows, void* activa
     }
     if (!run.arena) return arena.used;
     const T *x = static_cast<const T*>(run.x), *y = static_cast<const T*>(run.y);
+    *finite = true;
     each(team, (rows + at_once - 1) / at_once, [&](size_t piece, size_t worker) {
         const size_t first = piece * at_once, count = smaller(at_once, rows - first);
         const Workers<T> alone = {nullptr, panels + worker * Workers<T>::panel_size};
@@ -186,6 +189,8 @@ size_t predict(const Network& network, const Run& run, size_t rows, void* activa
         const T* a = forward<T>(pass, first, count, x + first * network.inputs, block);
         T* to = static_cast<T*>(activations) + first * network.outputs;
         memcpy(to, a, count * network.outputs * sizeof(T));
+        if (!all_finite<T>(count * network.inputs, x + first * network.inputs))
+            __atomic_store_n(finite, false, __ATOMIC_RELAXED);
         if (!losses) return;
         losses_and_gradients<T>(run.loss, count, network.outputs, features, to, y + first * network.outputs,
                                 T(1), block.values, block.grad);

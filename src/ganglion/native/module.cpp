@@ -134,10 +134,10 @@ public:
                     features,         parameters,     state};
     }
 
-    void predict(const Any& parameters, const Any& state, const Any& x, const Writable& a) {
+    bool predict(const Any& parameters, const Any& state, const Any& x, const Writable& a) {
         Run run = described(parameters, state);
         run.x = rows(x, network_.inputs, x.shape(0));
-        run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), nullptr);
+        return run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), nullptr);
     }
 
     void evaluate(const Any& parameters, const Any& state, const Any& x, const Any& y, const LossRow& loss,
@@ -241,8 +241,11 @@ private:
         require(largest < count || run.order_size == 0, "an order of rows that there are");
     }
 
-    void run_prediction(Run& run, size_t count, void* a, void* losses) {
-        if (count) with_memory(run, [&] { return functions().predict(network_, run, count, a, losses); });
+    bool run_prediction(Run& run, size_t count, void* a, void* losses) {
+        bool finite = true;
+        if (count)
+            with_memory(run, [&] { return functions().predict(network_, run, count, a, losses, &finite); });
+        return finite;
     }
 
     // Runs `work` twice: first to count the memory that it needs, then in it, without holding Python up.

@@ -286,4 +286,14 @@ GANGLION_INLINE T sum_of_squares(size_t count, const T* x) {
     return sum<T>(squares[0] + squares[1] + squares[2] + squares[3]);
 }
 
+template <class T>
+GANGLION_INLINE bool all_finite(size_t count, const T* x) {
+    Vector<T> spoiled[4] = {};
+    sweep_by_4<T>(count, [&](size_t i, auto part, size_t n) {
+        const Vector<T> value = load(x + i, part);
+        spoiled[n] += value - value;  // 0 for a finite number, else NaN
+    });
+    return sum<T>(spoiled[0] + spoiled[1] + spoiled[2] + spoiled[3]) == T(0);
+}
+
 }  // namespace ganglion::GANGLION_ISA
