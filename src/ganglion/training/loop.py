@@ -324,7 +324,7 @@ class Training:
             return loss * self.plan.report + penalty, gradient.astype(np.float64, copy=False)
 
         def after_iteration(vector: Array) -> bool:
-            if not np.array_equal(latest["vector"], vector):
+            if (latest["vector"] != vector).any():
                 objective(vector)
             best[...] = vector
             self.progress.epoch += 1

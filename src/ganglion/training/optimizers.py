@@ -342,10 +342,17 @@ class LBFGS(Optimizer):
             if after_iteration(intermediate_result.x):  # type: ignore[attr-defined]
                 raise StopIteration
 
+        gradient = np.empty_like(start)
+
+        def loss(vector: Array) -> float:
+            nonlocal gradient
+            value, gradient = objective(vector)
+            return value
+
         result = optimize.minimize(
-            objective,
+            loss,
             start.astype(np.float64),
-            jac=True,
+            jac=lambda _: gradient,  # SciPy asks for it after the loss of the same vector, at once
             method="L-BFGS-B",
             callback=callback,
             options={
