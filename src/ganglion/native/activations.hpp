@@ -40,7 +40,7 @@ struct ReLU {
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return z < T(0) ? Vector<T>{} : z; }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) {
-        return a > T(0) ? grad_a : Vector<T>{};
+        return where_positive<T>(a, grad_a);
     }
 };
 

@@ -60,17 +60,17 @@ void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, co
         if (f.kind != ActivationKind::identity)
             activate<T>(f, {count, columns, units}, to + i * units + j, a + i * units + j);
     };
-    Base<T> bias = {weight + layer.inputs * units, 0};
     if (is_narrow_forward<T>(layer, rows)) {
         dense_narrow<T>(layer, workers.panel(0), rows, weight, x, to);
         return finish(0, 0, rows, units);
     }
+    Ends<T> ends = {weight + layer.inputs * units, 0};
     const auto multiply = [&](auto finish) {
         shared_product<T>(workers, Cut::columns, rows, units, layer.inputs, {x, layer.inputs, 1},
-                          {weight, units, false}, bias, to, units, finish);
+                          {weight, units, false}, ends, to, units, finish);
     };
     if (f.kind != ActivationKind::relu) return multiply(finish);
-    bias.least = T(0);
+    ends.least = T(0);
     multiply(nothing);
 }
 
@@ -106,8 +106,14 @@ void dense_backward_inputs(const Layer& layer, Activation f, Workers<T> workers,
                             units > 1};  // one unit's weights are a row already
     if (rows <= FEW_ROWS && units > 1)
         return scalar_products<T>(rows, inputs, units, left, right, grad_x, inputs, finish);
-    shared_product<T>(workers, Cut::columns, rows, inputs, units, left, right, {nullptr, 0}, grad_x, inputs,
-                      finish);
+    Ends<T> ends = {nullptr, 0};
+    const auto multiply = [&](auto finish) {
+        shared_product<T>(workers, Cut::columns, rows, inputs, units, left, right, ends, grad_x, inputs,
+                          finish);
+    };
+    if (f.kind != ActivationKind::relu) return multiply(finish);
+    ends.seen = seen;
+    multiply(nothing);
 }
 
 }  // namespace ganglion::GANGLION_ISA

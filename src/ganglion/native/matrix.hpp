@@ -1,4 +1,4 @@
-// Products of matrices: C = base + A B, tile by tile, a tile being as much of C as fits in registers.
+// Products of matrices: C = start + A B, tile by tile, a tile being as much of C as fits in registers.
 //
 // A and C are read and written where they lie. B is too, unless its rows are so far apart that they would
 // push each other out of the cache, or it is to be used turned over: then one panel of it, as wide as a tile,
@@ -37,13 +37,20 @@ struct Right {  // B: element (k, j) is at[k * stride + j], or at[j * stride + k
     bool turned;
 };
 
-// What a product is added to: element (i, j) is at[i * row + j]; nothing where `at` is null. Sums below
-// `least` become it.
+// Where the sums begin and how they end. Element (i, j) begins at from[i * row + j], at 0 where that is null.
+// In the end, what is below `least` becomes it; and where `seen`, laid out like C, is not above 0, it becomes
+// 0. The two are ReLU, forward and backward.
 template <class T>
-struct Base {
-    const T* at;
+struct Ends {
+    const T* from;
     size_t row;
     T least = -T(__builtin_inf());
+    const T* seen = nullptr;
+
+    // Those of the part of C, whose rows are `width` apart, that begins at a row and a column.
+    Ends at(size_t i, size_t j, size_t width) const {
+        return {from ? from + i * row + j : from, row, least, seen ? seen + i * width + j : seen};
+    }
 };
 
 // What a tile needs to know. It is handed over in memory, number by number: groups of them that are written
@@ -53,7 +60,7 @@ struct Part {
     Left<T> a;
     const T* b;
     size_t stride, depth;
-    Base<T> base;
+    Ends<T> ends;
     T* c;
     size_t row;
     size_t last;  // lanes that are meant of each row's last vector, where that is not whole
@@ -71,9 +78,8 @@ void tile(const Part<T>& part) {
         else return (void)part, Whole{};
     }();
     Vector<T> total[Rows][Vectors] = {};
-    if (part.base.at) {
-        const T* from = part.base.at;
-        const size_t apart = part.base.row;
+    if (const T* from = part.ends.from) {
+        const size_t apart = part.ends.row;
 #pragma GCC unroll 16
         for (size_t i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
@@ -104,7 +110,18 @@ void tile(const Part<T>& part) {
         b += stride;
     }
     T* c = part.c;
-    const Vector<T> least = all<T>(part.base.least);
+    if (const T* seen = part.ends.seen) {
+#pragma GCC unroll 16
+        for (size_t i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
+            for (size_t j = 0; j < Vectors; ++j) {
+                const T* at = seen + i * row + j * L;
+                const Vector<T> value = j + 1 < Vectors ? load(at, Whole{}) : load(at, last);
+                total[i][j] = where_positive<T>(value, total[i][j]);
+            }
+        }
+    }
+    const Vector<T> least = all<T>(part.ends.least);
 #pragma GCC unroll 16
     for (size_t i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
@@ -203,7 +220,7 @@ constexpr size_t WORTH_FINISHING = 1024;  // numbers, few enough to be in the ne
 
 // Columns first .. last of C. `panel` has room for DEPTH_AT_ONCE * tile_columns numbers.
 template <class T, class Finish>
-void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Right<T> b, Base<T> base, T* c,
+void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Right<T> b, Ends<T> ends, T* c,
              size_t row, T* panel, Finish finish) {
     constexpr size_t width = tile_columns<T>;
     const size_t parts = larger(1, (depth + DEPTH_AT_ONCE - 1) / DEPTH_AT_ONCE);
@@ -216,15 +233,14 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
             const size_t k = depth * piece / parts, deep = depth * (piece + 1) / parts - k;
             const Right<T> below = {b.turned ? b.at + k : b.at + k * b.stride, b.stride, b.turned};
             if (copies) copy_panel<T>(below, j, columns, deep, panel);
-            Base<T> from = base;
-            if (piece) from = {c + j, row, base.least};
-            else if (base.at) from.at += j;
-            if (piece + 1 < parts) from.least = Base<T>{}.least;
+            const Ends<T> whole_way = ends.at(0, j, row);
+            Ends<T> own = piece + 1 == parts ? whole_way : Ends<T>{whole_way.from, whole_way.row};
+            if (piece) own.from = c + j, own.row = row;
             Part<T> part = {{a.at + k * a.depth, a.row, a.depth},
                             copies ? panel : below.at + j,
                             copies ? width : b.stride,
                             deep,
-                            from,
+                            own,
                             c + j,
                             row,
                             columns % lanes<T>};
@@ -234,7 +250,7 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
                 (count == step ? whole : pick_tile<T>(count, columns))(part);
                 part.a.at += step * a.row;
                 part.c += step * row;
-                if (from.at) part.base.at += step * from.row;
+                part.ends = part.ends.at(step, 0, row);
                 if (piece + 1 == parts && (done == rows || (done - finished) * columns >= WORTH_FINISHING)) {
                     finish(finished, j, done - finished, columns);
                     finished = done;

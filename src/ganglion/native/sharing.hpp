@@ -37,9 +37,9 @@ constexpr size_t PIECES = 4;
 
 template <class T, class Finish>
 void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, size_t depth, Left<T> a,
-                    Right<T> b, Base<T> base, T* c, size_t row, Finish finish) {
+                    Right<T> b, Ends<T> ends, T* c, size_t row, Finish finish) {
     if (!workers.team || 2.0 * rows * columns * depth < WORTH_A_THREAD)
-        return product<T>(rows, 0, columns, depth, a, b, base, c, row, workers.panel(0), finish);
+        return product<T>(rows, 0, columns, depth, a, b, ends, c, row, workers.panel(0), finish);
     constexpr size_t width = tile_columns<T>, height = 2 * tile_rows(TILE_VECTORS);
     const size_t across = (columns + width - 1) / width, down = (rows + height - 1) / height;
     const size_t wide = cut == Cut::rows ? 1 : smaller(across, 2 * PIECES);
@@ -49,10 +49,8 @@ void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, si
         const size_t top = down * i / high * height, end = smaller(rows, down * (i + 1) / high * height);
         const size_t left = across * j / wide * width,
                      right = smaller(columns, across * (j + 1) / wide * width);
-        Base<T> below = base;
-        if (base.at) below.at += top * base.row;
-        product<T>(end - top, left, right, depth, {a.at + top * a.row, a.row, a.depth}, b, below,
-                   c + top * row, row, workers.panel(worker),
+        product<T>(end - top, left, right, depth, {a.at + top * a.row, a.row, a.depth}, b,
+                   ends.at(top, 0, row), c + top * row, row, workers.panel(worker),
                    [&](size_t r, size_t k, size_t m, size_t n) { finish(top + r, k, m, n); });
     });
 }

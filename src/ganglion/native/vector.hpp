@@ -193,6 +193,10 @@ GANGLION_INLINE Vector<T> minimum(Vector<T> a, Vector<T> b) {
     return a > b ? b : a;
 }
 template <class T>
+GANGLION_INLINE Vector<T> where_positive(Vector<T> x, Vector<T> value) {
+    return x > T(0) ? value : Vector<T>{};
+}
+template <class T>
 GANGLION_INLINE Vector<T> absolute(Vector<T> x) {
     constexpr auto most = static_cast<typename Types<T>::Integer>(~0ull >> (65 - 8 * sizeof(T)));
     return (Vector<T>)((Integers<T>)x & most);
