@@ -43,10 +43,11 @@ PACKAGES = {
 
 
 class Process:
-    """A peer with some number of threads, kept to as many processors: a script that answers by JSON."""
+    """A peer kept to some number of processors, and threads if `told`: a script that answers by JSON."""
 
-    def __init__(self, peer: str, threads: int, script: list[str] | None = None) -> None:
-        environment = os.environ | {name: str(threads) for name in VARIABLES}
+    def __init__(self, peer: str, threads: int, script: list[str] | None = None, told: bool = True) -> None:
+        environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+        environment |= {name: str(threads) for name in VARIABLES if told}
         os.sched_setaffinity(0, CORES[:threads])  # which the new process inherits
         self.process = subprocess.Popen(
             [sys.executable, *(script or [str(HERE / "peers" / "worker.py"), peer])],

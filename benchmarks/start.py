@@ -1,4 +1,4 @@
-"""How long starting takes: `import ganglion` beside `import numpy`, and `ganglion --help`.
+"""How long starting takes: imports beside those of NumPy and scikit-learn, and `ganglion --help`.
 
 python benchmarks/start.py
 """
@@ -25,6 +25,8 @@ def main() -> None:
         "import numpy": ("-c", "import numpy"),
         "import ganglion": ("-c", "import ganglion"),
         "ganglion --help": ("-m", "ganglion", "--help"),
+        "import sklearn.base": ("-c", "import sklearn.base"),
+        "import ganglion.estimators": ("-c", "import ganglion.estimators"),
     }
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(ROUNDS + 1):
@@ -32,11 +34,13 @@ def main() -> None:
             times[name].append(seconds(*command))
     median = {name: statistics.median(values[1:]) for name, values in times.items()}
     for name, value in median.items():
-        print(f"{name:<16} {value * 1e3:6.0f} ms")
+        print(f"{name:<27} {value * 1e3:6.0f} ms")
     empty = median["nothing"]
     ratio = (median["import ganglion"] - empty) / (median["import numpy"] - empty)
     print(f"import ganglion is {ratio:.2f} x import numpy (at most 1.3)")
     print(f"ganglion --help takes {median['ganglion --help']:.2f} s (at most 0.35)")
+    more = 1e3 * (median["import ganglion.estimators"] - median["import sklearn.base"])
+    print(f"import ganglion.estimators takes {more:.0f} ms more than import sklearn.base (at most 50)")
 
 
 if __name__ == "__main__":

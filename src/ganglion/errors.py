@@ -112,21 +112,21 @@ def check_number(
     at_most: float = math.inf,
 ) -> float:
     """Return `value` if it is a finite number within the bounds, else raise `ConfigError`."""
+    number = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond all floats
+            number = math.inf
+    if math.isfinite(number) and above < number < below and at_least <= number <= at_most:
+        return number
     rules = [
         f"{sign} {bound:g}"
         for sign, bound in ((">", above), (">=", at_least), ("<", below), ("<=", at_most))
         if math.isfinite(bound)
     ]
     rule = f"{name} must be a number" + (" " + " and ".join(rules) if rules else "")
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise ConfigError(f"{rule}, got {shortened(value)}")
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number beyond all floats
-        number = math.inf
-    if not (math.isfinite(number) and above < number < below and at_least <= number <= at_most):
-        raise ConfigError(f"{rule}, got {shortened(value)}")
-    return number
+    raise ConfigError(f"{rule}, got {shortened(value)}")
 
 
 def check_integer(name: str, value: object, *, at_least: int, at_most: int = 2**63 - 1) -> int:

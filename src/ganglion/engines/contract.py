@@ -86,6 +86,8 @@ class Engine(Protocol):
     """Runs an architecture: predictions, one gradient, many training steps."""
 
     name: str
+    uses_blas: bool
+    """Whether its products are those of NumPy's BLAS."""
 
     def missing(self, *parts: object) -> str:
         """Return in words the first of some parts (an architecture, a loss, an optimizer) it cannot run."""

@@ -127,6 +127,7 @@ class NativeEngine:
     """Runs an architecture in C++, with the compiled module."""
 
     name = "native"
+    uses_blas = False
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module

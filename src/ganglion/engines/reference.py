@@ -24,6 +24,7 @@ class ReferenceEngine:
     """Runs an architecture with the layers' own NumPy code."""
 
     name = "reference"
+    uses_blas = True
 
     def missing(self, *parts: object) -> str:
         return ""

@@ -7,7 +7,6 @@ prediction are ganglion's engine.
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +31,7 @@ from ganglion.core.layers import Dense
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
-from ganglion.engines import limit_threads
+from ganglion.engines import limit_threads, thread_count
 from ganglion.errors import ConfigError, DataError, ShapeError, load, shortened
 from ganglion.estimators.bookkeeping import Bookkeeper, Held, HeldRate, Orders
 from ganglion.estimators.building import build, draw_layers, head, views, widened
@@ -521,7 +520,7 @@ class MultilayerPerceptron(
             )
 
     def _is_plain(self, X: Any) -> bool:
-        """Return whether rows need no other look than the engine's: an array of such numbers, without names."""
+        """Return whether rows need no look but the engine's: an array of such numbers, without names."""
         own = vars(self)
         named = "feature_names_in_" in own and "_validates" not in own
         right = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
@@ -544,7 +543,7 @@ class MultilayerPerceptron(
         """Return how many threads `n_jobs` allows, None for all."""
         if self.n_jobs is None or self.n_jobs == -1:
             return None
-        return int(self.n_jobs) if self.n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + int(self.n_jobs))
+        return int(self.n_jobs) if self.n_jobs > 0 else max(1, thread_count() + 1 + int(self.n_jobs))
 
 
 def _dense(X: Any, dtype: Any) -> Array:

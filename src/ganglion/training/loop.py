@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ from ganglion.core.arrays import aligned_zeros
 from ganglion.core.part import Array
 from ganglion.engines import Engine, Run
 from ganglion.errors import ConfigError, TrainingError
+from ganglion.training.blas import single_threaded_blas
 from ganglion.training.callbacks import listeners
 from ganglion.training.history import History
 from ganglion.training.optimizers import LBFGS, Optimizer, StepOptimizer
@@ -345,7 +346,10 @@ class Training:
             return
         self._tell("on_epoch_begin")
         try:
-            converged, reason = optimizer.minimize(objective, self.parameters, self.epochs, after_iteration)
+            with nullcontext() if self.engine.uses_blas else single_threaded_blas():
+                converged, reason = optimizer.minimize(
+                    objective, self.parameters, self.epochs, after_iteration
+                )
         finally:
             self.parameters[...] = best
         if converged or self.history.epochs < self.epochs:
