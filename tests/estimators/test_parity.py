@@ -6,6 +6,7 @@ In float64, after up to 30 epochs, weights agree within 1e-6 relative and loss c
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 import warnings
 from typing import Any
@@ -257,9 +258,13 @@ def test_other_layers_wait_until_the_network_is_built_anew() -> None:
 def test_every_name_is_there() -> None:
     for name in CLASSES.values():
         mine, theirs = getattr(ganglion.estimators, name), getattr(sklearn.neural_network, name)
-        assert list(theirs().get_params()) == [k for k in mine().get_params() if k in theirs().get_params()]
-        for key, value in theirs().get_params().items():
-            assert mine().get_params()[key] == value
+        theirs_given, mine_given = (
+            list(inspect.signature(kind).parameters.values()) for kind in (theirs, mine)
+        )
+        for theirs_one, mine_one in zip(theirs_given, mine_given, strict=False):
+            assert (mine_one.name, mine_one.kind) == (theirs_one.name, theirs_one.kind)
+            assert mine_one.default == theirs_one.default
+        assert len(mine_given) > len(theirs_given)
         public = {key for key in dir(theirs) if not key.startswith("_")}
         assert public <= set(dir(mine))
         X, y = data("binary" if name == "MLPClassifier" else "regression")

@@ -146,6 +146,24 @@ def test_clones_and_settings() -> None:
         model.set_params(dropout=0.1)
 
 
+def test_a_class_derived_from_it_has_parameters_of_its_own() -> None:
+    def accuracy(module: Any) -> Any:
+        class Narrow(module.MLPClassifier):  # type: ignore[misc]
+            def __init__(self, width: int = 4, alpha: float = 0.01, random_state: int | None = None) -> None:
+                super().__init__(alpha=alpha, random_state=random_state, max_iter=20)
+                self.width = width
+
+            def fit(self, X: Any, y: Any) -> Any:
+                self.hidden_layer_sizes = (self.width,)
+                return super().fit(X, y)
+
+        assert sorted(Narrow().get_params()) == ["alpha", "random_state", "width"]
+        search = GridSearchCV(Narrow(random_state=0), {"width": [2, 6]}, cv=3).fit(X, Y)
+        return search.cv_results_["mean_test_score"]
+
+    agree(accuracy)
+
+
 JOBS = """
 import os, threading
 from joblib import Parallel, delayed

@@ -97,7 +97,7 @@ class MultilayerPerceptron(
 
     def _store(self, given: Mapping[str, Any]) -> None:
         """Keep what the constructor was given; `fit` checks it."""
-        self.__dict__.update({name: given[name] for name in self._get_param_names()})
+        self.__dict__.update({name: value for name, value in given.items() if name != "self"})
 
     @classmethod
     @cache
