@@ -50,7 +50,7 @@ class Run:
 
     `step` counts all updates of the network, for its randomness; `update` those of this optimizer, for
     its bias correction. `mean` is the running average of the parameters, None where none is kept.
-    `prepared` is what an engine has made of loss, optimizer and regularization, which stay as they are.
+    `prepared` is what an engine has made of the parts, and of which.
     """
 
     x: Array
@@ -66,7 +66,7 @@ class Run:
     slots: dict[str, Array] = field(default_factory=dict)
     update: int = 0
     mean: Array | None = None
-    prepared: Any = None
+    prepared: Any = field(default=None, init=False, repr=False, compare=False)
 
 
 class Steps(NamedTuple):

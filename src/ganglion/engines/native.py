@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from functools import lru_cache
+from operator import is_
 from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -146,14 +147,16 @@ class NativeEngine:
 
     def _prepared(self, architecture: Architecture, run: Run) -> Any:
         """Return program, loss, regularization and optimizer of a run in plain numbers, made once."""
-        if run.prepared is None:
-            run.prepared = (
+        parts = (architecture, run.loss, run.regularization, run.optimizer)
+        if run.prepared is None or not all(map(is_, run.prepared[0], parts)):
+            plain = (
                 self._program(architecture, run.parameters.dtype),
                 _loss(run.loss, architecture.output_activation),
                 _regularization(run.regularization),
                 None if run.optimizer is None else _optimizer(run.optimizer),
             )
-        return run.prepared
+            run.prepared = (parts, plain)
+        return run.prepared[1]
 
     def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
         return self._predict(architecture, parameters, state, x)[0]

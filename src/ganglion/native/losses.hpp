@@ -242,6 +242,7 @@ GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, co
     for (size_t k = 0; k < classes; ++k) share[k] = share[k] * over_total - target[k] * scale;
     for (size_t first = 0; first < classes; first += L) {
         const First part = {smaller(L, classes - first)};
+        for (size_t k = classes; k < first + L; ++k) share[k] = Vector<T>{};
         transpose<T>(share + first);
         for (size_t i = 0; i < count; ++i) store(grad + i * classes + first, share[first + i], part);
     }

@@ -247,10 +247,10 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
             size_t finished = 0;
             for (size_t i = 0; i < rows; i += step) {
                 const size_t count = smaller(step, rows - i), done = i + count;
+                part.a.at = a.at + k * a.depth + i * a.row;
+                part.c = c + i * row + j;
+                part.ends = own.at(i, 0, row);
                 (count == step ? whole : pick_tile<T>(count, columns))(part);
-                part.a.at += step * a.row;
-                part.c += step * row;
-                part.ends = part.ends.at(step, 0, row);
                 if (piece + 1 == parts && (done == rows || (done - finished) * columns >= WORTH_FINISHING)) {
                     finish(finished, j, done - finished, columns);
                     finished = done;

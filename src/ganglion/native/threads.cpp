@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace ganglion {
@@ -49,20 +50,31 @@ uint64_t floating_mode() { return 0; }
 void set_floating_mode(uint64_t) {}
 #endif
 
-// The processor that the calling thread is on, and the order to another thread to keep off it. Linux starts a
-// thread, and often wakes it, where the one runs that asked for it, and takes milliseconds to part them:
-// until then the two would take turns.
+// Where threads run. Linux starts a thread, and often wakes it, where the one runs that asked for it, and
+// takes milliseconds to part them: until then the two would take turns. So that one's processor is taken from
+// the others' while there are enough for all.
 #if defined(__linux__)
 int processor() { return sched_getcpu(); }
-void keep_off(int processor, pthread_t thread) {
-    cpu_set_t others;  // of those that the calling thread may run on
-    if (processor < 0 || pthread_getaffinity_np(pthread_self(), sizeof others, &others) != 0) return;
-    CPU_CLR(processor, &others);
-    if (CPU_COUNT(&others) > 0) pthread_setaffinity_np(thread, sizeof others, &others);
-}
+class Processors {
+public:
+    Processors() { known_ = pthread_getaffinity_np(pthread_self(), sizeof set_, &set_) == 0; }
+    void keep_off(int processor, pthread_t thread, std::size_t threads) const {
+        if (!known_ || processor < 0 || processor >= CPU_SETSIZE) return;
+        cpu_set_t others = set_;
+        CPU_CLR(processor, &others);
+        const bool enough = static_cast<std::size_t>(CPU_COUNT(&others)) >= threads;
+        pthread_setaffinity_np(thread, sizeof others, enough ? &others : &set_);
+    }
+
+private:
+    cpu_set_t set_;  // those that the calling thread may use
+    bool known_;
+};
 #else
 int processor() { return -1; }
-void keep_off(int, pthread_t) {}
+struct Processors {
+    void keep_off(int, pthread_t, std::size_t) const {}
+};
 #endif
 
 constexpr uint64_t MOST_PIECES = 0xFFFF;
@@ -96,7 +108,7 @@ public:
         if (const int own = processor(); own != processor_) {
             processor_ = own;
             for (std::size_t worker = 1; worker <= started_threads_; ++worker)
-                keep_off(own, shares_[worker].thread);
+                processors_->keep_off(own, shares_[worker].thread, started_threads_);
         }
         for (std::size_t first = 0; first < pieces; first += MOST_PIECES) {
             const std::size_t count = pieces - first < MOST_PIECES ? pieces - first : MOST_PIECES;
@@ -126,6 +138,7 @@ public:
 
 private:
     void start() {
+        processors_.emplace();
         sigset_t every, before;  // signals are for the threads of Python
         sigfillset(&every);
         pthread_sigmask(SIG_SETMASK, &every, &before);
@@ -179,7 +192,8 @@ private:
     const std::unique_ptr<Share[]> shares_;
     bool started_ = false;
     std::size_t started_threads_ = 0;
-    int processor_ = -1;  // of the thread that the others work for
+    std::optional<Processors> processors_;  // of all
+    int processor_ = -1;                    // of the thread that the others work for
     uint64_t number_ = 0;
     void (*work_)(void*, std::size_t, std::size_t) = nullptr;
     void* context_ = nullptr;

@@ -167,6 +167,22 @@ GANGLION_INLINE Vector<T> only(Vector<T> value, First part, T otherwise) {
     return number < static_cast<typename Types<T>::Integer>(part.count) ? value : all<T>(otherwise);
 }
 
+// The lanes of a, and from there on those of b, whose numbers are given.
+template <class T>
+GANGLION_INLINE Vector<T> shuffle(Vector<T> a, Vector<T> b, Integers<T> which) {
+#if defined(__clang__)  // which has no such thing for vectors of numbers, and sees through this
+    Vector<T> value{};
+#pragma GCC unroll 16
+    for (size_t i = 0; i < lanes<T>; ++i) {
+        const size_t lane = static_cast<size_t>(which[i]);
+        value[i] = lane < lanes<T> ? a[lane] : b[lane - lanes<T>];
+    }
+    return value;
+#else
+    return __builtin_shuffle(a, b, which);
+#endif
+}
+
 // Combines each lane with the one half a vector away, then a quarter, and so on.
 template <class T, class Combine>
 GANGLION_INLINE T fold(Vector<T> value, Combine combine) {
@@ -174,7 +190,7 @@ GANGLION_INLINE T fold(Vector<T> value, Combine combine) {
     for (size_t half = lanes<T> / 2; half; half /= 2) {
         Integers<T> other;
         for (size_t i = 0; i < lanes<T>; ++i) other[i] = static_cast<int>(i ^ half);
-        value = combine(value, __builtin_shuffle(value, other));
+        value = combine(value, shuffle<T>(value, value, other));
     }
     return value[0];
 }
@@ -249,8 +265,8 @@ struct Halves {
             take[j] = static_cast<int>(j & Size ? lanes<T> + j : j + Size);
         }
     }
-    GANGLION_INLINE Vector<T> upper(Vector<T> a, Vector<T> b) const { return __builtin_shuffle(a, b, keep); }
-    GANGLION_INLINE Vector<T> lower(Vector<T> a, Vector<T> b) const { return __builtin_shuffle(a, b, take); }
+    GANGLION_INLINE Vector<T> upper(Vector<T> a, Vector<T> b) const { return shuffle<T>(a, b, keep); }
+    GANGLION_INLINE Vector<T> lower(Vector<T> a, Vector<T> b) const { return shuffle<T>(a, b, take); }
 };
 
 // Turns a square of vectors over: row i becomes column i. Blocks of half the size change places, then

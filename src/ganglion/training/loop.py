@@ -32,8 +32,7 @@ from ganglion.training.plan import Plan
 from ganglion.training.schedules import Memory
 
 SECONDS_AT_ONCE = 0.05
-OPERATIONS_AT_FIRST, STEPS_AT_FIRST = 1e7, 64  # so few that no engine is long over them
-MOMENTS = ("on_train_begin", "on_epoch_begin", "on_steps_end", "on_epoch_end", "on_train_end")
+GROWTH = 8  # from one call of the engine to the next, at the most
 INTERRUPTED = "it was interrupted; what was learned so far is kept"
 
 
@@ -126,9 +125,8 @@ class Training:
         self.seed = seed
         self._reason, self._ended = "", "completed"
         self._begun = time.perf_counter()
-        at_first = OPERATIONS_AT_FIRST / (6 * plan.batch_size * max(1, architecture.size))
-        self._steps_at_once = max(1, min(int(at_first), STEPS_AT_FIRST))
-        self._listeners = {moment: listeners(plan.callbacks, moment) for moment in MOMENTS}
+        self._steps_at_once = 1
+        self._listeners: dict[str, list[Callable[[Training], None]]] = {}
         sparse = not isinstance(plan.rows.x, np.ndarray)
         self._most_steps = max(1, plan.rows.at_once // plan.batch_size) if sparse else 0
         rows = len(plan.rows)
@@ -184,6 +182,8 @@ class Training:
         return self.history
 
     def _tell(self, moment: str) -> None:
+        if moment not in self._listeners:
+            self._listeners[moment] = listeners(self.plan.callbacks, moment)
         for listener in self._listeners[moment]:
             listener(self)
 
@@ -262,7 +262,7 @@ class Training:
             if self._reason and last < steps:
                 return False
             pace = (last - first) * SECONDS_AT_ONCE / max(time.perf_counter() - begun, 1e-6)
-            self._steps_at_once = max(1, min(int(pace), 2 * self._steps_at_once))
+            self._steps_at_once = max(1, min(int(pace), GROWTH * self._steps_at_once))
             first = last
         progress.epoch += 1
         progress.optimizer_epoch += 1
@@ -321,8 +321,9 @@ class Training:
             if not math.isfinite(loss):  # the line search tries a shorter step
                 return math.inf, np.zeros_like(vector)
             self.losses[0], self.penalties[0] = loss, penalty
+            gradient = gradient.astype(np.float64, copy=False)
             latest.update(vector=vector.copy(), norm=math.sqrt(gradient @ gradient))
-            return loss * self.plan.report + penalty, gradient.astype(np.float64, copy=False)
+            return loss * self.plan.report + penalty, gradient
 
         def after_iteration(vector: Array) -> bool:
             if (latest["vector"] != vector).any():

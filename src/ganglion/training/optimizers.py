@@ -292,6 +292,7 @@ class Lion(StepOptimizer):
         direction = np.sign(self.beta_1 * m + (1 - self.beta_1) * gradient)
         m *= self.beta_2
         m += (1 - self.beta_2) * gradient
+        m[np.abs(m) < np.finfo(m.dtype).tiny] = 0  # else its sign would move the weight for ever
         return rate * direction
 
 
