@@ -318,22 +318,29 @@ class Training:
         def objective(vector: Array) -> tuple[float, Array]:
             run.parameters[...] = vector
             loss, penalty, gradient = self.engine.loss_and_gradient(self.architecture, run, everything)
-            if not math.isfinite(loss):  # the line search tries a shorter step
-                return math.inf, np.zeros_like(vector)
             self.losses[0], self.penalties[0] = loss, penalty
             gradient = gradient.astype(np.float64, copy=False)
-            latest.update(vector=vector.copy(), norm=math.sqrt(gradient @ gradient))
-            return loss * self.plan.report + penalty, gradient
+            latest.update(vector=vector.copy(), gradient=gradient)
+            # Where it is not finite, the line search tries a shorter step.
+            return loss * self.plan.report + penalty + self.plan.offset, gradient
+
+        def gradient_norm() -> float:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return float(np.sqrt(latest["gradient"] @ latest["gradient"]))
 
         def after_iteration(vector: Array) -> bool:
             if (latest["vector"] != vector).any():
                 objective(vector)
+            norm = gradient_norm()
+            if not math.isfinite(self.losses[0] + norm):
+                self.stop(_failure("loss", self.history.epochs, 0), "failed")
+                return True
             best[...] = vector
             self.progress.epoch += 1
             self.progress.step += 1
             self._measure(run, float(self.losses[0]))
             self.history.learning_rate.append(1.0)
-            self.history.gradient_norm.append(latest["norm"])
+            self.history.gradient_norm.append(norm)
             self.fraction = 0.0
             self._tell("on_steps_end")
             self._tell("on_epoch_end")
@@ -342,8 +349,8 @@ class Training:
             return bool(self._reason)
 
         best = self.parameters.copy()
-        if not math.isfinite(objective(best)[0]):
-            self.stop(_failure("loss", 0, 0, 1.0), "failed")
+        if not math.isfinite(objective(best)[0] + gradient_norm()):
+            self.stop(_failure("loss", 0, 0), "failed")
             return
         self._tell("on_epoch_begin")
         try:
@@ -363,12 +370,17 @@ def _batch_shares(weight: Array, order: Array, size: int) -> Array:
     return weights / weights.sum()
 
 
-def _failure(what: str, epoch: int, step: int, rate: float) -> str:
-    return (
+def _failure(what: str, epoch: int, step: int, rate: float | None = None) -> str:
+    happened = (
         f"the {what} was no longer finite in epoch {epoch + 1}, step {step + 1}; that step was not taken, "
-        f"and the last finite weights are kept. The usual cause is a learning rate that is too high (it "
-        f"was {rate:g}: try a tenth); others are inputs or targets that are not scaled, and an output such "
-        f"as exp that overflows (clip_norm=1 in the optimizer helps)"
+        "and the last finite weights are kept. "
+    )
+    if rate is None:
+        return happened + "The usual cause are inputs or targets that are not scaled"
+    return happened + (
+        f"The usual cause is a learning rate that is too high (it was {rate:g}: try a tenth); others are "
+        "inputs or targets that are not scaled, and an output such as exp that overflows (clip_norm=1 in "
+        "the optimizer helps)"
     )
 
 

@@ -27,7 +27,8 @@ class Plan:
     """What one call of `fit` was asked to do.
 
     `order` gives the order of an epoch's rows by its number. `report` multiplies the loss wherever it is told
-    or, by L-BFGS, compared, and not its gradient.
+    or, by L-BFGS, compared, and not its gradient. `offset` is added where L-BFGS compares it: what no weight
+    changes and the loss leaves out.
     """
 
     rows: Rows
@@ -41,6 +42,7 @@ class Plan:
     metrics: Sequence[Metric]
     callbacks: Sequence[Callback]
     report: float = 1.0
+    offset: float = 0.0
 
 
 def make_plan(

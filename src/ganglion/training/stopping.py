@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, check_flag, check_integer, check_number, one_of, shortened
 from ganglion.training.callbacks import Callback
-from ganglion.training.metrics import METRICS
 
 if TYPE_CHECKING:
     from ganglion.training.loop import Training
@@ -33,8 +32,8 @@ class _Watcher(Callback):
                 f"cannot watch {self.watched!r}, which this run does not measure",
                 one_of(self.watched, [*known, "auto"]),
             )
-        metric = METRICS.get(self.watched)
-        self.sign = -1.0 if metric and metric.larger_is_better else 1.0
+        upward = any(m.name == self.watched and m.larger_is_better for m in training.plan.metrics)
+        self.sign = -1.0 if upward else 1.0
 
     def value(self, training: Training) -> float:
         series = training.history.series(self.watched)

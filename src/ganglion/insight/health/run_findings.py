@@ -163,7 +163,7 @@ def not_converged(subject: Subject) -> Finding | None:
         return None
     curve, steps = history.validation_loss, history.epochs * subject.steps_per_epoch
     fall = last_fall(curve) if history.best_epoch is None and not run_down(history) else 0.0
-    if fall > AT_END * subject.trivial and fall > STILL_FALLING * curve[-1]:
+    if curve and fall > AT_END * abs(subject.trivial) and fall > STILL_FALLING * abs(curve[-1]):
         evidence = (
             f"the validation loss fell by {fall:.3g} to {curve[-1]:.4g} in the last {LAST_PART:.0%} of "
             f"{history.epochs} epochs"
