@@ -89,6 +89,7 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._parameters, self._state = (aligned_copy(v) for v in (self._parameters, self._state))
+        self._progress = self._progress.copy()
         self._engine = pick(self._engine_name, self._architecture)
 
     @property

@@ -22,7 +22,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 from sklearn.preprocessing import LabelBinarizer, scale
 
 import ganglion as gg
-from ganglion.estimators import MLPClassifier, MLPRegressor
+from ganglion.estimators import MLPClassifier, MLPRegressor, prediction
 from ganglion.estimators.classifier import binarizer_of
 from ganglion.training import rows as training_rows
 
@@ -443,7 +443,8 @@ def test_models_carry_over_to_scikit_learn_and_back(solver: str) -> None:
 
 def test_what_scikit_learn_does_not_have_is_refused_or_left_out() -> None:
     model = classifier(hidden_layer_sizes=(8, 8), hidden_dropout=0.2, solver="rmsprop").fit(X, Y)
-    given = model.to_sklearn()
+    with pytest.warns(gg.GanglionNotice, match="does not have this hidden_dropout, solver"):
+        given = model.to_sklearn()
     assert given.solver == "adam"
     np.testing.assert_allclose(given.predict_proba(X), model.predict_proba(X), rtol=1e-12)
     for settings in ({"activation": "gelu"}, {"batch_normalization": True}, {"activation": ["tanh", "relu"]}):
@@ -467,7 +468,7 @@ def test_large_sparse_inputs_are_made_dense_a_piece_at_a_time(
     rows = np.where(np.abs(rows := scale(rows)) > 0.5, rows, 0)
     settings = {"solver": solver, "max_iter": 5, "early_stopping": True, "batch_size": 50}
     whole = classifier(**settings).fit(rows, labels)
-    for module in (training_rows, __import__("ganglion.estimators.perceptron", fromlist=["x"])):
+    for module in (training_rows, prediction):
         monkeypatch.setattr(module, "NUMBERS_AT_ONCE", 30 * 120)
     for kind in (sparse.csr_array, sparse.csc_matrix):
         pieces = classifier(**settings).fit(kind(rows), labels)

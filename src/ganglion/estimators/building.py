@@ -12,11 +12,12 @@ import numpy as np
 
 from ganglion.core.activations import Sigmoid
 from ganglion.core.architecture import Architecture, Entry
+from ganglion.core.arrays import aligned_zeros
 from ganglion.core.layers import Activate, BatchNormalization, Dense, Dropout, Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, shortened
-from ganglion.estimators.settings import find_activation, hidden_units
+from ganglion.estimators.settings import find_activation, hidden_units, is_several
 from ganglion.files.model_file import Model
 from ganglion.network import Network
 from ganglion.training.history import History
@@ -63,7 +64,7 @@ def draw_layers(settings: Any, output: Dense, loss: Loss) -> Blueprint:
             layers += [Dense(count, activation)]
         layers += [Dropout(share)] if share else []
         ends.append(len(layers))
-    if not units and not isinstance(settings.activation, tuple | list):
+    if not units and not is_several(settings.activation):
         activations = [find_activation(settings.activation)]
     spreads = [2.0 if isinstance(activation, Sigmoid) else 6.0 for activation in activations]
     spreads = [*spreads[: len(units)], spreads[-1] if spreads else 6.0]  # the output takes the last one's
@@ -71,13 +72,12 @@ def draw_layers(settings: Any, output: Dense, loss: Loss) -> Blueprint:
 
 
 def _own_layers(layers: Any, output: Dense, loss: Loss) -> Blueprint:
-    if not isinstance(layers, tuple | list) or not all(isinstance(layer, Layer) for layer in layers):
-        raise ConfigError(f"layers must be a list of ganglion layers, got {shortened(layers)}")
     last = layers[-1] if layers else None
     activation = last.split_activation()[1] if last is not None else None
     if not isinstance(last, Dense) or last.units != output.units:
         raise ConfigError(
-            f"layers must end with the outputs that the targets need, got {shortened(last)}",
+            "layers must end with the outputs that the targets need, got "
+            f"{shortened(last) if layers else 'no layers'}",
             f"let the last one be gg.Dense({output.units}, {output.activation.name!r})",
         )
     if activation is not None:
@@ -86,7 +86,7 @@ def _own_layers(layers: Any, output: Dense, loss: Loss) -> Blueprint:
 
 
 def _for_each(name: str, value: Any, count: int) -> list[Any]:
-    if not isinstance(value, tuple | list):
+    if not is_several(value):
         return [value] * count
     if len(value) != count:
         raise ConfigError(
@@ -100,25 +100,44 @@ def build(blueprint: Blueprint, inputs: int, dtype: np.dtype[Any], engine: str, 
     """Return the network; what is random comes from NumPy's `RandomState`, as in scikit-learn.
 
     Weights and biases are drawn in float64, layer by layer, uniform within sqrt(6 / (fan_in + fan_out)), with
-    2 in place of 6 beside the sigmoid (Glorot and Bengio, 2010). Where layers have initializers of their own
-    or drop units, their seed is what would be drawn next; it is not taken from the generator.
+    2 in place of 6 beside the sigmoid (Glorot and Bengio, 2010). Layers that start from initializers of their
+    own draw one number, their seed. The seed of what is dropped is what would be drawn next, and is not taken
+    from the generator, so that all else is as without it.
     """
     architecture = Architecture(blueprint.layers, inputs)
-    seed = 0
-    if not blueprint.spreads:
-        seed = _next_seed(random_state)
+    seed = 0 if blueprint.spreads else int(random_state.randint(2**31 - 1))
     parameters, state = architecture.initial(seed, dtype)
     for spread, pair in zip(blueprint.spreads, dense_entries(architecture), strict=bool(blueprint.spreads)):
         bound = np.sqrt(spread / sum(pair[0].shape))
         for entry in pair:
             entry.of(parameters)[...] = random_state.uniform(-bound, bound, entry.shape)
     if blueprint.spreads and any(layer.is_random for layer in blueprint.layers):
-        seed = _next_seed(random_state)
+        seed = int(copy.deepcopy(random_state).randint(2**31 - 1))
     return Network.from_model(Model(architecture, parameters, state, seed, History(), {}), engine)
 
 
-def _next_seed(random_state: Any) -> int:
-    return int(copy.deepcopy(random_state).randint(2**31 - 1))
+def rebuild(
+    coefs: Sequence[Array], intercepts: Sequence[Array], hidden: Any, last: Any, engine: str
+) -> Network:
+    """Return a network of given weights and biases.
+
+    Args:
+        coefs: the weights of each layer, (inputs, units).
+        intercepts: the biases of each layer, (units,).
+        hidden: the activation of the hidden layers, or a list of one for each, as `activation`.
+        last: the activation of the last layer.
+        engine: as in `Network`.
+    """
+    activations = [*_for_each("activation", hidden, len(coefs) - 1), last]
+    layers = [Dense(np.shape(w)[1], find_activation(f)) for w, f in zip(coefs, activations, strict=True)]
+    architecture = Architecture(layers, np.shape(coefs[0])[0])
+    dtype = np.result_type(*coefs, *intercepts, np.float32)
+    parameters = aligned_zeros(architecture.size, dtype)
+    for pair, arrays in zip(dense_entries(architecture), zip(coefs, intercepts, strict=True), strict=True):
+        for entry, array in zip(pair, arrays, strict=True):
+            entry.of(parameters)[...] = array
+    state = aligned_zeros(0, dtype)
+    return Network.from_model(Model(architecture, parameters, state, 0, History(), {}), engine)
 
 
 def head(network: Network, end: int) -> Network:

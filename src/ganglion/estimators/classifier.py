@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d, validate_data
@@ -16,19 +17,21 @@ from ganglion.core.activations import Activation
 from ganglion.core.layers import Dense, Layer
 from ganglion.core.losses import BinaryCrossEntropy, CrossEntropy
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, load
-from ganglion.estimators.bookkeeping import Held
+from ganglion.errors import ConfigError, load, shortened
+from ganglion.estimators.aside import Held
 from ganglion.estimators.perceptron import Aim, MultilayerPerceptron
+from ganglion.estimators.settings import listed, solver_name
 from ganglion.training.callbacks import Callback
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.schedules import Schedule
 
 
 def _makes_steps(estimator: Any) -> bool:
-    if estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
-        )
+    with suppress(ConfigError):  # which fit will raise
+        if solver_name(estimator.solver) == "lbfgs":
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+            )
     return True
 
 
@@ -190,7 +193,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         loss = BinaryCrossEntropy(smoothing, clip=clip, factor=self.n_outputs_)  # the sum over labels
         return Aim(Dense(self.n_outputs_, "sigmoid"), loss)
 
-    def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
+    def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array, Any]:
         X, y = validate_data(self, X, y, multi_output=True, reset=reset, **self._input_rules())
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -200,7 +203,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
             self.classes_ = self._label_binarizer.classes_
         else:
             self._check_labels(unique_labels(y))
-        return X, self._encode(y)
+        return X, self._encode(y), y
 
     def _check_labels(self, labels: Array) -> None:
         if self.warm_start and set(labels) != set(self.classes_):
@@ -227,11 +230,11 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         return self._label_binarizer.inverse_transform(y)
 
     def _decode(self, outputs: Array) -> Any:
-        kind = self._label_binarizer.y_type_
+        kind, classes = self._label_binarizer.y_type_, self._label_binarizer.classes_
         if kind == "multiclass":
-            return self.classes_[outputs.argmax(axis=1)]
-        if kind == "binary" and len(self.classes_) == 2:
-            return self.classes_[(outputs[:, 0] > 0.5).astype(np.intp)]
+            return classes[outputs.argmax(axis=1)]
+        if kind == "binary" and len(classes) == 2:
+            return classes[(outputs[:, 0] > 0.5).astype(np.intp)]
         outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
         return self._label_binarizer.inverse_transform(outputs)
 
@@ -239,10 +242,52 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         score = load("sklearn.metrics", "sklearn").accuracy_score
         return float(score(held.labels, self._decode(outputs), sample_weight=held.weight))
 
-    def _class_weights(self, y: Any) -> Array | None:
+    def _class_weights(self, labels: Any, incremental: bool) -> Callable[[Any], Array | None]:
         if self.class_weight is None:
-            return None
-        return np.asarray(compute_sample_weight(self.class_weight, y))
+            return super()._class_weights(labels, incremental)
+        if incremental and "balanced" in listed(self.class_weight):
+            raise ConfigError(
+                "class_weight='balanced' needs all rows at once, not a part of them as in partial_fit",
+                "give a weight for each label, as a dict",
+            )
+        return weights_of_classes(self.class_weight, labels)
+
+
+def weights_of_classes(class_weight: Any, labels: Any) -> Callable[[Any], Array]:
+    """Return what gives rows of labels their weights, from the rows that are learned from.
+
+    Args:
+        class_weight: as in `MLPClassifier`.
+        labels: one for each row, (n,), or several, (n, labels); with several, weights are multiplied.
+
+    Raises:
+        ValueError: for labels that are not there, or a dict where there are several labels.
+    """
+    columns = _columns(labels)
+    wanted = class_weight if isinstance(class_weight, list) else [class_weight] * len(columns)
+    if len(wanted) != len(columns) or (isinstance(class_weight, Mapping) and len(columns) > 1):
+        raise ConfigError(
+            f"class_weight must be 'balanced' or a list of one dict for each of {len(columns)} labels, got "
+            f"{shortened(class_weight)}"
+        )
+    tables = []
+    for of_label, column in zip(wanted, columns, strict=True):
+        classes = np.unique(column)
+        tables.append((classes, compute_class_weight(of_label, classes=classes, y=column)))
+
+    def weigh(labels: Any) -> Array:
+        weight = np.ones(len(_columns(labels)[0]))
+        for (classes, weights), column in zip(tables, _columns(labels), strict=True):
+            place = np.minimum(np.searchsorted(classes, column), len(classes) - 1)
+            weight *= np.where(classes[place] == column, weights[place], 1.0)
+        return weight
+
+    return weigh
+
+
+def _columns(labels: Any) -> list[Array]:
+    dense = labels.toarray() if hasattr(labels, "toarray") else np.asarray(labels)
+    return list(dense.reshape(len(dense), -1).T)
 
 
 def binarizer_of(y: Any) -> Any:

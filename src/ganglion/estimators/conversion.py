@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ganglion.core.layers import Dense, Dropout
-from ganglion.errors import ConfigError, load, shortened
+from ganglion.errors import ConfigError, GanglionNotice, load, shortened
 from ganglion.network import Network
 
 CLASSES = ("MLPClassifier", "MLPRegressor")
@@ -24,44 +26,84 @@ WORDS = {
     "learning_rate": ("constant", "invscaling", "adaptive"),
     "loss": ("squared_error", "poisson"),
 }
+# What else changes how ganglion would train on.
+TRAINING = (
+    *("hidden_dropout", "clip_norm", "average", "validation_data", "scoring", "restore_best", "max_seconds"),
+    *("callbacks", "class_weight", "label_smoothing"),
+)
+
+
+def base_of(kind: type) -> type:
+    """Return the class of ganglion that an estimator is or derives from."""
+    return next(base for base in kind.__mro__ if base.__name__ in CLASSES)
 
 
 def counterpart(kind: type) -> Any:
     """Return the class of `sklearn.neural_network` that an estimator stands in for."""
-    name = next(base.__name__ for base in kind.__mro__ if base.__name__ in CLASSES)
-    return getattr(load("sklearn.neural_network", "sklearn"), name)
+    return getattr(load("sklearn.neural_network", "sklearn"), base_of(kind).__name__)
 
 
 def take_over(fitted: Any, own: Any) -> None:
     """Give an unfitted estimator what a fitted one of scikit-learn has learned."""
     _copy(fitted, own)
-    own._build(fitted.n_features_in_, np.result_type(*fitted.coefs_), np.random.RandomState(0))
 
 
 def hand_over(own: Any, network: Network) -> Any:
     """Return scikit-learn's estimator with what a fitted one has learned.
 
-    Where a setting that matters to training alone has no counterpart, it has scikit-learn's default.
+    Where a setting that matters to training alone has no counterpart, it has scikit-learn's default, and a
+    warning names it.
 
     Raises:
         ConfigError: for layers or activations that scikit-learn does not have.
     """
     layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]  # it predicts as if absent
-    names = [layer.activation.name for layer in layers if isinstance(layer, Dense)]
+    activations = [layer.activation for layer in layers if isinstance(layer, Dense)]
+    names = [activation.name for activation in activations]
     if len(names) < len(layers) or len(set(names[:-1])) > 1:
         raise ConfigError("scikit-learn has dense layers only, and one activation for all hidden layers")
-    if not set(names[:-1]) <= set(HIDDEN) or names[-1] not in OUTPUT:
+    known = all(activation.is_built_in for activation in activations)
+    if not known or not set(names[:-1]) <= set(HIDDEN) or names[-1] not in OUTPUT:
         raise ConfigError(f"scikit-learn does not have all of the activations {', '.join(names)}")
-    theirs = counterpart(type(own))()
+    theirs, usual = counterpart(type(own))(), inspect.signature(base_of(type(own))).parameters
     settings = {name: getattr(own, name) for name in theirs.get_params()}
+    lost = [name for name in TRAINING if name in usual and _differs(getattr(own, name), usual[name].default)]
     for name, words in WORDS.items():
-        if not isinstance(settings.get(name), str) or settings[name] not in words:
-            settings.pop(name, None)
-    settings["activation"] = HIDDEN[names[0] if len(names) > 1 else "identity"]
+        if name in settings and (not isinstance(settings[name], str) or settings[name] not in words):
+            lost.append(name)
+            del settings[name]
+    if len(names) > 1:
+        settings["activation"] = HIDDEN[names[0]]
     settings["hidden_layer_sizes"] = tuple(len(bias) for bias in own.intercepts_[:-1])
     theirs.set_params(**settings)
     _copy(own, theirs)
+    _complete(theirs)
+    if lost:
+        warnings.warn(
+            f"scikit-learn does not have this {', '.join(sorted(lost))}: its estimator predicts alike, and "
+            "would train on in its own way",
+            GanglionNotice,
+            stacklevel=3,
+        )
     return theirs
+
+
+def _differs(value: Any, usual: Any) -> bool:
+    return value is not usual and not (isinstance(value, float | tuple | list) and value == usual)
+
+
+def _complete(theirs: Any) -> None:
+    """Give scikit-learn's estimator what its training goes on from, where nothing was learned yet."""
+    theirs._best_coefs = copy.deepcopy(theirs.coefs_)
+    theirs._best_intercepts = copy.deepcopy(theirs.intercepts_)
+    if theirs.solver == "lbfgs":
+        return
+    own, early = vars(theirs), theirs.early_stopping
+    own.setdefault("loss_curve_", [])
+    own.setdefault("_no_improvement_count", 0)
+    own.setdefault("best_loss_", None if early else np.inf)
+    own.setdefault("validation_scores_", [] if early else None)
+    own.setdefault("best_validation_score_", -np.inf if early else None)
 
 
 def check_fitted(fitted: Any, kind: type) -> None:

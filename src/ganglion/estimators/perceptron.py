@@ -10,7 +10,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import cache
 from operator import is_
 from types import SimpleNamespace
@@ -18,51 +18,32 @@ from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_classifier
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_consistent_length,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from ganglion.core.layers import Dense
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
-from ganglion.engines import limit_threads, thread_count
-from ganglion.errors import ConfigError, DataError, ShapeError, load, shortened
-from ganglion.estimators.bookkeeping import Bookkeeper, Held, HeldRate, Orders
-from ganglion.estimators.building import build, draw_layers, head, views, widened
+from ganglion.engines import limit_threads
+from ganglion.errors import ConfigError, DataError, ShapeError
+from ganglion.estimators.aside import Held, check_targets, check_weight, given_rows, split_at_random, split_by
+from ganglion.estimators.bookkeeping import ACCOUNTS, Bookkeeper, HeldRate, Orders
+from ganglion.estimators.building import build, draw_layers, rebuild, views, widened
 from ganglion.estimators.conversion import check_fitted, hand_over, take_over
-from ganglion.estimators.settings import RATES, check_settings
+from ganglion.estimators.prediction import Predictor, learnable
+from ganglion.estimators.settings import check_settings, solver_name
 from ganglion.network import Network
 from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.metrics import Metric
 from ganglion.training.optimizers import LBFGS, SGD, Adam, Optimizer
 from ganglion.training.plan import Plan
-from ganglion.training.rows import NUMBERS_AT_ONCE, Rows
+from ganglion.training.rows import Rows
 from ganglion.training.schedules import ConstantRate
 from ganglion.training.stopping import TimeBudget
 
-ACCOUNTS = (  # what a stochastic solver keeps from run to run, and L-BFGS does not have
-    "loss_curve_",
-    "best_loss_",
-    "validation_scores_",
-    "best_validation_score_",
-    "validation_loss_curve_",
-    "_no_improvement_count",
-    "_rate",
-)
 LOSS_TOLERANCE = 2.220446049250313e-09  # SciPy's own for L-BFGS, which scikit-learn leaves as it is
-NOT_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-    "preprocessed."
-)
-
-
 # What says which layers there are, and can change once they are built.
 DRAWN = ("hidden_layer_sizes", "activation", "layers", "hidden_dropout", "batch_normalization")
 
@@ -82,6 +63,7 @@ class Aim(NamedTuple):
 
 
 class MultilayerPerceptron(
+    Predictor,
     ClassNamePrefixFeaturesOutMixin,  # type: ignore[misc]
     TransformerMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
@@ -110,12 +92,12 @@ class MultilayerPerceptron(
         """Return the last layer and the loss for `n_outputs_` outputs."""
 
     @abstractmethod
-    def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
-        """Return X and y as checked arrays, y of shape (n, outputs)."""
+    def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array, Any]:
+        """Return X and y as checked arrays: y as the loss takes it, (n, outputs), and as it was given."""
 
     @abstractmethod
     def _encode(self, y: Any) -> Array:
-        """Return more targets as `_check_input` does."""
+        """Return targets as the loss takes them."""
 
     @abstractmethod
     def _score_outputs(self, held: Held, outputs: Array) -> float:
@@ -125,9 +107,9 @@ class MultilayerPerceptron(
         """Return encoded targets as a score takes them."""
         return y
 
-    def _class_weights(self, y: Any) -> Array | None:
-        """Return what each row weighs because of its class."""
-        return None
+    def _class_weights(self, labels: Any, incremental: bool) -> Callable[[Any], Array | None]:
+        """Return what gives each row its weight because of its class, from labels like these."""
+        return lambda labels: None
 
     def _loss_constants(self) -> Callable[[Array], Array] | None:
         """Return what gives the part of each row's loss that no weight changes, from encoded targets."""
@@ -154,28 +136,10 @@ class MultilayerPerceptron(
         What follows can be `predict`, `partial_fit`, or `fit` with `warm_start=True`, which go on from here.
         """
         check_settings(vars(self))
-        X, y = self._check_input(X, y, incremental=False, reset=True)
-        self._start(X.shape[1], y.shape[1], X.dtype, check_random_state(self.random_state))
+        X, y, _ = self._check_input(X, y, incremental=False, reset=True)
+        dtype = self._number_type(X.dtype, solver_name(self.solver) == "lbfgs")
+        self._start(X.shape[1], y.shape[1], dtype, check_random_state(self.random_state))
         return self
-
-    def transform(self, X: Any, layer: int = -2) -> Array:
-        """Return the activations of one layer for each row: features that the network has made.
-
-        Args:
-            X: rows of numbers, (n, features).
-            layer: which one, counted like a list that begins with the inputs: -1 is the output, -2, the
-                default, the last hidden layer, 1 the first one.
-        """
-        check_is_fitted(self)
-        network, ends = self._link(), [0, *self._ends]
-        if isinstance(layer, bool) or not isinstance(layer, int) or not -len(ends) <= layer < len(ends):
-            raise ConfigError(
-                f"layer must be a whole number from {-len(ends)} to {len(ends) - 1}, got {shortened(layer)}"
-            )
-        end = ends[layer]
-        activations = self._run(head(network, end), X) if end else self._inputs(X)
-        given = getattr(X, "dtype", None)
-        return activations.astype(given, copy=False) if given in (np.float32, np.float64) else activations
 
     @classmethod
     def from_sklearn(cls, fitted: Any) -> Self:
@@ -192,24 +156,20 @@ class MultilayerPerceptron(
         check_fitted(fitted, cls)
         own = cls(**fitted.get_params())
         take_over(fitted, own)
-        own._link()
+        own._adopt()
         return own
 
     def to_sklearn(self) -> Any:
         """Return scikit-learn's estimator that predicts as this one does.
 
-        Where a setting that matters to training alone has no counterpart, it has scikit-learn's default.
+        Where a setting that matters to training alone has no counterpart, it has scikit-learn's default, and
+        a warning names it.
 
         Raises:
             ConfigError: for layers or activations that scikit-learn does not have.
         """
         check_is_fitted(self)
         return hand_over(self, self._link())
-
-    @property
-    def _n_features_out(self) -> int:
-        shapes = self.network_.architecture.shapes
-        return int(np.prod(shapes[[0, *self._ends][-2]]))
 
     @property
     def _optimizer(self) -> SimpleNamespace:
@@ -236,75 +196,122 @@ class MultilayerPerceptron(
         if incremental and self.early_stopping:
             raise ConfigError("partial_fit does not support early_stopping=True", "use fit")
         fresh = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        labels = y
-        X, y = self._check_input(X, y, incremental, reset=fresh)
-        weight = self._weights(sample_weight, X, labels)
-        random_state = check_random_state(self.random_state)
-        if fresh:
-            self._start(X.shape[1], y.shape[1], X.dtype, random_state)
-        network, solver = self._link(), self._solver()
-        if not fresh:
-            self._warn_of_other_layers()
+        solver, random_state = self._solver(), check_random_state(self.random_state)
         lbfgs = isinstance(solver, LBFGS)
-        x, held = _learnable(X, network.dtype, whole=lbfgs), None
-        if not lbfgs:
-            x, y, weight, held = self._set_aside(x, y, weight, labels, random_state)
-            self._open_accounts(held)
+        rows, held = self._prepare(X, y, sample_weight, incremental, fresh, lbfgs, random_state)
         restore = self.early_stopping if self.restore_best is None else self.restore_best
-        aim = self._aim(x.dtype)
+        constants = self._loss_constants()
         keeper = Bookkeeper(
             estimator=self,
             held=held,
-            constants=self._loss_constants(),
+            constants=constants,
             restore=restore and not (incremental or lbfgs),
             fresh=fresh,
+            lbfgs=lbfgs,
         )
-        callbacks: list[Callback] = [keeper, *check_callbacks(self.callbacks)]
-        callbacks += [] if self.max_seconds is None else [TimeBudget(float(self.max_seconds))]
-        callbacks += [ProgressBar()] if self.progress else []
+        aim, network = self._aim(rows.y.dtype), self.network_
         plan = Plan(
-            rows=_rows(x, y, weight),
-            validation=None if held is None else _rows(held.x, held.y, held.weight),
+            rows=rows,
+            validation=None if held is None else as_rows(held.x, held.y, held.weight),
             loss=aim.loss,
             optimizer=solver,
             regularization=Regularization(l2=float(self.alpha), per_row=True),
             epochs=1 if incremental and not lbfgs else int(self.max_iter),
-            batch_size=len(y) if lbfgs else self._rows_at_once(len(y)),
-            order=Orders(len(y), random_state, bool(self.shuffle)),
+            batch_size=len(rows) if lbfgs else self._rows_at_once(len(rows)),
+            order=Orders(len(rows), random_state, bool(self.shuffle)),
             metrics=[] if held is None else [Metric("score", lambda a, *_: keeper.score(a), True, ())],
-            callbacks=callbacks,
+            callbacks=self._callbacks(keeper),
             report=aim.report,
+            offset=0.0 if constants is None else float(np.average(constants(rows.y), weights=rows.weight)),
         )
         if not incremental:
             network.forget_optimizer()
         self.n_iter_ = 0
         with limit_threads(self._threads()):
-            history = network.train(plan)
-        self._conclude(history, keeper, incremental)
+            try:
+                history = network.train(plan)
+            except KeyboardInterrupt:  # where somebody else answers Ctrl-C
+                history = History(ended="interrupted")
+        keeper.conclude(history, incremental)
         return self
+
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool,
+        fresh: bool,
+        lbfgs: bool,
+        random_state: Any,
+    ) -> tuple[Rows, Held | None]:
+        """Return the rows to learn from and those set aside, with `network_` ready to learn.
+
+        What can be refused is looked at before anything that was learned is given up.
+        """
+        X, y, labels = self._check_input(X, y, incremental, reset=fresh)
+        if not fresh:
+            self._check_it_goes_on(y)
+        dtype = self._number_type(X.dtype if fresh else np.dtype(self.network_.dtype), lbfgs)
+        class_weight = self._class_weights(labels, incremental)
+        weight = self._weights(sample_weight, X, class_weight(labels))
+        x = learnable(X, dtype, whole=lbfgs)
+        held, parts, given = None, None, self.validation_data
+        if isinstance(given, tuple | list):
+            held = given_rows(
+                given,
+                lambda rows: learnable(validate_data(self, rows, reset=False, **self._input_rules()), dtype),
+                lambda rows: check_targets(self._encode(rows), y.shape[1], "y of validation_data"),
+                self._labels,
+                class_weight,
+            )
+        elif given is not None:
+            parts = split_by(given, x, labels)
+        if fresh:
+            self._start(X.shape[1], y.shape[1], dtype, random_state)
+        else:
+            self._go_on(dtype)
+        if self.early_stopping and given is None and not lbfgs:
+            # Not stratified for three classes or more, as in scikit-learn.
+            stratify = y[:, 0].astype(str) if is_classifier(self) and self.n_outputs_ == 1 else None
+            parts = split_at_random(len(y), self.validation_fraction, stratify, random_state)
+        if parts is not None:
+            learn, aside = parts
+            of_aside = check_weight(None if weight is None else weight[aside])
+            held = Held(x[aside], y[aside], self._labels(y[aside]), of_aside)
+            x, y, weight = x[learn], y[learn], None if weight is None else weight[learn]
+        return as_rows(x, y, weight), held
+
+    def _callbacks(self, keeper: Bookkeeper) -> list[Callback]:
+        callbacks: list[Callback] = [keeper, *check_callbacks(self.callbacks)]
+        callbacks += [] if self.max_seconds is None else [TimeBudget(float(self.max_seconds))]
+        return callbacks + ([ProgressBar()] if self.progress else [])
+
+    def _number_type(self, dtype: np.dtype[Any], lbfgs: bool) -> np.dtype[Any]:
+        """Return the type of the network's numbers."""
+        # As with scikit-learn, where SciPy gives float64 back.
+        return np.dtype(np.float64) if lbfgs and self.dtype is None else dtype
 
     def _start(self, inputs: int, outputs: int, dtype: np.dtype[Any], random_state: Any) -> None:
         """Build the network, and forget what earlier runs have left."""
         for name in ACCOUNTS:
             self.__dict__.pop(name, None)
         self.n_outputs_ = outputs
-        self._build(inputs, dtype, random_state)
-        if self.dtype is None and isinstance(self._solver(), LBFGS):
-            # As with scikit-learn, where SciPy gives float64 back.
-            self.network_ = widened(self.network_, self.engine)
-        self.coefs_, self.intercepts_ = views(self.network_)
-        self._linked = self._visible()
-        self.n_layers_ = len(self.coefs_) + 1
-        self.n_iter_ = self.t_ = 0
-
-    def _build(self, inputs: int, dtype: np.dtype[Any], random_state: Any) -> None:
         aim = self._aim(dtype)
         blueprint = draw_layers(self, aim.output, aim.loss)
-        self.network_ = build(blueprint, inputs, dtype, self.engine, random_state)
-        self._ends = list(blueprint.ends)
-        activation = self.network_.architecture.output_activation
+        self._take(build(blueprint, inputs, dtype, self.engine, random_state), blueprint.ends)
+        self.n_layers_ = len(self.coefs_) + 1
+        self.n_iter_ = self.t_ = 0
+        self.loss_ = math.nan
+
+    def _take(self, network: Network, ends: Sequence[int]) -> None:
+        """Take a network; each of its layers of units is complete after as many layers as `ends` says."""
+        self.network_, self._ends = network, list(ends)
+        activation = network.architecture.output_activation
         name = "identity" if activation is None else activation.name
         self.out_activation_ = "logistic" if name == "sigmoid" else name
+        self.coefs_, self.intercepts_ = views(network)
+        self._linked = self._visible()
 
     def _link(self) -> Network:
         """Return the network, after taking over what was put into `coefs_`, `intercepts_` and parameters.
@@ -316,10 +323,10 @@ class MultilayerPerceptron(
         visible, linked = self._visible(), vars(self).get("_linked", ())
         if len(visible) == len(linked) and all(map(is_, visible, linked)):
             return self.network_
-        arrays = [*self.coefs_, *self.intercepts_]
         if "network_" not in vars(self):  # weights that were set by hand, before any fit
-            self._build(len(self.coefs_[0]), np.result_type(*self.coefs_), np.random.RandomState(0))
-        coefs, intercepts = views(self.network_)
+            self._adopt()
+            return self.network_
+        arrays, (coefs, intercepts) = [*self.coefs_, *self.intercepts_], views(self.network_)
         if [np.shape(array) for array in arrays] != [view.shape for view in (*coefs, *intercepts)]:
             raise DataError(
                 "coefs_ and intercepts_ must keep the shapes that the network was built with, got "
@@ -328,12 +335,42 @@ class MultilayerPerceptron(
         for view, array in zip([*coefs, *intercepts], arrays, strict=True):
             view[...] = array
         self.coefs_, self.intercepts_ = coefs, intercepts
-        with suppress(ShapeError):
+        with suppress(ShapeError, ConfigError):  # fit will say what is wrong with parameters
             self._redraw()
         self._linked = self._visible()
         return self.network_
 
-    def _warn_of_other_layers(self) -> None:
+    def _adopt(self) -> None:
+        """Build the network that `coefs_` and `intercepts_` were learned in, or set by hand for."""
+        own = self.__dict__
+        own.setdefault("n_features_in_", np.shape(self.coefs_[0])[0])
+        own.setdefault("n_outputs_", np.shape(self.coefs_[-1])[1])
+        last = own.get("out_activation_") or self._aim(np.dtype(np.float64)).output.activation
+        network = rebuild(self.coefs_, self.intercepts_, self.activation, last, self.engine)
+        self._take(network, range(1, len(self.coefs_) + 1))
+
+    def _check_it_goes_on(self, y: Array) -> None:
+        """Check that training can go on with the network that is there.
+
+        Raises:
+            ConfigError, DataError: if the targets or the loss need another one.
+        """
+        if y.shape[1] != self.n_outputs_:
+            raise DataError(
+                f"y must have {self.n_outputs_} targets for each row, as when the network was built, got "
+                f"{y.shape[1]}",
+                "to begin anew, call fit with warm_start=False",
+            )
+        there = cast("Dense", self._link().layers[-1]).activation
+        wanted = self._aim(np.dtype(self.network_.dtype)).output.activation
+        if self.layers is None and wanted != there:
+            raise ConfigError(
+                f"this loss needs the output {wanted.name}, the network was built with {there.name}",
+                "to begin anew, call fit with warm_start=False",
+            )
+
+    def _go_on(self, dtype: np.dtype[Any]) -> None:
+        """Make the network one to go on with: of other layers or another type, where parameters say so."""
         try:
             self._redraw()
         except ShapeError:
@@ -342,6 +379,8 @@ class MultilayerPerceptron(
                 "with the old ones. To begin anew, call fit with warm_start=False.",
                 stacklevel=4,
             )
+        if self.network_.dtype != dtype.name:
+            self._take(widened(self.network_, self.engine), self._ends)
 
     def _visible(self) -> list[Any]:
         """Return all that the network depends on and anyone can replace."""
@@ -364,92 +403,36 @@ class MultilayerPerceptron(
         """Return the optimizer that the parameters describe."""
         if not isinstance(self.solver, str):
             return Optimizer.find(self.solver)
-        if self.solver == "lbfgs":
+        name = solver_name(self.solver)
+        if name == "lbfgs":
             return LBFGS(
                 tolerance=float(self.tol), loss_tolerance=LOSS_TOLERANCE, evaluations=int(self.max_fun)
             )
         rate: Any = self.learning_rate
-        if rate in RATES:
-            held = rate != "constant" and self.solver != "adam"  # adam takes none but the constant rate
+        if isinstance(rate, str):
+            held = rate != "constant" and name != "adam"  # adam takes none but the constant rate
             rate = (HeldRate if held else ConstantRate)(float(self.learning_rate_init))
         shared = {"clip_norm": self.clip_norm, "average": self.average}
-        if self.solver == "adam":
+        if name == "adam":
             own = {"beta_1": float(self.beta_1), "beta_2": float(self.beta_2), "epsilon": float(self.epsilon)}
             return Adam(rate, **own, epsilon_hat=True, **shared)
-        if self.solver == "sgd":
+        if name == "sgd":
             momentum = float(self.momentum)
             return SGD(rate, momentum, bool(self.nesterovs_momentum and momentum > 0), **shared)
-        kind: Any = type(Optimizer.find(self.solver))
-        return kind(rate, **shared)
+        return Optimizer.known[name](rate, **shared)
 
-    def _open_accounts(self, held: Held | None) -> None:
-        """Begin the lists and bests that a stochastic solver keeps, where no earlier run has."""
-        own = self.__dict__
-        own.setdefault("loss_curve_", [])
-        own.setdefault("_no_improvement_count", 0)
-        own.setdefault("best_loss_", None)
-        if not self.early_stopping and self.best_loss_ is None:
-            self.best_loss_ = math.inf
-        own.setdefault("validation_scores_", None)
-        own.setdefault("best_validation_score_", None)
-        if held is not None and self.validation_scores_ is None:
-            self.validation_scores_, self.best_validation_score_ = [], -math.inf
-            self.validation_loss_curve_ = []
-
-    def _weights(self, sample_weight: Any, X: Any, labels: Any) -> Array | None:
+    def _weights(self, sample_weight: Any, X: Any, of_class: Array | None) -> Array | None:
+        """Return how much each row counts, by itself and because of its class; None if all count 1."""
         weight: Array | None = None
         if sample_weight is not None:
             weight = _check_sample_weight(sample_weight, X)
-        of_class = self._class_weights(labels)
         if of_class is not None:
             weight = of_class if weight is None else weight * of_class
         if weight is not None and not weight.any():
             raise DataError("sample_weight must not be 0 in every row")
+        if weight is not None and weight.sum() == 0:
+            raise DataError("sample_weight must not add up to 0")
         return weight
-
-    def _set_aside(
-        self, x: Array, y: Array, weight: Array | None, labels: Any, random_state: Any
-    ) -> tuple[Array, Array, Array | None, Held | None]:
-        """Return the rows to learn from, and those to validate on."""
-        given = self.validation_data
-        if given is None and not self.early_stopping:
-            return x, y, weight, None
-        if isinstance(given, tuple | list):
-            return x, y, weight, self._given_aside(given)
-        if given is None:
-            # Not stratified for three classes or more, as in scikit-learn.
-            yes_no = is_classifier(self) and self.n_outputs_ == 1
-            learn, aside = load("sklearn.model_selection", "sklearn").train_test_split(
-                np.arange(len(y)),
-                random_state=random_state,
-                test_size=self.validation_fraction,
-                stratify=y[:, 0].astype(str) if yes_no else None,
-            )
-            if len(aside) < 2:
-                raise DataError(
-                    "The validation set is too small. Increase 'validation_fraction' or the size of your "
-                    "dataset."
-                )
-        elif hasattr(given, "split"):
-            learn, aside = next(iter(given.split(x, labels)))
-        else:
-            raise ConfigError(
-                "validation_data must be (X, y), (X, y, sample_weight) or a splitter, such as "
-                f"ShuffleSplit(1), got {shortened(given)}"
-            )
-        held = Held(x[aside], y[aside], self._labels(y[aside]), None if weight is None else weight[aside])
-        return x[learn], y[learn], None if weight is None else weight[learn], held
-
-    def _given_aside(self, given: Sequence[Any]) -> Held:
-        if len(given) not in (2, 3):
-            raise ConfigError(
-                f"validation_data must be (X, y) or (X, y, sample_weight), got {len(given)} things"
-            )
-        X = validate_data(self, given[0], reset=False, **self._input_rules())
-        y = self._encode(given[1])
-        check_consistent_length(X, y)
-        weight = _check_sample_weight(given[2], X) if len(given) == 3 else None
-        return Held(_learnable(X, self.network_.dtype), y, self._labels(y), weight)
 
     def _rows_at_once(self, rows: int) -> int:
         if self.batch_size == "auto":
@@ -461,104 +444,22 @@ class MultilayerPerceptron(
             )
         return min(int(self.batch_size), rows)
 
-    def _conclude(self, history: History, keeper: Bookkeeper, incremental: bool) -> None:
-        """Say what is to be said after a run."""
-        lbfgs = keeper.lbfgs
-        if history.ended == "interrupted":
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        elif history.ended == "failed":
-            self._record_failure(keeper)
-            if keeper.best is None:
-                raise DataError(NOT_FINITE, f"{history.stopped_because}")
-            warnings.warn(history.stopped_because, ConvergenceWarning, stacklevel=4)
-        elif lbfgs and history.ended == "completed":
-            warnings.warn(
-                f"lbfgs failed to converge after {self.n_iter_} iteration(s): {history.stopped_because}. You "
-                "might increase max_iter or max_fun, or scale the data.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        elif history.ended == "completed" and not (lbfgs or incremental):
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization "
-                "hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-
-    def _record_failure(self, keeper: Bookkeeper) -> None:
-        """Enter the epoch in which a number was no longer finite; scikit-learn would go on with NaN."""
-        self.n_iter_ += 1
-        self.loss_ = math.nan
-        if not keeper.lbfgs:
-            self.loss_curve_.append(math.nan)
-            if keeper.held is not None and self.validation_scores_ is not None:
-                self.validation_scores_.append(math.nan)
-                self.validation_loss_curve_.append(math.nan)
-
-    # ---------------------------------------------------------------------------------- predicting
-
-    def _outputs(self, X: Any) -> Array:
-        """Return the network's outputs for rows, (n, outputs)."""
-        if "coefs_" not in vars(self):
-            check_is_fitted(self)
-        return self._run(self._link(), X)
-
-    def _run(self, network: Network, X: Any) -> Array:
-        """Return the outputs of the network, or of its first layers, for rows that a user gave."""
-        with limit_threads(self._threads()) if self.n_jobs else nullcontext():
-            if self._is_plain(X):
-                with np.errstate(over="ignore"):
-                    x = np.ascontiguousarray(X, dtype=network.parameters.dtype)
-                if (a := network.predict_if_finite(x)) is not None:
-                    return a
-            x = self._inputs(X)
-            if isinstance(x, np.ndarray):
-                return network.predict_checked(x)
-            return np.concatenate(
-                [network.predict_checked(piece.x) for piece in Rows(x, np.empty(x.shape[0])).pieces()]
-            )
-
-    def _is_plain(self, X: Any) -> bool:
-        """Return whether rows need no look but the engine's: an array of such numbers, without names."""
-        own = vars(self)
-        named = "feature_names_in_" in own and "_validates" not in own
-        right = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
-        return right and X.dtype.kind == "f" and not named
-
-    def _inputs(self, X: Any) -> Any:
-        """Return rows as the engine takes them."""
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        x = _learnable(X, self.network_.dtype)
-        if not np.isfinite(x.data if hasattr(x, "tocsr") else x).all():
-            raise DataError(f"X must fit {x.dtype.name}, the type of the weights", "use dtype='float64'")
-        return x
-
     def _input_rules(self) -> dict[str, Any]:
         """Return what scikit-learn is to check of the inputs when fitting."""
         dtype = (np.float64, np.float32) if self.dtype is None else np.dtype(self.dtype)
         return {"accept_sparse": ["csr", "csc"], "dtype": dtype}
 
-    def _threads(self) -> int | None:
-        """Return how many threads `n_jobs` allows, None for all."""
-        if self.n_jobs is None or self.n_jobs == -1:
-            return None
-        return int(self.n_jobs) if self.n_jobs > 0 else max(1, thread_count() + 1 + int(self.n_jobs))
 
+def as_rows(x: Any, y: Array, weight: Array | None) -> Rows:
+    """Return rows as the engine takes them.
 
-def _dense(X: Any, dtype: Any) -> Array:
-    """Return rows as one contiguous array."""
-    return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype=dtype)
-
-
-def _learnable(X: Any, dtype: Any, whole: bool = False) -> Any:
-    """Return rows to learn from: an array, or a sparse matrix where that would be large."""
-    if whole or not hasattr(X, "tocsr") or math.prod(X.shape) <= NUMBERS_AT_ONCE:
-        return _dense(X, dtype)
-    return X.tocsr().astype(dtype)
-
-
-def _rows(x: Array, y: Array, weight: Array | None) -> Rows:
-    """Return rows as the engine takes them."""
-    targets = np.ascontiguousarray(y, dtype=x.dtype)
-    return Rows(x, targets, None if weight is None else weight.astype(x.dtype))
+    Raises:
+        DataError: for targets or weights that do not fit the type of the inputs.
+    """
+    with np.errstate(over="ignore"):
+        targets = np.ascontiguousarray(y, dtype=x.dtype)
+        weight = None if weight is None else weight.astype(x.dtype)
+    for name, values in ("y", targets), ("sample_weight", weight):
+        if values is not None and not np.isfinite(values).all():
+            raise DataError(f"{name} must fit {x.dtype.name}, the type of X", "use dtype='float64'")
+    return Rows(x, targets, weight)

@@ -13,14 +13,12 @@ from ganglion.core.activations import Activation
 from ganglion.core.layers import Dense, Layer
 from ganglion.core.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, load, one_of, shortened
-from ganglion.estimators.bookkeeping import Held
+from ganglion.errors import DataError, load
+from ganglion.estimators.aside import Held
 from ganglion.estimators.perceptron import Aim, MultilayerPerceptron
 from ganglion.training.callbacks import Callback
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.schedules import Schedule
-
-LOSSES = ("squared_error", "poisson", "absolute_error", "huber", "quantile")
 
 
 class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
@@ -156,8 +154,6 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         if isinstance(self.loss, Loss):
             name = self.loss.partners[0] if self.loss.partners else "identity"
             return Aim(Dense(outputs, name), self.loss)
-        if self.loss not in LOSSES:
-            raise ConfigError(f"there is no loss {shortened(self.loss)}", one_of(str(self.loss), LOSSES))
         if self.loss == "squared_error":
             return Aim(Dense(outputs), MeanSquaredError(factor=outputs / 2), 1 / outputs)
         if self.loss == "poisson":
@@ -165,15 +161,19 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
         losses = {"absolute_error": MeanAbsoluteError(), "huber": Huber()}
         return Aim(Dense(outputs), losses.get(self.loss) or Quantile(self.quantile))
 
-    def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array]:
+    def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array, Any]:
         rules = {"multi_output": True, "y_numeric": True, "reset": reset}
         X, y = validate_data(self, X, y, **rules, **self._input_rules())
-        return X, self._encode(y)
+        return X, self._encode(y), y
 
     def _encode(self, y: Any) -> Array:
-        y = np.asarray(y)
+        y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        if y.dtype.kind not in "biuf":
+            raise DataError(f"y must hold numbers, got {y.dtype}", "for words there is MLPClassifier")
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        if isinstance(self.loss, Loss):
+            return self.loss.encode(y, y.shape[1:] or (1,))
         if self.loss == "poisson" and (y < 0).any():
             raise DataError(f"poisson needs y >= 0, got {y[y < 0][0]:g}")
         return y.reshape(-1, 1) if y.ndim == 1 else y

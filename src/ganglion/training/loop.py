@@ -13,14 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import aligned_zeros
+from ganglion.core.arrays import aligned_copy, aligned_zeros
 from ganglion.core.part import Array
 from ganglion.engines import Engine, Run
 from ganglion.errors import ConfigError, TrainingError
@@ -77,6 +77,12 @@ class Progress:
     memory: Memory = ()
     mean: Array | None = None
     raw: Array | None = None
+
+    def copy(self) -> Progress:
+        """Return the same with arrays of its own."""
+        mean, raw = (None if vector is None else aligned_copy(vector) for vector in (self.mean, self.raw))
+        slots = {name: aligned_copy(slot) for name, slot in self.slots.items()}
+        return replace(self, slots=slots, mean=mean, raw=raw)
 
     def next_step(self, optimizer: object, seed: int, parameters: Array) -> Moment:
         """Return what the next step by an optimizer would start from, as it is now."""

@@ -339,16 +339,20 @@ class LBFGS(Optimizer):
         """
         optimize = load("scipy.optimize", "lbfgs")
 
-        def callback(intermediate_result: object) -> None:
-            if after_iteration(intermediate_result.x):  # type: ignore[attr-defined]
-                raise StopIteration
-
         gradient = np.empty_like(start)
+        finite, finite_before = True, True  # all losses of this iteration, and of the one before
 
         def loss(vector: Array) -> float:
-            nonlocal gradient
+            nonlocal gradient, finite
             value, gradient = objective(vector)
+            finite = finite and math.isfinite(value)
             return value
+
+        def callback(intermediate_result: object) -> None:
+            nonlocal finite, finite_before
+            finite, finite_before = True, finite
+            if after_iteration(intermediate_result.x):  # type: ignore[attr-defined]
+                raise StopIteration
 
         result = optimize.minimize(
             loss,
@@ -365,6 +369,8 @@ class LBFGS(Optimizer):
             },
         )
         words = str(result.message).lower().replace("_", " ")
+        if not (finite and finite_before):  # SciPy takes a line search that ends in such numbers for success
+            return False, "it could get no further: the losses on its way were not finite"
         converged = result.status == 0
         return converged, f"it converged: {words}" if converged else f"it could get no further: {words}"
 

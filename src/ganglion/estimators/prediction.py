@@ -1,0 +1,145 @@
+"""What a fitted estimator answers: its network's outputs for rows, and what its layers give."""
+
+from __future__ import annotations
+
+import numbers
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.utils._set_output import _wrap_data_with_container
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ganglion.core.part import Array
+from ganglion.engines import limit_threads, thread_count
+from ganglion.errors import ConfigError, DataError, shortened
+from ganglion.estimators.building import head
+from ganglion.estimators.settings import check_jobs
+from ganglion.training.rows import NUMBERS_AT_ONCE, Rows
+
+if TYPE_CHECKING:
+    from ganglion.network import Network
+
+
+class Predictor:
+    """The part of an estimator that answers; what is learned is in `network_`.
+
+    It stands apart from scikit-learn's own base classes, which would name the columns of `transform` alike
+    for every layer.
+    """
+
+    if TYPE_CHECKING:
+        network_: Network
+        n_features_in_: int
+        n_jobs: int | None
+        _ends: list[int]
+
+        def _link(self) -> Network: ...
+
+    def transform(self, X: Any, layer: int = -2) -> Any:
+        """Return the activations of one layer for each row: features that the network has made.
+
+        Args:
+            X: rows of numbers, (n, features).
+            layer: which one, counted like a list that begins with the inputs: -1 is the output, -2, the
+                default, the last hidden layer, 1 the first one.
+
+        Raises:
+            ConfigError: for a layer that there is not.
+        """
+        check_is_fitted(self)
+        network, ends = self._link(), [0, *self._ends]
+        whole = isinstance(layer, numbers.Integral) and not isinstance(layer, bool)
+        if not whole or not -len(ends) <= layer < len(ends):
+            raise ConfigError(
+                f"layer must be a whole number from {-len(ends)} to {len(ends) - 1}, got {shortened(layer)}"
+            )
+        end = ends[layer]
+        activations = (
+            self._run(head(network, end), X) if end else dense(self._inputs(X), network.dtype).copy()
+        )
+        given = getattr(X, "dtype", None)
+        if given in (np.float32, np.float64):
+            activations = activations.astype(given, copy=False)
+        names = self._names(activations.shape[1], is_input=not end)
+        return _wrap_data_with_container("transform", activations, X, _OneLayer(self, names))
+
+    @property
+    def _n_features_out(self) -> int:
+        shapes = self.network_.architecture.shapes
+        return int(np.prod(shapes[[0, *self._ends][-2]]))
+
+    def _names(self, columns: int, is_input: bool) -> list[str]:
+        if is_input:
+            return [
+                str(name) for name in getattr(self, "feature_names_in_", map("x{}".format, range(columns)))
+            ]
+        return [f"{type(self).__name__.lower()}{number}" for number in range(columns)]
+
+    def _outputs(self, X: Any) -> Array:
+        """Return the network's outputs for rows, (n, outputs)."""
+        if "coefs_" not in vars(self):
+            check_is_fitted(self)
+        return self._run(self._link(), X)
+
+    def _run(self, network: Network, X: Any) -> Array:
+        """Return the outputs of the network, or of its first layers, for rows that a user gave."""
+        with limit_threads(self._threads()) if self.n_jobs else nullcontext():
+            if self._is_plain(X):
+                with np.errstate(over="ignore"):
+                    x = np.ascontiguousarray(X, dtype=network.parameters.dtype)
+                if (a := network.predict_if_finite(x)) is not None:
+                    return a
+            x = self._inputs(X)
+            if isinstance(x, np.ndarray):
+                return network.predict_checked(x)
+            return np.concatenate(
+                [network.predict_checked(piece.x) for piece in Rows(x, np.empty(x.shape[0])).pieces()]
+            )
+
+    def _is_plain(self, X: Any) -> bool:
+        """Return whether rows need no look but the engine's: an array of such numbers, without names."""
+        own = vars(self)
+        named = "feature_names_in_" in own and "_validates" not in own
+        right = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
+        return right and X.dtype.kind == "f" and not named
+
+    def _inputs(self, X: Any) -> Any:
+        """Return rows as the engine takes them."""
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        with np.errstate(over="ignore"):
+            x = learnable(X, self.network_.dtype)
+        if not get_config()["assume_finite"] and not np.isfinite(x.data if hasattr(x, "tocsr") else x).all():
+            raise DataError(f"X must fit {x.dtype.name}, the type of the weights", "use dtype='float64'")
+        return x
+
+    def _threads(self) -> int | None:
+        """Return how many threads `n_jobs` allows, None for all."""
+        jobs = check_jobs("n_jobs", self.n_jobs)
+        return jobs if jobs is None or jobs > 0 else max(1, thread_count() + 1 + jobs)
+
+
+class _OneLayer:
+    """An estimator as scikit-learn's `set_output` sees it, with the names of one layer's units."""
+
+    _sklearn_auto_wrap_output_keys = {"transform"}
+
+    def __init__(self, estimator: Any, names: list[str]) -> None:
+        self._sklearn_output_config = getattr(estimator, "_sklearn_output_config", {})
+        self.names = names
+
+    def get_feature_names_out(self) -> list[str]:
+        return self.names
+
+
+def dense(X: Any, dtype: Any) -> Array:
+    """Return rows as one contiguous array."""
+    return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype=dtype)
+
+
+def learnable(X: Any, dtype: Any, whole: bool = False) -> Any:
+    """Return rows to learn from: an array, or a sparse matrix where that would be large."""
+    if whole or not hasattr(X, "tocsr") or X.shape[0] * X.shape[1] <= NUMBERS_AT_ONCE:
+        return dense(X, dtype)
+    return X.tocsr().astype(dtype)
