@@ -112,7 +112,8 @@ def test_random_architectures(
         )
     finally:
         MODULE.use(SETS[0])
-    assert max(found.values()) <= 1e-9, found
+    # Batch normalization divides by the spread of its rows, which of two rows may be next to nothing.
+    assert max(found.values()) <= (1e-6 if gg.BatchNormalization() in layers else 1e-9), found
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -45,12 +45,13 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         hidden_layer_sizes: units of each hidden layer, (100,) by default.
         activation: "identity", "logistic", "tanh", "relu" (default), any other activation of ganglion by name
             or as an object, or a list of one for each hidden layer.
-        solver: "adam" (default), "sgd", "lbfgs", any other optimizer of ganglion by name, or an `Optimizer`
-            with settings of its own, which then come before those here.
+        solver: "adam" (default), "sgd", "lbfgs", any other optimizer of ganglion by name, which takes
+            `learning_rate_init` and else its own defaults, or an `Optimizer` with all settings of its own.
         alpha: half of it times the sum of squared weights, divided by the weight of the batch, is added to
             the loss.
         batch_size: rows for each update; "auto" is min(200, n).
-        learning_rate: "constant", "invscaling" or "adaptive" (both ignored by adam), or a `Schedule`.
+        learning_rate: "constant", "invscaling" or "adaptive" (both ignored by adam), or a `Schedule`, with
+            its own rate, for any solver by name but lbfgs.
         learning_rate_init: the rate that the words above start from.
         power_t: the exponent of "invscaling", rate = learning_rate_init / (rows seen + 1)**power_t.
         max_iter: the most epochs, or iterations of lbfgs.
@@ -65,29 +66,34 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         beta_1, beta_2, epsilon: of adam.
         n_iter_no_change: how many stalled epochs are put up with.
         max_fun: the most evaluations of lbfgs.
-        layers: a full list of ganglion layers, the output layer too, in place of `hidden_layer_sizes`; they
-            start from their own initializers.
+        layers: a full list of ganglion layers, the output layer too, in place of `hidden_layer_sizes`,
+            `activation`, `hidden_dropout` and `batch_normalization`; they start from their own initializers.
         hidden_dropout: the share of units dropped after each hidden layer, or a list of shares.
-        batch_normalization: whether each hidden layer is normalized before its activation.
+        batch_normalization: whether each hidden layer is normalized before its activation; its means and
+            variances count all rows of a batch alike, whatever they weigh.
         clip_norm: a gradient whose norm is larger is scaled down to it.
         average: keeps a running mean of the weights, which predicts; 0.99 to 0.999 are usual.
-        validation_data: (X, y), (X, y, sample_weight) or a splitter, in place of `validation_fraction`;
-            without `early_stopping` it is measured after each epoch and nothing more.
-        scoring: the name of a scikit-learn scorer, or a scorer, for the rows set aside; None is accuracy.
+        validation_data: (X, y), (X, y, sample_weight) or a splitter, whose first split is used, in place of
+            `validation_fraction`; without `early_stopping` it is measured after each epoch and nothing more.
+            In a pipeline give a splitter: rows do not go through the steps before the network.
+        scoring: the name of a scikit-learn scorer, or a scorer, for the rows set aside; None is accuracy. It
+            is given the rows' weights if it takes them.
         restore_best: whether the best epoch's weights are kept; None means: with `early_stopping`.
         callbacks: ganglion callbacks that watch the run and may stop it.
         progress: whether to show a bar in a terminal.
-        max_seconds: the run ends when they are over.
+        max_seconds: the run ends when they are over, with a warning.
         n_jobs: the most threads; None or -1 uses all processors.
         engine: "auto", "native" or "reference".
         dtype: "float32" or "float64", whatever the type of X; None, the default, follows X.
-        class_weight: a weight for each label, or "balanced"; multiplies `sample_weight`.
+        class_weight: a dict of a weight for each label, "balanced", or with several labels in each row a
+            list of a dict for each; multiplies `sample_weight`, also of the rows set aside.
         label_smoothing: takes this share from the true class and spreads it over all; 0 by default.
 
     Attributes:
         classes_: the labels, in the order of the outputs.
         coefs_, intercepts_: weights (inputs, units) and biases of each dense layer; live views.
-        network_: the `gg.Network`, for `trace`, `health`, `save` and the rest.
+        network_: the `gg.Network`, for `trace`, `health`, `save` and the rest; it takes numbers of classes:
+            `np.searchsorted(model.classes_, y)`.
         loss_: the last epoch's loss with its penalty; loss_curve_ of all epochs, best_loss_ the lowest.
         validation_scores_, best_validation_score_, validation_loss_curve_: on the rows set aside.
         n_iter_, t_: epochs and rows seen; n_layers_, n_outputs_, out_activation_; n_features_in_,
