@@ -210,13 +210,30 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
     return entry
 
 
-def markdown(found: dict[str, Any]) -> str:
-    from report import duration
+def markdown(result: dict[str, Any]) -> str:
+    from report import duration, where
 
-    lines = ["| job | ganglion | scikit-learn takes |", "|---|---|---|"]
-    lines += [
-        f"| {e['what']} | {duration(e['best']['ganglion'])} | {e['ratio']:.3g} × |" for e in found.values()
+    lines = [
+        "# Beside scikit-learn's estimators",
+        "",
+        where(result["machine"]),
+        "",
+        f"Medians of {result['rounds']} rounds (of a search at most 3), each library at its better of 1 and 2 "
+        "processors, in brackets the fastest and the slowest round.",
+        "",
+        "| job | ganglion | scikit-learn takes |",
+        "|---|---|---|",
     ]
+    jobs = result["jobs"].values()
+    lines += [f"| {e['what']} | {duration(e['best']['ganglion'])} | {e['ratio']:.3g} × |" for e in jobs]
+    lines += ["", "| job | library | 1 processor | 2 processors |", "|---|---|---|---|"]
+    for entry in jobs:
+        for library in LIBRARIES:
+            cells = [
+                f"{duration(by['median'])} ({' to '.join(map(duration, by['spread']))})"
+                for by in entry[library].values()
+            ]
+            lines.append(f"| {entry['what']} | {library} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -230,11 +247,14 @@ def main() -> None:
     if given.work:
         work(given.work)
         return
-    found = {name: measure(name, given.rounds) for name in given.only}
+    from compare import machine
+
+    jobs = {name: measure(name, given.rounds) for name in given.only}
+    result = {"machine": machine(), "rounds": given.rounds, "jobs": jobs}
     given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "estimators.json").write_text(json.dumps(found, indent=1) + "\n")
-    (given.out / "estimators.md").write_text(markdown(found))
-    print("\n" + markdown(found))
+    (given.out / "estimators.json").write_text(json.dumps(result, indent=1) + "\n")
+    (given.out / "estimators.md").write_text(markdown(result))
+    print("\n" + markdown(result))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,14 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
+def where(machine: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return (
+        f"On {machine['processor']}, {machine['cores used']} cores, {machine['system']}, Python "
+        f"{machine['python']}; {versions}."
+    )
+
+
 def columns(result: dict[str, Any]) -> list[str]:
     return [name for name in COLORS if any(name in row["ratios"] for row in result["rows"].values())]
 
@@ -25,14 +33,12 @@ def geometric_mean(values: list[float]) -> float:
 
 def markdown(result: dict[str, Any]) -> str:
     """Return the table: ganglion's time, how many times as long each peer takes, and the floor."""
-    machine, peers = result["machine"], columns(result)
-    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    peers = columns(result)
     rates = result["operations_per_second"]
     lines = [
         "# Beside the peers",
         "",
-        f"On {machine['processor']}, {machine['cores used']} cores, {machine['system']}, Python "
-        f"{machine['python']}; {versions}.",
+        where(result["machine"]),
         "",
         f"Medians of {result['rounds']} rounds, every peer at its better of 1 and 2 threads. Training: time "
         "of one step. × of floor: over the time of the step's matrix products alone, at the rate of a "
