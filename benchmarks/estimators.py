@@ -218,8 +218,8 @@ def markdown(result: dict[str, Any]) -> str:
         "",
         where(result["machine"]),
         "",
-        f"Medians of {result['rounds']} rounds (of a search at most 3), each library at its better of 1 and 2 "
-        "processors, in brackets the fastest and the slowest round.",
+        f"Medians of {result['rounds']} rounds (of a search at most 3), each library at its better of 1 "
+        "and 2 processors, in brackets the fastest and the slowest round.",
         "",
         "| job | ganglion | scikit-learn takes |",
         "|---|---|---|",
