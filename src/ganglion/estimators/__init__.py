@@ -6,8 +6,9 @@ Each has every parameter, attribute and method of its namesake in `sklearn.neura
 numbers from the same `random_state`, and has more as keyword parameters. Needs scikit-learn:
 `pip install 'ganglion[sklearn]'`.
 
-`classifier.py` and `regressor.py` are the two faces, `perceptron.py` is what they share, `building.py` makes
-the network, `bookkeeping.py` keeps scikit-learn's accounts of a run, `settings.py` checks the parameters.
+`classifier.py` and `regressor.py` are the two faces, `perceptron.py` is what they share, `settings.py` checks
+the parameters, `building.py` makes the network, `aside.py` sets rows aside, `bookkeeping.py` keeps
+scikit-learn's accounts of a run, `prediction.py` answers, `conversion.py` goes to scikit-learn and back.
 """
 
 from ganglion.errors import load

@@ -149,9 +149,7 @@ def head(network: Network, end: int) -> Network:
 
 
 def widened(network: Network, engine: str) -> Network:
-    """Return the network in float64, as it is where it is that already."""
-    if network.dtype == "float64":
-        return network
+    """Return the network in float64."""
     parameters, state = (vector.astype(np.float64) for vector in (network.parameters, network.state))
     model = dataclasses.replace(network.to_model(), parameters=parameters, state=state)
     return Network.from_model(model, engine)

@@ -43,11 +43,6 @@ def counterpart(kind: type) -> Any:
     return getattr(load("sklearn.neural_network", "sklearn"), base_of(kind).__name__)
 
 
-def take_over(fitted: Any, own: Any) -> None:
-    """Give an unfitted estimator what a fitted one of scikit-learn has learned."""
-    _copy(fitted, own)
-
-
 def hand_over(own: Any, network: Network) -> Any:
     """Return scikit-learn's estimator with what a fitted one has learned.
 
@@ -76,7 +71,7 @@ def hand_over(own: Any, network: Network) -> Any:
         settings["activation"] = HIDDEN[names[0]]
     settings["hidden_layer_sizes"] = tuple(len(bias) for bias in own.intercepts_[:-1])
     theirs.set_params(**settings)
-    _copy(own, theirs)
+    copy_learned(own, theirs)
     _complete(theirs)
     if lost:
         warnings.warn(
@@ -119,7 +114,8 @@ def check_fitted(fitted: Any, kind: type) -> None:
         )
 
 
-def _copy(source: Any, target: Any) -> None:
+def copy_learned(source: Any, target: Any) -> None:
+    """Give an estimator what a fitted one of either library has learned."""
     for name in LEARNED:
         if name in vars(source):
             setattr(target, name, copy.deepcopy(getattr(source, name)))

@@ -30,7 +30,7 @@ from ganglion.errors import ConfigError, DataError, ShapeError
 from ganglion.estimators.aside import Held, check_targets, check_weight, given_rows, split_at_random, split_by
 from ganglion.estimators.bookkeeping import ACCOUNTS, Bookkeeper, HeldRate, Orders
 from ganglion.estimators.building import build, draw_layers, rebuild, views, widened
-from ganglion.estimators.conversion import check_fitted, hand_over, take_over
+from ganglion.estimators.conversion import check_fitted, copy_learned, hand_over
 from ganglion.estimators.prediction import Predictor, learnable
 from ganglion.estimators.settings import check_settings, solver_name
 from ganglion.network import Network
@@ -155,7 +155,7 @@ class MultilayerPerceptron(
         """
         check_fitted(fitted, cls)
         own = cls(**fitted.get_params())
-        take_over(fitted, own)
+        copy_learned(fitted, own)
         own._adopt()
         return own
 
