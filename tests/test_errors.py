@@ -1,7 +1,6 @@
 import pytest
 
 import ganglion as gg
-from ganglion.errors import load
 
 
 @pytest.mark.parametrize(
@@ -23,8 +22,3 @@ def test_every_error_is_ours_and_what_python_users_expect(
     assert isinstance(raised, builtin)
     assert str(raised) == "a rule, got 1 (do this)"
     assert str(error("a rule")) == "a rule"
-
-
-def test_a_missing_library_names_the_extra() -> None:
-    with pytest.raises(gg.MissingPackageError, match=r"nonesuch.*pip install 'ganglion\[plot\]'"):
-        load("nonesuch.thing", "plot")

@@ -16,13 +16,9 @@ A message says the rule, what was received, and what to do, in this order; the r
 from __future__ import annotations
 
 import difflib
-import importlib
-import math
-import numbers
 import sys
 import warnings
 from collections.abc import Iterable
-from typing import Any
 
 
 class GanglionError(Exception):
@@ -78,16 +74,6 @@ def notice(text: str) -> None:
     warnings.warn(text, GanglionNotice, stacklevel=level)
 
 
-def load(module: str, extra: str = "") -> Any:
-    """Import a library at the moment it is needed, and name the extra to install if it is absent."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package = module.partition(".")[0]
-        what = f"pip install 'ganglion[{extra}]'" if extra else f"pip install {package}"
-        raise MissingPackageError(f"this needs {package}, which is not installed", what) from error
-
-
 def one_of(word: str, choices: Iterable[str]) -> str:
     """Word the remedy for an unknown name: the nearest known one, and all of them."""
     known = sorted(choices)
@@ -100,49 +86,3 @@ def shortened(value: object, most: int = 60) -> str:
     """Return a value as it would be written in code, on one line and not longer than `most`."""
     text = " ".join(repr(value).split())
     return text if len(text) <= most else text[: most - 3] + "..."
-
-
-def check_number(
-    name: str,
-    value: object,
-    *,
-    above: float = -math.inf,
-    at_least: float = -math.inf,
-    below: float = math.inf,
-    at_most: float = math.inf,
-) -> float:
-    """Return `value` if it is a finite number within the bounds, else raise `ConfigError`."""
-    number = math.nan
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:  # a whole number beyond all floats
-            number = math.inf
-    if math.isfinite(number) and above < number < below and at_least <= number <= at_most:
-        return number
-    rules = [
-        f"{sign} {bound:g}"
-        for sign, bound in ((">", above), (">=", at_least), ("<", below), ("<=", at_most))
-        if math.isfinite(bound)
-    ]
-    rule = f"{name} must be a number" + (" " + " and ".join(rules) if rules else "")
-    raise ConfigError(f"{rule}, got {shortened(value)}")
-
-
-def check_integer(name: str, value: object, *, at_least: int, at_most: int = 2**63 - 1) -> int:
-    """Return `value` as an int if it is a whole number within the bounds, else raise `ConfigError`."""
-    limit = "" if at_most == 2**63 - 1 else f" and <= {at_most}"
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, numbers.Integral)
-        or not at_least <= int(value) <= at_most
-    ):
-        raise ConfigError(f"{name} must be a whole number >= {at_least}{limit}, got {shortened(value)}")
-    return int(value)
-
-
-def check_flag(name: str, value: object) -> bool:
-    """Return `value` if it is True or False, else raise `ConfigError`."""
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be True or False, got {shortened(value)}")
-    return value

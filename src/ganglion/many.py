@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_flag, check_integer
 from ganglion.core.arrays import as_array
 from ganglion.engines import limit_threads, thread_count
-from ganglion.errors import ConfigError, check_flag, check_integer, load, shortened
+from ganglion.errors import ConfigError, shortened
 from ganglion.network import Network
+from ganglion.optional import load
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.loop import INTERRUPTED, Training, interruptible

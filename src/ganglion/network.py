@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from ganglion.checks import check_integer
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import aligned_copy, are_inputs, as_array, as_inputs
 from ganglion.core.layers import Layer
@@ -21,8 +22,9 @@ from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine, Run, pick
-from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, load, shortened
+from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 from ganglion.files.model_file import Model, read_model, write_model
+from ganglion.optional import load
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.loop import Progress, Training

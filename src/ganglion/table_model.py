@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import polars as pl
 
+from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.part import Array
 from ganglion.errors import (
     ConfigError,
@@ -17,9 +18,6 @@ from ganglion.errors import (
     FileError,
     GanglionError,
     GanglionNotice,
-    check_flag,
-    check_integer,
-    check_number,
     notice,
     shortened,
 )

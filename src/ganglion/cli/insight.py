@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, tell
-from ganglion.errors import ConfigError, load, shortened
+from ganglion.errors import ConfigError, shortened
 from ganglion.insight.trace.equation import Function, Symbol, colored, figure, plain
 from ganglion.insight.trace.overview import overview_text
+from ganglion.optional import load
 from ganglion.table_model import TAKEN, TableModel
 from ganglion.tables.columns import NumberColumn
 from ganglion.tables.read import read_table

@@ -14,9 +14,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from ganglion.checks import check_number
 from ganglion.core.part import Array, Part, built_in
 from ganglion.core.special import normal_cdf
-from ganglion.errors import check_number
 
 INFINITY = math.inf
 

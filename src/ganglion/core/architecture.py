@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ganglion.checks import check_integer
 from ganglion.core.activations import Activation
 from ganglion.core.arrays import aligned_zeros
 from ganglion.core.initializers import Initializer, Zeros
@@ -23,7 +24,7 @@ from ganglion.core.layers.base import Cache, Weights
 from ganglion.core.losses import Loss, batch_mean
 from ganglion.core.part import MOST_AXES, Array, Shape
 from ganglion.core.random import Purpose, generator
-from ganglion.errors import ConfigError, ShapeError, check_integer, shortened
+from ganglion.errors import ConfigError, ShapeError, shortened
 
 LARGEST = 2**31
 

@@ -14,8 +14,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from ganglion.checks import check_number
 from ganglion.core.part import Array, Part, Shape, built_in
-from ganglion.errors import check_number
 
 
 @dataclass(frozen=True)

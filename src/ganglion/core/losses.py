@@ -14,10 +14,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from ganglion.checks import check_number
 from ganglion.core.activations import SIGMOID, Activation, LogSoftmax
 from ganglion.core.arrays import as_array
 from ganglion.core.part import Array, Part, Shape, built_in
-from ganglion.errors import ConfigError, DataError, ShapeError, check_number
+from ganglion.errors import ConfigError, DataError, ShapeError
 
 LOG_SOFTMAX = LogSoftmax()
 Both = tuple[Array, Array]

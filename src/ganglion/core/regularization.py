@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ganglion.checks import check_flag, check_number
 from ganglion.core.architecture import Architecture
 from ganglion.core.part import Array
-from ganglion.errors import check_flag, check_number
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ the parameters, `building.py` makes the network, `aside.py` sets rows aside, `bo
 scikit-learn's accounts of a run, `prediction.py` answers, `conversion.py` goes to scikit-learn and back.
 """
 
-from ganglion.errors import load
+from ganglion.optional import load
 
 try:  # not by `load`: a few frames deeper, the import of what is behind takes Python 3.11 30 ms longer
     import sklearn.base  # noqa: F401

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from ganglion.core.part import Array
-from ganglion.errors import DataError, load
+from ganglion.errors import DataError
+from ganglion.optional import load
 
 NO_WEIGHT = "Sample weights must contain at least one non-zero number."  # as scikit-learn words it
 

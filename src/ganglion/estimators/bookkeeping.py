@@ -19,8 +19,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ganglion.core.part import Array
-from ganglion.errors import DataError, load, shortened
+from ganglion.errors import DataError, shortened
 from ganglion.estimators.aside import Held
+from ganglion.optional import load
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.loop import Training

@@ -17,10 +17,11 @@ from ganglion.core.activations import Activation
 from ganglion.core.layers import Dense, Layer
 from ganglion.core.losses import BinaryCrossEntropy, CrossEntropy
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, load, shortened
+from ganglion.errors import ConfigError, shortened
 from ganglion.estimators.aside import Held
 from ganglion.estimators.perceptron import Aim, MultilayerPerceptron
 from ganglion.estimators.settings import listed, solver_name
+from ganglion.optional import load
 from ganglion.training.callbacks import Callback
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.schedules import Schedule

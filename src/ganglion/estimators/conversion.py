@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.layers import Dense, Dropout
-from ganglion.errors import ConfigError, GanglionNotice, load, shortened
+from ganglion.errors import ConfigError, GanglionNotice, shortened
 from ganglion.network import Network
+from ganglion.optional import load
 
 CLASSES = ("MLPClassifier", "MLPRegressor")
 LEARNED = (

@@ -13,9 +13,10 @@ from ganglion.core.activations import Activation
 from ganglion.core.layers import Dense, Layer
 from ganglion.core.losses import Huber, Loss, MeanAbsoluteError, MeanSquaredError, Poisson, Quantile
 from ganglion.core.part import Array
-from ganglion.errors import DataError, load
+from ganglion.errors import DataError
 from ganglion.estimators.aside import Held
 from ganglion.estimators.perceptron import Aim, MultilayerPerceptron
+from ganglion.optional import load
 from ganglion.training.callbacks import Callback
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.schedules import Schedule

@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.activations import Activation
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.engines import check_name
-from ganglion.errors import ConfigError, check_flag, check_integer, check_number, load, one_of, shortened
+from ganglion.errors import ConfigError, one_of, shortened
+from ganglion.optional import load
 from ganglion.training.callbacks import check_callbacks
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.schedules import Schedule

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_integer
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import as_array, as_inputs
 from ganglion.core.layers import Context
 from ganglion.core.layers.base import Weights
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, check_integer, one_of, shortened
+from ganglion.errors import ConfigError, one_of, shortened
 
 METHODS = ("integrated_gradients", "gradient_x_input")
 TOLERANCE = 1e-6  # of the largest difference from the baseline, for the sum of each row

@@ -7,8 +7,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from ganglion.checks import check_integer, check_number
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, ShapeError, check_integer, check_number, shortened
+from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 from ganglion.origins.spiking import as_strengths
 from ganglion.origins.synapses import as_rows
 

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
+from ganglion.checks import check_number
 from ganglion.core.arrays import as_array
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, ShapeError, check_number, shortened
+from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 
 LARGEST = 1e9  # of any setting, in its unit: far beyond every nerve cell, and nothing overflows
 MOST = 10_000_000  # moments reported, and spikes fired, in one simulation

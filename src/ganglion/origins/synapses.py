@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_integer, check_number
 from ganglion.core.arrays import as_array
 from ganglion.core.part import Array
-from ganglion.errors import DataError, ShapeError, TrainingError, check_integer, check_number
+from ganglion.errors import DataError, ShapeError, TrainingError
 from ganglion.origins.spiking import as_train
 
 LARGEST = 1e100  # of any number in a row: beyond it squares and products may overflow

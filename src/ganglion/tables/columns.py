@@ -14,8 +14,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array, Part, built_in
-from ganglion.errors import ConfigError, DataError, check_flag, check_number
+from ganglion.errors import ConfigError, DataError
 
 MOST_CATEGORIES = 100
 FEWEST_ROWS = 3

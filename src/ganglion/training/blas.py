@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ganglion.errors import MissingPackageError, load
+from ganglion.errors import MissingPackageError
+from ganglion.optional import load
 
 _lock = threading.Lock()
 _users = 0

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ganglion.errors import ConfigError, load, shortened
+from ganglion.errors import ConfigError, shortened
+from ganglion.optional import load
 
 if TYPE_CHECKING:
     from ganglion.training.loop import Training

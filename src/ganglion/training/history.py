@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from ganglion.errors import DataError, load
+from ganglion.errors import DataError
+from ganglion.optional import load
 
 SERIES = ("loss", "validation_loss", "learning_rate", "gradient_norm", "seconds")
 

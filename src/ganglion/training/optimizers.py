@@ -14,8 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.part import Array, Part, PartField, built_in
-from ganglion.errors import ConfigError, check_flag, check_integer, check_number, load
+from ganglion.errors import ConfigError
+from ganglion.optional import load
 from ganglion.training.schedules import Schedule
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_flag, check_integer
 from ganglion.core import random
 from ganglion.core.activations import IDENTITY
 from ganglion.core.architecture import Architecture
@@ -15,7 +16,7 @@ from ganglion.core.arrays import as_inputs, as_weight
 from ganglion.core.losses import Loss, loss_for
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
-from ganglion.errors import ConfigError, DataError, ShapeError, check_flag, check_integer, shortened
+from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
 from ganglion.training.metrics import Metric, find_metric
 from ganglion.training.optimizers import LBFGS, Optimizer

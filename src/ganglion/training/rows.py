@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_number
 from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
-from ganglion.errors import ConfigError, DataError, check_number, shortened
+from ganglion.errors import ConfigError, DataError, shortened
 
 NUMBERS_AT_ONCE = 2**23  # of sparse rows that are made dense
 

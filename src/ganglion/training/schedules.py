@@ -15,8 +15,8 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from ganglion.checks import check_integer, check_number
 from ganglion.core.part import Array, Part, built_in
-from ganglion.errors import check_integer, check_number
 
 Memory = tuple[float, ...]
 

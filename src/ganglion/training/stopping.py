@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, check_flag, check_integer, check_number, one_of, shortened
+from ganglion.errors import ConfigError, one_of, shortened
 from ganglion.training.callbacks import Callback
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ganglion.checks import check_integer
 from ganglion.core.activations import IDENTITY, Activation
 from ganglion.core.initializers import Initializer
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array, PartField, Shape
-from ganglion.errors import ShapeError, check_integer
+from ganglion.errors import ShapeError
 
 
 @dataclass(frozen=True)

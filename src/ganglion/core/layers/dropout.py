@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ganglion.checks import check_number
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array
 from ganglion.core.random import random_integers
-from ganglion.errors import check_number
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ganglion.checks import check_integer
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import MOST_AXES, Array, Shape
-from ganglion.errors import ConfigError, ShapeError, check_integer, shortened
+from ganglion.errors import ConfigError, ShapeError, shortened
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ganglion.checks import check_integer
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import as_names
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine
-from ganglion.errors import ConfigError, TrainingError, check_integer
+from ganglion.errors import ConfigError, TrainingError
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.findings import look_for
 from ganglion.insight.health.measure import LayerHealth, measure, next_update, quiet

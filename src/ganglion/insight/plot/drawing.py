@@ -14,7 +14,8 @@ import numpy as np
 from ganglion.core.architecture import Architecture
 from ganglion.core.layers import Dense
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, load, shortened
+from ganglion.errors import ConfigError, DataError, shortened
+from ganglion.optional import load
 
 Axes = Any  # matplotlib.axes.Axes, which is loaded only when something is drawn
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_integer, check_number
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
-from ganglion.errors import ConfigError, DataError, check_integer, check_number, load, shortened
+from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.insight.plot.drawing import (
     BLUE,
     MARKERS,
@@ -26,6 +27,7 @@ from ganglion.insight.plot.drawing import (
     spans_much,
     title,
 )
+from ganglion.optional import load
 from ganglion.training.plan import encode_rows, pick_loss
 from ganglion.training.rows import Rows
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_integer
 from ganglion.core.activations import Activation
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, check_integer, load, shortened
+from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.insight.plot.drawing import (
     BLUE,
     GRAY,
@@ -29,6 +30,7 @@ from ganglion.insight.plot.drawing import (
     spans_much,
     title,
 )
+from ganglion.optional import load
 from ganglion.training.history import History
 
 MOST_UNITS = 32  # of a layer that is drawn as circles

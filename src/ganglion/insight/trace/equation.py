@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ganglion.errors import load
+from ganglion.optional import load
 
 DIGITS = 6
 MOST_DIGITS = 17

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_integer
 from ganglion.core.architecture import Architecture, Entry
-from ganglion.errors import ConfigError, check_integer, one_of, shortened
+from ganglion.errors import ConfigError, one_of, shortened
 from ganglion.insight.trace.arithmetic import Index
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.checks import check_integer
 from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture, Entry
 from ganglion.core.arrays import as_array, as_inputs, as_names
@@ -19,7 +20,7 @@ from ganglion.core.layers import Context
 from ganglion.core.losses import Loss, batch_mean
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
-from ganglion.errors import ConfigError, DataError, check_integer, shortened
+from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.insight.trace.activations import activation_backward, activation_forward
 from ganglion.insight.trace.arithmetic import (
     Index,
