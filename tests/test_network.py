@@ -12,7 +12,7 @@ import ganglion as gg
 from ganglion.engines import REFERENCE
 from ganglion.insight.health.subject import Subject
 from ganglion.training.plan import encode_rows
-from ganglion.training.rows import split
+from ganglion.training.splitting import split
 
 CHANCE = np.random.default_rng(0)
 X = CHANCE.normal(size=(90, 4))

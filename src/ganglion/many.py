@@ -19,7 +19,7 @@ from ganglion.network import Network
 from ganglion.optional import load
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
-from ganglion.training.loop import INTERRUPTED, Training, interruptible
+from ganglion.training.run import INTERRUPTED, Training, interruptible
 
 
 class Trained(list[History]):

@@ -14,20 +14,23 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ganglion.checks import check_integer
+from ganglion.checks import check_flag, check_integer
 from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import aligned_copy, are_inputs, as_array, as_inputs
+from ganglion.core.arrays import aligned_copy, are_inputs, as_array
+from ganglion.core.inputs import InputRows, is_single, plain_inputs, read_rows
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
+from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
-from ganglion.engines import Engine, Run, pick
+from ganglion.engines import Engine, Learned, Objective, pick
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
-from ganglion.files.model_file import Model, read_model, write_model
+from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.optional import load
-from ganglion.training.callbacks import Callback
+from ganglion.training import make_training
+from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
 from ganglion.training.history import History
-from ganglion.training.loop import Progress, Training
+from ganglion.training.optimizer_state import OptimizerState
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.plan import Plan, check_regularization, encode_rows, make_plan, pick_loss
 
@@ -71,17 +74,12 @@ class Network:
         if dtype not in DTYPES:
             raise ConfigError(f"dtype must be 'float32' or 'float64', got {shortened(dtype)}")
         seed = check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
-        architecture = Architecture(layers, inputs)
-        start = architecture.initial(seed, DTYPES[dtype])
-        self._set_up(architecture, *start, seed, engine)
+        self._set_up(Model.initial(Architecture(layers, inputs), seed, DTYPES[dtype]), engine)
 
-    def _set_up(
-        self, architecture: Architecture, parameters: Array, state: Array, seed: int, engine: str
-    ) -> None:
-        self._architecture, self._seed = architecture, seed
-        self._parameters, self._state, self._dtype = parameters, state, parameters.dtype
-        self._engine_name, self._engine = engine, pick(engine, architecture)
-        self._progress = Progress()
+    def _set_up(self, model: Model, engine: str) -> None:
+        self._model = model
+        self._engine_name, self._engine = engine, pick(engine, model.architecture)
+        self._optimizer_state = OptimizerState()
         self._history = History()
         self._facts: dict[str, Any] = {}
 
@@ -90,29 +88,36 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._parameters, self._state = (aligned_copy(v) for v in (self._parameters, self._state))
-        self._progress = self._progress.copy()
-        self._engine = pick(self._engine_name, self._architecture)
+        model = self._model
+        vectors = aligned_copy(model.parameters), aligned_copy(model.state)
+        self._model = Model(model.architecture, *vectors, model.seed)
+        self._optimizer_state = self._optimizer_state.copy()
+        self._engine = pick(self._engine_name, self._model.architecture)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers in order."""
-        return self._architecture.layers
+        return self._model.architecture.layers
+
+    @property
+    def model(self) -> Model:
+        """What the network is: architecture, live parameters and state, seed."""
+        return self._model
 
     @property
     def architecture(self) -> Architecture:
         """The layers with their shapes and the layout of their parameters."""
-        return self._architecture
+        return self._model.architecture
 
     @property
     def seed(self) -> int:
         """The number that decides everything random."""
-        return self._seed
+        return self._model.seed
 
     @property
     def dtype(self) -> str:
         """The type of all numbers, float32 or float64."""
-        return self._dtype.name
+        return self._model.dtype.name
 
     @property
     def engine(self) -> str:
@@ -132,34 +137,34 @@ class Network:
     @property
     def parameters(self) -> Array:
         """All learned numbers as one live vector: writing into it changes the network."""
-        return self._parameters
+        return self._model.parameters
 
     @parameters.setter
     def parameters(self, values: Any) -> None:
         with np.errstate(over="ignore"):
-            vector = as_array("parameters", values).astype(self._dtype)
-        if vector.shape not in ((), self._parameters.shape):
-            raise ShapeError(f"parameters must have shape {self._parameters.shape}, got {vector.shape}")
+            vector = as_array("parameters", values).astype(self._model.dtype)
+        if vector.shape not in ((), self._model.parameters.shape):
+            raise ShapeError(f"parameters must have shape {self._model.parameters.shape}, got {vector.shape}")
         if not np.isfinite(vector).all():
             raise DataError(f"parameters must be finite numbers that fit {self.dtype}")
-        self._parameters[...] = vector
+        self._model.parameters[...] = vector
 
     def forget_optimizer(self) -> None:
         """Let the next `fit` start its optimizer afresh, also one that equals the last."""
-        self._progress.optimizer = None
+        self._optimizer_state.optimizer = None
 
     @property
     def state(self) -> Array:
         """What is kept but not learned by gradient (running averages), as one live vector."""
-        return self._state
+        return self._model.state
 
     def named_parameters(self) -> dict[str, Array]:
         """Return each parameter array by name, as a live view: `{"dense_1/weight": ..., ...}`."""
-        return {entry.name: entry.of(self._parameters) for entry in self._architecture.parameters}
+        return {entry.name: entry.of(self._model.parameters) for entry in self._model.architecture.parameters}
 
     def named_state(self) -> dict[str, Array]:
         """Return each array of the state by name, as a live view."""
-        return {entry.name: entry.of(self._state) for entry in self._architecture.state}
+        return {entry.name: entry.of(self._model.state) for entry in self._model.architecture.state}
 
     def with_layers(self, layers: Sequence[Layer]) -> Self:
         """Return the network of other layers that shares this one's parameters, and goes on where it is.
@@ -167,16 +172,26 @@ class Network:
         Raises:
             ShapeError: if the parameters of these layers have other shapes.
         """
-        architecture = Architecture(layers, self._architecture.inputs)
+        architecture = Architecture(layers, self._model.architecture.inputs)
         wanted, got = (
             {entry.name: entry.shape for entry in (*these.parameters, *these.state)}
-            for these in (self._architecture, architecture)
+            for these in (self._model.architecture, architecture)
         )
         if got != wanted:
             raise ShapeError(f"the layers must have the parameters {shortened(wanted)}, got {shortened(got)}")
+        return self._with_model(Model(architecture, self.parameters, self.state, self.seed))
+
+    def with_parameters(self, parameters: Array) -> Self:
+        """Return a network that is like this one in everything but its parameters."""
+        model = self._model
+        return self._with_model(
+            Model(model.architecture, parameters, model.state, model.seed, model.programs)
+        )
+
+    def _with_model(self, model: Model) -> Self:
         network = type(self).__new__(type(self))
         vars(network).update(vars(self))
-        network._architecture, network._engine = architecture, pick(self._engine_name, architecture)
+        network._model, network._engine = model, pick(self._engine_name, model.architecture)
         return network
 
     def predict(self, X: Any) -> Array:
@@ -188,20 +203,23 @@ class Network:
         Raises:
             DataError, ShapeError: if X holds anything but finite numbers in that shape.
         """
-        inputs, dtype = self._architecture.inputs, self._dtype
-        a = self.predict_if_finite(X) if are_inputs(X, inputs, dtype) else None
-        return self.predict_checked(as_inputs(X, inputs, dtype)) if a is None else a
+        architecture, dtype = self._model.architecture, self._model.dtype
+        if architecture.takes_numbers and are_inputs(X, architecture.input_shape, dtype):
+            a = self.predict_if_finite(X)
+            if a is not None:
+                return a
+        return self.predict_checked(read_rows(architecture.inputs, X, dtype))
 
     def predict_if_finite(self, x: Array) -> Array | None:
         """Return the same for rows that are a contiguous array of the network's type and shape.
 
-        None if one of their numbers is not finite: it is cheapest to look while working with them.
+        None if one of their numbers is not finite: checking is cheapest while working with them.
         """
-        return self._engine.predict_if_finite(self._architecture, self._parameters, self._state, x)
+        return self._engine.predict_if_finite(self._model, x)
 
-    def predict_checked(self, x: Array) -> Array:
-        """Return the same for such rows of which it is known that all is finite."""
-        return self._engine.predict(self._architecture, self._parameters, self._state, x)
+    def predict_checked(self, x: InputRows) -> Array:
+        """Return the same for such rows that are known to be finite."""
+        return self._engine.predict(self._model, x)
 
     def fit(
         self,
@@ -259,10 +277,11 @@ class Network:
         >>> history.stopped_because
         'all 200 epochs were done'
         """
+        watching = check_callbacks(callbacks)
+        if check_flag("progress", progress):
+            watching.append(ProgressBar())
         plan = make_plan(
-            self._architecture,
-            self._dtype,
-            self._seed,
+            self._model,
             X,
             y,
             loss=loss,
@@ -273,8 +292,7 @@ class Network:
             sample_weight=sample_weight,
             class_weight=class_weight,
             shuffle=shuffle,
-            callbacks=callbacks,
-            progress=progress,
+            callbacks=watching,
             regularization=regularization,
             metrics=metrics,
         )
@@ -283,9 +301,7 @@ class Network:
     def train(self, plan: Plan) -> History:
         """Train by a plan whose rows are encoded and checked already; `fit` makes one and calls this."""
         engine = self._engine_for(plan.loss, plan.optimizer)
-        training = Training(
-            self._architecture, engine, self._parameters, self._state, self._progress, plan, self._seed
-        )
+        training = make_training(self._model, engine, self._optimizer_state, plan)
         try:
             return training.run()
         finally:
@@ -313,21 +329,12 @@ class Network:
         >>> net.loss_and_gradient([[1, 1]], [5], loss="mse")  # (2 + 3 + 1 - 5)**2
         (1.0, array([2., 2., 2.], dtype=float32))
         """
-        chosen = pick_loss(self._architecture, loss)
-        engine = self._engine_for(chosen)
-        rows = encode_rows(self._architecture, self._dtype, chosen, X, y, sample_weight).check("a gradient")
-        run = Run(
-            x=rows.x,
-            y=rows.y,
-            weight=rows.weight,
-            loss=chosen,
-            regularization=check_regularization(regularization),
-            parameters=self._parameters,
-            state=self._state,
-            seed=self._seed,
-            step=self._progress.step,
-        )
-        value, penalty, gradient = engine.loss_and_gradient(self._architecture, run, np.arange(len(rows)))
+        chosen = pick_loss(self.architecture, loss)
+        rows = encode_rows(self._model, chosen, X, y, sample_weight).check("a gradient")
+        objective = Objective(chosen, check_regularization(regularization))
+        start = Learned(self.parameters, self.state, self._optimizer_state.step)
+        session = self._engine_for(chosen).open(self._model, rows, objective, None, start)
+        value, penalty, gradient = session.loss_and_gradient(np.arange(len(rows)))
         return value + penalty, gradient
 
     def _engine_for(self, *parts: object) -> Engine:
@@ -371,15 +378,13 @@ class Network:
         (2.0, 0.8)
         """
         if optimizer is None:
-            optimizer = self._progress.optimizer or self._facts.get("optimizer") or "adam"
+            optimizer = self._optimizer_state.optimizer or self._facts.get("optimizer") or "adam"
         trace: Trace = load("ganglion.insight.trace").make_trace(
-            self._architecture,
-            self._parameters,
-            self._state,
+            self._model,
             X,
             y,
             loss=loss,
-            moment=self._progress.next_step(optimizer, self._seed, self._parameters),
+            start=self._optimizer_state.next_update(optimizer, self.seed, self.parameters),
             training=training,
             sample_weight=sample_weight,
             regularization=regularization,
@@ -413,9 +418,7 @@ class Network:
         array([[ 2., -3.]])
         """
         attribute = load("ganglion.insight.attribution").attribute
-        found: Attribution = attribute(
-            self._architecture, self._parameters, self._state, X, output, baseline, method
-        )
+        found: Attribution = attribute(self._model, X, output, baseline, method)
         return found
 
     def health(
@@ -449,11 +452,8 @@ class Network:
         ['unscaled_inputs']
         """
         found: Health = load("ganglion.insight.health").check_health(
-            self._architecture,
+            self._model,
             self._engine,
-            self._parameters,
-            self._state,
-            self._seed,
             X,
             y,
             loss=loss,
@@ -461,7 +461,7 @@ class Network:
             validation=validation,
             history=self._history,
             facts=self._facts,
-            progress=self._progress,
+            optimizer_state=self._optimizer_state,
             names=names,
         )
         return found
@@ -476,7 +476,7 @@ class Network:
         Raises:
             FileError: if it cannot be written, or has layers of your own, which no file can name.
         """
-        write_model(path, self.to_model())
+        write_model(path, self.to_saved())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:
@@ -485,25 +485,20 @@ class Network:
         Raises:
             FileError: if the file is missing, damaged, or not a model file.
         """
-        return cls.from_model(read_model(path), engine)
+        return cls.from_saved(read_model(path), engine)
 
-    def to_model(self) -> Model:
+    def to_saved(self) -> SavedModel:
         """Return what a model file of this network holds."""
-        return Model(
-            self._architecture,
-            self._parameters.copy(),
-            self._state.copy(),
-            self._seed,
-            copy.deepcopy(self._history),
-            self.facts,
-        )
+        model = self._model
+        copied = Model(model.architecture, model.parameters.copy(), model.state.copy(), model.seed)
+        return SavedModel(copied, copy.deepcopy(self._history), self.facts)
 
     @classmethod
-    def from_model(cls, model: Model, engine: str = "auto") -> Self:
+    def from_saved(cls, saved: SavedModel, engine: str = "auto") -> Self:
         """Return the network that a model file holds."""
         network = cls.__new__(cls)
-        network._set_up(model.architecture, model.parameters, model.state, model.seed, engine)
-        network._history, network._facts = model.history, model.facts
+        network._set_up(saved.model, engine)
+        network._history, network._facts = saved.history, saved.facts
         return network
 
     def summary(self) -> None:
@@ -512,30 +507,26 @@ class Network:
 
     def describe(self) -> str:
         """Return what `summary` prints."""
-        architecture = self._architecture
-        counts = [0] * len(self.layers)
-        for entry in architecture.parameters:
-            counts[entry.layer] += entry.stop - entry.start
-        lines = [("layer", "", "output", "parameters")]
-        lines += [("input", "", _shape(architecture.inputs), "")]
-        for name, layer, shape, count in zip(
-            architecture.names, self.layers, architecture.shapes[1:], counts, strict=True
-        ):
-            activation = getattr(layer, "activation", None)
-            lines.append((name, activation.name if activation else "", _shape(shape), f"{count:,}"))
+        architecture, lines = self.architecture, [("layer", "", "output", "parameters")]
+        for name, part in architecture.inputs.items():
+            label = "input" if is_single(architecture.inputs) else f"input {name}"
+            lines.append((label, "" if part.holds == "numbers" else part.holds, _shape(part.row_shape), ""))
+        for step in architecture.steps:
+            count = sum(entry.stop - entry.start for entry in step.parameters)
+            word = step.activation.name if step.activation else ""
+            lines.append((step.name, word, _shape(step.shape), f"{count:,}"))
         widths = [max(len(line[column]) for line in lines) for column in range(4)]
         table = [
             f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}".rstrip()
             for a, b, c, d in lines
         ]
-        size = self._parameters.nbytes + self._state.nbytes
+        size = self.parameters.nbytes + self.state.nbytes
         total = f"{architecture.size:,} parameters, {_bytes(size)} as {self.dtype}; engine: {self.engine}"
         return "\n".join([table[0], "-" * max(map(len, table)), *table[1:], total])
 
     def __repr__(self) -> str:
         layers = ", ".join(repr(layer) for layer in self.layers)
-        inputs = self._architecture.inputs
-        return f"Network([{layers}], inputs={inputs[0] if len(inputs) == 1 else inputs}, seed={self._seed})"
+        return f"Network([{layers}], inputs={plain_inputs(self.architecture.inputs)}, seed={self.seed})"
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
@@ -551,7 +542,7 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
 
 
 def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
+    return " x ".join(map(str, shape)) or "1"
 
 
 def _bytes(count: int) -> str:

@@ -21,7 +21,7 @@ from ganglion.errors import (
     notice,
     shortened,
 )
-from ganglion.files.model_file import Model, read_model, write_model
+from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.tables.defaults import Settings, layers_for, optimizer_for
 from ganglion.tables.encode import DROPPED, Encoder, listed, require_column
@@ -31,7 +31,7 @@ from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import LBFGS, Optimizer
-from ganglion.training.rows import split
+from ganglion.training.splitting import split
 
 if TYPE_CHECKING:
     from ganglion.insight.health import Health
@@ -313,8 +313,8 @@ class TableModel:
         Raises:
             FileError: if it cannot be written.
         """
-        model = self.network.to_model()
-        model.table = {
+        saved = self.network.to_saved()
+        saved.table = {
             "encoder": self.encoder.configuration(),
             "target": self.target.configuration(),
             "validated": self.history.to_facts(),
@@ -322,7 +322,7 @@ class TableModel:
             "rows": self.rows,
             "balanced": self.balanced,
         }
-        write_model(path, model)
+        write_model(path, saved)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:
@@ -331,23 +331,23 @@ class TableModel:
         Raises:
             FileError: if the file is missing, damaged, or holds a bare network.
         """
-        model = cls.from_model(read_model(path), engine)
+        model = cls.from_saved(read_model(path), engine)
         if model is None:
             raise FileError(f"{path} holds a network without a table's encoder", "use gg.Network.load")
         return model
 
     @classmethod
-    def from_model(cls, model: Model, engine: str = "auto") -> Self | None:
+    def from_saved(cls, saved: SavedModel, engine: str = "auto") -> Self | None:
         """Return the table model that a file holds, None if it holds a bare network.
 
         Raises:
             FileError: if what it says of the table does not fit its network.
         """
-        if model.table is None:
+        if saved.table is None:
             return None
-        network = Network.from_model(model, engine)
+        network = Network.from_saved(saved, engine)
         try:
-            return cls(network, *_read_table_part(model.table, network))
+            return cls(network, *_read_table_part(saved.table, network))
         except GanglionError as error:
             raise FileError(f"the model file is damaged: {error.message}") from error
 
@@ -447,7 +447,9 @@ def _read_table_part(
         raise ConfigError("its target must be an object")
     encoder, target = Encoder.from_configuration(table["encoder"]), Target.find(table["target"])
     outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
-    if network.architecture.inputs != (len(encoder.features),) or network.architecture.outputs != (outputs,):
+    if network.architecture.input_shape != (len(encoder.features),) or network.architecture.outputs != (
+        outputs,
+    ):
         raise ConfigError("its encoder, network and target do not fit together")
     if not isinstance(target, ClassTarget | NumberTarget):
         raise ConfigError("its target must be classes or a number")

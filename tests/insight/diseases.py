@@ -16,7 +16,7 @@ import ganglion as gg
 from ganglion.tables.encode import Encoder
 from ganglion.tables.examples import example_table
 from ganglion.tables.target import fit_target
-from ganglion.training.rows import split
+from ganglion.training.splitting import split
 
 
 class Data(NamedTuple):

@@ -19,7 +19,7 @@ from agreement import targets
 from contracts import ACTIVATIONS, LOSSES, OPTIMIZERS, ids, partner
 from ganglion.core.layers import Layer
 from ganglion.insight.trace import Trace
-from ganglion.insight.trace.arithmetic import ARITHMETIC
+from ganglion.insight.trace.layer_trace import ARITHMETIC
 from ganglion.insight.trace.updates import UPDATES
 from reading import redo
 

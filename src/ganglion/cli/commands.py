@@ -228,9 +228,9 @@ def show(model: Path, /, *, json: Flag = False) -> None:
         Print one JSON object instead.
     """
     file = read_model(model)
-    found = TableModel.from_model(file)
+    found = TableModel.from_saved(file)
     if found is None:
-        network = Network.from_model(file)
+        network = Network.from_saved(file)
         if json:
             say_json(network.architecture.configuration() | {"training": network.facts})
         else:

@@ -45,7 +45,7 @@ def _short(names: list[str], most: int = 8) -> str:
 def network_page(model: TableModel) -> str:
     """Return the architecture in one line."""
     network = model.network
-    columns, inputs = len(model.encoder.columns), network.architecture.inputs[0]
+    columns, inputs = len(model.encoder.columns), network.architecture.input_shape[0]
     words = [f"{inputs} inputs" if columns == inputs else f"{columns} columns as {inputs} inputs"]
     words += [layer.describe() for layer in network.layers]
     return " → ".join(words) + f"   ({network.architecture.size:,} parameters, {network.engine} engine)"

@@ -1,126 +1,100 @@
-"""An architecture: layers in order, their shapes worked out, and the layout of their parameters.
+"""An architecture: layers lowered to steps, their shapes, and the layout of their parameters.
 
-All parameters of a network are one flat vector, layer by layer, weight before bias; `views` gives each
-layer its own by name. State that is kept but not learned (running averages) is a second vector of the
+All parameters of a network are one flat vector, step by step, weight before bias; `views` gives each
+step its own by name. State that is kept but not learned (running averages) is a second vector of the
 same kind. Everything here is a function of its arguments; nothing is remembered between calls.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ganglion.checks import check_integer
 from ganglion.core.activations import Activation
 from ganglion.core.arrays import aligned_zeros
 from ganglion.core.initializers import Initializer, Zeros
+from ganglion.core.inputs import Input, InputRows, find_inputs, is_single, values_of
 from ganglion.core.layers import Context, Layer
 from ganglion.core.layers.base import Cache, Weights
 from ganglion.core.losses import Loss, batch_mean
-from ganglion.core.part import MOST_AXES, Array, Shape
+from ganglion.core.part import Array, Shape
 from ganglion.core.random import Purpose, generator
-from ganglion.errors import ConfigError, ShapeError, shortened
-
-LARGEST = 2**31
-
-
-class Entry(NamedTuple):
-    """One named array inside a flat vector."""
-
-    layer: int
-    name: str
-    shape: Shape
-    start: int
-    stop: int
-    penalized: bool
-
-    def of(self, vector: Array) -> Array:
-        """Return this array as a view of the flat vector."""
-        return vector[self.start : self.stop].reshape(self.shape)
+from ganglion.core.steps import Entry, Lowering, Step, check_output
+from ganglion.errors import ConfigError, ShapeError
 
 
-def _check_shape(shape: Shape) -> None:
-    if len(shape) > MOST_AXES or max(shape) >= LARGEST or math.prod(shape) >= LARGEST:
-        raise ConfigError(
-            f"what goes through a network must have at most {MOST_AXES} axes and less than 2**31 numbers "
-            f"for each row, got {shortened(shape)}"
-        )
+class Passed(NamedTuple):
+    """What a step's forward pass leaves for its backward pass."""
 
-
-def _checked(loss: Loss, both: tuple[Array, Array], outputs: Array) -> tuple[Array, Array]:
-    """Return a loss's values and gradients times its factor, one for each row and output as was checked."""
-    values, gradients = both
-    if np.shape(values) != outputs.shape[:1] or np.shape(gradients) != outputs.shape:
-        raise ShapeError(
-            f"{loss.name} must return one value for each row, {outputs.shape[:1]}, and gradients of shape "
-            f"{outputs.shape}, got {np.shape(values)} and {np.shape(gradients)}"
-        )
-    return both if loss.factor == 1 else (values * loss.factor, gradients * loss.factor)
+    z: Array
+    a: Array
+    cache: Cache
 
 
 class Architecture:
-    """The layers of a network in order.
+    """The layers of a network in order, and what follows from them.
 
     Args:
         layers: at least one.
-        inputs: the shape of one input, or its size where it is a row of numbers.
+        inputs: the shape of one input, or its size where it is a row of numbers; an `Input`; or a dict of
+            these by name.
+
+    Attributes:
+        layers: as given.
+        inputs: each `Input` by name; "x" where there is only one.
+        names: of the layers, such as "dense_1".
+        steps: the lowered network.
+        parameters, state: the named arrays of the two flat vectors, in order.
 
     Raises:
         ConfigError: without layers, for something that is no layer, or for 2**31 parameters or more.
         ShapeError: if a layer cannot take what the one before it gives.
     """
 
-    def __init__(self, layers: Sequence[Layer], inputs: int | Sequence[int]) -> None:
-        sizes = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
-        if not sizes:
-            raise ConfigError("inputs must have at least one axis", "for single numbers, inputs=1")
-        self.inputs: Shape = tuple(check_integer("inputs", size, at_least=1) for size in sizes)
-        _check_shape(self.inputs)
-        if isinstance(layers, Layer):
-            layers = [layers]
-        if not isinstance(layers, tuple | list):
-            raise ConfigError(f"layers must be a list of layers, got {shortened(layers)}")
-        self.layers: tuple[Layer, ...] = tuple(layers)
-        if not self.layers:
-            raise ConfigError("a network needs at least one layer", "for example gg.Dense(1)")
-        self.shapes: list[Shape] = [self.inputs]
-        self.names: list[str] = []
-        self.parameters: list[Entry] = []
-        self.state: list[Entry] = []
-        count: Counter[str] = Counter()
-        for place, layer in enumerate(self.layers):
-            if not isinstance(layer, Layer):
-                raise ConfigError(
-                    f"layer {place + 1} must be a ganglion layer, got {shortened(layer)}",
-                    "such as gg.Dense(16)",
-                )
-            count[layer.name] += 1
-            self.names.append(f"{layer.name}_{count[layer.name]}")
-            shape = self.shapes[-1]
-            self.shapes.append(layer.output_shape(shape))
-            _check_shape(self.shapes[-1])
-            self._lay_out(self.parameters, place, layer.parameters(shape))
-            self._lay_out(self.state, place, layer.state(shape))
+    def __init__(self, layers: Sequence[Layer], inputs: Any) -> None:
+        self.inputs: dict[str, Input] = find_inputs(inputs)
+        lowering = Lowering(self.inputs)
+        start = 0 if is_single(self.inputs) else {name: place for place, name in enumerate(self.inputs)}
+        lowering.sequence(layers, start)
+        self.layers: tuple[Layer, ...] = (layers,) if isinstance(layers, Layer) else tuple(layers)
+        self.names = lowering.names
+        self.steps: tuple[Step, ...] = tuple(lowering.steps)
+        self.values = lowering.values
+        self.parameters: list[Entry] = lowering.parameters
+        self.state: list[Entry] = lowering.state
 
-    def _lay_out(self, entries: list[Entry], place: int, shapes: Mapping[str, Shape]) -> None:
-        for name, shape in shapes.items():
-            start = entries[-1].stop if entries else 0
-            penalized = name in self.layers[place].penalized
-            full = f"{self.names[place]}/{name}"
-            stop = start + math.prod(shape)
-            if stop >= LARGEST:
-                raise ConfigError("a network must have less than 2**31 parameters", "use fewer units")
-            entries.append(Entry(place, full, shape, start, stop, penalized))
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one row of the only input.
+
+        Raises:
+            ConfigError: if the network has several inputs.
+        """
+        if not is_single(self.inputs):
+            raise ConfigError(
+                f"this needs a network with one input, this one has {', '.join(self.inputs)}",
+                "or name the input",
+            )
+        return next(iter(self.inputs.values())).row_shape
+
+    @property
+    def shapes(self) -> list[Shape]:
+        """The shapes of one row of the only input, and after each layer."""
+        after = {step.place: step.shape for step in self.steps}
+        return [self.input_shape, *(after[place] for place in range(len(self.layers)))]
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether its rows are one array of numbers."""
+        return is_single(self.inputs) and next(iter(self.inputs.values())).holds == "numbers"
 
     @property
     def outputs(self) -> Shape:
         """The shape of one output."""
-        return self.shapes[-1]
+        return self.steps[-1].shape
 
     @property
     def size(self) -> int:
@@ -132,15 +106,10 @@ class Architecture:
         """How many numbers of state there are."""
         return self.state[-1].stop if self.state else 0
 
-    @cached_property
+    @property
     def output_activation(self) -> Activation | None:
-        """The activation of the last layer, None if it has none."""
-        return self.layers[-1].split_activation()[1]
-
-    @cached_property
-    def before_output(self) -> Architecture:
-        """The same architecture without the last activation: what it gives is the pre-activation z."""
-        return Architecture([*self.layers[:-1], self.layers[-1].split_activation()[0]], self.inputs)
+        """The activation of the last step, None if it has none."""
+        return self.steps[-1].activation
 
     @cached_property
     def penalized(self) -> Array:
@@ -149,6 +118,14 @@ class Architecture:
         for entry in self.parameters:
             mask[entry.start : entry.stop] = entry.penalized
         return mask
+
+    @cached_property
+    def learned(self) -> tuple[bool, ...]:
+        """For each value, whether it depends on a parameter: only those need a gradient."""
+        found = [False] * len(self.values)
+        for step in self.steps:
+            found[step.writes] = bool(step.parameters) or any(found[value] for value in step.reads)
+        return tuple(found)
 
     def initial(self, seed: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
         """Return the first parameters and state, a function of the seed."""
@@ -160,103 +137,141 @@ class Architecture:
     def _initial(self, entries: list[Entry], size: int, seed: int, dtype: np.dtype[Any]) -> Array:
         vector = aligned_zeros(size, dtype)
         for position, entry in enumerate(entries):
-            short = entry.name.rpartition("/")[2]
-            initializer = self.layers[entry.layer].initializers().get(short, Zeros())
+            initializer = self.steps[entry.step].layer.initializers().get(entry.short, Zeros())
             chance = generator(seed, Purpose.INITIAL_WEIGHTS, position)
             entry.of(vector)[...] = Initializer.find(initializer).sample(chance, entry.shape)
         return vector
 
     def views(self, parameters: Array, state: Array) -> list[Weights]:
-        """Return each layer's parameters and state by name, as views of the two vectors."""
-        views = [Weights() for _ in self.layers]
+        """Return each step's parameters and state by name, as views of the two vectors."""
+        views = [Weights() for _ in self.steps]
         for entries, vector in ((self.parameters, parameters), (self.state, state)):
             for entry in entries:
-                setattr(views[entry.layer], entry.name.rpartition("/")[2], entry.of(vector))
+                setattr(views[entry.step], entry.short, entry.of(vector))
         return views
 
     def forward(
-        self, weights: Sequence[Weights], x: Array, context: Context = Context()
-    ) -> tuple[Array, list[Cache]]:
-        """Return the activations of the last layer, and each layer's cache for backward."""
-        caches = []
-        for place, layer in enumerate(self.layers):
-            x, cache = layer.forward(weights[place], x, context._replace(layer=place))
-            caches.append(cache)
-            if x.shape[1:] != self.shapes[place + 1]:
-                raise ShapeError(
-                    f"{self.names[place]} must give rows of the shape that its output_shape tells, "
-                    f"{self.shapes[place + 1]}, got {x.shape[1:]}"
-                )
-        return x, caches
+        self, weights: Sequence[Weights], rows: InputRows, context: Context = Context(), *, to_z: bool = False
+    ) -> tuple[Array, list[Passed]]:
+        """Return the outputs, and what each step leaves for backward.
+
+        Args:
+            weights: of each step, from `views`.
+            rows: as `read_rows` returns them.
+            context: as when predicting by default.
+            to_z: whether to leave out the last activation and return the pre-activations.
+        """
+        values: list[Any] = [*values_of(self.inputs, rows), *[None] * len(self.steps)]
+        passed: list[Passed] = []
+        for step in self.steps:
+            read: Any = [values[value] for value in step.reads]
+            x: Any = read[0] if len(read) == 1 else tuple(read)
+            here = context._replace(layer=step.stream)
+            z, cache = step.layer.forward(weights[step.number], x, here)
+            check_output(step, z)
+            bends = step.activation is not None and not (to_z and step is self.steps[-1])
+            a = step.activation.forward(z) if bends else z  # type: ignore[union-attr]
+            passed.append(Passed(z, a, cache))
+            values[step.writes] = a
+        return values[-1], passed
 
     def backward(
-        self, weights: Sequence[Weights], caches: Sequence[Cache], grad_a: Array, context: Context
-    ) -> tuple[Array | None, Array]:
+        self,
+        weights: Sequence[Weights],
+        passed: Sequence[Passed],
+        grad: Array,
+        context: Context,
+        *,
+        from_z: bool = False,
+    ) -> tuple[Any, Array]:
         """Return the gradient with respect to the input, and that to all parameters as one vector.
 
-        Where `context.wants_grad_x` is False, it goes no further back than the first layer that learns.
+        Where `context.wants_grad_x` is False, it goes no further back than to what depends on parameters,
+        and the first gradient may be None. With several inputs it is a dict.
+
+        Args:
+            weights: of each step.
+            passed: what `forward` left.
+            grad: the gradient with respect to the outputs; with respect to their pre-activations if `from_z`.
+            context: as in `forward`.
+            from_z: see `grad`.
         """
-        gradient = np.empty(self.size, dtype=grad_a.dtype)
-        by_layer: list[Mapping[str, Array]] = [{}] * len(self.layers)
-        first = 0
-        if not context.wants_grad_x and self.parameters:
-            first = self.parameters[0].layer
-        grad: Array | None = grad_a
-        for place in reversed(range(first, len(self.layers))):
-            here = context._replace(layer=place, wants_grad_x=context.wants_grad_x or place > first)
-            grad, by_layer[place] = self.layers[place].backward(weights[place], caches[place], grad, here)  # type: ignore[arg-type]
-        for entry in self.parameters:
-            short = entry.name.rpartition("/")[2]
-            if short not in by_layer[entry.layer]:
-                raise ConfigError(
-                    f"backward of {self.names[entry.layer]} must give the gradient of {short!r}"
-                )
-            entry.of(gradient)[...] = by_layer[entry.layer][short]
-        return grad, gradient
+        gradient = np.empty(self.size, dtype=grad.dtype)
+        grads: list[Any] = [None] * len(self.values)
+        grads[-1] = grad
+        for step in reversed(self.steps):
+            if not (context.wants_grad_x or self.learned[step.writes]):
+                continue
+            wanted = context.wants_grad_x or any(self.learned[value] for value in step.reads)
+            here = context._replace(layer=step.stream, wants_grad_x=wanted)
+            grad_z = grads[step.writes]
+            if step.activation is not None and not (from_z and step is self.steps[-1]):
+                grad_z = step.activation.backward(grad_z, *passed[step.number][:2])
+            grad_x, by_name = step.layer.backward(
+                weights[step.number], passed[step.number].cache, grad_z, here
+            )
+            for value, part in zip(step.reads, grad_x if len(step.reads) > 1 else (grad_x,), strict=True):
+                if part is None and self.learned[value]:
+                    raise ConfigError(f"backward of {step.name} must give the gradient of x, got None")
+                grads[value] = part if grads[value] is None else grads[value] + part
+            for entry in step.parameters:
+                if entry.short not in by_name:
+                    raise ConfigError(f"backward of {step.name} must give the gradient of {entry.short!r}")
+                entry.of(gradient)[...] = by_name[entry.short]
+        inputs = grads[: len(self.inputs)]
+        return (
+            inputs[0] if is_single(self.inputs) else dict(zip(self.inputs, inputs, strict=True))
+        ), gradient
 
     def loss_and_gradient(
         self,
         weights: Sequence[Weights],
-        x: Array,
+        x: InputRows,
         y: Array,
         weight: Array | None,
         loss: Loss,
         context: Context,
-    ) -> tuple[float, Array, list[Cache]]:
-        """Return the batch's weighted mean loss, its gradient as one vector, and the layers' caches.
+    ) -> tuple[float, Array, list[Passed]]:
+        """Return the batch's weighted mean loss, its gradient as one vector, and what forward left.
 
         Where the last activation is a partner of the loss, the two are taken together, from `z`.
         """
-        if loss.is_partner_of(self.output_activation):
-            z, caches = self.before_output.forward(weights, x, context)
-            value, grad = batch_mean(_checked(loss, loss.values_and_gradients_from_z(z, y), z), weight)
-            back = context._replace(wants_grad_x=False)
-            return value, self.before_output.backward(weights, caches, grad, back)[1], caches
-        a, caches = self.forward(weights, x, context)
-        value, grad = batch_mean(_checked(loss, loss.values_and_gradients(a, y), a), weight)
+        from_z = loss.is_partner_of(self.output_activation)
+        out, passed = self.forward(weights, x, context, to_z=from_z)
+        value, grad = batch_mean(_judged(loss, out, y, from_z), weight)
         back = context._replace(wants_grad_x=False)
-        return value, self.backward(weights, caches, grad, back)[1], caches
+        return value, self.backward(weights, passed, grad, back, from_z=from_z)[1], passed
 
-    def evaluate(self, weights: Sequence[Weights], x: Array, y: Array, loss: Loss) -> tuple[Array, Array]:
+    def evaluate(self, weights: Sequence[Weights], x: InputRows, y: Array, loss: Loss) -> tuple[Array, Array]:
         """Return the loss of each sample, of shape (n,), and the activations, as when predicting."""
-        activation = self.output_activation
-        if activation is not None and loss.is_partner_of(activation):
-            z, _ = self.before_output.forward(weights, x)
-            return loss.factor * loss.values_and_gradients_from_z(z, y)[0], activation.forward(z)
-        a, _ = self.forward(weights, x)
-        return loss.factor * loss.values_and_gradients(a, y)[0], a
+        from_z = loss.is_partner_of(self.output_activation)
+        out, _ = self.forward(weights, x, to_z=from_z)
+        losses = _judged(loss, out, y, from_z)[0]
+        return losses, self.output_activation.forward(out) if from_z else out  # type: ignore[union-attr]
 
-    def next_state(self, weights: Sequence[Weights], caches: Sequence[Cache], state: Array) -> None:
+    def next_state(self, weights: Sequence[Weights], passed: Sequence[Passed], state: Array) -> None:
         """Write the state after a training step into `state`."""
-        by_layer = [
-            layer.next_state(w, cache) for layer, w, cache in zip(self.layers, weights, caches, strict=True)
-        ]
-        for entry in self.state:
-            entry.of(state)[...] = by_layer[entry.layer][entry.name.rpartition("/")[2]]
+        for step in self.steps:
+            if step.state:
+                after = step.layer.next_state(weights[step.number], passed[step.number].cache)
+                for entry in step.state:
+                    entry.of(state)[...] = after[entry.short]
 
     def configuration(self) -> dict[str, Any]:
         """Return inputs and layers as plain JSON data."""
         return {
-            "inputs": list(self.inputs),
+            "inputs": {name: part.configuration() for name, part in self.inputs.items()},
             "layers": [layer.configuration() for layer in self.layers],
         }
+
+
+def _judged(loss: Loss, outputs: Array, y: Array, from_z: bool) -> tuple[Array, Array]:
+    """Return a loss's values and gradients times its factor, one for each row and output."""
+    method = loss.values_and_gradients_from_z if from_z else loss.values_and_gradients
+    values, gradients = method(outputs, y)
+    if np.shape(values) != outputs.shape[:1] or np.shape(gradients) != outputs.shape:
+        raise ShapeError(
+            f"{loss.name} must return one value for each row, {outputs.shape[:1]}, and gradients of shape "
+            f"{outputs.shape}, got {np.shape(values)} and {np.shape(gradients)}"
+        )
+    return (values, gradients) if loss.factor == 1 else (values * loss.factor, gradients * loss.factor)

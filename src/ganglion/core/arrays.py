@@ -1,4 +1,4 @@
-"""A user's arrays, checked: numbers, finite, of the right shape, one weight a row."""
+"""A user's arrays, checked: finite numbers of the right shape, one weight for each row."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ CACHE_LINE = 64  # bytes
 
 
 def are_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> bool:
-    """Return whether `x` is what `as_inputs` gives, finite or not."""
+    """Return whether `x` is what `as_numbers` returns, finite or not."""
     return type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous
 
 
-def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
+def as_numbers(what: str, x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """Return `x` as a contiguous array of `dtype`, of shape (n, *shape).
 
     Args:
+        what: `x` is called in messages.
         x: anything that NumPy reads as an array of numbers: lists, arrays, frames.
         shape: of one row.
         dtype: float32 or float64.
@@ -30,17 +31,10 @@ def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
         DataError: for what is not a finite number; the first such place is named.
         ShapeError: if the rows have another shape.
     """
-    raw = as_array("X", x)
+    raw = as_array(what, x)
     if raw.ndim == 1 and shape == (1,):
         raw = raw.reshape(-1, 1)
-    if raw.shape[1:] != shape or raw.ndim == 0:
-        if raw.shape == shape:
-            raise ShapeError(f"X must have one more axis, for the rows: got {raw.shape}", "pass X[None]")
-        columns = shape[0] if len(shape) == 1 else shape
-        raise ShapeError(
-            f"X must have shape (rows, {', '.join(map(str, shape))}), because the network has {columns} "
-            f"inputs, got {raw.shape}"
-        )
+    check_rows_shape(what, raw, shape)
     with np.errstate(over="ignore"):
         result = np.ascontiguousarray(raw, dtype=dtype)
     if not np.isfinite(result).all():
@@ -48,11 +42,25 @@ def as_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
         value = raw[place]
         where = f"row {place[0]}" + (f", column {', '.join(map(str, place[1:]))}" if place[1:] else "")
         if np.isfinite(value):
-            raise DataError(f"X must fit {dtype.name}, got {value:g} in {where}", "use dtype='float64'")
+            raise DataError(f"{what} must fit {dtype.name}, got {value:g} in {where}", "use dtype='float64'")
         raise DataError(
-            f"X must be finite, got {value} in {where}", "fill or drop missing values, or use gg.TableModel"
+            f"{what} must be finite, got {value} in {where}",
+            "fill or drop missing values, or use gg.TableModel",
         )
     return result
+
+
+def check_rows_shape(what: str, rows: Array, shape: Shape) -> None:
+    """Raise `ShapeError` unless `rows` has shape (n, *shape)."""
+    if rows.ndim and rows.shape[1:] == shape:
+        return
+    if rows.shape == shape:
+        raise ShapeError(f"{what} must have one more axis, for the rows: got {rows.shape}", "pass X[None]")
+    columns = shape[0] if len(shape) == 1 else shape
+    raise ShapeError(
+        f"{what} must have shape ({', '.join(map(str, ('rows', *shape)))}), because the network has {columns} "
+        f"inputs, got {rows.shape}"
+    )
 
 
 def as_array(what: str, values: Any) -> Array:

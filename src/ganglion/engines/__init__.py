@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from ganglion.engines.contract import Engine, Run, Steps
+from ganglion.engines.contract import Completed, Engine, Learned, Objective, Session
 from ganglion.engines.native import NativeEngine, load_native
 from ganglion.engines.reference import ReferenceEngine
 from ganglion.errors import ConfigError, notice, one_of, shortened
@@ -17,9 +17,11 @@ REFERENCE: Engine = ReferenceEngine()
 
 __all__ = [
     "NAMES",
+    "Completed",
     "Engine",
-    "Run",
-    "Steps",
+    "Learned",
+    "Objective",
+    "Session",
     "check_name",
     "explain",
     "native",

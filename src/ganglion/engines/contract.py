@@ -1,15 +1,18 @@
-"""What every engine offers, and what a run of training steps is made of."""
+"""What every engine offers: predictions, one gradient, and sessions of training steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from ganglion.core.architecture import Architecture
+from ganglion.core.arrays import aligned_zeros
+from ganglion.core.inputs import InputRows
 from ganglion.core.losses import Loss
+from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.core.rows import Rows
 
 
 class Updater(Protocol):
@@ -22,7 +25,7 @@ class Updater(Protocol):
 
     @property
     def weight_decay(self) -> float:
-        """The share of each penalized weight, times the learning rate, that an update takes away."""
+        """The fraction of each penalized weight, times the learning rate, that an update takes away."""
         ...
 
     @property
@@ -42,35 +45,43 @@ class Updater(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What training minimizes: a loss, and what is added to it."""
+
+    loss: Loss
+    regularization: Regularization = field(default_factory=Regularization)
+
+
 @dataclass
-class Run:
-    """The arrays that training reads and changes. `weight` holds sample weights, None if all are 1.
+class Learned:
+    """What a session changes.
 
-    The optimizer and its slots are for training steps; a gradient alone needs none.
-
-    `step` counts all updates of the network, for its randomness; `update` those of this optimizer, for
-    its bias correction. `mean` is the running average of the parameters, None where none is kept.
-    `prepared` is what an engine has made of the parts, and of which.
+    Attributes:
+        parameters, state: those of the model.
+        step: how many updates the network has had, for its randomness.
+        slots: the optimizer's vectors.
+        update: how many updates this optimizer has made, for its bias correction.
+        mean: the running average of the parameters, None where none is kept.
     """
 
-    x: Array
-    y: Array
-    weight: Array | None
-    loss: Loss
-    regularization: Regularization
     parameters: Array
     state: Array
-    seed: int
     step: int = 0
-    optimizer: Updater | None = None
     slots: dict[str, Array] = field(default_factory=dict)
     update: int = 0
     mean: Array | None = None
-    prepared: Any = field(default=None, init=False, repr=False, compare=False)
 
 
-class Steps(NamedTuple):
-    """What came of a run of steps: for each completed one its loss, penalty, and gradient norm.
+def fresh(model: Model, optimizer: Updater | None) -> Learned:
+    """Return where a session begins that is given no start."""
+    slots = () if optimizer is None else optimizer.slots
+    made = {slot: aligned_zeros(model.parameters.size, model.dtype) for slot in slots}
+    return Learned(model.parameters, model.state, slots=made)
+
+
+class Completed(NamedTuple):
+    """What came of some steps: for each completed one its loss, penalty, and gradient norm.
 
     Loss and penalty are those before the update. `failure` says what was not finite, "" if all steps were
     completed; the parameters are then those before the step that failed.
@@ -82,8 +93,32 @@ class Steps(NamedTuple):
     failure: str = ""
 
 
+class Session(Protocol):
+    """One training, as an engine runs it. Only the session changes what is learned while it is open."""
+
+    def steps(self, order: Array, batch_size: int, rates: Array) -> Completed:
+        """Make one update for each rate, on successive batches of the rows in `order`."""
+        ...
+
+    def loss_and_gradient(self, order: Array) -> tuple[float, float, Array]:
+        """Return mean loss and penalty over some rows, as when training, and the gradient of their sum."""
+        ...
+
+    def evaluate(self, rows: Rows) -> tuple[Array, Array]:
+        """Return loss and activations for each row, as when predicting, with the mean parameters if kept."""
+        ...
+
+    def read(self) -> Learned:
+        """Return what was learned so far; its arrays may go on changing, and are not to be written into."""
+        ...
+
+    def write(self, parameters: Array, state: Array | None = None) -> None:
+        """Go on from other parameters, and another state if one is given."""
+        ...
+
+
 class Engine(Protocol):
-    """Runs an architecture: predictions, one gradient, many training steps."""
+    """Runs models."""
 
     name: str
     uses_blas: bool
@@ -93,28 +128,33 @@ class Engine(Protocol):
         """Return in words the first of some parts (an architecture, a loss, an optimizer) it cannot run."""
         ...
 
-    def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
-        """Return the activations of the last layer for each row of `x`."""
+    def predict(self, model: Model, x: InputRows) -> Array:
+        """Return the outputs for each row of `x`."""
         ...
 
-    def predict_if_finite(
-        self, architecture: Architecture, parameters: Array, state: Array, x: Array
-    ) -> Array | None:
-        """Return the same, but None if a number in `x` is not finite."""
+    def predict_if_finite(self, model: Model, x: Array) -> Array | None:
+        """Return the same for one array of numbers, but None if a number in it is not finite."""
         ...
 
-    def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
-        """Return loss and activations for each row, as when predicting with the run's mean parameters."""
+    def evaluate(self, model: Model, loss: Loss, rows: Rows) -> tuple[Array, Array]:
+        """Return loss and activations for each row, as when predicting."""
         ...
 
-    def loss_and_gradient(
-        self, architecture: Architecture, run: Run, rows: Array
-    ) -> tuple[float, float, Array]:
-        """Return mean loss and penalty over some rows, as when training, and the gradient of their sum."""
-        ...
+    def open(
+        self,
+        model: Model,
+        rows: Rows,
+        objective: Objective,
+        optimizer: Updater | None = None,
+        start: Learned | None = None,
+    ) -> Session:
+        """Open a session. It changes the arrays of `start`, by default those of the model.
 
-    def train(
-        self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: Array
-    ) -> Steps:
-        """Run one update for each rate, on successive batches of `order`, changing the run's arrays."""
+        Args:
+            model: whose parameters are learned.
+            rows: to learn from.
+            objective: to minimize.
+            optimizer: makes the steps; None for losses and gradients alone.
+            start: where it begins; by default at the model, with slots of zeros.
+        """
         ...

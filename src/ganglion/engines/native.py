@@ -7,22 +7,23 @@ tables below it does not know, and such a network runs on the reference engine.
 from __future__ import annotations
 
 import importlib
+import math
 import os
 from functools import lru_cache
-from operator import is_
 from types import ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ganglion.core.activations import Activation
 from ganglion.core.architecture import Architecture
-from ganglion.core.layers import Layer
+from ganglion.core.inputs import InputRows
 from ganglion.core.losses import Loss
+from ganglion.core.model import Model
 from ganglion.core.part import Array, Part
 from ganglion.core.regularization import Regularization
-from ganglion.engines.contract import Run, Steps, Updater
+from ganglion.core.rows import Rows
+from ganglion.engines.contract import Completed, Learned, Objective, Updater, fresh
 from ganglion.errors import ConfigError, TrainingError, shortened
 
 # The orders are those of the lists in native/description.hpp.
@@ -103,156 +104,177 @@ def missing_part(parts: tuple[object, ...]) -> str:
     """Return in words the first part that this engine does not know, "" if it knows them all."""
     known: dict[str, object] = {
         "activation": ACTIVATIONS,
+        "layer": (*LAYERS, *ONLY_SHAPE),
         "loss": LOSSES,
         "optimizer": (*OPTIMIZERS, "lbfgs"),  # L-BFGS asks for losses and gradients only
     }
     for part in parts:
         if isinstance(part, Architecture):
-            word = missing_part(part.layers)
-        elif isinstance(part, Layer):
-            word = (
-                "" if part.is_built_in and part.name in (*LAYERS, *ONLY_SHAPE) else f"the layer {part.name}"
-            )
-            if not word and isinstance(activation := part.split_activation()[1], Activation):
-                word = missing_part((activation,))
+            pairs = [(step.layer, step.activation) for step in part.steps]
+            word = missing_part(tuple(each for pair in pairs for each in pair if each is not None))
         elif isinstance(part, Part) and part.is_built_in and part.name in known[part.kind]:  # type: ignore[operator]
             word = ""
         else:
-            word = f"the {getattr(part, 'kind', 'part')} {getattr(part, 'name', shortened(part))}"
+            name = f"{getattr(part, 'kind', 'part')} {getattr(part, 'name', shortened(part))}"
+            word = f"the {name}"
         if word:
             return word
     return ""
 
 
 class NativeEngine:
-    """Runs an architecture in C++, with the compiled module."""
+    """Runs a model in C++, with the compiled module."""
 
     name = "native"
     uses_blas = False
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
-        self._programs: WeakKeyDictionary[Architecture, dict[Any, Any]] = WeakKeyDictionary()
 
     def missing(self, *parts: object) -> str:
         return missing_part(parts)
 
-    def _program(self, architecture: Architecture, dtype: np.dtype[Any]) -> Any:
-        try:
-            return self._programs[architecture][dtype]
-        except KeyError:
-            program = _compile(self.module, architecture, dtype)
-            self._programs.setdefault(architecture, {})[dtype] = program
-            return program
+    def program(self, model: Model) -> Any:
+        """Return what the model's architecture was compiled to, once for each model."""
+        program = model.programs.get(self)
+        if program is None:
+            program = model.programs[self] = _compile(self.module, model.architecture, model.dtype)
+        return program
 
-    def _prepared(self, architecture: Architecture, run: Run) -> Any:
-        """Return program, loss, regularization and optimizer of a run in plain numbers, made once."""
-        parts = (architecture, run.loss, run.regularization, run.optimizer)
-        if run.prepared is None or not all(map(is_, run.prepared[0], parts)):
-            plain = (
-                self._program(architecture, run.parameters.dtype),
-                _loss(run.loss, architecture.output_activation),
-                _regularization(run.regularization),
-                None if run.optimizer is None else _optimizer(run.optimizer),
-            )
-            run.prepared = (parts, plain)
-        return run.prepared[1]
+    def predict(self, model: Model, x: InputRows) -> Array:
+        return self._predict(model, x)[0]
 
-    def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
-        return self._predict(architecture, parameters, state, x)[0]
-
-    def predict_if_finite(
-        self, architecture: Architecture, parameters: Array, state: Array, x: Array
-    ) -> Array | None:
-        a, finite = self._predict(architecture, parameters, state, x)
+    def predict_if_finite(self, model: Model, x: Array) -> Array | None:
+        a, finite = self._predict(model, x)
         return a if finite else None
 
-    def _predict(
-        self, architecture: Architecture, parameters: Array, state: Array, x: Array
-    ) -> tuple[Array, bool]:
-        a = np.empty((len(x), *architecture.outputs), parameters.dtype)
-        return a, self._program(architecture, parameters.dtype).predict(parameters, state, x, a)
+    def _predict(self, model: Model, x: InputRows) -> tuple[Array, bool]:
+        a = np.empty((len(x), *model.architecture.outputs), model.dtype)
+        return a, self.program(model).predict(model.parameters, model.state, x, a)
 
-    def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
-        parameters = run.parameters if run.mean is None else run.mean
-        a, losses = np.empty((len(x), *architecture.outputs), x.dtype), np.empty(len(x), x.dtype)
-        loss = _loss(run.loss, architecture.output_activation)
-        self._program(architecture, x.dtype).evaluate(parameters, run.state, x, y, loss, a, losses)
-        return losses, a
+    def evaluate(self, model: Model, loss: Loss, rows: Rows) -> tuple[Array, Array]:
+        plain = _loss(loss, model.architecture.output_activation)
+        return _evaluate(self.program(model), model.architecture, model.parameters, model.state, plain, rows)
 
-    def loss_and_gradient(
-        self, architecture: Architecture, run: Run, rows: Array
-    ) -> tuple[float, float, Array]:
-        gradient = np.empty_like(run.parameters)
-        program, loss, regularization, _ = self._prepared(architecture, run)
-        value, penalty = program.gradient(
-            run.parameters,
-            run.state,
-            run.x,
-            run.y,
-            run.weight,
-            loss,
-            regularization,
-            rows,
-            run.seed,
-            run.step,
+    def open(
+        self,
+        model: Model,
+        rows: Rows,
+        objective: Objective,
+        optimizer: Updater | None = None,
+        start: Learned | None = None,
+    ) -> NativeSession:
+        return NativeSession(self.program(model), model, rows, objective, optimizer, start)
+
+
+class NativeSession:
+    """A training in C++: many steps in one call, on the arrays of `Learned`."""
+
+    def __init__(
+        self,
+        program: Any,
+        model: Model,
+        rows: Rows,
+        objective: Objective,
+        optimizer: Updater | None,
+        start: Learned | None,
+    ) -> None:
+        self._program, self._model, self._rows = program, model, rows
+        self._learned = start or fresh(model, optimizer)
+        self._loss = _loss(objective.loss, model.architecture.output_activation)
+        self._regularization = _regularization(objective.regularization)
+        self._optimizer = None if optimizer is None else _optimizer(optimizer)
+
+    def read(self) -> Learned:
+        return self._learned
+
+    def write(self, parameters: Array, state: Array | None = None) -> None:
+        self._learned.parameters[...] = parameters
+        if state is not None:
+            self._learned.state[...] = state
+
+    def evaluate(self, rows: Rows) -> tuple[Array, Array]:
+        now = self._learned
+        parameters = now.parameters if now.mean is None else now.mean
+        return _evaluate(self._program, self._model.architecture, parameters, now.state, self._loss, rows)
+
+    def loss_and_gradient(self, order: Array) -> tuple[float, float, Array]:
+        now = self._learned
+        gradient = np.empty_like(now.parameters)
+        rows, order = self._rows.in_order(order)
+        value, penalty = self._program.gradient(
+            now.parameters,
+            now.state,
+            rows.x,
+            rows.y,
+            rows.sample_weight,
+            self._loss,
+            self._regularization,
+            order,
+            self._model.seed,
+            now.step,
             gradient,
         )
         return value, penalty, gradient
 
-    def train(
-        self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: Array
-    ) -> Steps:
-        if run.optimizer is None:
-            raise TrainingError("training steps need an optimizer, got a run without one")
-        program, loss, regularization, optimizer = self._prepared(architecture, run)
+    def steps(self, order: Array, batch_size: int, rates: Array) -> Completed:
+        if self._optimizer is None:
+            raise TrainingError("training steps need an optimizer, this session was opened without one")
+        now = self._learned
+        rows, order = self._rows.in_order(order)
         losses, penalties, norms = np.empty((3, len(rates)))
-        done, failure, run.step, run.update = program.train(
-            run.parameters,
-            run.state,
-            run.mean,
-            list(run.slots.values()),
-            run.x,
-            run.y,
-            run.weight,
-            loss,
-            optimizer,
-            regularization,
+        done, failure, now.step, now.update = self._program.train(
+            now.parameters,
+            now.state,
+            now.mean,
+            list(now.slots.values()),
+            rows.x,
+            rows.y,
+            rows.sample_weight,
+            self._loss,
+            self._optimizer,
+            self._regularization,
             order,
             batch_size,
             rates,
             losses,
             penalties,
             norms,
-            run.seed,
-            run.step,
-            run.update,
+            self._model.seed,
+            now.step,
+            now.update,
         )
-        return Steps(losses[:done], penalties[:done], norms[:done], FAILURES[failure])
+        return Completed(losses[:done], penalties[:done], norms[:done], FAILURES[failure])
+
+
+def _evaluate(
+    program: Any, architecture: Architecture, parameters: Array, state: Array, loss: Any, rows: Rows
+) -> tuple[Array, Array]:
+    a, losses = (
+        np.empty((len(rows), *architecture.outputs), parameters.dtype),
+        np.empty(len(rows), parameters.dtype),
+    )
+    program.evaluate(parameters, state, rows.x, rows.y, loss, a, losses)
+    return losses, a
 
 
 def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any]) -> Any:
     """Return the program of an architecture: its layers and named arrays in plain numbers."""
-    begins: list[dict[int, int]] = [{}, {}]
-    for begin, entries in zip(begins, (architecture.parameters, architecture.state), strict=True):
-        for entry in entries:
-            begin.setdefault(entry.layer, entry.start)
-    sizes = [int(np.prod(shape, dtype=np.int64)) for shape in architecture.shapes]
     layers = []
-    for place, layer in enumerate(architecture.layers):
+    for step in architecture.steps:
+        layer, activation = step.layer, step.activation
         if layer.name in ONLY_SHAPE:
             continue
-        activation = layer.split_activation()[1]
         rate = getattr(layer, "rate", getattr(layer, "momentum", 0.0))
         layers.append(
             (
                 LAYERS.index(layer.name),
-                place,
-                sizes[place],
-                sizes[place + 1],
-                architecture.shapes[place][-1],
-                begins[0].get(place, 0),
-                begins[1].get(place, 0),
+                step.stream,
+                math.prod(step.shapes[0]),
+                step.outputs,
+                step.shapes[0][-1],
+                step.parameters[0].start if step.parameters else 0,
+                step.state[0].start if step.state else 0,
                 ACTIVATIONS.index(activation.name if activation else "identity"),
                 float(getattr(activation, "slope", getattr(activation, "alpha", 0.0))),
                 float(rate),
@@ -262,8 +284,8 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
     segments = [(e.start, e.stop, e.shape[-1], e.penalized) for e in architecture.parameters]
     return module.Program(
         dtype == np.float64,
-        sizes[0],
-        sizes[-1],
+        math.prod(architecture.input_shape),
+        architecture.steps[-1].outputs,
         architecture.outputs[-1],
         architecture.size,
         architecture.state_size,

@@ -9,10 +9,13 @@ import math
 
 import numpy as np
 
-from ganglion.core.architecture import Architecture
+from ganglion.core.inputs import InputRows, count_rows, take_rows
 from ganglion.core.layers import Context
+from ganglion.core.losses import Loss
+from ganglion.core.model import Model
 from ganglion.core.part import Array
-from ganglion.engines.contract import Run, Steps
+from ganglion.core.rows import Rows
+from ganglion.engines.contract import Completed, Learned, Objective, Updater, fresh
 from ganglion.errors import TrainingError
 
 # Weights that grew too large give infinite activations: that is for whoever looks at the result to judge.
@@ -21,7 +24,7 @@ ROWS_AT_ONCE = 4096  # predictions go through in pieces, so that memory stays sm
 
 
 class ReferenceEngine:
-    """Runs an architecture with the layers' own NumPy code."""
+    """Runs a model with the layers' own NumPy code."""
 
     name = "reference"
     uses_blas = True
@@ -30,99 +33,148 @@ class ReferenceEngine:
         return ""
 
     @quiet
-    def predict(self, architecture: Architecture, parameters: Array, state: Array, x: Array) -> Array:
-        weights = architecture.views(parameters, state)
-        pieces = [architecture.forward(weights, piece)[0] for piece in _pieces(x)]
+    def predict(self, model: Model, x: InputRows) -> Array:
+        weights = model.views
+        pieces = [model.architecture.forward(weights, take_rows(x, piece))[0] for piece in _pieces(x)]
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
-    def predict_if_finite(
-        self, architecture: Architecture, parameters: Array, state: Array, x: Array
-    ) -> Array | None:
-        return self.predict(architecture, parameters, state, x) if np.isfinite(x).all() else None
+    def predict_if_finite(self, model: Model, x: Array) -> Array | None:
+        return self.predict(model, x) if np.isfinite(x).all() else None
 
     @quiet
-    def evaluate(self, architecture: Architecture, run: Run, x: Array, y: Array) -> tuple[Array, Array]:
-        weights = architecture.views(run.parameters if run.mean is None else run.mean, run.state)
-        pairs = zip(_pieces(x), _pieces(y), strict=True)
-        losses, activations = zip(
-            *(architecture.evaluate(weights, a, b, run.loss) for a, b in pairs), strict=True
-        )
+    def evaluate(self, model: Model, loss: Loss, rows: Rows) -> tuple[Array, Array]:
+        weights, parts = model.views, [rows.part(piece) for piece in _pieces(rows.x)]
+        pairs = [model.architecture.evaluate(weights, part.x, part.y, loss) for part in parts]
+        losses, activations = zip(*pairs, strict=True)
         return np.concatenate(losses), np.concatenate(activations)
 
+    def open(
+        self,
+        model: Model,
+        rows: Rows,
+        objective: Objective,
+        optimizer: Updater | None = None,
+        start: Learned | None = None,
+    ) -> ReferenceSession:
+        return ReferenceSession(self, model, rows, objective, optimizer, start)
+
+
+class ReferenceSession:
+    """A training in NumPy, step by step."""
+
+    def __init__(
+        self,
+        engine: ReferenceEngine,
+        model: Model,
+        rows: Rows,
+        objective: Objective,
+        optimizer: Updater | None,
+        start: Learned | None,
+    ) -> None:
+        self._engine, self._model, self._rows = engine, model, rows
+        self._objective, self._optimizer = objective, optimizer
+        self._learned = start or fresh(model, optimizer)
+        self._weights = model.architecture.views(self._learned.parameters, self._learned.state)
+
+    def read(self) -> Learned:
+        return self._learned
+
+    def write(self, parameters: Array, state: Array | None = None) -> None:
+        self._learned.parameters[...] = parameters
+        if state is not None:
+            self._learned.state[...] = state
+
+    def evaluate(self, rows: Rows) -> tuple[Array, Array]:
+        now = self._learned
+        parameters = now.parameters if now.mean is None else now.mean
+        model = Model(self._model.architecture, parameters, now.state, self._model.seed)
+        return self._engine.evaluate(model, self._objective.loss, rows)
+
     @quiet
-    def loss_and_gradient(
-        self, architecture: Architecture, run: Run, rows: Array
-    ) -> tuple[float, float, Array]:
-        weights = architecture.views(run.parameters, run.state)
-        x, y, weight = _gather(run, rows)
-        context = Context(training=True, seed=run.seed, step=run.step)
-        value, gradient, _ = architecture.loss_and_gradient(weights, x, y, weight, run.loss, context)
-        rules = run.regularization.of_batch(total_weight(weight, rows))
-        penalty, penalty_gradient = rules.penalty_and_gradient(architecture, run.parameters)
+    def loss_and_gradient(self, order: Array) -> tuple[float, float, Array]:
+        architecture, now, objective = self._model.architecture, self._learned, self._objective
+        rows, order = self._rows.in_order(order)
+        batch = rows.part(order)
+        context = Context(training=True, seed=self._model.seed, step=now.step)
+        value, gradient, _ = architecture.loss_and_gradient(
+            self._weights,
+            batch.x,
+            batch.y,
+            batch.sample_weight,
+            objective.loss,
+            context,
+        )
+        rules = objective.regularization.of_batch(total_weight(batch))
+        penalty, penalty_gradient = rules.penalty_and_gradient(architecture, now.parameters)
         return value, penalty, gradient + penalty_gradient
 
     @quiet
-    def train(
-        self, architecture: Architecture, run: Run, order: Array, batch_size: int, rates: Array
-    ) -> Steps:
-        done: list[tuple[float, float, float]] = []
-        weights = architecture.views(run.parameters, run.state)
-        penalized = bool(run.regularization.l1 or run.regularization.l2)
-        optimizer = run.optimizer
+    def steps(self, order: Array, batch_size: int, rates: Array) -> Completed:
+        optimizer = self._optimizer
         if optimizer is None:
-            raise TrainingError("training steps need an optimizer, got a run without one")
+            raise TrainingError("training steps need an optimizer, this session was opened without one")
+        done: list[tuple[float, float, float]] = []
+        rows, order = self._rows.in_order(order)
         for number, rate in enumerate(rates):
-            rows = order[number * batch_size : (number + 1) * batch_size]
-            x, y, weight = _gather(run, rows)
-            if weight is not None and not weight.any():
-                run.step += 1  # a batch of weight 0 has no mean: it teaches nothing
+            batch = rows.part(order[number * batch_size : (number + 1) * batch_size])
+            if batch.sample_weight is not None and not batch.sample_weight.any():
+                self._learned.step += 1  # a batch of weight 0 has no mean: it teaches nothing
                 done.append((0.0, 0.0, 0.0))
                 continue
-            context = Context(training=True, seed=run.seed, step=run.step)
-            value, gradient, caches = architecture.loss_and_gradient(weights, x, y, weight, run.loss, context)
-            penalty = 0.0
-            if penalized:
-                rules = run.regularization.of_batch(total_weight(weight, rows))
-                penalty, penalty_gradient = rules.penalty_and_gradient(architecture, run.parameters)
-                gradient += penalty_gradient
-            norm = math.sqrt(float(gradient @ gradient))
-            if not math.isfinite(value):
-                return _steps(done, "loss")
-            if not math.isfinite(norm):
-                return _steps(done, "gradient")
-            if optimizer.clip_norm is not None and norm > optimizer.clip_norm:
-                gradient *= optimizer.clip_norm / norm
-            run.update += 1
-            change = optimizer.change(gradient, run.slots, run.update, rate, run.parameters)
-            if optimizer.weight_decay:
-                change += (rate * optimizer.weight_decay) * (run.parameters * architecture.penalized)
-            if not math.isfinite(float(change @ change)) and not np.isfinite(run.parameters - change).all():
-                return _steps(done, "weight")
-            run.parameters -= change
-            run.regularization.limit(architecture, run.parameters)
-            if architecture.state:
-                architecture.next_state(weights, caches, run.state)
-            if run.mean is not None and optimizer.average is not None:
-                keep = min(optimizer.average, run.update / (run.update + 9))
-                run.mean += (1 - keep) * (run.parameters - run.mean)
-            run.step += 1
-            done.append((value, penalty, norm))
-        return _steps(done)
+            failure = self._step(batch, optimizer, rate, done)
+            if failure:
+                return _completed(done, failure)
+        return _completed(done)
+
+    def _step(
+        self, batch: Rows, optimizer: Updater, rate: float, done: list[tuple[float, float, float]]
+    ) -> str:
+        """Make one update; return what was not finite, "" if all was."""
+        architecture, now, rules = self._model.architecture, self._learned, self._objective.regularization
+        context = Context(training=True, seed=self._model.seed, step=now.step)
+        value, gradient, passed = architecture.loss_and_gradient(
+            self._weights, batch.x, batch.y, batch.sample_weight, self._objective.loss, context
+        )
+        penalty = 0.0
+        if rules.l1 or rules.l2:
+            own = rules.of_batch(total_weight(batch))
+            penalty, penalty_gradient = own.penalty_and_gradient(architecture, now.parameters)
+            gradient += penalty_gradient
+        norm = math.sqrt(float(gradient @ gradient))
+        if not math.isfinite(value):
+            return "loss"
+        if not math.isfinite(norm):
+            return "gradient"
+        if optimizer.clip_norm is not None and norm > optimizer.clip_norm:
+            gradient *= optimizer.clip_norm / norm
+        now.update += 1
+        change = optimizer.change(gradient, now.slots, now.update, rate, now.parameters)
+        if optimizer.weight_decay:
+            change += (rate * optimizer.weight_decay) * (now.parameters * architecture.penalized)
+        if not math.isfinite(float(change @ change)) and not np.isfinite(now.parameters - change).all():
+            return "weight"
+        now.parameters -= change
+        rules.limit(architecture, now.parameters)
+        if architecture.state:
+            architecture.next_state(self._weights, passed, now.state)
+        if now.mean is not None and optimizer.average is not None:
+            keep = min(optimizer.average, now.update / (now.update + 9))
+            now.mean += (1 - keep) * (now.parameters - now.mean)
+        now.step += 1
+        done.append((value, penalty, norm))
+        return ""
 
 
-def _steps(done: list[tuple[float, float, float]], failure: str = "") -> Steps:
+def _completed(done: list[tuple[float, float, float]], failure: str = "") -> Completed:
     losses, penalties, norms = np.array(done).reshape(-1, 3).T
-    return Steps(losses, penalties, norms, failure)
+    return Completed(losses, penalties, norms, failure)
 
 
-def total_weight(weight: Array | None, rows: Array) -> float:
+def total_weight(batch: Rows) -> float:
     """Return what the rows of a batch weigh in all; each weighs 1 where no weights are given."""
-    return float(len(rows) if weight is None else weight.sum(dtype=np.float64))
+    weight = batch.sample_weight
+    return float(len(batch) if weight is None else weight.sum(dtype=np.float64))
 
 
-def _pieces(x: Array) -> list[Array]:
-    return [x[i : i + ROWS_AT_ONCE] for i in range(0, len(x), ROWS_AT_ONCE)] or [x]
-
-
-def _gather(run: Run, rows: Array) -> tuple[Array, Array, Array | None]:
-    return run.x[rows], run.y[rows], None if run.weight is None else run.weight[rows]
+def _pieces(x: InputRows) -> list[slice]:
+    return [slice(i, i + ROWS_AT_ONCE) for i in range(0, count_rows(x), ROWS_AT_ONCE)] or [slice(0, 0)]

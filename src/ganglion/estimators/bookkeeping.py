@@ -6,6 +6,7 @@ scikit-learn 1.9, `sklearn/neural_network/_multilayer_perceptron.py`.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import numbers
@@ -24,8 +25,8 @@ from ganglion.estimators.aside import Held
 from ganglion.optional import load
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
-from ganglion.training.loop import Training
 from ganglion.training.optimizers import Adam
+from ganglion.training.run import Training
 from ganglion.training.schedules import Memory, Schedule
 
 ACCOUNTS = (  # what a stochastic solver keeps from run to run, and L-BFGS does not have
@@ -172,15 +173,10 @@ class Bookkeeper(Callback):
         if self.scorer is None:
             with np.errstate(over="ignore", invalid="ignore"):
                 return float(estimator._score_outputs(held, outputs))
-        raw = training.parameters.copy()
-        if training.progress.mean is not None:  # it is what predicts
-            training.parameters[...] = training.progress.mean
-        estimator._validates = False  # the rows are arrays by now, whatever they were
-        try:
-            score = self.scorer(estimator, held)
-        finally:
-            del estimator._validates
-            training.parameters[...] = raw
+        judged = copy.copy(estimator)
+        judged.network_ = estimator.network_.with_parameters(training.predicting_parameters)
+        judged._validates = False  # the rows are arrays by now, whatever they were
+        score = self.scorer(judged, held)
         if not isinstance(score, numbers.Real):
             raise DataError(f"scoring must give one number, got {shortened(score)}")
         return float(score)
@@ -233,7 +229,9 @@ class Bookkeeper(Callback):
         """Return the loss of the epoch: the mean of its batches', penalties included, by their rows."""
         losses = training.losses * training.plan.report + training.penalties
         if self.added is not None:
-            losses = losses + batch_means(self.added, training.plan.rows.weight, training.order, self.starts)
+            losses = losses + batch_means(
+                self.added, training.plan.rows.sample_weight, training.order, self.starts
+            )
         return np.float64(losses @ self.shares)
 
     def _judge_loss(self) -> tuple[bool, bool]:
@@ -264,7 +262,7 @@ class Bookkeeper(Callback):
             f"{what} did not improve more than tol={estimator.tol:f} for "
             f"{estimator.n_iter_no_change} consecutive epochs."
         )
-        memory = training.progress.memory
+        memory = training.optimizer_state.memory
         if estimator.learning_rate != "adaptive" or not is_held(training):
             self.say(f"{reason} Stopping.")
         elif memory[0] <= SMALLEST_RATE:
@@ -309,9 +307,9 @@ def is_held(training: Training) -> bool:
 def rate_of_last_update(training: Training) -> float:
     """Return the learning rate; Adam's with both corrections of its averages, as scikit-learn keeps it."""
     optimizer, rates = training.plan.optimizer, training.history.learning_rate
-    rate = training.progress.memory[0] if is_held(training) else rates[-1] if rates else math.nan
+    rate = training.optimizer_state.memory[0] if is_held(training) else rates[-1] if rates else math.nan
     if isinstance(optimizer, Adam) and rates:
-        updates = training.progress.update
+        updates = training.optimizer_state.update
         rate *= math.sqrt(1 - optimizer.beta_2**updates) / (1 - optimizer.beta_1**updates)
     return rate
 
@@ -322,10 +320,10 @@ def set_rate(training: Training, rate: float) -> None:
     scikit-learn's velocity has the rate of each step in it, ganglion's is multiplied by that of the last:
     scaling it keeps what earlier steps left at their own rates.
     """
-    progress = training.progress
-    if "velocity" in progress.slots:
-        progress.slots["velocity"] *= progress.memory[0] / rate
-    progress.memory = (rate,)
+    state = training.optimizer_state
+    if "velocity" in state.slots:
+        state.slots["velocity"] *= state.memory[0] / rate
+    state.memory = (rate,)
 
 
 def batch_means(values: Array, weight: Array | None, order: Array, starts: Array) -> Array:

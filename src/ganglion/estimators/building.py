@@ -11,16 +11,17 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.activations import Sigmoid
-from ganglion.core.architecture import Architecture, Entry
+from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import aligned_zeros
 from ganglion.core.layers import Activate, BatchNormalization, Dense, Dropout, Layer
 from ganglion.core.losses import Loss
+from ganglion.core.model import Model
 from ganglion.core.part import Array
+from ganglion.core.steps import Entry
 from ganglion.errors import ConfigError, shortened
 from ganglion.estimators.settings import find_activation, hidden_units, is_several
-from ganglion.files.model_file import Model
+from ganglion.files.model_file import SavedModel
 from ganglion.network import Network
-from ganglion.training.history import History
 
 
 @dataclass(frozen=True)
@@ -73,15 +74,13 @@ def draw_layers(settings: Any, output: Dense, loss: Loss) -> Blueprint:
 
 def _own_layers(layers: Any, output: Dense, loss: Loss) -> Blueprint:
     last = layers[-1] if layers else None
-    activation = last.split_activation()[1] if last is not None else None
     if not isinstance(last, Dense) or last.units != output.units:
         raise ConfigError(
             "layers must end with the outputs that the targets need, got "
             f"{shortened(last) if layers else 'no layers'}",
             f"let the last one be gg.Dense({output.units}, {output.activation.name!r})",
         )
-    if activation is not None:
-        loss.check_activation(activation)
+    loss.check_activation(last.activation)
     return Blueprint(list(layers), range(1, len(layers) + 1), ())
 
 
@@ -113,7 +112,7 @@ def build(blueprint: Blueprint, inputs: int, dtype: np.dtype[Any], engine: str, 
             entry.of(parameters)[...] = random_state.uniform(-bound, bound, entry.shape)
     if blueprint.spreads and any(layer.is_random for layer in blueprint.layers):
         seed = int(copy.deepcopy(random_state).randint(2**31 - 1))
-    return Network.from_model(Model(architecture, parameters, state, seed, History(), {}), engine)
+    return Network.from_saved(SavedModel(Model(architecture, parameters, state, seed)), engine)
 
 
 def rebuild(
@@ -137,7 +136,7 @@ def rebuild(
         for entry, array in zip(pair, arrays, strict=True):
             entry.of(parameters)[...] = array
     state = aligned_zeros(0, dtype)
-    return Network.from_model(Model(architecture, parameters, state, 0, History(), {}), engine)
+    return Network.from_saved(SavedModel(Model(architecture, parameters, state)), engine)
 
 
 def head(network: Network, end: int) -> Network:
@@ -145,23 +144,19 @@ def head(network: Network, end: int) -> Network:
     whole = network.architecture
     part = Architecture(whole.layers[:end], whole.inputs)
     parameters, state = network.parameters[: part.size], network.state[: part.state_size]
-    return Network.from_model(Model(part, parameters, state, network.seed, History(), {}))
+    return Network.from_saved(SavedModel(Model(part, parameters, state, network.seed)))
 
 
 def widened(network: Network, engine: str) -> Network:
     """Return the network in float64."""
-    parameters, state = (vector.astype(np.float64) for vector in (network.parameters, network.state))
-    model = dataclasses.replace(network.to_model(), parameters=parameters, state=state)
-    return Network.from_model(model, engine)
+    return Network.from_saved(
+        dataclasses.replace(network.to_saved(), model=network.model.in_float64()), engine
+    )
 
 
 def dense_entries(architecture: Architecture) -> list[tuple[Entry, Entry]]:
     """Return where weight and bias of each dense layer lie in the vector of parameters."""
-    by_layer: dict[int, list[Entry]] = {}
-    for entry in architecture.parameters:
-        if isinstance(architecture.layers[entry.layer], Dense):
-            by_layer.setdefault(entry.layer, []).append(entry)
-    return [(weight, bias) for weight, bias in by_layer.values()]
+    return [(s.parameters[0], s.parameters[1]) for s in architecture.steps if isinstance(s.layer, Dense)]
 
 
 def views(network: Network) -> tuple[list[Array], list[Array]]:

@@ -25,6 +25,7 @@ from ganglion.core.layers import Dense
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.core.rows import Rows
 from ganglion.engines import limit_threads
 from ganglion.errors import ConfigError, DataError, ShapeError
 from ganglion.estimators.aside import Held, check_targets, check_weight, given_rows, split_at_random, split_by
@@ -39,7 +40,6 @@ from ganglion.training.history import History
 from ganglion.training.metrics import Metric
 from ganglion.training.optimizers import LBFGS, SGD, Adam, Optimizer
 from ganglion.training.plan import Plan
-from ganglion.training.rows import Rows
 from ganglion.training.schedules import ConstantRate
 from ganglion.training.stopping import TimeBudget
 
@@ -222,7 +222,9 @@ class MultilayerPerceptron(
             metrics=[] if held is None else [Metric("score", lambda a, *_: keeper.score(a), True, ())],
             callbacks=self._callbacks(keeper),
             report=aim.report,
-            offset=0.0 if constants is None else float(np.average(constants(rows.y), weights=rows.weight)),
+            offset=0.0
+            if constants is None
+            else float(np.average(constants(rows.y), weights=rows.sample_weight)),
         )
         if not incremental:
             network.forget_optimizer()

@@ -12,11 +12,11 @@ from sklearn.utils._set_output import _wrap_data_with_container
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ganglion.core.part import Array
+from ganglion.core.rows import NUMBERS_AT_ONCE, Rows
 from ganglion.engines import limit_threads, thread_count
 from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.estimators.building import head
 from ganglion.estimators.settings import check_jobs
-from ganglion.training.rows import NUMBERS_AT_ONCE, Rows
 
 if TYPE_CHECKING:
     from ganglion.network import Network

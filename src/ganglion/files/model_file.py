@@ -23,17 +23,19 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from ganglion.core.architecture import Architecture, Entry
+from ganglion.core.architecture import Architecture
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
+from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.core.steps import Entry
 from ganglion.errors import FileError, GanglionError
 from ganglion.files.atomic import as_path, write_atomically
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
 
-FORMAT = 1
+FORMAT = 2  # 1, up to ganglion 0.1: inputs are the sizes of one array of numbers
 MAXIMUM_BYTES = 2**31
 MAXIMUM_HEADER_BYTES = 2**24
 MAXIMUM_LAYERS = 10_000
@@ -44,47 +46,45 @@ NOT_OURS = "only files written by ganglion's save can be loaded"
 
 
 @dataclass
-class Model:
+class SavedModel:
     """What a model file holds.
 
     Attributes:
-        architecture: the layers and their shapes.
-        parameters, state: the two flat vectors, of one dtype.
-        seed: of the network.
+        model: architecture, parameters, state, seed.
         history: of its training.
         facts: more about its training, as plain JSON data (the keys of `FACTS`).
         table: what a table model adds, as plain JSON data; None in the file of a bare network.
     """
 
-    architecture: Architecture
-    parameters: Array
-    state: Array
-    seed: int
+    model: Model
     history: History = field(default_factory=History)
     facts: dict[str, Any] = field(default_factory=dict)
     table: dict[str, Any] | None = None
 
 
-def write_model(path: str | os.PathLike[str], model: Model) -> None:
+def write_model(path: str | os.PathLike[str], saved: SavedModel) -> None:
     """Write a model file, whole or not at all.
 
     Raises:
         FileError: if it cannot be written, or holds a part that is not built in.
     """
-    architecture = model.architecture
+    model, architecture = saved.model, saved.model.architecture
     description: dict[str, Any] = {
         "format": FORMAT,
         "network": architecture.configuration() | {"seed": model.seed},
-        "training": model.facts | {"history": model.history.to_facts()},
+        "training": saved.facts | {"history": saved.history.to_facts()},
     }
-    if model.table is not None:
-        description["table"] = model.table
+    if saved.table is not None:
+        description["table"] = saved.table
     _refuse_own_parts(architecture)
     if not (np.isfinite(model.parameters).all() and np.isfinite(model.state).all()):
         raise FileError(f"cannot write {path}: a weight is not finite", "train the network again")
     tensors = {
         entry.name: entry.of(vector)
-        for entries, vector in _sections(architecture, model.parameters, model.state)
+        for entries, vector in (
+            (architecture.parameters, model.parameters),
+            (architecture.state, model.state),
+        )
         for entry in entries
     }
     text = json.dumps(description, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -98,7 +98,7 @@ def write_model(path: str | os.PathLike[str], model: Model) -> None:
     write_atomically(path, lambda file: file.write(data))
 
 
-def read_model(path: str | os.PathLike[str]) -> Model:
+def read_model(path: str | os.PathLike[str]) -> SavedModel:
     """Read a model file.
 
     Raises:
@@ -124,7 +124,7 @@ class _DamageError(Exception):
     """What is wrong with a file, in words."""
 
 
-def _parse(file: BinaryIO, size: int) -> Model:
+def _parse(file: BinaryIO, size: int) -> SavedModel:
     if size > MAXIMUM_BYTES:
         raise _DamageError(f"it has {size} bytes, a model file has at most 2 GiB")
     prefix = file.read(8)
@@ -146,7 +146,7 @@ def _parse(file: BinaryIO, size: int) -> Model:
             f"the file has format {version}, this version of ganglion reads up to {FORMAT}",
             "upgrade ganglion",
         )
-    if type(version) is not int or version != FORMAT:
+    if type(version) is not int or version < 1:
         raise _DamageError(f"its format is {version!r}")
     _keys(description, {"format", "network", "training"}, {"table"})
     _keys(description["network"], {"inputs", "layers", "seed"}, set())
@@ -163,8 +163,11 @@ def _parse(file: BinaryIO, size: int) -> Model:
     state = _vector(architecture.state, architecture.state_size, tensors, dtype)
     history, facts = _training(description["training"])
     table = description.get("table")
-    return Model(
-        architecture, parameters, state, seed, history, facts, None if table is None else _object(table)
+    return SavedModel(
+        Model(architecture, parameters, state, seed),
+        history,
+        facts,
+        None if table is None else _object(table),
     )
 
 
@@ -201,8 +204,11 @@ def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:
 
 def _network(network: Mapping[str, Any]) -> tuple[Architecture, int]:
     inputs, layers, seed = network["inputs"], network["layers"], network["seed"]
-    if not isinstance(inputs, list) or not isinstance(layers, list) or len(layers) > MAXIMUM_LAYERS:
-        raise _DamageError("its network is not described by lists")
+    if not isinstance(layers, list) or _count(layers) > MAXIMUM_LAYERS:
+        raise _DamageError(f"its layers are not a list of at most {MAXIMUM_LAYERS}")
+    if not isinstance(inputs, list):  # of format 1: the sizes of the only input
+        for part in _object(inputs).values():
+            _object(part)
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise _DamageError(f"its seed is {seed!r}")
     try:
@@ -296,8 +302,11 @@ def _checksum(text: str, numbers: bytes) -> str:
     return digest.hexdigest()
 
 
-def _sections(architecture: Architecture, parameters: Array, state: Array) -> list[tuple[list[Entry], Array]]:
-    return [(architecture.parameters, parameters), (architecture.state, state)]
+def _count(value: Any) -> int:
+    """Return how many objects a description holds, at any depth: no more layers than these."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_count, value.values()))
+    return sum(map(_count, value)) if isinstance(value, list) else 0
 
 
 def _refuse_own_parts(architecture: Architecture) -> None:

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 
 from ganglion.checks import check_integer
-from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import as_array, as_inputs
-from ganglion.core.layers import Context
-from ganglion.core.layers.base import Weights
+from ganglion.core.arrays import as_array, as_numbers
+from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, one_of, shortened
 
@@ -49,50 +47,48 @@ class Attribution:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def attribute(
-    architecture: Architecture,
-    parameters: Array,
-    state: Array,
-    X: Any,
-    output: int | None,
-    baseline: Any,
-    method: str,
-) -> Attribution:
+def attribute(model: Model, X: Any, output: int | None, baseline: Any, method: str) -> Attribution:
     """Return what moved the predictions; the arguments are those of `Network.attribute`."""
     if method not in METHODS:
         raise ConfigError(f"there is no method {shortened(method)}", one_of(str(method), METHODS))
-    x = as_inputs(X, architecture.inputs, parameters.dtype).astype(np.float64)
-    start = np.zeros(architecture.inputs)
+    architecture = model.architecture
+    if not architecture.takes_numbers:
+        raise ConfigError("attribution needs a network with one input of numbers")
+    shape = architecture.input_shape
+    x = as_numbers("X", X, shape, model.dtype).astype(np.float64)
+    start = np.zeros(shape)
     if baseline is not None:
         one = as_array("baseline", baseline)[None]
-        start = as_inputs(one, architecture.inputs, parameters.dtype)[0].astype(np.float64)
+        start = as_numbers("baseline", one, shape, model.dtype)[0].astype(np.float64)
     units = math.prod(architecture.outputs)
     if output is not None:
         check_integer("output", output, at_least=0, at_most=units - 1)
-    model = _Model(architecture, architecture.views(parameters.astype(np.float64), state.astype(np.float64)))
     if not len(x):
         nothing = np.zeros(0)
         return Attribution(x, nothing.astype(int), nothing, nothing, method)
     pieces = [x[first : first + ROWS_AT_ONCE] for first in range(0, len(x), ROWS_AT_ONCE)]
-    found = [_attribute(model, piece, start, output, method) for piece in pieces]
+    function = _Function(model.in_float64(), units)
+    found = [_attribute(function, piece, start, output, method) for piece in pieces]
     values, chosen, after, before = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Attribution(values, chosen, after, before, method)
 
 
 def _attribute(
-    model: _Model, x: Array, start: Array, output: int | None, method: str
+    function: _Function, x: Array, start: Array, output: int | None, method: str
 ) -> tuple[Array, Array, Array, Array]:
-    outputs = model.all_outputs(x)
+    outputs = function.all_outputs(x)
     chosen = outputs.argmax(axis=1) if output is None else np.full(len(x), output)
     rows = np.arange(len(x))
     begin = np.broadcast_to(start, x.shape)
-    after, before = outputs[rows, chosen], model.all_outputs(begin)[rows, chosen]
+    after, before = outputs[rows, chosen], function.all_outputs(begin)[rows, chosen]
     if method == "gradient_x_input":
-        return model.gradient(x, chosen) * (x - begin), chosen, after, before
-    return _integrate(model, begin, x, chosen, before, after), chosen, after, before
+        return function.gradient(x, chosen) * (x - begin), chosen, after, before
+    return _integrate(function, begin, x, chosen, before, after), chosen, after, before
 
 
-def _integrate(model: _Model, begin: Array, end: Array, chosen: Array, before: Array, after: Array) -> Array:
+def _integrate(
+    function: _Function, begin: Array, end: Array, chosen: Array, before: Array, after: Array
+) -> Array:
     """Return (end - begin) times the mean gradient on the straight way, halving pieces until it adds up.
 
     On any piece of the way the attributions must sum to the difference of the outputs at its ends, which
@@ -103,11 +99,11 @@ def _integrate(model: _Model, begin: Array, end: Array, chosen: Array, before: A
     allowed = TOLERANCE * max(float(np.abs(after - before).max(initial=0.0)), 1e-12)
     row = np.repeat(np.arange(len(end)), PIECES)
     left, width = np.tile(np.arange(PIECES) / PIECES, len(end)), np.full(len(row), 1 / PIECES)
-    at_left = model.output(_at(begin, way, row, left), chosen[row])
+    at_left = function.output(_at(begin, way, row, left), chosen[row])
     at_right = np.append(at_left[1:], 0.0)
     at_right[PIECES - 1 :: PIECES] = after
     for halvings in range(HALVINGS + 1):
-        slope = sum(model.gradient(_at(begin, way, row, left + g * width), chosen[row]) for g in GAUSS) / 2
+        slope = sum(function.gradient(_at(begin, way, row, left + g * width), chosen[row]) for g in GAUSS) / 2
         parts = (slope * way[row] * _beside(width, way)).reshape(len(row), way[0].size)
         lack = at_right - at_left - parts.sum(axis=1)
         done = np.abs(lack) <= allowed * np.maximum(width, 1 / 64)
@@ -121,7 +117,7 @@ def _integrate(model: _Model, begin: Array, end: Array, chosen: Array, before: A
         row, left, width = row[~done], left[~done], width[~done] / 2
         if not len(row):
             break
-        middle = model.output(_at(begin, way, row, left + width), chosen[row])
+        middle = function.output(_at(begin, way, row, left + width), chosen[row])
         at_left = np.stack([at_left[~done], middle], axis=1).ravel()
         at_right = np.stack([middle, at_right[~done]], axis=1).ravel()
         row, left, width = (np.repeat(values, 2) for values in (row, left, width))
@@ -139,24 +135,20 @@ def _beside(values: Array, rows: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class _Model:
+class _Function:
     """A network as a function of its inputs, as when predicting, in float64."""
 
-    architecture: Architecture
-    weights: list[Weights]
+    model: Model
+    units: int
 
     def all_outputs(self, x: Array) -> Array:
-        return self.architecture.forward(self.weights, x)[0].reshape(
-            len(x), math.prod(self.architecture.outputs)
-        )
+        return self.model.outputs(x).reshape(len(x), self.units)
 
     def output(self, x: Array, chosen: Array) -> Array:
         return self.all_outputs(x)[np.arange(len(x)), chosen]
 
     def gradient(self, x: Array, chosen: Array) -> Array:
-        a, caches = self.architecture.forward(self.weights, x)
-        grad_a = np.zeros((len(x), math.prod(a.shape[1:])))
-        grad_a[np.arange(len(x)), chosen] = 1
-        context = Context(wants_grad_x=True)
-        grad_x, _ = self.architecture.backward(self.weights, caches, grad_a.reshape(a.shape), context)
-        return np.zeros_like(x) if grad_x is None else grad_x
+        grad = np.zeros((len(x), self.units))
+        grad[np.arange(len(x)), chosen] = 1
+        grad = grad.reshape(len(x), *self.model.architecture.outputs)
+        return np.asarray(self.model.gradient_of_inputs(x, grad))

@@ -13,7 +13,7 @@ from ganglion.errors import ConfigError, shortened
 from ganglion.optional import load
 
 if TYPE_CHECKING:
-    from ganglion.training.loop import Training
+    from ganglion.training.run import Training
 
 
 class Callback:

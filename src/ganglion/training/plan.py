@@ -12,24 +12,27 @@ from ganglion.checks import check_flag, check_integer
 from ganglion.core import random
 from ganglion.core.activations import IDENTITY
 from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import as_inputs, as_weight
+from ganglion.core.arrays import as_weight
+from ganglion.core.inputs import count_rows, read_rows
 from ganglion.core.losses import Loss, loss_for
+from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.core.rows import Rows
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
-from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
+from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.metrics import Metric, find_metric
 from ganglion.training.optimizers import LBFGS, Optimizer
-from ganglion.training.rows import Rows, class_weights, split
+from ganglion.training.splitting import class_weights, split
 
 
 @dataclass(frozen=True)
 class Plan:
     """What one call of `fit` was asked to do.
 
-    `order` gives the order of an epoch's rows by its number. `report` multiplies the loss wherever it is told
-    or, by L-BFGS, compared, and not its gradient. `offset` is added where L-BFGS compares it: what no weight
-    changes and the loss leaves out.
+    `order` returns the order of an epoch's rows, given its number. `report` multiplies the loss wherever it is
+    reported or compared by L-BFGS, but not its gradient. `offset` is added where L-BFGS compares it: a constant
+    that no weight changes and the loss leaves out.
     """
 
     rows: Rows
@@ -47,9 +50,7 @@ class Plan:
 
 
 def make_plan(
-    architecture: Architecture,
-    dtype: np.dtype[Any],
-    seed: int,
+    model: Model,
     X: Any,
     y: Any,
     *,
@@ -62,7 +63,6 @@ def make_plan(
     class_weight: Mapping[int, float] | str | None,
     shuffle: bool,
     callbacks: Any,
-    progress: bool,
     regularization: Regularization | None,
     metrics: Any,
 ) -> Plan:
@@ -71,24 +71,24 @@ def make_plan(
     Raises:
         ConfigError, DataError, ShapeError: as `Network.fit` does.
     """
-    chosen = pick_loss(architecture, loss)
-    rows = encode_rows(architecture, dtype, chosen, X, y, sample_weight).check("training")
+    chosen = pick_loss(model.architecture, loss)
+    rows = encode_rows(model, chosen, X, y, sample_weight).check("training")
     held_out: Rows | None = None
     if isinstance(validation, tuple | list):
         if len(validation) not in (2, 3):
             raise ConfigError(
                 f"validation must be a share, (X, y) or (X, y, sample_weight), got {len(validation)} things"
             )
-        held_out = encode_rows(architecture, dtype, chosen, *validation).check("validation")
+        held_out = encode_rows(model, chosen, *validation).check("validation")
     elif validation is not None and not (isinstance(validation, int | float) and validation == 0):
-        learn, aside = split(len(rows), validation, seed, chosen.classes(rows.y))
-        held_out = rows.part(aside).check("validation")
+        learn, hold_out = split(len(rows), validation, model.seed, chosen.classes(rows.y))
+        held_out = rows.part(hold_out).check("validation")
         rows = rows.part(learn).check("training")
     if class_weight is not None:
-        count = max(architecture.outputs[-1], 2)
+        count = max(model.architecture.outputs[-1], 2)
         weight = class_weights(chosen.classes(rows.y), count, class_weight)
-        weight = weight if rows.weight is None else weight * rows.weight
-        rows = Rows(rows.x, rows.y, weight.astype(dtype)).check("training")
+        weight = weight if rows.sample_weight is None else weight * rows.sample_weight
+        rows = Rows(rows.x, rows.y, weight.astype(model.dtype)).check("training")
     if metrics is None:
         usual = "r2" if chosen.answers == "number" else "accuracy"
         metrics = [usual] if held_out is not None else []
@@ -106,12 +106,9 @@ def make_plan(
         regularization=check_regularization(regularization),
         epochs=check_integer("epochs", epochs, at_least=0),
         batch_size=len(rows) if isinstance(found, LBFGS) else size,
-        order=_orders(seed, len(rows), check_flag("shuffle", shuffle)),
+        order=_orders(model.seed, len(rows), check_flag("shuffle", shuffle)),
         metrics=list(measured.values()),
-        callbacks=[
-            *check_callbacks(callbacks),
-            *([ProgressBar()] if check_flag("progress", progress) else []),
-        ],
+        callbacks=check_callbacks(callbacks),
     )
 
 
@@ -126,27 +123,28 @@ def pick_loss(architecture: Architecture, loss: Loss | str | None) -> Loss:
     Raises:
         ConfigError: if the outputs are not what the loss can judge.
     """
-    activation, last = architecture.output_activation, architecture.layers[-1]
+    last = architecture.steps[-1]
+    activation = last.activation
     chosen = loss_for(activation) if loss is None else Loss.find(loss)
     if activation is not None:
         chosen.check_activation(activation)
-    elif last.is_built_in and last.parameters(architecture.shapes[-2]):
+    elif last.layer.is_built_in and last.parameters:
         chosen.check_activation(IDENTITY)  # a normalization gives any number
     return chosen
 
 
-def encode_rows(
-    architecture: Architecture, dtype: np.dtype[Any], loss: Loss, X: Any, y: Any, sample_weight: Any = None
-) -> Rows:
+def encode_rows(model: Model, loss: Loss, X: Any, y: Any, sample_weight: Any = None) -> Rows:
     """Return inputs, targets and weights as the engine takes them.
 
     Raises:
         DataError, ShapeError: for rows or targets that break a rule; the first such row is named.
     """
-    x = as_inputs(X, architecture.inputs, dtype)
+    architecture, dtype = model.architecture, model.dtype
+    x = read_rows(architecture.inputs, X, dtype)
+    count = count_rows(x)
     encoded = loss.encode(y, architecture.outputs)
-    if len(encoded) != len(x):
-        raise ShapeError(f"X and y must have as many rows, got {len(x)} and {len(encoded)}")
+    if len(encoded) != count:
+        raise ShapeError(f"X and y must have as many rows, got {count} and {len(encoded)}")
     with np.errstate(over="ignore"):
         targets: Array = np.ascontiguousarray(encoded, dtype=dtype)
     if not np.isfinite(targets).all():
@@ -154,7 +152,7 @@ def encode_rows(
         raise DataError(
             f"targets must fit {dtype.name}, got {encoded[row]} in row {row}", "use dtype='float64'"
         )
-    return Rows(x, targets, as_weight(sample_weight, len(x), dtype))
+    return Rows(x, targets, as_weight(sample_weight, count, dtype))
 
 
 def check_regularization(regularization: Any) -> Regularization:

@@ -11,7 +11,7 @@ from ganglion.errors import ConfigError, one_of, shortened
 from ganglion.training.callbacks import Callback
 
 if TYPE_CHECKING:
-    from ganglion.training.loop import Training
+    from ganglion.training.run import Training
 
 
 class _Watcher(Callback):

@@ -1,14 +1,18 @@
-"""An activation as a layer of its own, for where a normalization comes between."""
+"""An activation as a layer of its own, for where a normalization comes in between."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ganglion.core.activations import IDENTITY, Activation
+from ganglion.core.activations import Activation
+from ganglion.core.arithmetic import SameNumber
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array, PartField
+
+if TYPE_CHECKING:
+    from ganglion.core.steps import Flow, Lowering
 
 
 @dataclass(frozen=True)
@@ -23,18 +27,19 @@ class Activate(Layer):
 
     name = "activate"
 
-    def split_activation(self) -> tuple[Layer, Activation]:
-        return dataclasses.replace(self, activation=IDENTITY), self.activation
+    def lower(self, into: Lowering, flow: Flow) -> int:
+        return into.step(self, into.single(flow, self), activation=self.activation)
 
     def describe(self) -> str:
         return self.activation.name
 
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
-        a = self.activation.forward(x)
-        return a, (x, a)
+        return x, None
 
     def backward(
-        self, weights: Weights, cache: Cache, grad_a: Array, context: Context
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
     ) -> tuple[Array, Mapping[str, Array]]:
-        x, a = cache
-        return self.activation.backward(grad_a, x, a), {}
+        return grad_z, {}
+
+
+Activate.arithmetic = SameNumber()

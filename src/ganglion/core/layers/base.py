@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from ganglion.core.activations import Activation
+from ganglion.core.arithmetic import Arithmetic
 from ganglion.core.initializers import Initializer
 from ganglion.core.part import Array, Part, Shape
+
+if TYPE_CHECKING:
+    from ganglion.core.steps import Flow, Lowering
 
 Cache = Any
 
@@ -22,15 +25,15 @@ class Weights(SimpleNamespace):
 
 
 class Context(NamedTuple):
-    """Where and when a layer runs: all that its randomness may depend on.
+    """Where and when a layer runs: everything its randomness may depend on.
 
     Args:
         training: False when predicting.
         seed: the network's seed.
-        layer: the layer's place in the network, from 0.
+        layer: the number that sets this layer's random choices apart from those of the others.
         step: how many updates the network has had.
-        wants_grad_x: False where nobody asks for the gradient with respect to the layer's input; it may
-            then be None.
+        wants_grad_x: False where the gradient with respect to the layer's input is not needed; it may then
+            be None.
     """
 
     training: bool = False
@@ -45,8 +48,8 @@ class Layer(Part):
     """A layer. Subclass it with `forward` and `backward` to make your own.
 
     `x` is `(n, *shape)`, the batch first. A layer that learns also names its arrays in `parameters`, finds
-    them as `weights.<name>`, and gives a gradient for each in `backward`; one that changes the shape has
-    `output_shape`. `context` tells `training`, `seed`, `layer` and `step`. No method may write into an
+    them as `weights.<name>`, and returns a gradient for each from `backward`; one that changes the shape has
+    `output_shape`. `context` holds `training`, `seed`, `layer` and `step`. No method may write into an
     array that it is given. Settings are fields of a frozen dataclass.
 
     >>> class Scale(gg.Layer):
@@ -56,8 +59,8 @@ class Layer(Part):
     ...         return {"factor": gg.Ones()}
     ...     def forward(self, weights, x, context):
     ...         return x * weights.factor, x
-    ...     def backward(self, weights, cache, grad_a, context):
-    ...         return grad_a * weights.factor, {"factor": (grad_a * cache).sum(axis=0)}
+    ...     def backward(self, weights, cache, grad_z, context):
+    ...         return grad_z * weights.factor, {"factor": (grad_z * cache).sum(axis=0)}
     >>> gg.Network([Scale(), gg.Dense(1)], inputs=3, engine="reference").predict([[1, 2, 3]]).shape
     (1, 1)
     """
@@ -65,15 +68,28 @@ class Layer(Part):
     kind: ClassVar[str] = "layer"
     penalized: ClassVar[tuple[str, ...]] = ()
     """The parameters that weight decay, L1, L2 and the max-norm rule act on: not biases, not scales."""
+    row_sparse: ClassVar[tuple[str, ...]] = ()
+    """The parameters of which a batch touches a few rows only: an update visits no others."""
+    takes: ClassVar[tuple[str, ...]] = ("numbers",)
+    """The kinds of values it reads: "numbers", "integers", "bags"."""
+    arithmetic: ClassVar[Arithmetic] = Arithmetic()
+    """How the layer's numbers come about, in symbols, for `Network.trace`."""
+    uses_batch: ClassVar[bool] = False
+    """Whether what it makes of a row depends on the other rows of the batch while training."""
 
     @property
     def is_random(self) -> bool:
         """Whether training the same rows twice gives two results."""
         return False
 
-    def split_activation(self) -> tuple[Layer, Activation | None]:
-        """Return the layer as far as its pre-activation, and the activation; None if it has none."""
-        return self, None
+    @property
+    def inner(self) -> tuple[Layer, ...]:
+        """The layers that this one is composed of."""
+        return ()
+
+    def lower(self, into: Lowering, flow: Flow) -> int:
+        """Append the steps that this layer stands for; return the number of the value they end in."""
+        return into.step(self, into.single(flow, self))
 
     def describe(self) -> str:
         """Return the layer in two words."""
@@ -99,12 +115,16 @@ class Layer(Part):
         """Return the state after a training step whose `forward` left `cache`."""
         return {}
 
+    def touched(self, cache: Cache) -> Mapping[str, Array]:
+        """Return, for each `row_sparse` array, the numbers of the rows that `forward` read, ascending."""
+        return {}
+
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
-        """Return the activations, and what backward needs."""
+        """Return the outputs (the pre-activations, where an activation follows), and what backward needs."""
         raise NotImplementedError(f"{type(self).__name__} needs a method forward")
 
     def backward(
-        self, weights: Weights, cache: Cache, grad_a: Array, context: Context
-    ) -> tuple[Array | None, Mapping[str, Array]]:
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
+    ) -> tuple[Any, Mapping[str, Array]]:
         """Return the gradient with respect to `x`, and that with respect to each parameter."""
         raise NotImplementedError(f"{type(self).__name__} needs a method backward")

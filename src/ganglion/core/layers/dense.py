@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ganglion.checks import check_integer
-from ganglion.core.activations import IDENTITY, Activation
+from ganglion.core.activations import Activation
+from ganglion.core.arithmetic import Arithmetic, Index
 from ganglion.core.initializers import Initializer
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array, PartField, Shape
 from ganglion.errors import ShapeError
+
+if TYPE_CHECKING:
+    from ganglion.core.arithmetic import TracedStep
+    from ganglion.core.steps import Flow, Lowering
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Dense(Layer):
     Shapes: x (n, inputs), W (inputs, units), b (units,), a (n, units).
 
     Raises:
-        ConfigError: for less than one unit or an unknown name.
+        ConfigError: for fewer than one unit or an unknown name.
         ShapeError: when its input is not a row of numbers; put `Flatten` before it.
 
     >>> Dense(16, "relu")
@@ -58,21 +65,64 @@ class Dense(Layer):
     def initializers(self) -> Mapping[str, Initializer]:
         return {"weight": self.weight_initializer or Initializer.find(self.activation.initializer)}
 
-    def split_activation(self) -> tuple[Layer, Activation]:
-        return dataclasses.replace(self, activation=IDENTITY), self.activation
+    def lower(self, into: Lowering, flow: Flow) -> int:
+        return into.step(self, into.single(flow, self), activation=self.activation)
 
     def describe(self) -> str:
         return f"{self.units} {self.activation.name}"
 
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
         z = x @ weights.weight + weights.bias
-        a = self.activation.forward(z)
-        return a, (x, z, a)
+        return z, x
 
     def backward(
-        self, weights: Weights, cache: Cache, grad_a: Array, context: Context
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
     ) -> tuple[Array | None, Mapping[str, Array]]:
-        x, z, a = cache
-        grad_z = self.activation.backward(grad_a, z, a)
+        x = cache
         grad_x = grad_z @ weights.weight.T if context.wants_grad_x else None
         return grad_x, {"weight": x.T @ grad_z, "bias": grad_z.sum(axis=0)}
+
+
+class DenseArithmetic(Arithmetic):
+    """z_j = sum_i x_i w_ij + b_j, and dL/dx_i = sum_j dL/dz_j w_ij."""
+
+    adds_up_inputs = True
+
+    def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
+        (unit,) = index
+        inputs = range(step.x.shape[1])
+        terms = [step.term(step.input(row, (i,)), step.own("weight", (i, unit))) for i in inputs]
+        terms.append(step.term(step.own("bias", (unit,))))
+        rule = f"sum of input · weight[:, {unit}], + bias[{unit}]"
+        return [step.sum(step.out(index), step.z[(row, unit)], rule, terms)]
+
+    def backward(
+        self, step: TracedStep, row: int, index: Index, which: int = 0
+    ) -> tuple[list[Any], Index | None]:
+        (i,) = index
+        units = range(step.z.shape[1])
+        terms = [step.term(step.grad_out(row, (j,)), step.own("weight", (i, j))) for j in units]
+        largest = max(units, key=lambda j: abs(terms[j].value))
+        rule = f"the sum over all paths through {step.name}"
+        return [step.sum(step.grad_input(index), float(step.grad_x()[(row, i)]), rule, terms)], (largest,)
+
+    def parameter(self, step: TracedStep, name: str, index: Index) -> list[tuple[Any, int, Index]] | None:
+        found = []
+        for row in range(step.count):
+            unit = index[-1:]
+            factors = [step.grad_out(row, unit)]
+            if name == "weight":
+                factors = [step.input(row, index[:1]), *factors]
+            found.append((step.term(*factors, note=step.row_note(row)), row, unit))
+        return found
+
+    def moved(self, step: TracedStep, name: str, places: Array, moves: Array) -> Array:
+        # One weight moves one z, by the move times its input.
+        result = np.repeat((step.x @ step.weights.weight + step.weights.bias)[None], len(places), axis=0)
+        units = result.shape[-1]
+        by = step.x.T[places // units] if name == "weight" else 1.0
+        result[np.arange(len(places)), :, places % units] += moves[:, None] * by
+        return result
+
+
+Dense.arithmetic = DenseArithmetic()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ganglion.checks import check_number
+from ganglion.core.arithmetic import Arithmetic, Index
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array
 from ganglion.core.random import random_integers
+
+if TYPE_CHECKING:
+    from ganglion.core.arithmetic import TracedStep
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,41 @@ class Dropout(Layer):
         return x * factor, factor
 
     def backward(
-        self, weights: Weights, cache: Cache, grad_a: Array, context: Context
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
     ) -> tuple[Array, Mapping[str, Array]]:
-        return (grad_a if cache is None else grad_a * cache), {}
+        return (grad_z if cache is None else grad_z * cache), {}
+
+
+class DropoutArithmetic(Arithmetic):
+    """a = x * factor, the factor 0 where the mask drops it and 1 / (1 - rate) elsewhere."""
+
+    def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
+        factor = self._factor(step, row, index)
+        term = step.term(step.input(row, index), factor)
+        product = step.sum(step.out(index), step.z[(row, *index)], "input · factor", (term,))
+        return [product, self._mask(step, factor)]
+
+    def backward(
+        self, step: TracedStep, row: int, index: Index, which: int = 0
+    ) -> tuple[list[Any], Index | None]:
+        factor = self._factor(step, row, index)
+        term = step.term(step.grad_out(row, index), factor)
+        product = step.sum(step.grad_input(index), term.value, "goes through the mask", (term,))
+        return [product, self._mask(step, factor)], index
+
+    @staticmethod
+    def _factor(step: TracedStep, row: int, index: Index) -> Any:
+        value = 1.0 if step.cache is None else float(step.cache[(row, *index)])
+        return step.own("factor", index, value)
+
+    @staticmethod
+    def _mask(step: TracedStep, factor: Any) -> Any:
+        if step.cache is None:
+            return step.equation(factor.symbol, 1.0, note="dropout acts only while training")
+        rate: float = step.layer.rate  # type: ignore[attr-defined]
+        note = "kept" if factor.value else "dropped in this step"
+        kept = float(factor.value != 0)
+        return step.function(factor.symbol, factor.value, "mask / (1 - rate)", note, mask=kept, rate=rate)
+
+
+Dropout.arithmetic = DropoutArithmetic()

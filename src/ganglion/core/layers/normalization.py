@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ganglion.checks import check_number
+from ganglion.core.arithmetic import Arithmetic, Index
 from ganglion.core.initializers import Initializer, Ones
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array, Shape
+
+if TYPE_CHECKING:
+    from ganglion.core.arithmetic import TracedStep
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class BatchNormalization(Layer):
     epsilon: float = 1e-5
 
     name = "batch_normalization"
+    uses_batch = True
 
     def __post_init__(self) -> None:
         check_number("momentum", self.momentum, at_least=0, below=1)
@@ -55,12 +61,12 @@ class BatchNormalization(Layer):
         return normal * weights.scale + weights.shift, (normal, deviation, mean, variance)
 
     def backward(
-        self, weights: Weights, cache: Cache, grad_a: Array, context: Context
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
     ) -> tuple[Array, Mapping[str, Array]]:
         normal, deviation, _, _ = cache
         axes = tuple(range(normal.ndim - 1))
-        grad = {"scale": (grad_a * normal).sum(axis=axes), "shift": grad_a.sum(axis=axes)}
-        grad_normal = grad_a * weights.scale
+        grad = {"scale": (grad_z * normal).sum(axis=axes), "shift": grad_z.sum(axis=axes)}
+        grad_normal = grad_z * weights.scale
         if context.training:  # mean and variance depend on x too
             along = (grad_normal * normal).mean(axis=axes)
             grad_normal = grad_normal - grad_normal.mean(axis=axes) - normal * along
@@ -110,12 +116,125 @@ class LayerNormalization(Layer):
         return normal * weights.scale + weights.shift, (normal, deviation)
 
     def backward(
-        self, weights: Weights, cache: Cache, grad_a: Array, context: Context
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
     ) -> tuple[Array, Mapping[str, Array]]:
         normal, deviation = cache
         axes = tuple(range(normal.ndim - 1))
-        grad = {"scale": (grad_a * normal).sum(axis=axes), "shift": grad_a.sum(axis=axes)}
-        grad_normal = grad_a * weights.scale
+        grad = {"scale": (grad_z * normal).sum(axis=axes), "shift": grad_z.sum(axis=axes)}
+        grad_normal = grad_z * weights.scale
         along = (grad_normal * normal).mean(axis=-1, keepdims=True)
         grad_normal = grad_normal - grad_normal.mean(axis=-1, keepdims=True) - normal * along
         return grad_normal / deviation, grad
+
+
+class NormalizationArithmetic(Arithmetic):
+    """a = scale * normal + shift, normal = (x - mean) / sqrt(variance + epsilon)."""
+
+    def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
+        normal, channel = float(step.cache[0][(row, *index)]), index[-1:]
+        own = step.own("normal", index, normal)
+        terms = (step.term(own, step.own("scale", channel)), step.term(step.own("shift", channel)))
+        a = step.sum(step.out(index), step.z[(row, *index)], "normal · scale + shift", terms)
+        mean, variance, equations = self._moments(step, row, index)
+        epsilon: float = step.layer.epsilon  # type: ignore[attr-defined]
+        x = step.x[(row, *index)]
+        rule = "(x - mean) / sqrt(variance + epsilon)"
+        numbers = {"x": x, "mean": mean, "variance": variance, "epsilon": epsilon}
+        return [a, step.function(own.symbol, normal, rule, apart=("x", "mean"), **numbers), *equations]
+
+    def _moments(self, step: TracedStep, row: int, index: Index) -> tuple[float, float, list[Any]]:
+        x, symbols, where = self._together(step, row, index)
+        fraction = step.factor(f"1/{len(x)}", 1 / len(x))
+        mean = float(x.mean())
+        variance = float(((x - mean) ** 2).mean())
+        first, second = (
+            step.own(name, where, value) for name, value in (("mean", mean), ("variance", variance))
+        )
+        means = [step.term(step.factor(s, v), fraction) for s, v in zip(symbols, x, strict=True)]
+        squares = [step.term(step.square(s, v, mean), fraction) for s, v in zip(symbols, x, strict=True)]
+        equations = [
+            step.sum(first.symbol, mean, f"the mean of {len(x)} numbers", means),
+            step.sum(second.symbol, variance, "the mean of their squared distances from it", squares),
+        ]
+        return mean, variance, equations
+
+    def _together(self, step: TracedStep, row: int, index: Index) -> tuple[Array, list[Any], Index]:
+        """Return the numbers that are normalized together, their names, and whose moments they give."""
+        x = step.x[(row, *index[:-1])]
+        return x, [step.input_symbol((*index[:-1], i)) for i in range(len(x))], index[:-1]
+
+    def backward(
+        self, step: TracedStep, row: int, index: Index, which: int = 0
+    ) -> tuple[list[Any], Index | None]:
+        normal, deviation = step.cache[0], step.cache[1]
+        out, scale = step.grad_out(row, index), step.own("scale", index[-1:])
+        grad_normal = step.back * step.weights.scale
+        own = step.own("normal", index, float(grad_normal[(row, *index)]), gradient=True)
+        inverse = 1 / np.broadcast_to(deviation, normal.shape)[(row, *index)]
+        divided = step.factor("1/deviation", float(inverse))
+        terms = [step.term(own, divided)]
+        if self._varies(step):
+            axes = self._axes(step)
+            mean = np.broadcast_to(grad_normal.mean(axis=axes, keepdims=True), normal.shape)
+            along = np.broadcast_to((grad_normal * normal).mean(axis=axes, keepdims=True), normal.shape)
+            of_mean = step.factor("-mean ∂L/∂normal", -float(mean[(row, *index)]))
+            of_variance = step.factor("-mean (∂L/∂normal · normal)", -float(along[(row, *index)]))
+            here = step.own("normal", index, float(normal[(row, *index)]))
+            terms += [
+                step.term(of_mean, divided, note="mean"),
+                step.term(here, of_variance, divided, note="variance"),
+            ]
+        value = float(step.grad_x()[(row, *index)])
+        rule = "directly, and through mean and variance" if len(terms) > 1 else "through the normal value"
+        return [
+            step.sum(step.grad_input(index), value, rule, terms),
+            step.sum(own.symbol, own.value, "what comes back · scale", (step.term(out, scale),)),
+        ], index
+
+    def parameter(self, step: TracedStep, name: str, index: Index) -> list[tuple[Any, int, Index]] | None:
+        found = []
+        for place in np.ndindex(step.z.shape[:-1]):
+            row, where = int(place[0]), (*map(int, place[1:]), *index)
+            factors = [step.grad_out(row, where)]
+            if name == "scale":
+                factors.append(step.own("normal", where, float(step.cache[0][(row, *where)])))
+            found.append((step.term(*factors, note=step.row_note(row)), row, where))
+        return found
+
+    def _varies(self, step: TracedStep) -> bool:
+        """Return whether mean and variance depend on x."""
+        return True
+
+    def _axes(self, step: TracedStep) -> Index:
+        """Return the axes that mean and variance are taken over."""
+        return (step.x.ndim - 1,)
+
+
+class BatchNormalizationArithmetic(NormalizationArithmetic):
+    """The same with the moments of the batch, or those kept from training."""
+
+    def _moments(self, step: TracedStep, row: int, index: Index) -> tuple[float, float, list[Any]]:
+        if step.training:
+            return super()._moments(step, row, index)
+        kept = [step.own(name, index[-1:]) for name in ("mean", "variance")]
+        note = "the running average kept from training"
+        return kept[0].value, kept[1].value, [step.equation(f.symbol, f.value, note=note) for f in kept]
+
+    def _together(self, step: TracedStep, row: int, index: Index) -> tuple[Array, list[Any], Index]:
+        places = list(np.ndindex(step.x.shape[:-1]))
+        several = len(places) > 1
+        symbols = []
+        for place in places:
+            symbol = step.input_symbol((*map(int, place[1:]), *index[-1:]))
+            symbols.append(f"{symbol} of row {place[0]}" if several else symbol)
+        return step.x[..., index[-1]].ravel(), symbols, index[-1:]
+
+    def _varies(self, step: TracedStep) -> bool:
+        return step.training
+
+    def _axes(self, step: TracedStep) -> Index:
+        return tuple(range(step.x.ndim - 1))
+
+
+BatchNormalization.arithmetic = BatchNormalizationArithmetic()
+LayerNormalization.arithmetic = NormalizationArithmetic()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ganglion.checks import check_integer
+from ganglion.core.arithmetic import SameNumber
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import MOST_AXES, Array, Shape
 from ganglion.errors import ConfigError, ShapeError, shortened
@@ -45,9 +46,9 @@ class Reshape(Layer):
         return x.reshape(x.shape[0], *self.output_shape(x.shape[1:])), x.shape
 
     def backward(
-        self, weights: Weights, cache: Cache, grad_a: Array, context: Context
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
     ) -> tuple[Array, Mapping[str, Array]]:
-        return grad_a.reshape(cache), {}
+        return grad_z.reshape(cache), {}
 
 
 class Flatten(Reshape):
@@ -60,3 +61,6 @@ class Flatten(Reshape):
 
     def configuration(self) -> dict[str, str]:
         return {"name": self.name}
+
+
+Reshape.arithmetic = SameNumber()

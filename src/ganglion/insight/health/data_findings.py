@@ -46,7 +46,7 @@ STUCK = 0.9
 
 def unscaled_inputs(subject: Subject) -> Finding | None:
     """Features far larger or smaller than 1, or far from 0 for how little they vary."""
-    first = subject.architecture.layers[0]
+    first = subject.model.architecture.layers[0]
     if isinstance(first, BatchNormalization | LayerNormalization):
         return None
     x = subject.columns
@@ -81,7 +81,7 @@ def unscaled_inputs(subject: Subject) -> Finding | None:
 def leaking_target(subject: Subject) -> Finding | None:
     """One feature alone tells the target."""
     x, rows = subject.columns, subject.rows
-    if len(subject.architecture.inputs) != 1 or x.shape[1] < 2 or len(x) < ENOUGH_ROWS:
+    if not subject.has_columns or x.shape[1] < 2 or len(x) < ENOUGH_ROWS:
         return None
     classes = subject.loss.classes(rows.y)
     if classes is None and rows.y.reshape(len(x), -1).shape[1] == 1 and len(np.unique(rows.y)) == 2:
@@ -110,7 +110,7 @@ def leaking_target(subject: Subject) -> Finding | None:
 def constant_feature(subject: Subject) -> Finding | None:
     """Features that are the same in every row."""
     x = subject.columns
-    if len(x) < 2 or len(subject.architecture.inputs) != 1:
+    if len(x) < 2 or not subject.has_columns:
         return None
     same = np.flatnonzero((x == x[0]).all(axis=0))
     if not len(same):
@@ -141,7 +141,7 @@ def constant_feature(subject: Subject) -> Finding | None:
 def duplicate_feature(subject: Subject) -> Finding | None:
     """Features that are copies of each other, up to scale and offset."""
     x = subject.columns
-    if len(x) < 10 or len(subject.architecture.inputs) != 1:
+    if len(x) < 10 or not subject.has_columns:
         return None
     pairs = copies(x)
     if not pairs:
@@ -196,7 +196,7 @@ def class_imbalance(subject: Subject) -> Finding | None:
 
 def labels_out_of_line(subject: Subject) -> Finding | None:
     """Targets that the output activation cannot give, or is not made for."""
-    y, loss, last = subject.rows.y, subject.loss, subject.architecture.layers[-1]
+    y, loss, last = subject.rows.y, subject.loss, subject.model.architecture.layers[-1]
     if not isinstance(last, Dense):
         return None
     if loss.answers == "one_of":
@@ -209,7 +209,7 @@ def labels_out_of_line(subject: Subject) -> Finding | None:
     if len(values) == 2 and len(y) >= ENOUGH_ROWS:
         # A share that is judged by its square is the Brier score: sound, and no finding.
         return None if name == "sigmoid" and outside == 0 else _yes_or_no(subject, last, values)
-    before = [*subject.architecture.layers[:-1]]
+    before = [*subject.model.architecture.layers[:-1]]
     layers = [*before, dataclasses.replace(last, activation=IDENTITY, weight_initializer=None)]
     if outside > OUTSIDE:
         return Finding(
@@ -242,7 +242,7 @@ def labels_out_of_line(subject: Subject) -> Finding | None:
 
 def _yes_or_no(subject: Subject, last: Dense, values: Array) -> Finding:
     layers = [
-        *subject.architecture.layers[:-1],
+        *subject.model.architecture.layers[:-1],
         dataclasses.replace(last, activation=SIGMOID, weight_initializer=None),
     ]
     return Finding(
@@ -266,7 +266,7 @@ def _classes_without_rows(subject: Subject, last: Dense) -> Finding | None:
     if len(used) in (1, last.units) or len(y) < max(subject.row_count, 10 * last.units):
         return None
     unused = np.setdiff1d(np.arange(last.units), used)
-    layers = [*subject.architecture.layers[:-1], dataclasses.replace(last, units=len(used))]
+    layers = [*subject.model.architecture.layers[:-1], dataclasses.replace(last, units=len(used))]
     return Finding(
         "labels_out_of_line",
         "info",

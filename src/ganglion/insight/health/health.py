@@ -16,8 +16,10 @@ from ganglion.checks import check_integer
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import as_names
 from ganglion.core.losses import Loss
+from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.core.rows import Rows
 from ganglion.engines import Engine
 from ganglion.errors import ConfigError, TrainingError
 from ganglion.insight.health.finding import Finding
@@ -27,12 +29,12 @@ from ganglion.insight.health.snippets import plain
 from ganglion.insight.health.subject import Subject
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
+from ganglion.training.optimizer_state import OptimizerState
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.plan import encode_rows, pick_loss
-from ganglion.training.rows import Rows
 
 if TYPE_CHECKING:
-    from ganglion.training.loop import Progress, Training
+    from ganglion.training import Training
 
 # Rows that a check looks at: enough for shares of a percent, few enough for a fraction of a second.
 MOST_ROWS = 2048
@@ -80,11 +82,8 @@ class Health:
 
 
 def check_health(
-    architecture: Architecture,
+    model: Model,
     engine: Engine,
-    parameters: Array,
-    state: Array,
-    seed: int,
     X: Any,
     y: Any,
     *,
@@ -93,17 +92,14 @@ def check_health(
     validation: tuple[Any, ...] | None = None,
     history: History | None = None,
     facts: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    optimizer_state: OptimizerState | None = None,
     names: Sequence[str] | None = None,
 ) -> Health:
     """Return the health of a network on some rows, and of the run that trained it.
 
     Args:
-        architecture: of the network.
+        model: to look at.
         engine: that runs it.
-        parameters: its learned numbers.
-        state: what it keeps beside them.
-        seed: that its initial weights came from.
         X: rows as for `Network.fit`, best those that it learned from.
         y: their targets.
         loss: by default that of the last training, or the one that suits the outputs.
@@ -111,31 +107,28 @@ def check_health(
         validation: (X, y) or (X, y, sample_weight) that it has not learned from; None by default.
         history: of all its training; without it nothing is said about the run.
         facts: as `Network.facts`: loss, optimizer, batch size and rows of the last training.
-        progress: the optimizer's memory, from which the next update is known.
+        optimizer_state: where the optimizer stands, from which the next update is known.
         names: of the features, to be used in place of their numbers.
 
     Raises:
         ConfigError, DataError, ShapeError: as `Network.fit` does.
     """
     facts = facts or {}
-    chosen = pick_loss(architecture, facts.get("loss") if loss is None else loss)
-    dtype = parameters.dtype
-    rows = encode_rows(architecture, dtype, chosen, X, y, sample_weight).check("a health check")
+    chosen = pick_loss(model.architecture, facts.get("loss") if loss is None else loss)
+    rows = encode_rows(model, chosen, X, y, sample_weight).check("a health check")
     held_out = None
     if validation is not None:
         if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
             raise ConfigError("validation must be (X, y) or (X, y, sample_weight)")
-        held_out = encode_rows(architecture, dtype, chosen, *validation).check("validation")
-    optimizer = progress.optimizer if progress is not None else None
+        held_out = encode_rows(model, chosen, *validation).check("validation")
+    standing = optimizer_state or OptimizerState()
+    optimizer = standing.optimizer
     if optimizer is None and facts.get("optimizer"):
         optimizer = Optimizer.find(facts["optimizer"])
     return _check(
         Subject(
-            architecture=architecture,
+            model=model,
             engine=engine,
-            parameters=parameters,
-            state=state,
-            seed=seed,
             loss=chosen,
             rows=_some(rows),
             validation=None if held_out is None else _some(held_out),
@@ -146,11 +139,16 @@ def check_health(
             epochs=None,
             regularization=_restraints(Regularization(**facts.get("regularization", {}))),
             layers=(),
-            names=as_names(names, architecture.inputs),
+            names=feature_names(names, model.architecture),
         ),
-        slots=progress.slots if progress is not None and progress.optimizer == optimizer else None,
-        update=progress.update if progress is not None else 0,
+        slots=standing.slots if standing.optimizer == optimizer else None,
+        update=standing.update,
     )
+
+
+def feature_names(names: Any, architecture: Architecture) -> list[str] | None:
+    """Return the names of the features, None for None or where there are no such features."""
+    return as_names(names, architecture.input_shape) if architecture.takes_numbers else None
 
 
 def _restraints(regularization: Regularization) -> Regularization | None:
@@ -165,8 +163,8 @@ def _count(value: Any) -> int | None:
 
 def _some(rows: Rows, most: int = MOST_ROWS) -> Rows:
     """Return the rows that count, evenly spaced where there are many."""
-    if rows.weight is not None and not rows.weight.all():
-        rows = rows.part(np.flatnonzero(rows.weight))
+    if rows.sample_weight is not None and not rows.sample_weight.all():
+        rows = rows.part(np.flatnonzero(rows.sample_weight))
     if len(rows) <= most:
         return rows
     return rows.part(np.linspace(0, len(rows) - 1, most).round().astype(np.int64))
@@ -198,13 +196,10 @@ def _measured(
             update + 1,
             rates[-1] if rates else subject.rate,
             subject.gradient,
-            subject.parameters,
+            subject.model.parameters,
         )
     return measure(
-        subject.architecture,
-        subject.engine,
-        subject.parameters,
-        subject.state,
+        subject.model,
         subject.rows.x,
         subject.gradient,
         change,
@@ -241,9 +236,9 @@ class HealthCheck(Callback):
         self.series: dict[str, dict[str, list[float | None]]] = {}
 
     def on_train_begin(self, training: Training) -> None:
-        progress, plan = training.progress, training.plan
+        standing, plan = training.optimizer_state, training.plan
         self._training, self._health = training, None
-        self._updates = progress.update if progress.optimizer == plan.optimizer else 0
+        self._updates = standing.update if standing.optimizer == plan.optimizer else 0
         self._few = _some(plan.rows, self.rows)
         self.series = {}
 
@@ -278,17 +273,14 @@ class HealthCheck(Callback):
         """Return the optimizer's slots, and how many updates it has made."""
         training = self._training
         steps = math.ceil(training.rows / training.plan.batch_size)
-        return training.progress.slots, self._updates + training.history.epochs * steps
+        return training.optimizer_state.slots, self._updates + training.history.epochs * steps
 
     def _subject(self, rows: Rows, validation: Rows | None = None) -> Subject:
         training = self._training
         plan = training.plan
         return Subject(
-            architecture=training.architecture,
+            model=training.model,
             engine=training.engine,
-            parameters=training.parameters,
-            state=training.state,
-            seed=training.seed,
             loss=plan.loss,
             rows=rows,
             validation=validation,
@@ -299,7 +291,7 @@ class HealthCheck(Callback):
             epochs=plan.epochs,
             regularization=_restraints(plan.regularization),
             layers=(),
-            names=as_names(self.names, training.architecture.inputs),
+            names=feature_names(self.names, training.architecture),
         )
 
 

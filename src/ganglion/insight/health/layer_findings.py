@@ -37,10 +37,10 @@ LEAKY = LeakyReLU(0.1)
 def symmetric_weights(subject: Subject) -> Finding | None:
     """All units of a hidden layer have the same weights."""
     alike = {}
-    hidden = {layer.place: layer for layer in subject.layers if layer.hidden}
-    for entry in subject.architecture.parameters:
-        if entry.layer in hidden and len(entry.shape) == 2 and entry.shape[1] > 1:
-            different = distinct(entry.of(subject.parameters))
+    hidden = {layer.number: layer for layer in subject.layers if layer.hidden}
+    for entry in subject.model.architecture.parameters:
+        if entry.step in hidden and len(entry.shape) == 2 and entry.shape[1] > 1:
+            different = distinct(entry.of(subject.model.parameters))
             if different <= entry.shape[1] // 2:
                 alike[entry.name] = (different, entry.shape[1])
     if not alike:
@@ -48,7 +48,7 @@ def symmetric_weights(subject: Subject) -> Finding | None:
     name, (different, units) = next(iter(alike.items()))
     layers = [
         dataclasses.replace(layer, weight_initializer=None) if isinstance(layer, Dense) else layer
-        for layer in subject.architecture.layers
+        for layer in subject.model.architecture.layers
     ]
     return Finding(
         "symmetric_weights",
@@ -69,7 +69,7 @@ def dying_relu(subject: Subject) -> Finding | None:
     if not dead or subject.shrunken or not subject.enough:
         return None
     worst = max(dead.values(), key=lambda layer: layer.dead or 0)
-    layers = replaced(subject.architecture.layers, (ReLU, HardSigmoid), LEAKY)
+    layers = replaced(subject.model.architecture.layers, (ReLU, HardSigmoid), LEAKY)
     rate = subject.good_rate if not subject.makes_steps else min(subject.good_rate, subject.rate)
     other = subject.trial(rate, layers=layers).best
     harm = subject.trained and subject.better(other)
@@ -107,7 +107,7 @@ def vanishing_gradient(subject: Subject) -> Finding | None:
     layers = [
         dataclasses.replace(layer, weight_initializer=None) if isinstance(layer, Dense) else layer
         for layer in replaced(
-            subject.architecture.layers, (Sigmoid, HardSigmoid, Tanh, Softplus, ReLU), LEAKY
+            subject.model.architecture.layers, (Sigmoid, HardSigmoid, Tanh, Softplus, ReLU), LEAKY
         )
     ]
     tried = {
@@ -170,5 +170,4 @@ def _calmer(subject: Subject) -> dict[str, Any]:
 
 
 def _at_start(subject: Subject) -> list[LayerHealth]:
-    start = subject.architecture.initial(subject.seed, subject.parameters.dtype)
-    return measure(subject.architecture, subject.engine, *start, subject.rows.x)
+    return measure(subject.initial, subject.rows.x)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.activations import Activation, LogSoftmax, Softmax
-from ganglion.core.architecture import Architecture
+from ganglion.core.inputs import InputRows
+from ganglion.core.model import Model
 from ganglion.core.part import Array
-from ganglion.engines import Engine
 
 # A slope below this share of the slope at 0 is flat: |z| > 4.3 for sigmoid, 2.2 for tanh.
 FLAT = 0.05
@@ -47,7 +47,7 @@ class LayerHealth:
     Attributes:
         name: as in `Network.named_parameters`, such as "dense_1".
         words: what it is, such as "16 relu".
-        place: in the network, from 0.
+        number: of the step, from 0.
         hidden: whether it is neither the last layer with parameters nor after it.
         units: numbers it gives for each row.
         z, a: the distribution of pre-activations and activations.
@@ -64,7 +64,7 @@ class LayerHealth:
 
     name: str
     words: str
-    place: int
+    number: int
     hidden: bool
     units: int
     z: Distribution
@@ -79,59 +79,50 @@ class LayerHealth:
 
 @quiet
 def measure(
-    architecture: Architecture,
-    engine: Engine,
-    parameters: Array,
-    state: Array,
-    x: Array,
+    model: Model,
+    x: InputRows,
     gradient: Array | None = None,
     update: Array | None = None,
     rank_rows: int = 0,
 ) -> list[LayerHealth]:
-    """Return the health of each layer that has parameters or an activation.
+    """Return the health of each step that has parameters or an activation.
 
     Args:
-        architecture: of the network.
-        engine: that runs it.
-        parameters: its learned numbers.
-        state: what it keeps beside them.
+        model: to look at.
         x: the rows to look at, encoded.
         gradient: laid out like the parameters.
         update: what the optimizer would subtract next, laid out like the parameters.
-        rank_rows: how many rows the effective ranks are worked out from, which takes longer than all the
+        rank_rows: how many rows the effective ranks are computed from, which takes longer than all the
             rest; 0 for none.
     """
-    spans = _spans(architecture)
-    last = max(spans[0], default=-1)
+    architecture = model.architecture
+    _, passed = architecture.forward(model.views, x)
+    last = max((step.number for step in architecture.steps if step.parameters), default=-1)
     found = []
-    for place, layer in enumerate(architecture.layers):
-        before, activation = layer.split_activation()
-        own = slice(*spans[0].get(place, (0, 0)))
-        single = Architecture([before], architecture.shapes[place])
-        z = engine.predict(single, parameters[own], state[slice(*spans[1].get(place, (0, 0)))], x)
-        x = z if activation is None else np.ascontiguousarray(activation.forward(z), dtype=z.dtype)
-        if place not in spans[0] and activation is None:
+    for step, one in zip(architecture.steps, passed, strict=True):
+        if not step.parameters and step.activation is None:
             continue
-        dead, saturated = (None, None) if activation is None else flat_shares(activation, z, x)
+        flat = (None, None) if step.activation is None else flat_fractions(step.activation, one.z, one.a)
+        own = slice(step.parameters[0].start, step.parameters[-1].stop) if step.parameters else slice(0)
         norms = [
-            None if place not in spans[0] or vector is None else norm(vector[own])
-            for vector in (parameters, gradient, update)
+            None if not step.parameters or vector is None else norm(vector[own])
+            for vector in (model.parameters, gradient, update)
         ]
         found.append(
             LayerHealth(
-                name=architecture.names[place],
-                words=layer.describe(),
-                place=place,
-                hidden=place < last,
-                units=int(np.prod(architecture.shapes[place + 1])),
-                z=Distribution.of(z),
-                a=Distribution.of(x),
-                dead=dead,
-                saturated=saturated,
+                name=step.name,
+                words=step.layer.describe(),
+                number=step.number,
+                hidden=step.number < last,
+                units=step.outputs,
+                z=Distribution.of(one.z),
+                a=Distribution.of(one.a),
+                dead=flat[0],
+                saturated=flat[1],
                 weight_norm=norms[0],
                 gradient_norm=norms[1],
                 update_ratio=None if norms[2] is None or not norms[0] else norms[2] / norms[0],
-                effective_rank=effective_rank(x[:rank_rows]) if rank_rows else None,
+                effective_rank=effective_rank(one.a[:rank_rows]) if rank_rows else None,
             )
         )
     return found
@@ -142,10 +133,10 @@ def norm(vector: Array) -> float:
     return float(np.sqrt(np.square(vector, dtype=np.float64).sum()))
 
 
-def flat_shares(activation: Activation, z: Array, a: Array) -> tuple[float | None, float | None]:
+def flat_fractions(activation: Activation, z: Array, a: Array) -> tuple[float | None, float | None]:
     """Return the shares of units that are dead and saturated, None where they cannot be.
 
-    >>> flat_shares(gg.ReLU(), np.array([[-1.0, 1.0], [-2.0, -1.0]]), np.array([[0.0, 1.0], [0.0, 0.0]]))
+    >>> flat_fractions(gg.ReLU(), np.array([[-1.0, 1.0], [-2.0, -1.0]]), np.array([[0.0, 1.0], [0.0, 0.0]]))
     (0.5, None)
     """
     two_ended = activation.saturates and bool(np.isfinite(activation.range).all())
@@ -182,13 +173,3 @@ def next_update(optimizer: Any, slots: Any, update: int, rate: float, gradient: 
         gradient = gradient * (optimizer.clip_norm / size)
     change: Callable[..., Array] = optimizer.change
     return change(gradient, {name: slot.copy() for name, slot in slots.items()}, update, rate, w)
-
-
-def _spans(architecture: Architecture) -> tuple[dict[int, tuple[int, int]], dict[int, tuple[int, int]]]:
-    """Return where each layer's numbers lie in the vectors of parameters and of state."""
-    both: tuple[dict[int, tuple[int, int]], dict[int, tuple[int, int]]] = ({}, {})
-    for spans, entries in zip(both, (architecture.parameters, architecture.state), strict=True):
-        for entry in entries:
-            begin = spans.get(entry.layer, (entry.start, 0))[0]
-            spans[entry.layer] = (begin, entry.stop)
-    return both

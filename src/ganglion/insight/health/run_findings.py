@@ -232,10 +232,10 @@ def underfitting(subject: Subject) -> Finding | None:
     """A network with more units and without restraints does clearly better on rows it has not seen."""
     if not subject.enough or not subject.history.epochs or subject.reached < POOR * subject.trivial:
         return None
-    outputs = subject.architecture.outputs
-    if len(subject.architecture.inputs) != 1 or len(outputs) != 1:
+    outputs = subject.model.architecture.outputs
+    if not subject.has_columns or len(outputs) != 1:
         return None
-    activation = subject.architecture.output_activation or "identity"
+    activation = subject.model.architecture.output_activation or "identity"
     layers: list[Layer] = [Dense(WIDE, "relu"), Dense(WIDE, "relu"), Dense(outputs[0], activation)]
     adam = Adam(WIDE_RATE)
     other = subject.trial(

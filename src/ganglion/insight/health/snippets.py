@@ -15,6 +15,7 @@ import numpy as np
 
 from ganglion.core.activations import Activation
 from ganglion.core.architecture import Architecture
+from ganglion.core.inputs import plain_inputs
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss, loss_for
 from ganglion.core.part import Part, PartField
@@ -59,8 +60,8 @@ def network_code(
     architecture: Architecture, layers: Sequence[Layer], seed: int, dtype: str, inputs: str = ""
 ) -> str:
     """Return the line that builds a network anew with some layers."""
-    sizes = architecture.inputs
-    rest = [f"inputs={inputs or (sizes[0] if len(sizes) == 1 else sizes)}"]
+    given = inputs or " ".join(repr(plain_inputs(architecture.inputs)).split())
+    rest = [f"inputs={given}"]
     rest += [f"seed={seed}"] if seed else []
     rest += [f"dtype={dtype!r}"] if dtype != "float32" else []
     return f"net = gg.Network([{', '.join(map(value_code, layers))}], {', '.join(rest)})"

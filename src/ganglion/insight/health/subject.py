@@ -19,17 +19,19 @@ import numpy as np
 
 from ganglion.core import random
 from ganglion.core.architecture import Architecture
-from ganglion.core.arrays import aligned_zeros
+from ganglion.core.inputs import values_of
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
+from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
-from ganglion.engines import Engine, Run, pick
+from ganglion.core.rows import Rows
+from ganglion.engines import Engine, Objective, pick
 from ganglion.insight.health.measure import LayerHealth, norm, quiet
 from ganglion.insight.health.snippets import fit_code, network_code
 from ganglion.training.history import History
 from ganglion.training.optimizers import SGD, Adam, StepOptimizer
-from ganglion.training.rows import Rows, split
+from ganglion.training.splitting import split
 
 # Enough for a good learning rate to show on small data; a trial of the default size takes milliseconds.
 TRIAL_STEPS = 300
@@ -90,11 +92,8 @@ class Subject:
         names: of the features, None where they have only numbers.
     """
 
-    architecture: Architecture
+    model: Model
     engine: Engine
-    parameters: Array
-    state: Array
-    seed: int
     loss: Loss
     rows: Rows
     validation: Rows | None
@@ -123,8 +122,20 @@ class Subject:
 
     @cached_property
     def columns(self) -> Array:
-        """The rows with one column for each feature, whatever the shape of an input."""
-        return self.rows.x.reshape(len(self.rows), -1).astype(np.float64)
+        """The numbers that come in, one column for each feature, whatever their shape."""
+        inputs, count = self.model.architecture.inputs, len(self.rows)
+        numbers = [
+            values.reshape(count, -1).astype(np.float64)
+            for part, values in zip(inputs.values(), values_of(inputs, self.rows.x), strict=True)
+            if part.holds == "numbers"
+        ]
+        return np.hstack(numbers) if numbers else np.empty((count, 0))
+
+    @property
+    def has_columns(self) -> bool:
+        """Whether a row is a row of numbers, each a feature of its own."""
+        architecture = self.model.architecture
+        return architecture.takes_numbers and len(architecture.input_shape) == 1
 
     @property
     def enough(self) -> bool:
@@ -144,7 +155,9 @@ class Subject:
     @property
     def batch_weight(self) -> float:
         """What the rows of a batch weigh in all, on average."""
-        each = 1.0 if self.rows.weight is None else float(self.rows.weight.mean(dtype=np.float64))
+        each = (
+            1.0 if self.rows.sample_weight is None else float(self.rows.sample_weight.mean(dtype=np.float64))
+        )
         return each * min(self.batch_size or self.row_count, self.row_count)
 
     @cached_property
@@ -154,13 +167,13 @@ class Subject:
             return self.rows, self.validation
         if len(self.rows) < FEWEST_ROWS:
             return self.rows, self.rows
-        learn, aside = split(len(self.rows), TRIAL_SHARE, self.seed, self.loss.classes(self.rows.y))
+        learn, aside = split(len(self.rows), TRIAL_SHARE, self.model.seed, self.loss.classes(self.rows.y))
         return self.rows.part(learn), self.rows.part(aside)
 
     @cached_property
     def answers(self) -> tuple[Array, Array]:
         """The loss of each row and the outputs."""
-        return self._judge(self.architecture, self.parameters, self.state, self.rows)
+        return self._judge(self.model, self.rows)
 
     @cached_property
     def training_loss(self) -> float:
@@ -171,7 +184,7 @@ class Subject:
     def loss_now(self) -> float:
         """The mean loss on the rows that trials are judged by."""
         aside = self.two_parts[1]
-        return _mean(self._judge(self.architecture, self.parameters, self.state, aside)[0], aside)
+        return _mean(self._judge(self.model, aside)[0], aside)
 
     @cached_property
     def reached(self) -> float:
@@ -185,8 +198,7 @@ class Subject:
     @cached_property
     def start(self) -> float:
         """The mean loss on the rows with the initial weights."""
-        first = self.architecture.initial(self.seed, self.parameters.dtype)
-        return _mean(self._judge(self.architecture, *first, self.rows)[0], self.rows)
+        return _mean(self._judge(self.initial, self.rows)[0], self.rows)
 
     @cached_property
     def trivial(self) -> float:
@@ -210,28 +222,17 @@ class Subject:
             return math.isfinite(trial)
         return trial < (1 - BETTER) * base and base - trial > self.matters
 
+    @cached_property
+    def initial(self) -> Model:
+        """The network before any training."""
+        return Model.initial(self.model.architecture, self.model.seed, self.model.dtype)
+
     @quiet
-    def _judge(
-        self, architecture: Architecture, parameters: Array, state: Array, rows: Rows
-    ) -> tuple[Array, Array]:
-        return self._engine(architecture).evaluate(
-            architecture, self._run(rows, parameters, state), rows.x, rows.y
-        )
+    def _judge(self, model: Model, rows: Rows) -> tuple[Array, Array]:
+        return self._engine(model.architecture).evaluate(model, self.loss, rows)
 
     def _engine(self, *parts: object) -> Engine:
         return self.engine if not self.engine.missing(self.loss, *parts) else pick("reference")
-
-    def _run(self, rows: Rows, parameters: Array, state: Array) -> Run:
-        return Run(
-            x=rows.x,
-            y=rows.y,
-            weight=rows.weight,
-            loss=self.loss,
-            regularization=self.regularization or Regularization(),
-            parameters=parameters,
-            state=state,
-            seed=self.seed,
-        )
 
     @quiet
     def trial(
@@ -259,34 +260,30 @@ class Subject:
         """
         used = optimizer or (self.optimizer if self.makes_steps else Adam())
         used = dataclasses.replace(used, average=None)
-        architecture = self.architecture if layers is None else Architecture(layers, self.architecture.inputs)
+        architecture = self.model.architecture
+        if layers is not None:
+            architecture = Architecture(layers, architecture.inputs)
         learn, aside = self.two_parts
         size = min(batch_size or self.batch_size or 32, len(learn))
         steps = max(TRIAL_LOOKS, min(steps, int(TRIAL_WORK / (3 * size * max(architecture.size, 1)))))
-        dtype = self.parameters.dtype
-        run = self._run(learn, *architecture.initial(self.seed, dtype))
-        run.optimizer, run.slots = (
-            used,
-            {slot: aligned_zeros(architecture.size, dtype) for slot in used.slots},
-        )
-        if not regularized:
-            run.regularization = Regularization()
+        model = Model.initial(architecture, self.model.seed, self.model.dtype)
+        rules = (self.regularization if regularized else None) or Regularization()
         engine = self._engine(architecture, used)
+        session = engine.open(model, learn, Objective(self.loss, rules), used)
         losses: list[float] = []
         epoch, order = 0, np.empty(0, dtype=np.int64)
         for look in range(TRIAL_LOOKS):
             count = steps * (look + 1) // TRIAL_LOOKS - steps * look // TRIAL_LOOKS
             while len(order) < count * size:
-                order = np.concatenate([order, random.order(self.seed, epoch, len(learn))])
+                order = np.concatenate([order, random.order(self.model.seed, epoch, len(learn))])
                 epoch += 1
-            done = engine.train(architecture, run, order[: count * size], size, np.full(count, rate))
+            done = session.steps(order[: count * size], size, np.full(count, rate))
             order = order[count * size :]
             if done.failure:
                 return Looks([math.inf] * TRIAL_LOOKS, math.inf, steps)
-            loss = _mean(self._judge(architecture, run.parameters, run.state, aside)[0], aside)
+            loss = _mean(session.evaluate(aside)[0], aside)
             losses.append(loss if math.isfinite(loss) else math.inf)
-        own = _mean(self._judge(architecture, run.parameters, run.state, learn)[0], learn)
-        return Looks(losses, own, steps)
+        return Looks(losses, _mean(session.evaluate(learn)[0], learn), steps)
 
     @cached_property
     def rate(self) -> float:
@@ -319,7 +316,7 @@ class Subject:
     @cached_property
     def gradient(self) -> Array:
         """The gradient over the rows, as the next training step would see it."""
-        return self._gradient(self.parameters, self.state)
+        return self._gradient(self.model)
 
     @cached_property
     def reaching_first(self) -> tuple[float, float]:
@@ -327,38 +324,34 @@ class Subject:
 
         The root mean square of the gradient of the first weight matrix over that of the outputs' z.
         """
-        first = self.architecture.initial(self.seed, self.parameters.dtype)
-        return self._reaching_first(*first), self._reaching_first(self.parameters, self.state)
+        return self._reaching_first(self.initial), self._reaching_first(self.model)
 
     @quiet
-    def _reaching_first(self, parameters: Array, state: Array) -> float:
-        entry = next((entry for entry in self.architecture.parameters if len(entry.shape) == 2), None)
+    def _reaching_first(self, model: Model) -> float:
+        architecture, loss, rows = model.architecture, self.loss, self.rows
+        entry = next((entry for entry in architecture.parameters if len(entry.shape) == 2), None)
         if entry is None:
             return 1.0
-        weight = entry.of(self._gradient(parameters, state))
-        own, loss, rows = self.architecture, self.loss, self.rows
-        if loss.is_partner_of(own.output_activation):
-            z, _ = own.before_output.forward(own.before_output.views(parameters, state), rows.x)
-            error = loss.values_and_gradients_from_z(z, rows.y)[1]
-        else:
-            a, _ = own.forward(own.views(parameters, state), rows.x)
-            error = loss.values_and_gradients(a, rows.y)[1]
+        weight = entry.of(self._gradient(model))
+        from_z = loss.is_partner_of(architecture.output_activation)
+        outputs, _ = architecture.forward(model.views, rows.x, to_z=from_z)
+        judge = loss.values_and_gradients_from_z if from_z else loss.values_and_gradients
+        error = judge(outputs, rows.y)[1]
         size = loss.factor * norm(error) / math.sqrt(error.size)
         return norm(weight) / math.sqrt(weight.size) / size if size > 0 else 1.0
 
     @quiet
-    def _gradient(self, parameters: Array, state: Array) -> Array:
-        run = self._run(self.rows, parameters, state)
-        run.regularization = run.regularization.of_batch(self.batch_weight)  # of a step, not of these rows
-        engine = self._engine(self.architecture)
-        return engine.loss_and_gradient(self.architecture, run, np.arange(len(self.rows)))[2]
+    def _gradient(self, model: Model) -> Array:
+        rules = (self.regularization or Regularization()).of_batch(self.batch_weight)  # of a step
+        session = self._engine(model.architecture).open(model, self.rows, Objective(self.loss, rules))
+        return session.loss_and_gradient(np.arange(len(self.rows)))[2]
 
     @cached_property
     def shrunken(self) -> bool:
         """Whether penalties have brought the weights to almost nothing."""
-        first, _ = self.architecture.initial(self.seed, self.parameters.dtype)
-        mask = self.architecture.penalized
-        return norm(self.parameters * mask) < SHRUNKEN * norm(first * mask)
+        first, _ = self.model.architecture.initial(self.model.seed, self.model.parameters.dtype)
+        mask = self.model.architecture.penalized
+        return norm(self.model.parameters * mask) < SHRUNKEN * norm(first * mask)
 
     def code(
         self,
@@ -369,9 +362,11 @@ class Subject:
         **settings: Any,
     ) -> str:
         """Return the lines that build the network anew and train it, with some things changed."""
-        layers = self.architecture.layers if layers is None else layers
-        output = layers[-1].split_activation()[1]
-        rebuilt = network_code(self.architecture, layers, self.seed, self.parameters.dtype.name, inputs)
+        layers = self.model.architecture.layers if layers is None else layers
+        output = Architecture(layers, self.model.architecture.inputs).output_activation
+        rebuilt = network_code(
+            self.model.architecture, layers, self.model.seed, self.model.parameters.dtype.name, inputs
+        )
         return rebuilt + "\n" + self.fit_code(output=output, loss=loss, **settings)
 
     def fit_code(self, *, output: Any = None, loss: Loss | None = None, **settings: Any) -> str:
@@ -384,25 +379,27 @@ class Subject:
             "regularization": self.regularization,
         }
         return fit_code(
-            {**usual, **settings}, loss or self.loss, output or self.architecture.output_activation
+            {**usual, **settings}, loss or self.loss, output or self.model.architecture.output_activation
         )
 
 
 def _mean(losses: Array, rows: Rows) -> float:
-    return float(np.average(losses.astype(np.float64), weights=rows.weight))
+    return float(np.average(losses.astype(np.float64), weights=rows.sample_weight))
 
 
 @quiet
 def trivial_loss(loss: Loss, rows: Rows) -> float:
     """Return the smallest mean loss of one answer for all: the mean, or one of the deciles."""
     y = rows.y.astype(np.float64)
-    mean = np.average(y, axis=0, weights=rows.weight)
+    mean = np.average(y, axis=0, weights=rows.sample_weight)
     candidates = (
         [mean, *np.quantile(y, np.linspace(0, 1, 11), axis=0)] if loss.answers != "one_of" else [mean]
     )
     losses = []
     for answer in candidates:
         a = np.ascontiguousarray(np.broadcast_to(answer, y.shape))
-        value = loss.factor * float(np.average(loss.values_and_gradients(a, y)[0], weights=rows.weight))
+        value = loss.factor * float(
+            np.average(loss.values_and_gradients(a, y)[0], weights=rows.sample_weight)
+        )
         losses.append(value if math.isfinite(value) else math.inf)
     return min(losses)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ganglion.core.architecture import Architecture
 from ganglion.core.layers import Dense
+from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.optional import load
@@ -35,6 +36,8 @@ class Drawable(Protocol):
 
     @property
     def architecture(self) -> Architecture: ...
+    @property
+    def model(self) -> Model: ...
     @property
     def parameters(self) -> Array: ...
     @property
@@ -136,7 +139,8 @@ def dense_layers(net: Drawable) -> tuple[list[str], list[DenseLayer]]:
     views = architecture.views(net.parameters, net.state)
     before: list[str] = []
     found: list[DenseLayer] = []
-    for name, layer, weights in zip(architecture.names, architecture.layers, views, strict=True):
+    for step, weights in zip(architecture.steps, views, strict=True):
+        name, layer = step.name, step.layer
         if isinstance(layer, Dense):
             if not (np.isfinite(weights.weight).all() and np.isfinite(weights.bias).all()):
                 raise DataError(f"weights must be finite to be drawn, those of {name} are not")

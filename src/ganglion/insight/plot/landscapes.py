@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from ganglion.checks import check_integer, check_number
+from ganglion.core.inputs import plain_inputs
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
+from ganglion.core.rows import Rows
 from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.insight.plot.drawing import (
     BLUE,
@@ -29,7 +31,6 @@ from ganglion.insight.plot.drawing import (
 )
 from ganglion.optional import load
 from ganglion.training.plan import encode_rows, pick_loss
-from ganglion.training.rows import Rows
 
 MOST_ROWS = 2000  # that a loss surface is measured on
 LOSSES = "cividis"  # rises evenly in lightness, and looks the same to color-blind readers
@@ -79,9 +80,9 @@ def boundary(
     check_network(net)
     check_axes(ax)
     architecture = net.architecture
-    if architecture.inputs != (2,):
+    if not architecture.takes_numbers or architecture.input_shape != (2,):
         raise ConfigError(
-            f"a boundary is drawn over two inputs, this network takes rows of shape {architecture.inputs}",
+            f"a boundary is drawn over two inputs, this network has the inputs {plain_inputs(architecture.inputs)}",
             "train one on two of the columns: X[:, [0, 1]]",
         )
     chosen = pick_loss(architecture, loss)
@@ -91,7 +92,7 @@ def boundary(
             f"a boundary needs one output, or softmax over classes, this network gives {outputs}"
         )
     side = check_integer("resolution", resolution, at_least=2, at_most=2000)
-    rows = encode_rows(architecture, np.dtype(net.dtype), chosen, X, y).check("a boundary")
+    rows = encode_rows(net.model, chosen, X, y).check("a boundary")
     across, up = (_margins(rows.x[:, axis].astype(np.float64), side) for axis in (0, 1))
     count = 0 if chosen.answers == "number" else max(outputs[0], 2)
     names = [str(number) for number in range(count)] if labels is None else _names("labels", labels, count)
@@ -254,7 +255,7 @@ def loss_surface(
     if side % 2 == 0:
         raise ConfigError(f"resolution must be odd, so that the network has a place, got {side}")
     chosen = pick_loss(net.architecture, loss)
-    rows = encode_rows(net.architecture, np.dtype(np.float64), chosen, X, y).check("a loss surface")
+    rows = encode_rows(net.model.in_float64(), chosen, X, y).check("a loss surface")
     everything = len(rows)
     if everything > MOST_ROWS:
         rows = rows.part(np.linspace(0, everything - 1, MOST_ROWS).astype(np.int64))

@@ -238,7 +238,7 @@ def units(net: Drawable, ax: Axes | None = None, shape: tuple[int, int] | None =
     first = dense_layers(net)[1][0]
     inputs = len(first.weight)
     height, width = _image_shape(net, inputs, shape)
-    begins = net.architecture.parameters[0].name.partition("/")[0]
+    begins = net.architecture.parameters[0].owner
     if begins != first.name:
         raise ConfigError(f"units() draws a dense layer that comes first, but {begins} stands before it")
     count = first.layer.units
@@ -275,7 +275,7 @@ def units(net: Drawable, ax: Axes | None = None, shape: tuple[int, int] | None =
 
 def _image_shape(net: Drawable, inputs: int, shape: Any) -> tuple[int, int]:
     if shape is None:
-        given = net.architecture.inputs
+        given = net.architecture.input_shape
         side = round(inputs**0.5)
         shape = given if len(given) == 2 else (side, side)
     if not isinstance(shape, tuple | list) or len(shape) != 2:

@@ -8,8 +8,8 @@ import numpy as np
 
 from ganglion.core.activations import Activation
 from ganglion.core.part import Array
-from ganglion.insight.trace.arithmetic import Index, LayerTrace
 from ganglion.insight.trace.equation import Equation, Factor, Function, Sum, Symbol, Term, digits_for
+from ganglion.insight.trace.layer_trace import Index, LayerTrace
 
 
 def activation_forward(part: LayerTrace, row: int, index: Index) -> list[Equation]:

@@ -11,7 +11,6 @@ from ganglion.core.activations import LogSoftmax
 from ganglion.core.losses import BinaryCrossEntropy, Both, CrossEntropy, Loss
 from ganglion.core.part import Array
 from ganglion.insight.trace.activations import activation_backward
-from ganglion.insight.trace.arithmetic import Index, LayerTrace, known
 from ganglion.insight.trace.equation import (
     MOST_TERMS,
     Equation,
@@ -24,6 +23,7 @@ from ganglion.insight.trace.equation import (
     figure,
     unless_one,
 )
+from ganglion.insight.trace.layer_trace import Index, LayerTrace, known
 
 NAMES = ("delta", "quantile", "clip")
 CLIPPED = "-(y * log(p) + (1 - y) * log(1 - p)), p = min(max(a, clip), 1 - clip)"

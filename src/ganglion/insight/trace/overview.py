@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ganglion.core.layers import Dropout
+from ganglion.core.bags import Bags
 from ganglion.core.part import Array
-from ganglion.insight.trace.arithmetic import LayerTrace
 from ganglion.insight.trace.equation import figure
+from ganglion.insight.trace.layer_trace import LayerTrace
 
 if TYPE_CHECKING:
     from ganglion.insight.trace import Trace
@@ -24,10 +24,10 @@ def overview_text(trace: Trace) -> str:
     """Return the overview: for each layer its numbers of the first row, forward and backward."""
     lines = [_title(trace), ""]
     rows = [("layer", "", "first row", "")]
-    rows.append(("input", "x", *_shown(trace.layers[0].x[0])))
+    rows += [("input", name, *_shown_input(values)) for name, values in trace.inputs.items()]
     for part in trace.layers:
         label = f"{part.name}: {part.layer.describe()}"
-        if isinstance(part.layer, Dropout) and not trace.training:
+        if part.layer.is_random and not trace.training:
             rows.append((label, "a", "as it came: dropout acts only while training", ""))
             continue
         if part.activation is not None and part.activation.name != "identity":
@@ -58,7 +58,7 @@ def ways_on(trace: Trace) -> str:
 
 
 def _title(trace: Trace) -> str:
-    count = len(trace.layers[0].x)
+    count = trace.layers[0].count
     rows = f"{count} rows" if count > 1 else "1 row"
     mode = "as in the next training step" if trace.training else "as when predicting"
     loss = "" if trace.loss is None else f"; loss {figure(trace.loss)}"
@@ -73,6 +73,14 @@ def _gradient_line(trace: Trace) -> str:
         for name, values in part.gradients.items()
     ]
     return "size of the gradient: " + ", ".join(parts)
+
+
+def _shown_input(values: Array | Bags) -> tuple[str, str]:
+    """Return what came in, of the first row."""
+    if isinstance(values, Bags):
+        first = values.tolist()[0]
+        return " ".join(map(str, first[:MOST_NUMBERS])) + (" …" if len(first) > MOST_NUMBERS else ""), ""
+    return _shown(values[0])
 
 
 def _shown(values: Array) -> tuple[str, str]:
@@ -94,7 +102,10 @@ def _strip(values: Array) -> str:
 
 def overview_html(trace: Trace) -> str:
     """Return the overview as an HTML table with a colored cell for each number."""
-    rows = [_html_row("input", "x", trace.layers[0].x[0])]
+    rows = [
+        _html_row("input", name, np.array(values.tolist()[0]) if isinstance(values, Bags) else values[0])
+        for name, values in trace.inputs.items()
+    ]
     for part in trace.layers:
         rows += _html_layer(part)
     style = "border-collapse:collapse;font-size:12px"

@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 
 from ganglion.checks import check_integer
-from ganglion.core.architecture import Architecture, Entry
+from ganglion.core.architecture import Architecture
+from ganglion.core.steps import Entry
 from ganglion.errors import ConfigError, one_of, shortened
-from ganglion.insight.trace.arithmetic import Index
+from ganglion.insight.trace.layer_trace import Index
 
 
 def layer_place(architecture: Architecture, layer: Any) -> int:
-    """Return the number of the layer with a name.
+    """Return the number of the step with a name.
 
     Raises:
         ConfigError: if there is none.
     """
-    if layer not in architecture.names:
-        hint = one_of(str(layer), architecture.names)
-        raise ConfigError(f"there is no layer {shortened(layer)}", hint)
-    return architecture.names.index(layer)
+    names = [step.name for step in architecture.steps]
+    if layer not in names:
+        raise ConfigError(f"there is no layer {shortened(layer)}", one_of(str(layer), names))
+    return names.index(layer)
 
 
 def parameter_place(architecture: Architecture, parameter: Any, index: Any) -> tuple[Entry, Index]:

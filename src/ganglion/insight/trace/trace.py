@@ -7,6 +7,7 @@ shown of a layer lies in `arithmetic.py`, of a loss in `losses.py`, of an optimi
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,20 +15,17 @@ import numpy as np
 
 from ganglion.checks import check_integer
 from ganglion.core.activations import LogSoftmax
-from ganglion.core.architecture import Architecture, Entry
-from ganglion.core.arrays import as_array, as_inputs, as_names
+from ganglion.core.arrays import as_array, as_names
+from ganglion.core.bags import Bags
+from ganglion.core.inputs import InputRows, as_float64, count_rows, read_rows, values_of
 from ganglion.core.layers import Context
 from ganglion.core.losses import Loss, batch_mean
+from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.core.steps import Entry
 from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.insight.trace.activations import activation_backward, activation_forward
-from ganglion.insight.trace.arithmetic import (
-    Index,
-    LayerTrace,
-    arithmetic_of,
-    known,
-)
 from ganglion.insight.trace.equation import (
     Equation,
     Explanation,
@@ -39,17 +37,17 @@ from ganglion.insight.trace.equation import (
     plain,
     unless_one,
 )
+from ganglion.insight.trace.layer_trace import Index, LayerTrace, Namer, known
 from ganglion.insight.trace.losses import Objective
 from ganglion.insight.trace.overview import overview_html, overview_text, ways_on
 from ganglion.insight.trace.places import layer_place, parameter_place, place_in
 from ganglion.insight.trace.updates import NextUpdate
 from ganglion.insight.trace.verify import Verification, verify
 from ganglion.insight.trace.words import gradient_words, unit_words
-from ganglion.training.loop import Moment
+from ganglion.training.optimizer_state import UpdateStart
 from ganglion.training.plan import check_regularization, encode_rows, pick_loss
 
 MOST_ROWS = 1000
-SERIES = ("x", "z", "a", "grad_x", "grad_z", "grad_a")
 quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
@@ -89,88 +87,102 @@ class Trace:
     @quiet
     def __init__(
         self,
-        architecture: Architecture,
-        parameters: Array,
-        state: Array,
-        x: Array,
+        model: Model,
+        x: InputRows,
         objective: tuple[Loss, Array, Array | None] | None,
         regularization: Regularization,
-        moment: Moment,
+        start: UpdateStart,
         training: bool,
         names: Sequence[str] | None,
     ) -> None:
-        self._architecture, self._moment, self._regularization = architecture, moment, regularization
-        self._parameters, self._state = parameters.astype(np.float64), state.astype(np.float64)
+        self._model, self._start, self._regularization = model.in_float64(), start, regularization
+        self._architecture = model.architecture
         self._names = names
         self.training = training
-        self.layers: list[LayerTrace] = []
         self.loss: float | None = None
         self.gradient_vector: Array | None = None
         self._penalty_gradient = np.zeros(0)
-        self._context = Context(training, moment.seed, 0, moment.step)
-        self._forward(x.astype(np.float64))
+        self._context = Context(training, start.seed, 0, start.step)
+        self._x = as_float64(x)
+        self._forward()
         self._objective, self._batch_weight = None, 1.0
         if objective is not None:
             loss, y, weight = objective
-            shares = np.ones(len(y)) if weight is None else weight.astype(np.float64)
-            from_z = loss.is_partner_of(architecture.output_activation)
-            self._batch_weight = float(shares.sum())
-            self._objective = Objective(loss, y.astype(np.float64), shares / shares.sum(), from_z)
+            fractions = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+            from_z = loss.is_partner_of(self._architecture.output_activation)
+            self._batch_weight = float(fractions.sum())
+            self._objective = Objective(loss, y.astype(np.float64), fractions / fractions.sum(), from_z)
             self._backward(self._objective)
 
-    def _forward(self, x: Array) -> None:
-        weights = self._architecture.views(self._parameters, self._state)
-        for place, layer in enumerate(self._architecture.layers):
-            before, activation = layer.split_activation()
-            z, cache = before.forward(weights[place], x, self._context._replace(layer=place))
-            a = z if activation is None else activation.forward(z)
-            name = self._architecture.names[place]
-            own, source = weights[place], self._inputs(place)
-            self.layers.append(
-                LayerTrace(name, layer, before, activation, own, cache, x, z, a, self.training, source)
-            )
-            x = a
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What came in, by the names of the network's inputs; "x" where there is only one."""
+        return dict(
+            zip(self._architecture.inputs, values_of(self._architecture.inputs, self._x), strict=True)
+        )
 
-    def _inputs(self, place: int) -> Any:
-        if place:
-            before = self._architecture.names[place - 1]
+    def _forward(self) -> None:
+        architecture, weights = self._architecture, self._model.views
+        _, passed = architecture.forward(weights, self._x, self._context)
+        values = [*self.inputs.values(), *(one.a for one in passed)]
+        self.layers: list[LayerTrace] = []
+        self._readers: list[list[tuple[int, int]]] = [[] for _ in values]
+        for step, one in zip(architecture.steps, passed, strict=True):
+            read = [values[value] for value in step.reads]
+            for which, value in enumerate(step.reads):
+                self._readers[value].append((step.number, which))
+            self.layers.append(
+                LayerTrace(
+                    step,
+                    weights[step.number],
+                    one.cache,
+                    read[0] if len(read) == 1 else tuple(read),
+                    one.z,
+                    one.a,
+                    self.training,
+                    [self._namer(value) for value in step.reads],
+                )
+            )
+
+    def _namer(self, value: int) -> Namer:
+        """Return what gives names to the numbers of a value."""
+        inputs, names = list(self._architecture.inputs), self._names
+        if value >= len(inputs):
+            before = self._architecture.steps[value - len(inputs)].name
             return lambda index: Symbol("a", before, index)
-        names = self._names
-        return lambda index: Symbol("x", "", index) if names is None else Symbol(names[index[0]])
+        return lambda index: Symbol(inputs[value], "", index) if names is None else Symbol(names[index[0]])
 
     def _backward(self, objective: Objective) -> None:
         last, y = self.layers[-1], objective.y
         weight = objective.shares * len(y)
         if objective.from_z:
             value, last.grad_z = batch_mean(objective.judge(last.z, y, from_z=True), weight)
-            if not isinstance(last.activation, LogSoftmax):  # the loss judges shares, not their logarithms
+            if not isinstance(last.activation, LogSoftmax):  # the loss judges probabilities, not logarithms
                 grad_a = batch_mean(objective.judge(last.a, y, from_z=False), weight)[1]
                 last.grad_a = grad_a if np.isfinite(grad_a).all() else None
         else:
-            value, grad_a = batch_mean(objective.judge(last.a, y, from_z=False), weight)
-            self._through_activation(last, grad_a)
-        gradient = np.zeros(self._architecture.size)
-        for place in reversed(range(len(self.layers))):
-            part = self.layers[place]
-            context = self._context._replace(layer=place, wants_grad_x=True)
-            grad_z = known(part.grad_z)
-            part.grad_x, part.gradients = part.before_activation.backward(
-                part.weights, part.cache, grad_z, context
-            )
-            if place:
-                self._through_activation(self.layers[place - 1], known(part.grad_x))
-        for entry in self._architecture.parameters:
-            short = entry.name.rpartition("/")[2]
-            entry.of(gradient)[...] = self.layers[entry.layer].gradients[short]
+            value, last.grad_a = batch_mean(objective.judge(last.a, y, from_z=False), weight)
+        architecture = self._architecture
+        gradient = np.zeros(architecture.size)
+        for part in reversed(self.layers):
+            if part is not last:
+                parts = [
+                    self.layers[number].grads[which] for number, which in self._readers[part.step.writes]
+                ]
+                part.grad_a = functools.reduce(np.add, map(known, parts))
+            if part.grad_z is None:
+                grad_a = known(part.grad_a)
+                bends = part.activation is not None
+                part.grad_z = part.activation.backward(grad_a, part.z, part.a) if bends else grad_a  # type: ignore[union-attr]
+            context = self._context._replace(layer=part.step.stream)
+            grads, part.gradients = part.layer.backward(part.weights, part.cache, part.grad_z, context)
+            part.grads = grads if len(part.step.reads) > 1 else (grads,)
+        for entry in architecture.parameters:
+            entry.of(gradient)[...] = self.layers[entry.step].gradients[entry.short]
         rules = self._regularization.of_batch(self._batch_weight)
-        penalty, self._penalty_gradient = rules.penalty_and_gradient(self._architecture, self._parameters)
+        penalty, self._penalty_gradient = rules.penalty_and_gradient(architecture, self._model.parameters)
         self.loss = value + penalty
         self.gradient_vector = gradient + self._penalty_gradient
-
-    @staticmethod
-    def _through_activation(part: LayerTrace, grad_a: Array) -> None:
-        part.grad_a = grad_a
-        part.grad_z = grad_a if part.activation is None else part.activation.backward(grad_a, part.z, part.a)
 
     # ----------------------------------------------------------------------------------- what can be asked
 
@@ -196,7 +208,7 @@ class Trace:
         place = place_in(layer, index, part.a.shape[1:])
         equations = [
             *activation_forward(part, row, place),
-            *arithmetic_of(part.before_activation).forward(part, row, place),
+            *part.layer.arithmetic.forward(part, row, place),
         ]
         return Explanation(
             str(Symbol("a", part.name, place)),
@@ -221,19 +233,19 @@ class Trace:
         """
         objective = self._judged()
         entry, place = parameter_place(self._architecture, parameter, index)
-        part, short = self.layers[entry.layer], entry.name.rpartition("/")[2]
+        part, short = self.layers[entry.step], entry.short
         left = Symbol(short, part.name, place, gradient=True)
         value = float(entry.of(known(self.gradient_vector))[place])
-        found = arithmetic_of(part.before_activation).parameter(part, short, place)
+        found = part.layer.arithmetic.parameter(part, short, place)
         if found is None:
             return Explanation(str(left), value, "", (self._opaque(left, value, entry, place),))
         terms = [term for term, _, _ in found] + self._penalty(entry, place)
         rule = "what comes in · what comes back" if len(found[0][0].factors) > 1 else "what comes back"
-        rule += ", summed over the rows" if len(part.x) > 1 else ""
+        rule += ", summed over the rows" if part.count > 1 else ""
         equations: list[Equation] = [Sum(left, value, rule, tuple(terms))]
         _, row, where = max(found, key=lambda each: abs(each[0].value))
-        chain = self._chain(entry.layer, row, where, objective)
-        if len(part.x) > 1:
+        chain = self._chain(entry.step, row, where, objective)
+        if part.count > 1:
             chain[:1] = [dataclasses.replace(each, note=f"from here on for row {row}") for each in chain[:1]]
         equations += chain
         words = gradient_words(left, value, chain, clips=objective.clips(self.layers[-1]))
@@ -251,8 +263,8 @@ class Trace:
             ConfigError: if there is no such number, the trace has no targets, or the optimizer is L-BFGS,
                 which makes no single updates.
         """
-        gradient, moment = known(self.gradient_vector), self._moment
-        update = NextUpdate(self._architecture, self._parameters, gradient, self._regularization, moment)
+        gradient, model = known(self.gradient_vector), self._model
+        update = NextUpdate(model.architecture, model.parameters, gradient, self._regularization, self._start)
         return update.explain(*parameter_place(self._architecture, parameter, index))
 
     @quiet
@@ -268,14 +280,14 @@ class Trace:
         """
         objective = self._judged()
         return verify(
-            self._architecture.before_output if objective.from_z else self._architecture,
-            self._parameters,
-            self._state,
-            self.layers[0].x,
+            self._architecture,
+            self._model.parameters,
+            self.layers,
             known(self.gradient_vector) - self._penalty_gradient,
             self._loss_of,
             self._context,
             objective.loss.factor,
+            to_z=objective.from_z,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -283,7 +295,7 @@ class Trace:
         layers = []
         for part in self.layers:
             facts: dict[str, Any] = {"name": part.name, "does": part.layer.describe()}
-            facts |= {name: _plain(getattr(part, name)) for name in SERIES}
+            facts |= {name: _plain(values) for name, values in part.series().items()}
             facts["parameters"] = {k: _plain(v) for k, v in vars(part.weights).items()}
             facts["gradients"] = {k: _plain(v) for k, v in part.gradients.items()}
             layers.append(facts)
@@ -304,7 +316,7 @@ class Trace:
             for place in list(np.ndindex(part.a.shape[1:])):
                 index = tuple(map(int, place))
                 for equation in (
-                    *arithmetic_of(part.before_activation).forward(part, 0, index)[:1],
+                    *part.layer.arithmetic.forward(part, 0, index)[:1],
                     *activation_forward(part, 0, index)[:1],
                 ):
                     lines += equation.latex_lines()
@@ -325,13 +337,13 @@ class Trace:
 
     # --------------------------------------------------------------------------------------------- inside
 
-    def _chain(self, place: int, row: int, index: Index, objective: Objective) -> list[Equation]:
+    def _chain(self, number: int, row: int, index: Index, objective: Objective) -> list[Equation]:
         """Return the equations from dL/dz of one unit to the loss, along the largest path."""
         equations: list[Equation] = []
         here: Index | None = index
         while here is not None:
-            part = self.layers[place]
-            is_last = place == len(self.layers) - 1
+            part = self.layers[number]
+            is_last = number == len(self.layers) - 1
             if is_last and objective.from_z:
                 return [*equations, *objective.shortcut(part, row, here)]
             found, here = activation_backward(part, row, here)
@@ -340,15 +352,40 @@ class Trace:
                 break
             if is_last:
                 return [*equations, *objective.backward(part, row, here)]
-            place += 1
-            part = self.layers[place]
-            found, here = arithmetic_of(part.before_activation).backward(part, row, here)
+            readers = self._readers[part.step.writes]
+            carried = [abs(self._carried(reader, row, here)) for reader in readers]
+            number, which = readers[carried.index(max(carried))]
+            if len(readers) > 1:
+                equations.append(self._fork(part, row, here, readers))
+            part = self.layers[number]
+            found, here = part.layer.arithmetic.backward(part, row, here, which)
             equations += found
         return equations
 
+    def _carried(self, reader: tuple[int, int], row: int, index: Index) -> float:
+        """Return what one reader of a value sends back to one of its numbers."""
+        back = self.layers[reader[0]].grad_x(reader[1])
+        return float(back[(row, *index)])
+
+    def _fork(self, part: LayerTrace, row: int, index: Index, readers: list[tuple[int, int]]) -> Equation:
+        """Return the sum of what comes back to a number that several steps read."""
+        terms = [
+            Term(
+                (
+                    Factor(
+                        Symbol(f"back from {self.layers[reader[0]].name}"), self._carried(reader, row, index)
+                    ),
+                )
+            )
+            for reader in readers
+        ]
+        left = Symbol("a", part.name, index, gradient=True)
+        rule = f"the sum over all paths from {part.name}"
+        return Sum(left, float(known(part.grad_a)[(row, *index)]), rule, tuple(terms))
+
     def _opaque(self, left: Symbol, value: float, entry: Entry, place: Index) -> Equation:
         """Return the gradient of a parameter whose layer cannot be taken apart."""
-        layer, penalties = self.layers[entry.layer].layer, self._penalty(entry, place)
+        layer, penalties = self.layers[entry.step].layer, self._penalty(entry, place)
         rule = f"what backward of {layer.name} gives"
         if not penalties:
             return Equation(left, value, rule)
@@ -356,7 +393,7 @@ class Trace:
         return Sum(left, value, "with penalties", (Term((Factor(Symbol(rule), own),)), *penalties))
 
     def _penalty(self, entry: Entry, place: Index) -> list[Term]:
-        w, rules = float(entry.of(self._parameters)[place]), self._regularization
+        w, rules = float(entry.of(self._model.parameters)[place]), self._regularization
         if not entry.penalized:
             return []
         pairs = [("l1", rules.l1, "sign(w)", float(np.sign(w))), ("l2", rules.l2, "w", w)]
@@ -381,53 +418,57 @@ class Trace:
         return self._objective
 
     def _row(self, row: int) -> int:
-        count = len(self.layers[0].x)
+        count = self.layers[0].count
         return check_integer(f"row, one of {count},", row, at_least=0, at_most=count - 1)
 
 
-def _plain(values: Array | None) -> Any:
+def _plain(values: Any) -> Any:
     if values is None:
         return None
-    if np.isfinite(values).all():
+    if isinstance(values, list):
+        return [_plain(each) for each in values]
+    if isinstance(values, Bags) or np.isfinite(values).all():
         return values.tolist()
     return [plain(v) if values.ndim == 1 else _plain(v) for v in values]
 
 
 def make_trace(
-    architecture: Architecture,
-    parameters: Array,
-    state: Array,
+    model: Model,
     x: Any,
     y: Any,
     *,
     loss: Loss | str | None,
-    moment: Moment,
+    start: UpdateStart,
     training: bool | None,
     sample_weight: Any,
     regularization: Regularization | None,
     names: Sequence[str] | None,
 ) -> Trace:
     """Return the trace of some rows; the arguments are those of `Network.trace`."""
-    dtype, inputs = parameters.dtype, architecture.inputs
+    architecture = model.architecture
     training = y is not None if training is None else training
     if not isinstance(training, bool):
         raise ConfigError(f"training must be True or False, got {shortened(training)}")
-    x = as_array("X", x)
-    if x.shape == inputs or (inputs == (1,) and x.ndim == 0):  # one row
-        x, y = x.reshape(1, *inputs), None if y is None else as_array("targets", y)[None]
-    names = as_names(names, inputs)
+    if architecture.takes_numbers:
+        x, inputs = as_array("X", x), architecture.input_shape
+        if x.shape == inputs or (inputs == (1,) and x.ndim == 0):  # one row
+            x, y = x.reshape(1, *inputs), None if y is None else as_array("targets", y)[None]
+        names = as_names(names, inputs)
+    elif names is not None:
+        raise ConfigError("names are for networks with one input of numbers")
     objective = None
     if y is None:
-        rows = as_inputs(x, inputs, dtype)
+        rows = read_rows(architecture.inputs, x, model.dtype)
     else:
         chosen = pick_loss(architecture, loss)
-        encoded = encode_rows(architecture, dtype, chosen, x, y, sample_weight).check("a trace")
-        rows, objective = encoded.x, (chosen, encoded.y, encoded.weight)
-    if not 1 <= len(rows) <= MOST_ROWS:
-        raise DataError(f"a trace needs 1 to {MOST_ROWS} rows, got {len(rows)}", "give one row, X[17]")
+        encoded = encode_rows(model, chosen, x, y, sample_weight).check("a trace")
+        rows, objective = encoded.x, (chosen, encoded.y, encoded.sample_weight)
+    count = count_rows(rows)
+    if not 1 <= count <= MOST_ROWS:
+        raise DataError(f"a trace needs 1 to {MOST_ROWS} rows, got {count}", "give one row, X[17]")
     penalties = check_regularization(regularization)
-    if training and moment.raw is not None:
-        parameters = moment.raw
+    if training and start.raw is not None:
+        model = Model(architecture, start.raw, model.state, model.seed)
     else:
-        moment = moment._replace(raw=None, mean=None)
-    return Trace(architecture, parameters, state, rows, objective, penalties, moment, training, names)
+        start = start._replace(raw=None, mean=None)
+    return Trace(model, rows, objective, penalties, start, training, names)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganglion.core.architecture import Architecture, Entry
+from ganglion.core.architecture import Architecture
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.core.steps import Entry
 from ganglion.errors import ConfigError
 from ganglion.insight.trace.equation import Equation, Explanation, Factor, Function, Sum, Symbol, Term
 from ganglion.insight.trace.words import update_words
-from ganglion.training.loop import Moment
+from ganglion.training.optimizer_state import UpdateStart
 from ganglion.training.optimizers import SGD, Adagrad, Adam, AdamW, Lion, RMSprop, StepOptimizer
 
 
@@ -166,7 +167,7 @@ class NextUpdate:
         parameters: Array,
         gradient: Array,
         regularization: Regularization,
-        moment: Moment,
+        moment: UpdateStart,
     ) -> None:
         if not isinstance(moment.optimizer, StepOptimizer):
             hint = "take another optimizer, such as sgd or adam"
@@ -185,7 +186,7 @@ class NextUpdate:
     def explain(self, entry: Entry, place: tuple[int, ...]) -> Explanation:
         """Explain the update of one parameter: what is subtracted, and the value after it."""
         at = entry.start + int(np.ravel_multi_index(place, entry.shape))
-        own = Symbol(entry.name.rpartition("/")[2], entry.name.partition("/")[0], place)
+        own = Symbol(entry.short, entry.owner, place)
         raw, before, moment = float(self.gradient[at]), float(self.parameters[at]), self.moment
         step = Step(
             gradient=float(self.clipped[at]),

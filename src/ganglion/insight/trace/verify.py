@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ganglion.core.architecture import Architecture
-from ganglion.core.layers import BatchNormalization, Context, Dense, Layer
+from ganglion.core.layers import Context
 from ganglion.core.layers.base import Weights
 from ganglion.core.part import Array
+from ganglion.core.steps import Entry
 from ganglion.insight.trace.equation import plain
+from ganglion.insight.trace.layer_trace import LayerTrace
 
 STEP = 1e-5
 SHORTER = 8.0  # how many times shorter a second step is, where the first one did not agree
@@ -70,45 +72,33 @@ class Verification:
 def verify(
     architecture: Architecture,
     parameters: Array,
-    state: Array,
-    x: Array,
+    layers: Sequence[LayerTrace],
     gradient: Array,
     loss_of: Callable[[Array], Array],
     context: Context,
     factor: float,
+    *,
+    to_z: bool,
 ) -> Verification:
     """Compare a gradient, number by number, with what moving that number does to the loss.
 
-    Everything is in float64. `loss_of` gives the mean loss of each of several batches of outputs, stacked
-    along the first axis; `factor` is what it is multiplied by, and its rounding with it.
+    Everything is in float64. `layers` hold what went forward; `loss_of` gives the mean loss of each of
+    several batches of outputs, stacked along the first axis; `factor` is what it is multiplied by, and its
+    rounding with it. `to_z` says that it takes the outputs' pre-activations.
     """
-    weights = architecture.views(parameters, state)
-    inputs = [x]
-    for place, layer in enumerate(architecture.layers):
-        inputs.append(layer.forward(weights[place], inputs[-1], context._replace(layer=place))[0])
-    now = float(loss_of(inputs[-1])[0])
+    onward = _Onward(architecture, layers, context, to_z)
+    now = float(loss_of(onward.outputs)[0])
     step = STEP * np.maximum(1.0, np.abs(parameters))
 
     def slopes(places: Array, length: Array) -> tuple[Array, Array]:
         """Return the slopes of the loss to the right and to the left of some parameters."""
         found = np.empty((2, len(places)))
         for entry in architecture.parameters:
-            layer, width = architecture.layers[entry.layer], inputs[entry.layer + 1].size
             inside = np.flatnonzero((places >= entry.start) & (places < entry.stop))
-            size = max(1, NUMBERS_AT_ONCE // (width * 2))
+            size = max(1, NUMBERS_AT_ONCE // (layers[entry.step].z.size * 2))
             for part in (inside[first : first + size] for first in range(0, len(inside), size)):
                 for side, sign in enumerate((1.0, -1.0)):
-                    moved = _moved(
-                        layer,
-                        weights[entry.layer],
-                        entry.name.rpartition("/")[2],
-                        places[part] - entry.start,
-                        sign * length[part],
-                        inputs[entry.layer],
-                        inputs[entry.layer + 1],
-                        context._replace(layer=entry.layer),
-                    )
-                    outputs = _onward(architecture, weights, entry.layer + 1, moved, context)
+                    outputs = onward.moved(entry, places[part] - entry.start, sign * length[part])
                     found[side, part] = (loss_of(outputs) - now) * sign / length[part]
         return found[0], found[1]
 
@@ -130,54 +120,70 @@ def verify(
     return _judged(architecture, gradient, difference, np.where(kink, 0.0, error), kink)
 
 
-def _moved(
-    layer: Layer,
-    weights: Weights,
-    name: str,
-    places: Array,
-    moves: Array,
-    x: Array,
-    a: Array,
-    context: Context,
-) -> Array:
-    """Return what a layer gives with one parameter moved, of shape (places, n, ...)."""
-    activation = layer.split_activation()[1]
-    if type(layer) is Dense and activation is not None:  # one weight moves one z by the move times its input
-        z = x @ weights.weight + weights.bias
-        result = np.repeat(z[None], len(places), axis=0)
-        units = a.shape[-1]
-        by = x.T[places // units] if name == "weight" else 1.0
-        result[np.arange(len(places)), :, places % units] += moves[:, None] * by
-        flat: Array = activation.forward(result.reshape(-1, units))
-        return flat.reshape(result.shape)
-    found = []
-    for place, move in zip(places, moves, strict=True):
-        changed = getattr(weights, name).copy()
+class _Onward:
+    """What becomes of the outputs when one parameter is moved, for many parameters at once.
+
+    Batches that differ by one move each are stacked along the first axis. What does not depend on the step
+    whose parameter moves stays what it was.
+    """
+
+    def __init__(
+        self, architecture: Architecture, layers: Sequence[LayerTrace], context: Context, to_z: bool
+    ) -> None:
+        self.architecture, self.layers, self.context, self.to_z = architecture, layers, context, to_z
+
+    @property
+    def outputs(self) -> Array:
+        """What came out with nothing moved."""
+        last = self.layers[-1]
+        return last.z if self.to_z else last.a
+
+    def moved(self, entry: Entry, places: Array, moves: Array) -> Array:
+        """Return the outputs with each of some numbers of a parameter moved, batch after batch."""
+        part = self.layers[entry.step]
+        found = part.layer.arithmetic.moved(part, entry.short, places, moves)
+        if found is None:
+            found = np.stack([self._one(part, entry, *each) for each in zip(places, moves, strict=True)])
+        values: dict[int, Array] = {part.step.writes: self._activated(part, found)}
+        for later in self.layers[entry.step + 1 :]:
+            if any(value in values for value in later.step.reads):
+                values[later.step.writes] = self._activated(later, self._forward(later, values, len(found)))
+        last = values[self.layers[-1].step.writes]
+        return last.reshape(-1, *last.shape[2:])
+
+    def _here(self, part: LayerTrace) -> Context:
+        return self.context._replace(layer=part.step.stream)
+
+    def _one(self, part: LayerTrace, entry: Entry, place: int, move: float) -> Array:
+        changed = getattr(part.weights, entry.short).copy()
         changed.flat[place] += move
-        found.append(layer.forward(Weights(**{**vars(weights), name: changed}), x, context)[0])
-    return np.stack(found)
+        weights = Weights(**{**vars(part.weights), entry.short: changed})
+        return part.layer.forward(weights, part.x, self._here(part))[0]
 
+    def _activated(self, part: LayerTrace, z: Array) -> Array:
+        if part.activation is None or (self.to_z and part is self.layers[-1]):
+            return z
+        rows = z.reshape(-1, *z.shape[2:])
+        return part.activation.forward(rows).reshape(z.shape)
 
-def _onward(
-    architecture: Architecture, weights: list[Weights], first: int, batches: Array, context: Context
-) -> Array:
-    """Return the outputs for several batches, stacked along the first axis."""
-    for place in range(first, len(architecture.layers)):
-        layer, here = architecture.layers[place], context._replace(layer=place)
-        if _knows_rows_alone(layer, context):
-            rows = batches.reshape(-1, *batches.shape[2:])
-            out = layer.forward(weights[place], rows, here)[0]
-            batches = out.reshape(*batches.shape[:2], *out.shape[1:])
-        else:
-            batches = np.stack([layer.forward(weights[place], batch, here)[0] for batch in batches])
-    return batches.reshape(-1, *batches.shape[2:])
-
-
-def _knows_rows_alone(layer: Layer, context: Context) -> bool:
-    """Return whether what a layer makes of a row depends on that row only, not on its batch or its number."""
-    if not layer.is_built_in:
-        return False
-    return not (context.training and (layer.is_random or isinstance(layer, BatchNormalization)))
+    def _forward(self, part: LayerTrace, values: dict[int, Array], batches: int) -> Array:
+        """Return what a step makes of batches in which some of the values it reads have changed."""
+        known = part.x if isinstance(part.x, tuple) else (part.x,)
+        read = [
+            values.get(value, np.broadcast_to(was, (batches, *np.shape(was))))
+            for value, was in zip(part.step.reads, known, strict=True)
+        ]
+        context, layer = self._here(part), part.layer
+        if layer.is_built_in and not (context.training and (layer.is_random or layer.uses_batch)):
+            read = [each.reshape(-1, *each.shape[2:]) for each in read]  # rows do not know of each other
+            together: Any = read[0] if len(read) == 1 else tuple(read)
+            z = layer.forward(part.weights, together, context)[0]
+            return z.reshape(batches, -1, *z.shape[1:])
+        found = []
+        for each in zip(*read, strict=True):
+            one: Any = each[0] if len(each) == 1 else each
+            found.append(layer.forward(part.weights, one, context)[0])
+        return np.stack(found)
 
 
 def _judged(

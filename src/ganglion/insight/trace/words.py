@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ganglion.core.layers import Dense
-from ganglion.insight.trace.arithmetic import Index, LayerTrace
 from ganglion.insight.trace.equation import Equation, Sum, Symbol, Term, figure
+from ganglion.insight.trace.layer_trace import Index, LayerTrace
 
 FLAT = 0.05  # a slope below this is nearly flat, beside the 1 of the identity
 
@@ -18,7 +17,7 @@ def unit_words(part: LayerTrace, row: int, index: Index, equations: Sequence[Equ
     place = index[0] if len(index) == 1 else index
     words = f"Unit {place} of {part.name} gives {figure(part.a[(row, *index)])}"
     sums = [e for e in equations if isinstance(e, Sum) and e.left == part.out(index)]
-    if not sums or not isinstance(part.layer, Dense):
+    if not sums or not part.layer.arithmetic.adds_up_inputs:
         return words + "."
     pushes = [term for term in sums[0].terms if len(term.factors) > 1]
     rest = sum(term.value for term in sums[0].terms if len(term.factors) == 1)

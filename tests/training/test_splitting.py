@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import ganglion as gg
-from ganglion.training.rows import class_weights, split
+from ganglion.training.splitting import class_weights, split
 
 
 @given(st.integers(2, 400), st.floats(0.05, 0.95), st.integers(0, 2**64 - 1))

@@ -1,10 +1,8 @@
-"""The rows of a run: which are learned from and which set aside, and how much each counts."""
+"""How rows are divided and weighted: hold-out splits, and weights from classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,62 +10,6 @@ from ganglion.checks import check_number
 from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
 from ganglion.errors import ConfigError, DataError, shortened
-
-NUMBERS_AT_ONCE = 2**23  # of sparse rows that are made dense
-
-
-@dataclass
-class Rows:
-    """Inputs, encoded targets and sample weights (None if all are 1).
-
-    Inputs may also be a sparse matrix of SciPy's, CSR, of which some rows at a time are made dense.
-    """
-
-    x: Any
-    y: Array
-    weight: Array | None = None
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    @property
-    def at_once(self) -> int:
-        """How many rows should be dense at a time: all, unless they are sparse."""
-        if isinstance(self.x, np.ndarray):
-            return len(self)
-        return int(max(1, NUMBERS_AT_ONCE // self.x.shape[1]))
-
-    def dense(self) -> Rows:
-        """Return the rows with inputs that are an array."""
-        if isinstance(self.x, np.ndarray):
-            return self
-        return Rows(np.ascontiguousarray(self.x.toarray()), self.y, self.weight)
-
-    def pieces(self) -> Iterator[Rows]:
-        """Yield the rows as arrays, some at a time."""
-        step = self.at_once
-        if step >= len(self):
-            yield self.dense()
-            return
-        for first in range(0, len(self), step):
-            yield self.part(np.arange(first, min(first + step, len(self)))).dense()
-
-    def check(self, what: str) -> Rows:
-        """Return the rows, after checking that there are any and that they weigh something.
-
-        Raises:
-            DataError: if not.
-        """
-        if not len(self):
-            raise DataError(f"{what} needs at least one row, got none")
-        if self.weight is not None and not self.weight.sum() >= 1e-20:
-            raise DataError(f"{what} needs at least one row with a weight > 0, all have 0")
-        return self
-
-    def part(self, which: Array) -> Rows:
-        """Return some of the rows, by number."""
-        weight = None if self.weight is None else self.weight[which]
-        return Rows(self.x[which], self.y[which], weight)
 
 
 def split(

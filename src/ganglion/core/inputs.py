@@ -1,0 +1,254 @@
+"""What goes into a network: numbers, whole numbers that stand for something, or bags of them.
+
+An input states the kind and the shape of one row's values and turns a user's data into arrays. A network
+has one input or several with names; its rows are then one array (or `Bags`), or a dict of them. To add a
+kind: write the class, add it to the list at the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ganglion.checks import check_flag, check_integer
+from ganglion.core.arrays import as_array, as_numbers, check_rows_shape
+from ganglion.core.bags import Bags
+from ganglion.core.part import MOST_AXES, Array, Part, Shape, built_in
+from ganglion.errors import ConfigError, DataError, ShapeError, shortened
+
+LARGEST = 2**31
+ONLY = "x"  # what the only input of a network is called
+InputRows = Any  # an array, Bags, or a dict of them by the names of the inputs
+
+
+@dataclass(frozen=True)
+class Input(Part):
+    """One input of a network: the kind and the shape of a row's values."""
+
+    kind: ClassVar[str] = "input"
+    holds: ClassVar[str]
+    """The kind of the values, as in `Layer.takes`."""
+
+    @property
+    def row_shape(self) -> Shape:
+        """The shape of one row's values, () for a single value and for bags."""
+        return ()
+
+    def plain(self) -> Any:
+        """Return the shortest way to describe it."""
+        return self
+
+    def read(self, what: str, values: Any, dtype: np.dtype[Any]) -> Any:
+        """Return a user's values as an array of shape (n, *row_shape), or as `Bags`.
+
+        Raises:
+            DataError, ShapeError: for values of another kind or shape; the first such row is named.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class NumberInput(Input):
+    """Numbers, such as the columns of a table or the pixels of an image.
+
+    Args:
+        shape: of one row, without the batch axis: 4 or (4,) for four numbers, (28, 28, 1) for an image.
+    """
+
+    shape: Shape
+
+    name = "numbers"
+    holds = "numbers"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", _sizes(self.shape))
+        if not self.shape:
+            raise ConfigError("inputs must have at least one axis", "for single numbers, inputs=1")
+
+    @property
+    def row_shape(self) -> Shape:
+        return self.shape
+
+    def plain(self) -> Any:
+        return self.shape[0] if len(self.shape) == 1 else self.shape
+
+    def read(self, what: str, values: Any, dtype: np.dtype[Any]) -> Array:
+        return as_numbers(what, values, self.shape, dtype)
+
+
+@dataclass(frozen=True)
+class IntegerInput(Input):
+    """Whole numbers from 0 that stand for categories or words, for `Embedding`. They stay whole numbers.
+
+    Args:
+        categories: how many there are: each value is from 0 to `categories` - 1.
+        shape: of one row: () for one whole number, the default; 7 or (7,) for seven.
+
+    >>> gg.IntegerInput(100).read("X", [3, 99], np.dtype("float32"))
+    array([ 3, 99])
+    """
+
+    categories: int
+    shape: Shape = ()
+
+    name = "integers"
+    holds = "integers"
+
+    def __post_init__(self) -> None:
+        check_integer("categories", self.categories, at_least=1, at_most=LARGEST - 1)
+        object.__setattr__(self, "shape", _sizes(self.shape))
+
+    @property
+    def row_shape(self) -> Shape:
+        return self.shape
+
+    def read(self, what: str, values: Any, dtype: np.dtype[Any]) -> Array:
+        raw = as_array(what, values)
+        check_rows_shape(what, raw, self.shape)
+        return whole_numbers(what, raw, self.categories)
+
+
+@dataclass(frozen=True)
+class BagInput(Input):
+    """Bags: for each row any count of whole numbers, such as the words of a text, for `EmbeddingBag`.
+
+    Args:
+        categories: how many whole numbers there are: each value is from 0 to `categories` - 1.
+        weighted: whether each value carries a weight; False by default.
+
+    >>> gg.BagInput(100).read("X", [[3, 99], []], np.dtype("float32"))
+    Bags(2 rows, 2 values)
+    """
+
+    categories: int
+    weighted: bool = False
+
+    name = "bags"
+    holds = "bags"
+
+    def __post_init__(self) -> None:
+        check_integer("categories", self.categories, at_least=1, at_most=LARGEST - 1)
+        check_flag("weighted", self.weighted)
+
+    def read(self, what: str, values: Any, dtype: np.dtype[Any]) -> Bags:
+        bags = Bags.of(values)
+        whole_numbers(what, bags.indices, self.categories)
+        if self.weighted != (bags.weights is not None):
+            raise DataError(
+                f"{what} must be bags {'with' if self.weighted else 'without'} weights",
+                f"or describe them by gg.BagInput({self.categories}, weighted={not self.weighted})",
+            )
+        return bags.astype(dtype)
+
+
+def _sizes(shape: Any) -> Shape:
+    sizes = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    found = tuple(check_integer("inputs", size, at_least=1) for size in sizes)
+    check_shape(found)
+    return found
+
+
+def check_shape(shape: Shape) -> None:
+    """Raise `ConfigError` for a shape with too many axes or too many numbers."""
+    if len(shape) > MOST_AXES or max(shape, default=1) >= LARGEST or math.prod(shape) >= LARGEST:
+        raise ConfigError(
+            f"what goes through a network must have at most {MOST_AXES} axes and fewer than 2**31 numbers "
+            f"for each row, got {shortened(shape)}"
+        )
+
+
+def whole_numbers(what: str, values: Array, below: int) -> Array:
+    """Return values as int64, after checking that each is a whole number from 0 to `below` - 1."""
+    if values.dtype.kind == "f":
+        bad = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2**53))
+    else:
+        bad = np.zeros(values.shape, dtype=bool)
+    bad |= (values < 0) | (values >= below)
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        where = f"row {place[0]}" + (f", place {', '.join(map(str, place[1:]))}" if place[1:] else "")
+        raise DataError(
+            f"{what} must hold whole numbers from 0 to {below - 1}, got {values[place]:g} in {where}"
+        )
+    return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def find_inputs(inputs: Any) -> dict[str, Input]:
+    """Return the inputs of a network by name, from what `Network(inputs=...)` accepts.
+
+    Raises:
+        ConfigError: for anything that describes no input.
+    """
+    if not isinstance(inputs, Mapping) or "name" in inputs:
+        return {ONLY: _find_input(inputs)}
+    if not inputs or not all(isinstance(name, str) and name and "/" not in name for name in inputs):
+        raise ConfigError(f"inputs must have names without '/', got {shortened(inputs)}")
+    return {name: _find_input(value) for name, value in inputs.items()}
+
+
+def _find_input(value: Any) -> Input:
+    if isinstance(value, Input | Mapping):
+        return Input.find(value)
+    return NumberInput(tuple(value) if isinstance(value, tuple | list) else (value,))
+
+
+def read_rows(inputs: Mapping[str, Input], x: Any, dtype: np.dtype[Any]) -> InputRows:
+    """Return a user's rows as the network's inputs take them: one array, or a dict of arrays by name.
+
+    Raises:
+        DataError, ShapeError: for rows of another kind or shape, or with other names.
+    """
+    if is_single(inputs):
+        return inputs[ONLY].read("X", x, dtype)
+    if not isinstance(x, Mapping) or set(x) != set(inputs):
+        got = sorted(map(str, x)) if isinstance(x, Mapping) else shortened(x)
+        raise DataError(f"X must be a dict with the inputs {', '.join(inputs)}, got {got}")
+    rows = {name: part.read(f"X[{name!r}]", x[name], dtype) for name, part in inputs.items()}
+    counts = {name: len(values) for name, values in rows.items()}
+    if len(set(counts.values())) > 1:
+        raise ShapeError(f"all inputs must have as many rows, got {counts}")
+    return rows
+
+
+def is_single(inputs: Mapping[str, Input]) -> bool:
+    """Return whether rows are one array rather than a dict."""
+    return tuple(inputs) == (ONLY,)
+
+
+def values_of(inputs: Mapping[str, Input], rows: InputRows) -> list[Any]:
+    """Return the rows as a list with one entry for each input, in order."""
+    return [rows] if is_single(inputs) else [rows[name] for name in inputs]
+
+
+def count_rows(rows: InputRows) -> int:
+    """Return how many rows there are."""
+    return len(next(iter(rows.values()))) if isinstance(rows, dict) else len(rows)
+
+
+def take_rows(rows: InputRows, which: Any) -> InputRows:
+    """Return some of the rows, by number or slice."""
+    if isinstance(rows, dict):
+        return {name: values[which] for name, values in rows.items()}
+    return rows[which]
+
+
+def as_float64(rows: InputRows) -> InputRows:
+    """Return the rows with every real number in float64; whole numbers stay what they are."""
+    if isinstance(rows, dict):
+        return {name: as_float64(values) for name, values in rows.items()}
+    if isinstance(rows, Bags):
+        return rows.astype(np.dtype(np.float64))
+    return rows.astype(np.float64) if rows.dtype.kind == "f" else rows
+
+
+def plain_inputs(inputs: Mapping[str, Input]) -> Any:
+    """Return the inputs as `Network(inputs=...)` would be given them."""
+    plain = {name: part.plain() for name, part in inputs.items()}
+    return plain[ONLY] if is_single(inputs) else plain
+
+
+built_in(Input, [NumberInput, IntegerInput, BagInput])

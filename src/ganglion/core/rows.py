@@ -1,0 +1,79 @@
+"""The rows of a training: inputs, encoded targets, and how much each row counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.inputs import take_rows
+from ganglion.core.part import Array
+from ganglion.errors import DataError
+
+NUMBERS_AT_ONCE = 2**23  # of sparse rows that are made dense
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs, encoded targets and sample weights (None if all are 1).
+
+    The inputs are what `core.inputs.read_rows` returns. They may also be a SciPy sparse matrix, CSR, of which
+    some rows at a time are made dense.
+    """
+
+    x: Any
+    y: Array
+    sample_weight: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the inputs are a sparse matrix."""
+        return hasattr(self.x, "toarray")
+
+    @property
+    def at_once(self) -> int:
+        """How many rows should be dense at a time: all, unless they are sparse."""
+        return int(max(1, NUMBERS_AT_ONCE // self.x.shape[1])) if self.is_sparse else len(self)
+
+    def dense(self) -> Rows:
+        """Return the rows with inputs that are not sparse."""
+        if not self.is_sparse:
+            return self
+        return Rows(np.ascontiguousarray(self.x.toarray()), self.y, self.sample_weight)
+
+    def in_order(self, order: Array) -> tuple[Rows, Array]:
+        """Return dense rows, and the numbers among them of the rows in `order`."""
+        if not self.is_sparse:
+            return self, order
+        return self.part(order).dense(), np.arange(len(order))
+
+    def pieces(self) -> Iterator[Rows]:
+        """Yield the rows, dense, some at a time."""
+        step = self.at_once
+        if step >= len(self):
+            yield self.dense()
+            return
+        for first in range(0, len(self), step):
+            yield self.part(np.arange(first, min(first + step, len(self)))).dense()
+
+    def check(self, what: str) -> Rows:
+        """Return the rows, after checking that there are any and that they weigh something.
+
+        Raises:
+            DataError: if not.
+        """
+        if not len(self):
+            raise DataError(f"{what} needs at least one row, got none")
+        if self.sample_weight is not None and not self.sample_weight.sum() >= 1e-20:
+            raise DataError(f"{what} needs at least one row with a weight > 0, all have 0")
+        return self
+
+    def part(self, which: Any) -> Rows:
+        """Return some of the rows, by number."""
+        weight = None if self.sample_weight is None else self.sample_weight[which]
+        return Rows(take_rows(self.x, which), self.y[which], weight)

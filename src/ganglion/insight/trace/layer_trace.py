@@ -1,0 +1,169 @@
+"""What went through one step of a network, forward and backward, and the equations that are written about it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ganglion.core.activations import Activation
+from ganglion.core.layers import Layer
+from ganglion.core.layers.base import Weights
+from ganglion.core.part import Array
+from ganglion.core.steps import Step
+from ganglion.errors import ConfigError
+from ganglion.insight.trace.equation import Equation, Factor, Function, Sum, Symbol, Term, digits_for
+
+Index = tuple[int, ...]
+Namer = Callable[[Index], Symbol]
+
+
+@dataclass
+class LayerTrace:
+    """What went through one layer, forward and backward, for each row of the batch.
+
+    `x` comes in, `z` is the pre-activation, `a` the activation; where a layer has no activation the two
+    are the same. The gradients of the loss are laid out like what they belong to, None without targets.
+
+    Attributes:
+        step: of the lowered network.
+        x, z, a: of shape (n, ...); `x` is a tuple where the layer combines several values.
+        grads: the gradient with respect to each value that the step reads.
+        grad_z, grad_a: the gradient with respect to `z` and `a`.
+        gradients: that with respect to each parameter of the layer, by name; without penalties.
+    """
+
+    step: Step
+    weights: Weights
+    cache: Any
+    x: Any
+    z: Array
+    a: Array
+    training: bool
+    namers: Sequence[Namer]
+    grads: tuple[Array | None, ...] = ()
+    grad_z: Array | None = None
+    grad_a: Array | None = None
+    gradients: Mapping[str, Array] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of the layer in the network, such as "dense_1"."""
+        return self.step.name
+
+    @property
+    def layer(self) -> Layer:
+        """Its configuration."""
+        return self.step.layer
+
+    @property
+    def activation(self) -> Activation | None:
+        """What makes `a` of `z`, None where they are the same."""
+        return self.step.activation
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(self.z)
+
+    @property
+    def back(self) -> Array:
+        """The gradient with respect to `z`."""
+        return known(self.grad_z)
+
+    def grad_x(self, which: int = 0) -> Array:
+        """Return the gradient with respect to one of the values that came in."""
+        return known(self.grads[which] if self.grads else None)
+
+    def series(self) -> dict[str, Any]:
+        """Return all arrays of numbers by name; of several values that came in a list."""
+        grads: Any = self.grads or (None,)
+        several = isinstance(self.x, tuple)
+        return {
+            "x": list(self.x) if several else self.x,
+            "z": self.z,
+            "a": self.a,
+            "grad_x": list(grads) if several else grads[0],
+            "grad_z": self.grad_z,
+            "grad_a": self.grad_a,
+        }
+
+    def out(self, index: Index, gradient: bool = False) -> Symbol:
+        """Return the name of a number that the layer gives before its activation."""
+        return Symbol("a" if self.activation is None else "z", self.name, index, gradient)
+
+    def grad_out(self, row: int, index: Index) -> Factor:
+        """Return the gradient of the loss with respect to that number."""
+        return Factor(self.out(index, gradient=True), float(self.back[(row, *index)]))
+
+    def input_symbol(self, index: Index, which: int = 0) -> Symbol:
+        """Return the name of a number that came in."""
+        return self.namers[which](index)
+
+    def grad_input(self, index: Index, which: int = 0) -> Symbol:
+        """Return the name of the gradient with respect to a number that came in."""
+        return dataclasses.replace(self.input_symbol(index, which), gradient=True)
+
+    def input(self, row: int, index: Index, which: int = 0) -> Factor:
+        """Return one number that came in."""
+        x = self.x[which] if isinstance(self.x, tuple) else self.x
+        return Factor(self.input_symbol(index, which), float(x[(row, *index)]))
+
+    def own(
+        self, letter: str, index: Index = (), value: float | None = None, gradient: bool = False
+    ) -> Factor:
+        """Return a parameter, or another number of the layer."""
+        number = getattr(self.weights, letter)[index] if value is None else value
+        return Factor(Symbol(letter, self.name, index, gradient), float(number))
+
+    def row_note(self, row: int) -> str:
+        """Return which row a number is of, where there are several."""
+        return f"row {row}" if self.count > 1 else ""
+
+    @staticmethod
+    def factor(name: Symbol | str, value: float) -> Factor:
+        """Return any other number with its name."""
+        return Factor(name if isinstance(name, Symbol) else Symbol(name), float(value))
+
+    @staticmethod
+    def term(*factors: Factor, note: str = "") -> Term:
+        """Return a product."""
+        return Term(factors, note)
+
+    @staticmethod
+    def square(name: object, value: float, mean: float) -> Factor:
+        """Return the square of a number's distance from the mean."""
+        numbers = {"x": value, "mean": mean}
+        digits = digits_for(value - mean, numbers.values())
+        shown = Function(Symbol(""), 0.0, "(x - mean)**2", arguments=numbers, digits=digits).expression
+        return Factor(Symbol(f"({name} - mean)²"), (value - mean) ** 2, shown)
+
+    @staticmethod
+    def sum(left: Symbol, value: float, rule: str, terms: Sequence[Term]) -> Sum:
+        """Return a sum of products."""
+        return Sum(left, float(value), rule, tuple(terms))
+
+    @staticmethod
+    def equation(left: Symbol, value: float, rule: str = "", note: str = "") -> Equation:
+        """Return a number with the rule that it follows from."""
+        return Equation(left, float(value), rule, note=note)
+
+    @staticmethod
+    def function(
+        left: Symbol, value: float, rule: str, note: str = "", apart: tuple[str, ...] = (), **numbers: float
+    ) -> Function:
+        """Return a formula of named numbers; `apart` names two whose difference must be seen."""
+        digits = (
+            digits_for(numbers[apart[0]] - numbers[apart[1]], [numbers[name] for name in apart])
+            if apart
+            else 6
+        )
+        return Function(left, float(value), rule, arguments=numbers, note=note, digits=digits)
+
+
+def known(gradient: Array | None) -> Array:
+    """Return a gradient, which is there whenever the trace was made with targets."""
+    if gradient is None:
+        raise ConfigError("gradients need targets", "give y when making the trace")
+    return gradient

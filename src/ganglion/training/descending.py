@@ -1,0 +1,103 @@
+"""Descending: an update after every batch, epoch by epoch, by a step optimizer.
+
+The steps are the engine's. It gets some at a time, few enough that Ctrl-C is answered at once, and how
+many it gets never changes what comes out.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.part import Array
+from ganglion.engines import Learned, Objective, Session
+from ganglion.training.optimizers import StepOptimizer
+from ganglion.training.run import Training
+
+SECONDS_AT_ONCE = 0.05
+GROWTH = 8  # from one call of the engine to the next, at most
+
+
+class Descent(Training):
+    """A run that makes one update for each batch."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        rows, size = self.plan.rows, self.plan.batch_size
+        self.optimizer: StepOptimizer = self.plan.optimizer  # type: ignore[assignment]
+        self._steps_at_once = 1
+        self._most_steps = max(1, rows.at_once // size) if rows.is_sparse else 0
+        self._equal_fractions = _batch_fractions(np.ones(len(rows)), np.arange(len(rows)), size)
+
+    def _open(self, objective: Objective) -> Session:
+        state, model = self.optimizer_state, self.model
+        state.start(self.optimizer, model.parameters)
+        mean = None if self.optimizer.average is None else state.mean
+        start = Learned(model.parameters, model.state, state.step, state.slots, state.update, mean)
+        session = self.engine.open(model, self.plan.rows, objective, self.optimizer, start)
+        if mean is not None and state.raw is not None:
+            session.write(state.raw)
+        return session
+
+    def _learn(self) -> None:
+        try:
+            for _ in range(self.epochs):
+                self.notify("on_epoch_begin")
+                if self.is_stopping or not self._epoch() or self.is_stopping:
+                    break
+        finally:
+            learned, state = self.session.read(), self.optimizer_state
+            state.step, state.update = learned.step, learned.update
+            if learned.mean is not None:
+                state.raw = learned.parameters.copy()
+                self.session.write(learned.mean)
+
+    def _epoch(self) -> bool:
+        """Visit every row once; return whether the epoch was completed."""
+        state, rows, size = self.optimizer_state, self.plan.rows, self.plan.batch_size
+        schedule = self.optimizer.learning_rate
+        order = self.order = self.plan.order(state.epoch)
+        steps = math.ceil(len(rows) / size)
+        losses, penalties, norms = np.empty((3, steps))
+        self.losses, self.penalties = losses, penalties
+        rates = np.empty(0)
+        first = 0
+        while first < steps:
+            begun = time.perf_counter()
+            last = min(first + min(self._steps_at_once, self._most_steps or steps), steps)
+            times = state.optimizer_epoch + np.arange(first, last) / steps
+            rates = schedule.rates(times, state.memory)
+            done = self.session.steps(order[first * size : last * size], size, rates)
+            count = len(done.losses)
+            made = slice(first, first + count)
+            losses[made], penalties[made], norms[made] = done.losses, done.penalties, done.gradient_norms
+            self.fraction = (first + count) / steps
+            if done.failure:
+                self.fail(done.failure, self.history.epochs, first + count, float(rates[count]))
+                return False
+            self.notify("on_steps_end")
+            if self.is_stopping and last < steps:
+                return False
+            pace = (last - first) * SECONDS_AT_ONCE / max(time.perf_counter() - begun, 1e-6)
+            self._steps_at_once = max(1, min(int(pace), GROWTH * self._steps_at_once))
+            first = last
+        state.epoch += 1
+        state.optimizer_epoch += 1
+        weight = rows.sample_weight
+        fractions = self._equal_fractions if weight is None else _batch_fractions(weight, order, size)
+        self.measure(float((losses * fractions).sum()))
+        self.history.learning_rate.append(float(rates[-1]))
+        self.history.gradient_norm.append(float((norms * fractions).sum()))
+        watched = self.history.validation_loss or self.history.loss
+        state.memory = schedule.observe(state.memory, watched[-1])
+        self.notify("on_epoch_end")
+        return True
+
+
+def _batch_fractions(weight: Array, order: Array, size: int) -> Array:
+    """Return how much of the epoch's weight each batch has."""
+    weights = np.add.reduceat(weight[order].astype(np.float64), np.arange(0, len(order), size))
+    return weights / weights.sum()

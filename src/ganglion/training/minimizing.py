@@ -1,0 +1,89 @@
+"""Minimizing: L-BFGS drives, and asks for the loss and the gradient over all rows."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.part import Array
+from ganglion.engines import Learned, Objective, Session
+from ganglion.errors import ConfigError
+from ganglion.training.blas import single_threaded_blas
+from ganglion.training.optimizers import LBFGS
+from ganglion.training.run import Training
+
+
+class Minimization(Training):
+    """A run in which an epoch is one iteration of L-BFGS."""
+
+    def _open(self, objective: Objective) -> Session:
+        start = Learned(self.model.parameters, self.model.state, self.optimizer_state.step)
+        return self.engine.open(self.model, self.plan.rows, objective, None, start)
+
+    def _learn(self) -> None:
+        optimizer: LBFGS = self.plan.optimizer  # type: ignore[assignment]
+        steps = self.architecture.steps
+        if self.architecture.state or any(step.layer.is_random for step in steps):
+            raise ConfigError(
+                "L-BFGS needs a loss that is the same function in every step, without dropout and batch "
+                "normalization",
+                "use no dropout (0) and no batch normalization, or another optimizer",
+            )
+        if self.plan.regularization.max_norm is not None:
+            raise ConfigError("L-BFGS cannot keep to a max_norm", "use l2, or another optimizer")
+        if not self.epochs:
+            return
+        state, session = self.optimizer_state, self.session
+        state.optimizer, state.mean = optimizer, None
+        everything = self.order = np.arange(len(self.plan.rows))
+        self.losses, self.penalties = np.full((2, 1), math.nan)
+        latest: dict[str, Any] = {}
+
+        def objective(vector: Array) -> tuple[float, Array]:
+            session.write(vector)
+            loss, penalty, gradient = session.loss_and_gradient(everything)
+            self.losses[0], self.penalties[0] = loss, penalty
+            gradient = gradient.astype(np.float64, copy=False)
+            latest.update(vector=vector.copy(), gradient=gradient)
+            # Where it is not finite, the line search tries a shorter step.
+            return loss * self.plan.report + penalty + self.plan.offset, gradient
+
+        def gradient_norm() -> float:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return float(np.sqrt(latest["gradient"] @ latest["gradient"]))
+
+        def after_iteration(vector: Array) -> bool:
+            if (latest["vector"] != vector).any():
+                objective(vector)
+            norm = gradient_norm()
+            if not math.isfinite(self.losses[0] + norm):
+                self.fail("loss", self.history.epochs, 0)
+                return True
+            best[...] = vector
+            state.epoch += 1
+            state.step += 1
+            self.measure(float(self.losses[0]))
+            self.history.learning_rate.append(1.0)
+            self.history.gradient_norm.append(norm)
+            self.fraction = 0.0
+            self.notify("on_steps_end")
+            self.notify("on_epoch_end")
+            if not self.is_stopping and self.history.epochs < self.epochs:
+                self.notify("on_epoch_begin")
+            return self.is_stopping
+
+        best = self.parameters.copy()
+        if not math.isfinite(objective(best)[0] + gradient_norm()):
+            self.fail("loss", 0, 0)
+            return
+        self.notify("on_epoch_begin")
+        try:
+            with nullcontext() if self.engine.uses_blas else single_threaded_blas():
+                converged, reason = optimizer.minimize(objective, best, self.epochs, after_iteration)
+        finally:
+            session.write(best)
+        if converged or self.history.epochs < self.epochs:
+            self.stop(reason, "converged" if converged else "completed")

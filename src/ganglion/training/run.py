@@ -1,0 +1,190 @@
+"""A run of training, as callbacks see it: history, what is learned so far, and how to stop it.
+
+How the parameters change lies in `descending.py` and `minimizing.py`; what both share is here.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ganglion.core.activations import LogSoftmax
+from ganglion.core.architecture import Architecture
+from ganglion.core.model import Model
+from ganglion.core.part import Array
+from ganglion.engines import Engine, Objective, Session
+from ganglion.training.callbacks import listeners
+from ganglion.training.history import History
+from ganglion.training.optimizer_state import OptimizerState
+from ganglion.training.plan import Plan
+
+INTERRUPTED = "it was interrupted; what was learned so far is kept"
+
+
+class Training(ABC):
+    """A run of training, as callbacks see it.
+
+    Attributes:
+        model: that is trained.
+        plan: what was asked for.
+        optimizer_state: where the optimizer stands.
+        history: what was measured so far.
+        epochs: how many were asked for.
+        rows: how many rows an epoch visits.
+        fraction: how much of the current epoch is done.
+        order: in which the current epoch visits the rows.
+        losses: of each step of the current epoch, before its update and without penalty.
+        penalties: of each step of the current epoch.
+    """
+
+    session: Session
+
+    def __init__(self, model: Model, engine: Engine, optimizer_state: OptimizerState, plan: Plan) -> None:
+        self.model, self.engine, self.plan, self.optimizer_state = model, engine, plan, optimizer_state
+        self.history = History(metrics={metric.name: [] for metric in plan.metrics})
+        self.epochs, self.rows, self.fraction = plan.epochs, len(plan.rows), 0.0
+        self._reason, self._ended = "", "completed"
+        self._begun = time.perf_counter()
+        self._listeners: dict[str, list[Callable[[Training], None]]] = {}
+        self.order: Array = np.empty(0, dtype=np.int64)
+        self.losses: Array = np.empty(0)
+        self.penalties: Array = np.empty(0)
+
+    @property
+    def architecture(self) -> Architecture:
+        """The layers that are trained."""
+        return self.model.architecture
+
+    @property
+    def parameters(self) -> Array:
+        """The vector that is being learned, as it is now; not to be written into."""
+        return self.session.read().parameters
+
+    @property
+    def predicting_parameters(self) -> Array:
+        """The vector that predictions use: the running mean where one is kept, else `parameters`."""
+        learned = self.session.read()
+        return learned.parameters if learned.mean is None else learned.mean
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there are rows to validate on."""
+        return self.plan.validation is not None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self._begun
+
+    def stop(self, reason: str, ended: str = "stopped") -> None:
+        """Ask the run to end at the next moment, for a reason in words; the first reason stands."""
+        if not self._reason:
+            self._reason, self._ended = reason, ended
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether there is a reason to stop."""
+        return bool(self._reason)
+
+    def copy_weights(self) -> tuple[Array, Array]:
+        """Return copies of the parameters (their mean, where one is kept) and the state."""
+        return self.predicting_parameters.copy(), self.session.read().state.copy()
+
+    def restore_weights(self, weights: tuple[Array, Array]) -> None:
+        """Put back what `copy_weights` returned."""
+        self.session.write(*weights)
+
+    def run(self) -> History:
+        """Train until there is a reason to stop."""
+        self.session = self._open(Objective(self.plan.loss, self.plan.regularization))
+        try:
+            self.notify("on_train_begin")
+            with interruptible(lambda: self.stop(INTERRUPTED, "interrupted")):
+                self._learn()
+        except BaseException as error:
+            self.stop(f"{type(error).__name__} was raised: {error}", "failed")
+            raise
+        finally:
+            self.notify("on_train_end")
+            self.history.stopped_because = self._reason or f"all {self.epochs} epochs were done"
+            self.history.ended = self._ended
+        return self.history
+
+    @abstractmethod
+    def _open(self, objective: Objective) -> Session:
+        """Open the engine's session."""
+
+    @abstractmethod
+    def _learn(self) -> None:
+        """Change the parameters, epoch by epoch, until all are done or there is a reason to stop."""
+
+    def notify(self, moment: str) -> None:
+        """Call the callbacks that do something at a moment."""
+        if moment not in self._listeners:
+            self._listeners[moment] = listeners(self.plan.callbacks, moment)
+        for listener in self._listeners[moment]:
+            listener(self)
+
+    def fail(self, what: str, epoch: int, step: int, rate: float | None = None) -> None:
+        """End the run because a number was not finite."""
+        happened = (
+            f"the {what} was no longer finite in epoch {epoch + 1}, step {step + 1}; that step was not "
+            "taken, and the last finite weights are kept. "
+        )
+        cause = "Usually the inputs or targets are unscaled"
+        if rate is not None:
+            cause = (
+                f"Usually the learning rate is too high (it was {rate:g}: try a tenth); other causes are "
+                "unscaled inputs or targets, and an output such as exp that overflows (clip_norm=1 in the "
+                "optimizer helps)"
+            )
+        self.stop(happened + cause, "failed")
+
+    def measure(self, loss: float) -> None:
+        """Enter an epoch in the history, after validating."""
+        plan, history = self.plan, self.history
+        history.loss.append(loss * plan.report)
+        judged = plan.validation or plan.rows
+        if plan.validation or plan.metrics:
+            pairs = [self.session.evaluate(piece) for piece in judged.pieces()]
+            losses, a = (
+                both[0] if len(both) == 1 else np.concatenate(both) for both in zip(*pairs, strict=True)
+            )
+            weight = judged.sample_weight
+            if isinstance(self.architecture.output_activation, LogSoftmax):
+                a = np.exp(a)  # metrics judge probabilities, not their logarithms
+            if plan.validation:
+                history.validation_loss.append(plan.report * float(np.average(losses, weights=weight)))
+            for metric in plan.metrics:
+                history.metrics[metric.name].append(metric.measure(a, judged.y, weight, plan.loss.answers))
+        history.seconds.append(self.elapsed)
+
+
+@contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """Let the first Ctrl-C ask for a clean end; a second one interrupts at once, as ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    before = signal.getsignal(signal.SIGINT)
+
+    def handler(number: int, frame: Any) -> None:
+        stop()
+        signal.signal(signal.SIGINT, before)
+
+    if before is not signal.default_int_handler:  # another handler answers Ctrl-C here: leave it alone
+        yield
+        return
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
