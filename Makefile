@@ -30,9 +30,14 @@ format: .venv/ready-dev  ## put the code in its format
 peers: .venv/ready-peers .venv/native  ## the same tests, and those that need PyTorch or Dask
 	$(BIN)/python -m pytest -q -n auto
 
-bench: .venv-bench/ready  ## beside scikit-learn, PyTorch and JAX in one run; ROUNDS=7, MORE=--no-compile
+ifdef BASE
+bench: .venv/ready-dev .venv/native  ## beside an older commit of ganglion itself
+	$(BIN)/python benchmarks/paired.py $(BASE) --rounds $(or $(ROUNDS),9) $(MORE)
+else
+bench: .venv-bench/ready  ## beside scikit-learn, PyTorch and JAX in one run; ROUNDS=7, MORE=--no-compile, BASE=v0.1.0
 	.venv-bench/bin/python benchmarks/compare.py --rounds $(or $(ROUNDS),7) $(MORE)
 	.venv-bench/bin/python benchmarks/estimators.py --rounds $(or $(ROUNDS),7)
+endif
 
 timings: .venv/ready-dev .venv/native  ## start, the reference engine's step, reading tables, looking inside
 	$(BIN)/python benchmarks/start.py

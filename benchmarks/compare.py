@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "peers"))
 
+from blas import without_overrides  # noqa: E402
 from report import chart, markdown  # noqa: E402
 from workloads import MANY, PREDICTED, START, WORKLOADS, Workload  # noqa: E402
 
+WORKER = HERE / "peers" / "worker.py"
 CORES = sorted(os.sched_getaffinity(0))[:2]
 THREADS = [1, 2] if len(CORES) > 1 else [1]
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GANGLION_THREADS")
@@ -42,19 +45,24 @@ PACKAGES = {
 }
 
 
-class Process:
-    """A peer kept to some number of processors, and threads if `told`: a script that answers by JSON."""
+def environment_for(threads: int | None) -> dict[str, str]:
+    """Return the environment of a process that may use so many threads, None for as many as it likes."""
+    environment = without_overrides(os.environ)
+    environment = {name: value for name, value in environment.items() if name not in VARIABLES}
+    return environment | ({} if threads is None else dict.fromkeys(VARIABLES, str(threads)))
 
-    def __init__(self, peer: str, threads: int, script: list[str] | None = None, told: bool = True) -> None:
-        environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-        environment |= {name: str(threads) for name in VARIABLES if told}
+
+class Process:
+    """A script that answers by JSON, kept to some number of processors and, if `told`, of threads."""
+
+    def __init__(self, script: list[str], threads: int, told: bool = True, **variables: str) -> None:
         os.sched_setaffinity(0, CORES[:threads])  # which the new process inherits
         self.process = subprocess.Popen(
-            [sys.executable, *(script or [str(HERE / "peers" / "worker.py"), peer])],
+            [sys.executable, *script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=environment_for(threads if told else None) | variables,
         )
         os.sched_setaffinity(0, CORES)
 
@@ -83,7 +91,7 @@ def measure(peers: list[str], workload: str, rounds: int, command: Any) -> dict[
     processes: dict[tuple[str, int], Process] = {}
     for peer in peers:
         for threads in THREADS:
-            process = processes[peer, threads] = Process(peer, threads)
+            process = processes[peer, threads] = Process([str(WORKER), peer], threads)
             warm_up = process.ask(do="prepare", workload=workload)["seconds"]
             begun = time.perf_counter()
             process.ask(**{**command(peer), "once": True, "count": 2})
@@ -96,7 +104,8 @@ def measure(peers: list[str], workload: str, rounds: int, command: Any) -> dict[
             entry = found[peer][str(threads)]
             entry["seconds"].append(got["seconds"])
             entry["loss"] = got.get("loss")
-    for process in processes.values():
+    for (peer, threads), process in processes.items():
+        found[peer][str(threads)]["kernels"] = process.ask(do="kernels")["kernels"]
         process.close()
     for by_threads in found.values():
         for entry in by_threads.values():
@@ -115,7 +124,7 @@ def product_rate(dtype: str) -> float:
         "    begun = time.perf_counter(); a @ a; best = min(best, time.perf_counter() - begun)\n"
         "print(2 * 1024**3 / best)"
     )
-    environment = os.environ | {name: str(len(THREADS)) for name in VARIABLES}
+    environment = environment_for(len(THREADS))
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
@@ -130,10 +139,11 @@ def cold_starts(peers: list[str], rounds: int) -> dict[str, dict[str, Any]]:
             time.sleep(PAUSE)
             begun = time.perf_counter()
             done = subprocess.run(
-                [sys.executable, str(HERE / "peers" / "worker.py"), peer, "cold"],
+                [sys.executable, str(WORKER), peer, "cold"],
                 capture_output=True,
                 text=True,
                 check=True,
+                env=without_overrides(os.environ),
             )
             found[peer]["seconds"].append(time.perf_counter() - begun)
             found[peer]["peak_memory"] = int(done.stdout) * 1024
@@ -189,11 +199,22 @@ def say(name: str, found: dict[str, dict[str, Any]]) -> None:
         for threads, entry in by_threads.items():
             low, high = entry["spread"]
             warm = f", first use {entry['warm_up']:.2f} s" if "warm_up" in entry else ""
+            used = f"  {', '.join(entry['kernels'])}" if "kernels" in entry else ""
             print(
                 f"   {peer:<14} {threads} threads  {entry['median'] * 1e6:12,.1f} us "
-                f"({low * 1e6:,.1f} to {high * 1e6:,.1f}{warm})"
+                f"({low * 1e6:,.1f} to {high * 1e6:,.1f}{warm}){used}"
             )
     sys.stdout.flush()
+
+
+def kernels_of(rows: Iterable[dict[str, dict[str, Any]]]) -> dict[str, list[str]]:
+    """Return which BLAS kernels each peer's processes used, in all of these measurements."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        for peer, by_threads in row.items():
+            for entry in by_threads.values():
+                found.setdefault(peer, set()).update(entry.get("kernels", []))
+    return {peer: sorted(used) for peer, used in found.items()}
 
 
 def machine() -> dict[str, Any]:
@@ -266,7 +287,13 @@ def main() -> None:
                 installed, peak = by["2"]["installed"] / 1e6, by["2"]["peak_memory"] / 1e6
                 print(f"   {peer}: {installed:,.0f} MB installed, peak {peak:,.0f} MB")
             rows[name] = {"what": "start, import, 100 steps of tiny, predict, end", "peers": found}
-    result = {"machine": machine(), "operations_per_second": rates, "rounds": given.rounds, "rows": rows}
+    kernels = kernels_of(row["peers"] for row in rows.values())
+    result = {
+        "machine": machine() | {"kernels": kernels},
+        "operations_per_second": rates,
+        "rounds": given.rounds,
+        "rows": rows,
+    }
     for row in rows.values():
         best = {peer: min(entry["median"] for entry in by.values()) for peer, by in row["peers"].items()}
         row["best"] = best

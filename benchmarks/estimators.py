@@ -23,6 +23,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+
+from blas import kernels
+
 LIBRARIES = {"ganglion": "ganglion.estimators", "scikit-learn": "sklearn.neural_network"}
 Run = Callable[[], Any]
 
@@ -152,12 +156,15 @@ JOBS = {
 
 
 def work(library: str) -> None:
-    """Answer commands: the name of a job, for the seconds of one run and what came of it."""
+    """Answer commands: the name of a job, for the seconds of one run and what came of it; or `kernels`."""
     warnings.simplefilter("ignore")
     module = importlib.import_module(LIBRARIES[library])
     runs: dict[str, Run] = {}
     for line in sys.stdin:
         name = line.strip()
+        if name == "kernels":
+            print(json.dumps({"kernels": kernels()}), flush=True)
+            continue
         if name not in runs:
             runs[name] = JOBS[name].prepare(module)
         begun = time.perf_counter()
@@ -172,7 +179,7 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
     from compare import PAUSE, THREADS, Process
 
     processes = {
-        (library, threads): Process(library, threads, [__file__, "--work", library], told=False)
+        (library, threads): Process([__file__, "--work", library], threads, told=False)
         for library in LIBRARIES
         for threads in THREADS
     }
@@ -184,6 +191,7 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
             got = process.ask_line(name)
             results[key[0]] = got["result"]
             found[key] += [got["seconds"]] if number else []
+    used = {key: process.ask_line("kernels")["kernels"] for key, process in processes.items()}
     for process in processes.values():
         process.close()
     mine, theirs = (np.asarray(results[library]) for library in LIBRARIES)
@@ -195,12 +203,17 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
     for library in LIBRARIES:
         by = {threads: found[library, threads] for threads in THREADS}
         entry[library] = {
-            str(threads): {"median": statistics.median(values), "spread": (min(values), max(values))}
+            str(threads): {
+                "median": statistics.median(values),
+                "spread": (min(values), max(values)),
+                "kernels": used[library, threads],
+            }
             for threads, values in by.items()
         }
         print(
             f"   {library:<14} "
             + ", ".join(f"{t}: {1e3 * statistics.median(v):,.3f} ms" for t, v in by.items())
+            + f"; {', '.join(used[library, THREADS[-1]])}"
         )
     best = {library: min(v["median"] for v in entry[library].values()) for library in LIBRARIES}
     entry["best"], entry["ratio"] = best, best["scikit-learn"] / best["ganglion"]
@@ -247,10 +260,11 @@ def main() -> None:
     if given.work:
         work(given.work)
         return
-    from compare import machine
+    from compare import kernels_of, machine
 
     jobs = {name: measure(name, given.rounds) for name in given.only}
-    result = {"machine": machine(), "rounds": given.rounds, "jobs": jobs}
+    kernels_used = kernels_of({library: entry[library] for library in LIBRARIES} for entry in jobs.values())
+    result = {"machine": machine() | {"kernels": kernels_used}, "rounds": given.rounds, "jobs": jobs}
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "estimators.json").write_text(json.dumps(result, indent=1) + "\n")
     (given.out / "estimators.md").write_text(markdown(result))

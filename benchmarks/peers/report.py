@@ -17,9 +17,12 @@ def duration(seconds: float) -> str:
 
 def where(machine: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    kernels = "; ".join(
+        f"{peer}: {', '.join(used) or 'none that can be seen'}" for peer, used in machine["kernels"].items()
+    )
     return (
         f"On {machine['processor']}, {machine['cores used']} cores, {machine['system']}, Python "
-        f"{machine['python']}; {versions}."
+        f"{machine['python']}; {versions}. BLAS kernels, as each process picked them: {kernels}."
     )
 
 

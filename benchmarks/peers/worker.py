@@ -1,6 +1,6 @@
 """One peer in a process of its own: it reads a command in each line of JSON and answers with one.
 
-python worker.py PEER                    answers {"do": "train" | "predict" | "many", ...}
+python worker.py PEER                    answers {"do": "train" | "predict" | "many" | "kernels", ...}
 python worker.py PEER cold               trains the tiny network for 100 steps, predicts, and ends
 
 A training run starts from the given weights and returns seconds per step and the final loss over all rows.
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from blas import kernels
 from workloads import MANY, PREDICTED, RATE, START, WORKLOADS, Array, Workload
 
 SHORTEST = 0.25
@@ -353,6 +354,8 @@ def answer(peer: Peer, command: dict[str, Any]) -> dict[str, Any]:
             losses: list[float] = []
             seconds = timed(lambda: losses.append(peer.many(command["count"])))
             return {"seconds": seconds / command["count"], "loss": losses[0]}
+        case "kernels":
+            return {"kernels": kernels()}
     raise ValueError(command)
 
 
