@@ -4,8 +4,8 @@ python benchmarks/paired.py BASE [--rounds 9] [--threads 2] [--only mnist import
 
 The older commit is checked out and built in `build/base`. Each workload runs old, new, old, new ..., each
 side in its own process; the first round does not count. The result is the median of the ratios new / old of
-the pairs: a machine that slows down slows both halves of a pair. Workloads use only public names, so that the two
-sides may differ in everything else. To add one, add a line to `WORK`.
+the pairs: a machine that slows down slows both halves of a pair. Workloads use only public names, so that the
+two sides may differ in everything else. To add one, add a line to `WORK`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "peers"))
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
 
 from workloads import WORKLOADS
 
 from compare import CORES, PAUSE, WORKER, Process, environment_for
 
+HERE = Path(__file__).parent
 ROOT = HERE.parent
 BASE = ROOT / "build" / "base"
 MODEL = ROOT / "tests" / "golden" / "models" / "normalized_1.safetensors"
