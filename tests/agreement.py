@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import ganglion as gg
 from ganglion.core.architecture import Architecture
-from ganglion.engines import REFERENCE, Engine, Run, native
+from ganglion.core.inputs import is_single
+from ganglion.core.model import Model
+from ganglion.core.rows import Rows
+from ganglion.engines import REFERENCE, Engine, Learned, Objective, Session, native
 from numeric import relative_error
 
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
@@ -41,7 +44,7 @@ def targets(loss: gg.Loss, shape: tuple[int, ...], chance: np.random.Generator) 
     return chance.normal(size=shape)
 
 
-def make_run(
+def make_case(
     architecture: Architecture,
     loss: gg.Loss,
     optimizer: gg.StepOptimizer,
@@ -50,45 +53,75 @@ def make_run(
     *,
     weighted: bool = False,
     regularization: gg.Regularization = gg.Regularization(),
-) -> Run:
+) -> Case:
+    """Return a model and all that a session needs, at random."""
     chance = np.random.default_rng(9)
     parameters, state = architecture.initial(3, np.dtype(dtype))
     parameters += chance.normal(0, 0.05, parameters.shape).astype(dtype)
-    return Run(
-        x=chance.normal(size=(rows, *architecture.inputs)).astype(dtype),
-        y=targets(loss, (rows, *architecture.outputs), chance).astype(dtype),
-        weight=chance.uniform(0.1, 2, rows).astype(dtype) if weighted else None,
-        loss=loss,
-        regularization=regularization,
-        parameters=parameters,
-        state=state,
-        seed=7,
-        step=5,
-        optimizer=optimizer,
-        slots={name: np.zeros_like(parameters) for name in optimizer.slots},
-        mean=parameters.copy() if optimizer.average else None,
+    x = {name: sample(part, rows, chance, dtype) for name, part in architecture.inputs.items()}
+    return Case(
+        Model(architecture, parameters, state, 7),
+        Rows(
+            x=next(iter(x.values())) if is_single(architecture.inputs) else x,
+            y=targets(loss, (rows, *architecture.outputs), chance).astype(dtype),
+            sample_weight=chance.uniform(0.1, 2, rows).astype(dtype) if weighted else None,
+        ),
+        Objective(loss, regularization),
+        optimizer,
+        Learned(
+            parameters,
+            state,
+            step=5,
+            slots={name: np.zeros_like(parameters) for name in optimizer.slots},
+            mean=parameters.copy() if optimizer.average else None,
+        ),
     )
 
 
-def outcome(
-    engine: Engine, architecture: Architecture, run: Run, batch_size: int, rate: float
-) -> dict[str, Any]:
-    """Return all that an engine gives for a run, and what the run's arrays are afterwards."""
-    rows = len(run.x)
-    found: dict[str, Any] = {"a": engine.predict(architecture, run.parameters, run.state, run.x)}
-    found["losses"], found["activations"] = engine.evaluate(architecture, run, run.x, run.y)
-    found["value"], found["penalty"], found["gradient"] = engine.loss_and_gradient(
-        architecture, run, np.arange(rows)[::-1].copy()
+def sample(part: gg.Input, rows: int, chance: np.random.Generator, dtype: str) -> Any:
+    """Return random rows of an input."""
+    if part.holds == "numbers":
+        return chance.normal(size=(rows, *part.row_shape)).astype(dtype)
+    if part.holds == "integers":
+        return chance.integers(0, part.categories, (rows, *part.row_shape))
+    counts = chance.integers(0, 5, rows)
+    indices = chance.integers(0, part.categories, counts.sum())
+    weights = chance.uniform(0.5, 2, counts.sum()).astype(dtype) if part.weighted else None
+    return gg.Bags(indices, np.concatenate([[0], np.cumsum(counts)]), weights)
+
+
+class Case(NamedTuple):
+    """A training that is about to begin."""
+
+    model: Model
+    rows: Rows
+    objective: Objective
+    optimizer: gg.StepOptimizer
+    start: Learned
+
+    def open(self, engine: Engine) -> Session:
+        return engine.open(self.model, self.rows, self.objective, self.optimizer, self.start)
+
+
+def outcome(engine: Engine, case: Case, batch_size: int, rate: float) -> dict[str, Any]:
+    """Return all that an engine gives for a case, and what the learned arrays are afterwards."""
+    rows, learned = len(case.rows), case.start
+    session = case.open(engine)
+    found: dict[str, Any] = {"a": engine.predict(case.model, case.rows.x)}
+    found["losses"], found["activations"] = session.evaluate(case.rows)
+    found["value"], found["penalty"], found["gradient"] = session.loss_and_gradient(
+        np.arange(rows)[::-1].copy()
     )
     order = np.random.default_rng(1).permutation(rows)
     steps = -(-rows // batch_size)
-    done = engine.train(architecture, run, order, batch_size, np.full(steps, rate))
+    done = session.steps(order, batch_size, np.full(steps, rate))
     assert not done.failure
     assert len(done.losses) == steps
+    assert session.read() is learned
     found |= {"step losses": done.losses, "penalties": done.penalties, "norms": done.gradient_norms}
-    found |= {"parameters": run.parameters}
-    found |= {"state": run.state, "mean": run.parameters if run.mean is None else run.mean, **run.slots}
-    return found
+    found |= {"parameters": learned.parameters}
+    mean = learned.parameters if learned.mean is None else learned.mean
+    return found | {"state": learned.state, "mean": mean, **learned.slots}
 
 
 def differences(
@@ -109,8 +142,7 @@ def differences(
     pair = [
         outcome(
             engine,
-            architecture,
-            make_run(architecture, loss, optimizer, rows, dtype, **settings),
+            make_case(architecture, loss, optimizer, rows, dtype, **settings),
             batch_size,
             rate,
         )

@@ -16,12 +16,14 @@ import numpy as np
 import pytest
 
 import ganglion as gg
-from agreement import assert_agreement, make_run, native_engine
+from agreement import assert_agreement, make_case, native_engine
 from ganglion.core.architecture import Architecture
 from ganglion.core.initializers import fans
 from ganglion.core.layers import Context
+from ganglion.core.model import Model
 from ganglion.core.part import Part
-from ganglion.engines import REFERENCE
+from ganglion.core.rows import Rows
+from ganglion.engines import REFERENCE, Objective
 from numeric import numeric_gradient, relative_error
 
 ENGINES = [REFERENCE, native_engine()]
@@ -320,13 +322,14 @@ def test_loss_counts_by_its_factor(case: LossCase, engine: Any, direct: bool) ->
     order, found = np.arange(6), []
     for factor in (1.0, 2.5):
         loss = dataclasses.replace(case.part, factor=factor)
-        run = make_run(architecture, loss, gg.SGD(), 6, "float64", regularization=rules)
-        before = run.parameters.copy()
-        values, _ = engine.evaluate(architecture, run, run.x, run.y)
-        value, penalty, gradient = engine.loss_and_gradient(architecture, run, order)
-        done = engine.train(architecture, run, order, 6, np.array([0.1]))
+        made = make_case(architecture, loss, gg.SGD(), 6, "float64", regularization=rules)
+        session, learned = made.open(engine), made.start
+        before = learned.parameters.copy()
+        values, _ = session.evaluate(made.rows)
+        value, penalty, gradient = session.loss_and_gradient(order)
+        done = session.steps(order, 6, np.array([0.1]))
         own = gradient - rules.penalty_and_gradient(architecture, before)[1]
-        np.testing.assert_allclose(run.parameters, before - 0.1 * gradient, rtol=1e-12)
+        np.testing.assert_allclose(learned.parameters, before - 0.1 * gradient, rtol=1e-12)
         assert (done.losses[0], done.penalties[0]) == pytest.approx((value, penalty), rel=1e-12)
         found.append((values, value, own, penalty))
     (values, value, own, penalty), more = found
@@ -363,11 +366,10 @@ def test_clip_worked_by_hand(
     np.testing.assert_allclose(found[1], gradients, rtol=1e-12)
     # The same through a network that gives z as it comes: its bias has the mean gradient.
     architecture = Architecture([gg.Dense(z.shape[1], loss.partners[0])], z.shape[1])
-    run = make_run(architecture, loss, gg.SGD(), len(z), "float64")
-    run.x, run.y = z, y
-    run.parameters[...] = np.concatenate([np.eye(z.shape[1]).ravel(), np.zeros(z.shape[1])])
-    np.testing.assert_allclose(engine.evaluate(architecture, run, z, y)[0], values, rtol=1e-12)
-    value, _, gradient = engine.loss_and_gradient(architecture, run, rows)
+    parameters = np.concatenate([np.eye(z.shape[1]).ravel(), np.zeros(z.shape[1])])
+    session = engine.open(Model(architecture, parameters, np.empty(0)), Rows(z, y), Objective(loss))
+    np.testing.assert_allclose(session.evaluate(Rows(z, y))[0], values, rtol=1e-12)
+    value, _, gradient = session.loss_and_gradient(rows)
     assert value == pytest.approx(np.mean(values), rel=1e-12)
     np.testing.assert_allclose(gradient[-z.shape[1] :], np.mean(gradients, axis=0), rtol=1e-12)
 
@@ -653,24 +655,25 @@ def test_penalties_of_steps_are_those_before_each_update(
     """Each of its own batch: the last one has fewer rows, and so a larger penalty of each row."""
     architecture = Architecture([gg.Dense(9, "tanh"), gg.Dense(1)], 4)
     rules = gg.Regularization(l1=0.1, l2=0.2, per_row=per_row)
-    runs = [
-        make_run(
+    cases = [
+        make_case(
             architecture, gg.MeanSquaredError(), gg.Adam(), 37, dtype, weighted=weighted, regularization=rules
         )
         for _ in range(2)
     ]
-    whole, alone = runs
-    done = engine.train(architecture, whole, np.arange(37), 15, np.full(3, 0.05))
+    (whole, alone), (session, by_one) = cases, [case.open(engine) for case in cases]
+    done = session.steps(np.arange(37), 15, np.full(3, 0.05))
     expected = []
+    weight, parameters = alone.rows.sample_weight, alone.start.parameters
     for first in (0, 15, 30):
         rows = np.arange(first, min(first + 15, 37))
-        size = len(rows) if alone.weight is None else float(alone.weight[rows].sum(dtype=np.float64))
-        w = (alone.parameters * architecture.penalized).astype(np.float64)
+        size = len(rows) if weight is None else float(weight[rows].sum(dtype=np.float64))
+        w = (parameters * architecture.penalized).astype(np.float64)
         penalty = 0.1 * np.abs(w).sum() + 0.1 * (w * w).sum()
         expected.append(penalty / size if per_row else penalty)
-        engine.train(architecture, alone, rows, 15, np.array([0.05]))
+        by_one.steps(rows, 15, np.array([0.05]))
     np.testing.assert_allclose(done.penalties, expected, rtol=1e-12 if dtype == "float64" else 1e-5)
-    np.testing.assert_array_equal(whole.parameters, alone.parameters)
+    np.testing.assert_array_equal(whole.start.parameters, parameters)
 
 
 @each_optimizer

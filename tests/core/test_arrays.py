@@ -3,7 +3,7 @@ import pytest
 from scipy import sparse
 
 import ganglion as gg
-from ganglion.core.arrays import as_inputs, as_weight
+from ganglion.core.arrays import as_numbers, as_weight
 
 F32 = np.dtype(np.float32)
 
@@ -29,15 +29,15 @@ F32 = np.dtype(np.float32)
 )
 def test_what_is_no_row_of_numbers_is_refused(x: object, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
-        as_inputs(x, (2,), F32)
+        as_numbers("X", x, (2,), F32)
 
 
 def test_what_is_numbers_is_taken() -> None:
-    assert as_inputs([[1, True]], (2,), F32).dtype == np.float32
-    assert as_inputs([[10**30, 1]], (2,), F32)[0, 0] == np.float32(1e30)
-    assert as_inputs([1, 2, 3], (1,), F32).shape == (3, 1)
-    assert as_inputs(np.zeros((0, 2)), (2,), F32).shape == (0, 2)
-    assert as_inputs(np.asfortranarray(np.ones((3, 2))), (2,), F32).flags.c_contiguous
+    assert as_numbers("X", [[1, True]], (2,), F32).dtype == np.float32
+    assert as_numbers("X", [[10**30, 1]], (2,), F32)[0, 0] == np.float32(1e30)
+    assert as_numbers("X", [1, 2, 3], (1,), F32).shape == (3, 1)
+    assert as_numbers("X", np.zeros((0, 2)), (2,), F32).shape == (0, 2)
+    assert as_numbers("X", np.asfortranarray(np.ones((3, 2))), (2,), F32).flags.c_contiguous
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import ganglion as gg
-from agreement import TOLERANCE, assert_agreement, differences, make_run, native_engine, train
+from agreement import TOLERANCE, assert_agreement, differences, make_case, native_engine, train
 from ganglion.core.architecture import Architecture
+from ganglion.core.model import Model
 from ganglion.engines import REFERENCE, limit_threads, native, pick, thread_count
 from ganglion.engines.native import NativeEngine
 from numeric import relative_error
@@ -65,9 +66,9 @@ def test_every_number_of_classes(instruction_set: str, loss: gg.Loss, dtype: str
     chance = np.random.default_rng(0)
     for classes in (*range(2, 20), 31, 32, 33, 63, 64, 65, 100):
         architecture = Architecture([gg.Dense(classes, "softmax")], 3)
-        run = make_run(architecture, loss, gg.SGD(), 37, dtype, weighted=True)
-        run.y[::3] = chance.dirichlet(np.ones(classes), len(run.y[::3]))  # targets shared between classes
-        pair = [e.loss_and_gradient(architecture, run, np.arange(37)) for e in (REFERENCE, native_engine())]
+        case = make_case(architecture, loss, gg.SGD(), 37, dtype, weighted=True)
+        case.rows.y[::3] = chance.dirichlet(np.ones(classes), 13)  # targets shared between classes
+        pair = [case.open(engine).loss_and_gradient(np.arange(37)) for engine in (REFERENCE, native_engine())]
         for expected, mine in zip(*pair, strict=True):
             assert relative_error(mine, expected) <= TOLERANCE[dtype], classes
 
@@ -135,10 +136,10 @@ def test_the_number_of_threads_does_not_change_a_bit(name: str) -> None:
     try:
         for threads in (1, 2, 3):
             MODULE.set_threads(threads)
-            run = make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 3 * batch, "float32")
-            done = native_engine().train(architecture, run, np.arange(3 * batch), batch, np.full(3, 0.01))
-            a = native_engine().predict(architecture, run.parameters, run.state, run.x)
-            found.append((done.losses, done.gradient_norms, run.parameters, a))
+            case = make_case(architecture, gg.MeanSquaredError(), gg.Adam(), 3 * batch, "float32")
+            done = case.open(native_engine()).steps(np.arange(3 * batch), batch, np.full(3, 0.01))
+            a = native_engine().predict(case.model, case.rows.x)
+            found.append((done.losses, done.gradient_norms, case.model.parameters, a))
     finally:
         MODULE.set_threads(before)
     for other in found[1:]:
@@ -237,11 +238,11 @@ def test_training_equals_itself_whatever_is_handed_over_at_once() -> None:
 def test_an_update_that_overflows_is_not_taken() -> None:
     architecture = Architecture(layers_of([3, 8, 1]), 3)
     for optimizer in (gg.SGD(), gg.SGD(momentum=0.9), gg.Adam()):
-        run = make_run(architecture, gg.MeanSquaredError(), optimizer, 20, "float32")
-        before = run.parameters.copy()
-        done = native_engine().train(architecture, run, np.arange(20), 10, np.array([1e39, 0.1]))
+        case = make_case(architecture, gg.MeanSquaredError(), optimizer, 20, "float32")
+        before = case.model.parameters.copy()
+        done = case.open(native_engine()).steps(np.arange(20), 10, np.array([1e39, 0.1]))
         assert (done.failure, len(done.losses)) == ("weight", 0)
-        np.testing.assert_array_equal(run.parameters, before)
+        np.testing.assert_array_equal(case.model.parameters, before)
 
 
 @pytest.mark.parametrize("clip", [None, 0.01])
@@ -251,29 +252,30 @@ def test_one_row_at_a_time(clip: float | None, decay: float, rate: float) -> Non
     """Plain SGD on single rows, also where its bound does not hold and each change must be looked at."""
     architecture = Architecture([gg.Dense(7, "tanh"), gg.Dropout(0.2), gg.Dense(40, "relu"), gg.Dense(3)], 5)
     optimizer = gg.SGD(weight_decay=decay, clip_norm=clip)
-    runs = [make_run(architecture, gg.MeanSquaredError(), optimizer, 6, "float64") for _ in range(2)]
+    cases = [make_case(architecture, gg.MeanSquaredError(), optimizer, 6, "float64") for _ in range(2)]
     done = [
-        engine.train(architecture, run, np.arange(6), 1, np.full(6, rate))
-        for engine, run in zip((REFERENCE, native_engine()), runs, strict=True)
+        case.open(engine).steps(np.arange(6), 1, np.full(6, rate))
+        for engine, case in zip((REFERENCE, native_engine()), cases, strict=True)
     ]
     assert done[0].failure == done[1].failure
     assert relative_error(done[1].gradient_norms, done[0].gradient_norms) <= 1e-9
-    assert relative_error(runs[1].parameters, runs[0].parameters) <= 1e-9
+    assert relative_error(cases[1].model.parameters, cases[0].model.parameters) <= 1e-9
 
 
 def test_weights_of_zero_teach_nothing() -> None:
     architecture = Architecture(layers_of([3, 8, 1]), 3)
-    runs = [
-        make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 20, "float64", weighted=True)
+    cases = [
+        make_case(architecture, gg.MeanSquaredError(), gg.Adam(), 20, "float64", weighted=True)
         for _ in range(2)
     ]
-    for engine, run in zip((REFERENCE, native_engine()), runs, strict=True):
-        assert run.weight is not None
-        run.weight[:10] = 0
-        done = engine.train(architecture, run, np.arange(20), 10, np.array([0.1, 0.1]))
+    for engine, case in zip((REFERENCE, native_engine()), cases, strict=True):
+        assert case.rows.sample_weight is not None
+        case.rows.sample_weight[:10] = 0
+        done = case.open(engine).steps(np.arange(20), 10, np.array([0.1, 0.1]))
         assert (done.losses[0], done.gradient_norms[0]) == (0, 0)
-    assert relative_error(runs[1].parameters, runs[0].parameters) <= 1e-12
-    assert (runs[0].step, runs[0].update) == (runs[1].step, runs[1].update) == (7, 1)
+    first, second = (case.start for case in cases)
+    assert relative_error(second.parameters, first.parameters) <= 1e-12
+    assert (first.step, first.update) == (second.step, second.update) == (7, 1)
 
 
 # ------------------------------------------------------------------------------- functions, exhaustively
@@ -386,14 +388,14 @@ def test_subnormal_numbers_still_work_after_training() -> None:
 def test_weights_that_decay_end_at_zero(sizes: list[int], dtype: str) -> None:
     """A processor takes many times as long over numbers that are too small to be normal."""
     architecture = Architecture(layers_of(sizes), sizes[0])
-    run = make_run(
+    case = make_case(
         architecture, gg.MeanSquaredError(), gg.SGD(), 64, dtype, regularization=gg.Regularization(l2=1.0)
     )
-    run.x[...] = 0  # the first layer's weights learn nothing
+    case.rows.x[...] = 0  # the first layer's weights learn nothing
     smallest = np.finfo(dtype).tiny
     steps = int(np.log2(1 / smallest)) + 8  # halved each time
-    native_engine().train(architecture, run, np.tile(np.arange(64), steps), 64, np.full(steps, 0.5))
-    first = np.abs(run.parameters[: sizes[0] * sizes[1]])
+    case.open(native_engine()).steps(np.tile(np.arange(64), steps), 64, np.full(steps, 0.5))
+    first = np.abs(case.model.parameters[: sizes[0] * sizes[1]])
     assert (first < 4 * smallest).all()
     assert ((first == 0) | (first >= smallest)).all()
 
@@ -419,9 +421,9 @@ def test_two_threads_train_two_networks_at_once() -> None:
     order = np.tile(np.arange(4000), 20)
 
     def train(engine: Any, results: list[Any]) -> None:
-        run = make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 4000, "float32")
-        engine.train(architecture, run, order, 200, np.full(400, 1e-3))
-        results.append(run.parameters)
+        case = make_case(architecture, gg.MeanSquaredError(), gg.Adam(), 4000, "float32")
+        case.open(engine).steps(order, 200, np.full(400, 1e-3))
+        results.append(case.model.parameters)
 
     alone: list[Any] = []
     train(native_engine(), alone)
@@ -520,15 +522,16 @@ def test_a_missing_extension_is_said_once() -> None:
 def test_arrays_of_the_wrong_size_are_refused() -> None:
     architecture = Architecture(layers_of([3, 8, 1]), 3)
     engine = NativeEngine(MODULE)
-    run = make_run(architecture, gg.MeanSquaredError(), gg.Adam(), 20, "float32")
+    case = make_case(architecture, gg.MeanSquaredError(), gg.Adam(), 20, "float32")
+    model, session = case.model, case.open(engine)
     with pytest.raises(ValueError, match="sizes"):
-        engine.predict(architecture, run.parameters[:-1], run.state, run.x)
+        engine.predict(Model(architecture, model.parameters[:-1], model.state), case.rows.x)
     with pytest.raises(ValueError, match="type"):
-        engine.predict(architecture, run.parameters, run.state, run.x.astype(np.float64))
-    with pytest.raises(ValueError, match="rows that there are"):
-        engine.train(architecture, run, np.array([0, 20]), 2, np.array([0.1]))
+        engine.predict(model, case.rows.x.astype(np.float64))
+    with pytest.raises(ValueError, match="row index 20 is out of range for 20 rows"):
+        session.steps(np.array([0, 20]), 2, np.array([0.1]))
     with pytest.raises(ValueError, match="one rate"):
-        engine.train(architecture, run, np.arange(20), 10, np.array([0.1]))
+        session.steps(np.arange(20), 10, np.array([0.1]))
 
 
 def test_the_extension_asked_for_is_the_one_tested_sanitized_or_not() -> None:

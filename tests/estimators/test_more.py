@@ -22,9 +22,9 @@ from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 from sklearn.preprocessing import LabelBinarizer, scale
 
 import ganglion as gg
+from ganglion.core import rows as core_rows
 from ganglion.estimators import MLPClassifier, MLPRegressor, prediction
 from ganglion.estimators.classifier import binarizer_of
-from ganglion.training import rows as training_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -468,7 +468,7 @@ def test_large_sparse_inputs_are_made_dense_a_piece_at_a_time(
     rows = np.where(np.abs(rows := scale(rows)) > 0.5, rows, 0)
     settings = {"solver": solver, "max_iter": 5, "early_stopping": True, "batch_size": 50}
     whole = classifier(**settings).fit(rows, labels)
-    for module in (training_rows, prediction):
+    for module in (core_rows, prediction):
         monkeypatch.setattr(module, "NUMBERS_AT_ONCE", 30 * 120)
     for kind in (sparse.csr_array, sparse.csc_matrix):
         pieces = classifier(**settings).fit(kind(rows), labels)

@@ -74,8 +74,8 @@ def train(
 
     def run() -> Parts:
         net = gg.Network(layers, inputs, seed=7, dtype=dtype)
-        outputs = net.predict(np.zeros((1, *net.architecture.inputs))).shape[-1]
-        X, y = rows((n, *net.architecture.inputs), targets, outputs)
+        outputs = net.predict(np.zeros((1, *net.architecture.input_shape))).shape[-1]
+        X, y = rows((n, *net.architecture.input_shape), targets, outputs)
         weight = np.random.default_rng(3).random(n) + 0.5 if weighted else None
         judged = {"loss": loss, "sample_weight": weight, "regularization": regularization}
         given = {**judged, "optimizer": optimizer, "epochs": epochs, "batch_size": batch_size, **settings}

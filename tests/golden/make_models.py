@@ -82,7 +82,7 @@ def answers(name: str, engine: str = "auto") -> Any:
     if name.startswith("table"):
         return gg.TableModel.load(path, engine).predict(FOLDER / f"{name}.csv").to_numpy()
     net = gg.Network.load(path, engine)
-    return net.predict(8 * np.random.default_rng(1).random((12, *net.architecture.inputs)) - 4)
+    return net.predict(8 * np.random.default_rng(1).random((12, *net.architecture.input_shape)) - 4)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import pytest
 import ganglion as gg
 from ganglion.insight.health import Health, HealthCheck, check_health
 from ganglion.insight.health.findings import FINDINGS
-from ganglion.insight.health.measure import effective_rank, flat_shares, measure
+from ganglion.insight.health.measure import effective_rank, flat_fractions, measure
 from ganglion.insight.health.snippets import value_code
 from ganglion.tables.examples import EXAMPLES, example_table
 from insight.diseases import DISEASES, HEALTHY, Case, data, layers
@@ -18,16 +18,13 @@ from insight.diseases import DISEASES, HEALTHY, Case, data, layers
 
 def health(net, X, y, **settings) -> Health:
     return check_health(
-        net.architecture,
+        net.model,
         net._engine,
-        net.parameters,
-        net.state,
-        net.seed,
         X,
         y,
         history=net.history,
         facts=net.facts,
-        progress=net._progress,
+        optimizer_state=net._optimizer_state,
         **settings,
     )
 
@@ -212,9 +209,7 @@ def test_gradient_norms_are_those_of_the_gradient():
 def test_distributions_are_those_of_z_and_a():
     net = gg.Network([gg.Dense(2, "relu"), gg.Dense(1)], inputs=1, engine="reference")
     net.parameters = [1, -1, 0, 0, 1, 1, 0]
-    first, last = measure(
-        net.architecture, net._engine, net.parameters, net.state, np.array([[3.0], [1.0]], "f4")
-    )
+    first, last = measure(net.model, np.array([[3.0], [1.0]], "f4"))
     assert (first.z.mean, first.z.low, first.z.high) == (0, -3, 3)
     assert (first.a.mean, first.a.low, first.a.high) == (1, 0, 3)
     assert (first.dead, first.hidden, last.dead, last.hidden) == (0.5, True, None, False)
@@ -223,10 +218,10 @@ def test_distributions_are_those_of_z_and_a():
 
 def test_dead_and_saturated_units_by_hand():
     z = np.array([[-9.0, 0.0, 9.0], [9.0, 0.0, 9.0]])
-    assert flat_shares(gg.Tanh(), z, np.tanh(z)) == (None, pytest.approx(2 / 3))
-    assert flat_shares(gg.ReLU(), z, np.maximum(z, 0)) == (pytest.approx(1 / 3), None)
-    assert flat_shares(gg.LeakyReLU(), z, z) == (None, None)
-    assert flat_shares(gg.Softmax(), z, z) == (None, None)
+    assert flat_fractions(gg.Tanh(), z, np.tanh(z)) == (None, pytest.approx(2 / 3))
+    assert flat_fractions(gg.ReLU(), z, np.maximum(z, 0)) == (pytest.approx(1 / 3), None)
+    assert flat_fractions(gg.LeakyReLU(), z, z) == (None, None)
+    assert flat_fractions(gg.Softmax(), z, z) == (None, None)
 
 
 @pytest.mark.parametrize(("width", "rank"), [(1, 1.0), (5, 5.0)])

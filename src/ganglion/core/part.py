@@ -71,6 +71,19 @@ class Part:
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {"name": self.name} | {key: _plain(value) for key, value in fields.items()}
 
+    def settings(self) -> dict[str, float]:
+        """Return the numbers among the fields by name, for an engine; of a tuple each by its place: `size_0`."""
+        found: dict[str, float] = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            values = (
+                {f"{field.name}_{i}": v for i, v in enumerate(value)}
+                if isinstance(value, tuple)
+                else {field.name: value}
+            )
+            found |= {name: float(v) for name, v in values.items() if isinstance(v, int | float)}
+        return found
+
     @classmethod
     def from_configuration(cls, configuration: Mapping[str, Any]) -> Self:
         """Return the built-in part described, and refuse an unknown name or field."""

@@ -1,7 +1,7 @@
 """The native engine: the whole run of steps in C++ (`native/`), without Python between them.
 
-Here an architecture, a loss and an optimizer are put into plain numbers for it. What has no line in the
-tables below it does not know, and such a network runs on the reference engine.
+Here a network, a loss and an optimizer are described to it by name. A part or a setting that it does not
+name among its kinds it does not have, and such a network runs on the reference engine.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import importlib
 import math
 import os
-from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from ganglion.core.activations import Activation
+from ganglion.core.activations import IDENTITY, Activation
 from ganglion.core.architecture import Architecture
-from ganglion.core.inputs import InputRows
+from ganglion.core.bags import Bags
+from ganglion.core.inputs import InputRows, count_rows, values_of
 from ganglion.core.losses import Loss
 from ganglion.core.model import Model
 from ganglion.core.part import Array, Part
@@ -26,38 +26,6 @@ from ganglion.core.rows import Rows
 from ganglion.engines.contract import Completed, Learned, Objective, Updater, fresh
 from ganglion.errors import ConfigError, TrainingError, shortened
 
-# The orders are those of the lists in native/description.hpp.
-ACTIVATIONS = (
-    *(
-        "identity",
-        "sigmoid",
-        "tanh",
-        "relu",
-        "leaky_relu",
-        "elu",
-        "selu",
-        "gelu",
-        "gelu_tanh",
-        "silu",
-        "mish",
-    ),
-    *("softplus", "hard_sigmoid", "exp", "softmax", "log_softmax"),
-)
-LAYERS = ("dense", "activate", "dropout", "batch_normalization", "layer_normalization")
-ONLY_SHAPE = ("flatten", "reshape")
-LOSSES = (
-    *("mse", "mae", "huber", "log_cosh", "binary_cross_entropy", "cross_entropy", "poisson", "quantile"),
-    "hinge",
-)
-# For each optimizer the place in the list, and its settings: momentum or beta_1, decay or beta_2, epsilon.
-OPTIMIZERS: dict[str, tuple[int, tuple[str, str, str]]] = {
-    "sgd": (0, ("momentum", "", "")),
-    "rmsprop": (1, ("momentum", "decay", "epsilon")),
-    "adagrad": (2, ("", "", "epsilon")),
-    "adam": (3, ("beta_1", "beta_2", "epsilon")),
-    "adamw": (3, ("beta_1", "beta_2", "epsilon")),
-    "lion": (4, ("beta_1", "beta_2", "")),
-}
 FAILURES = ("", "loss", "gradient", "weight")
 
 
@@ -100,28 +68,6 @@ def _threads() -> int:
     return max(1, len(usable))
 
 
-def missing_part(parts: tuple[object, ...]) -> str:
-    """Return in words the first part that this engine does not know, "" if it knows them all."""
-    known: dict[str, object] = {
-        "activation": ACTIVATIONS,
-        "layer": (*LAYERS, *ONLY_SHAPE),
-        "loss": LOSSES,
-        "optimizer": (*OPTIMIZERS, "lbfgs"),  # L-BFGS asks for losses and gradients only
-    }
-    for part in parts:
-        if isinstance(part, Architecture):
-            pairs = [(step.layer, step.activation) for step in part.steps]
-            word = missing_part(tuple(each for pair in pairs for each in pair if each is not None))
-        elif isinstance(part, Part) and part.is_built_in and part.name in known[part.kind]:  # type: ignore[operator]
-            word = ""
-        else:
-            name = f"{getattr(part, 'kind', 'part')} {getattr(part, 'name', shortened(part))}"
-            word = f"the {name}"
-        if word:
-            return word
-    return ""
-
-
 class NativeEngine:
     """Runs a model in C++, with the compiled module."""
 
@@ -130,9 +76,25 @@ class NativeEngine:
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
+        self._known: dict[str, dict[str, list[str]]] = module.kinds()
 
     def missing(self, *parts: object) -> str:
-        return missing_part(parts)
+        return next(filter(None, map(self._missing, parts)), "")
+
+    def _missing(self, part: object) -> str:
+        if isinstance(part, Architecture):
+            steps = ((step.layer, step.activation) for step in part.steps)
+            return self.missing(*(each for pair in steps for each in pair if each is not None))
+        if not isinstance(part, Part):
+            return f"the part {shortened(part)}"
+        word = f"the {part.kind} {part.name}"
+        known = self._known[part.kind]
+        if not getattr(part, "makes_steps", True):
+            return ""  # an optimizer that asks for losses and gradients only
+        if not part.is_built_in or part.name not in known:
+            return word
+        unknown = part.settings().keys() - known[part.name]
+        return f"the setting {min(unknown)} of {word}" if unknown else ""
 
     def program(self, model: Model) -> Any:
         """Return what the model's architecture was compiled to, once for each model."""
@@ -149,8 +111,10 @@ class NativeEngine:
         return a if finite else None
 
     def _predict(self, model: Model, x: InputRows) -> tuple[Array, bool]:
-        a = np.empty((len(x), *model.architecture.outputs), model.dtype)
-        return a, self.program(model).predict(model.parameters, model.state, x, a)
+        architecture = model.architecture
+        a = np.empty((count_rows(x), *architecture.outputs), model.dtype)
+        arrays = _arrays(architecture, x)
+        return a, self.program(model).predict(model.parameters, model.state, arrays, a)
 
     def evaluate(self, model: Model, loss: Loss, rows: Rows) -> tuple[Array, Array]:
         plain = _loss(loss, model.architecture.output_activation)
@@ -164,7 +128,7 @@ class NativeEngine:
         optimizer: Updater | None = None,
         start: Learned | None = None,
     ) -> NativeSession:
-        return NativeSession(self.program(model), model, rows, objective, optimizer, start)
+        return NativeSession(self, model, rows, objective, optimizer, start)
 
 
 class NativeSession:
@@ -172,18 +136,40 @@ class NativeSession:
 
     def __init__(
         self,
-        program: Any,
+        engine: NativeEngine,
         model: Model,
         rows: Rows,
         objective: Objective,
         optimizer: Updater | None,
         start: Learned | None,
     ) -> None:
-        self._program, self._model, self._rows = program, model, rows
-        self._learned = start or fresh(model, optimizer)
+        self._program, self._model, self._rows = engine.program(model), model, rows
+        self._optimizer = optimizer
+        now = self._learned = start or fresh(model, optimizer)
         self._loss = _loss(objective.loss, model.architecture.output_activation)
-        self._regularization = _regularization(objective.regularization)
-        self._optimizer = None if optimizer is None else _optimizer(optimizer)
+        self._session = engine.module.Session(
+            self._program,
+            now.parameters,
+            now.state,
+            now.mean,
+            list(now.slots.values()),
+            self._loss,
+            _regularization(objective.regularization),
+            None if optimizer is None else _optimizer(optimizer),
+        )
+        if not rows.is_sparse:
+            self._give(rows)
+
+    def _give(self, rows: Rows) -> None:
+        self._session.rows(_arrays(self._model.architecture, rows.x), rows.y, rows.sample_weight)
+
+    def _in_order(self, order: Array) -> Array:
+        """Return the numbers of rows that the session has; of sparse ones it is given those in `order`."""
+        if not self._rows.is_sparse:
+            return order
+        rows, order = self._rows.in_order(order)
+        self._give(rows)
+        return order
 
     def read(self) -> Learned:
         return self._learned
@@ -201,50 +187,28 @@ class NativeSession:
     def loss_and_gradient(self, order: Array) -> tuple[float, float, Array]:
         now = self._learned
         gradient = np.empty_like(now.parameters)
-        rows, order = self._rows.in_order(order)
-        value, penalty = self._program.gradient(
-            now.parameters,
-            now.state,
-            rows.x,
-            rows.y,
-            rows.sample_weight,
-            self._loss,
-            self._regularization,
-            order,
-            self._model.seed,
-            now.step,
-            gradient,
-        )
+        order = self._in_order(order)
+        value, penalty = self._session.gradient(order, self._model.seed, now.step, gradient)
         return value, penalty, gradient
 
     def steps(self, order: Array, batch_size: int, rates: Array) -> Completed:
         if self._optimizer is None:
             raise TrainingError("training steps need an optimizer, this session was opened without one")
         now = self._learned
-        rows, order = self._rows.in_order(order)
+        order = self._in_order(order)
         losses, penalties, norms = np.empty((3, len(rates)))
-        done, failure, now.step, now.update = self._program.train(
-            now.parameters,
-            now.state,
-            now.mean,
-            list(now.slots.values()),
-            rows.x,
-            rows.y,
-            rows.sample_weight,
-            self._loss,
-            self._optimizer,
-            self._regularization,
-            order,
-            batch_size,
-            rates,
-            losses,
-            penalties,
-            norms,
-            self._model.seed,
-            now.step,
-            now.update,
+        done, failure, now.step, now.update = self._session.steps(
+            order, batch_size, rates, losses, penalties, norms, self._model.seed, now.step, now.update
         )
         return Completed(losses[:done], penalties[:done], norms[:done], FAILURES[failure])
+
+
+def _arrays(architecture: Architecture, x: InputRows) -> list[list[Array]]:
+    """Return the arrays of each input: one of rows, or those of bags."""
+    return [
+        [x.indices, x.offsets, *([] if x.weights is None else [x.weights])] if isinstance(x, Bags) else [x]
+        for x in values_of(architecture.inputs, x)
+    ]
 
 
 def _evaluate(
@@ -254,62 +218,60 @@ def _evaluate(
         np.empty((len(rows), *architecture.outputs), parameters.dtype),
         np.empty(len(rows), parameters.dtype),
     )
-    program.evaluate(parameters, state, rows.x, rows.y, loss, a, losses)
+    program.evaluate(parameters, state, _arrays(architecture, rows.x), rows.y, loss, a, losses)
     return losses, a
 
 
 def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any]) -> Any:
-    """Return the program of an architecture: its layers and named arrays in plain numbers."""
-    layers = []
-    for step in architecture.steps:
-        layer, activation = step.layer, step.activation
-        if layer.name in ONLY_SHAPE:
-            continue
-        rate = getattr(layer, "rate", getattr(layer, "momentum", 0.0))
-        layers.append(
-            (
-                LAYERS.index(layer.name),
-                step.stream,
-                math.prod(step.shapes[0]),
-                step.outputs,
-                step.shapes[0][-1],
-                step.parameters[0].start if step.parameters else 0,
-                step.state[0].start if step.state else 0,
-                ACTIVATIONS.index(activation.name if activation else "identity"),
-                float(getattr(activation, "slope", getattr(activation, "alpha", 0.0))),
-                float(rate),
-                float(getattr(layer, "epsilon", 0.0)),
-            )
-        )
-    segments = [(e.start, e.stop, e.shape[-1], e.penalized) for e in architecture.parameters]
-    return module.Program(
-        dtype == np.float64,
-        math.prod(architecture.input_shape),
-        architecture.steps[-1].outputs,
-        architecture.outputs[-1],
-        architecture.size,
-        architecture.state_size,
-        layers,
-        segments,
-    )
+    """Return the program of an architecture: its inputs, steps and named arrays in plain data."""
+    inputs = [
+        {
+            "holds": part.holds,
+            "width": 0 if part.holds == "bags" else math.prod(part.row_shape),
+            "categories": getattr(part, "categories", 0),
+        }
+        for part in architecture.inputs.values()
+    ]
+    steps = [
+        _plain(step.layer)
+        | {
+            "activation": _plain(step.activation or IDENTITY),
+            "stream": step.stream,
+            "reads": list(step.reads),
+            "writes": step.writes,
+            "shapes": [list(shape) for shape in step.shapes],
+            "shape": list(step.shape),
+            "parameters": step.parameters[0].start if step.parameters else 0,
+            "state": step.state[0].start if step.state else 0,
+            "learns": bool(step.parameters),
+        }
+        for step in architecture.steps
+    ]
+    segments = [
+        {
+            "start": entry.start,
+            "stop": entry.stop,
+            "columns": entry.shape[-1],
+            "penalized": entry.penalized,
+            "row_sparse": entry.row_sparse,
+        }
+        for entry in architecture.parameters
+    ]
+    return module.Program(dtype == np.float64, inputs, steps, segments, architecture.state_size)
 
 
-@lru_cache(256)
-def _loss(loss: Loss, last: Activation | None) -> tuple[int, float, float, float, bool]:
-    setting = next(
-        (getattr(loss, name) for name in ("delta", "label_smoothing", "quantile") if hasattr(loss, name)), 0.0
-    )
-    from_z = loss.is_partner_of(last)
-    return LOSSES.index(loss.name), float(setting), float(loss.factor), getattr(loss, "clip", 0.0), from_z
+def _plain(part: Part) -> dict[str, Any]:
+    return {"kind": part.name, "settings": part.settings()}
 
 
-def _optimizer(optimizer: Updater) -> tuple[int, bool, float, float, float, float, float, float]:
-    kind, names = OPTIMIZERS[optimizer.name]  # type: ignore[attr-defined]
-    first, second, epsilon = (float(getattr(optimizer, name)) if name else 0.0 for name in names)
-    rest = (optimizer.weight_decay, optimizer.clip_norm or 0.0, optimizer.average or 0.0)
-    variant = getattr(optimizer, "nesterov", False) or getattr(optimizer, "epsilon_hat", False)
-    return kind, bool(variant), first, second, epsilon, *rest
+def _loss(loss: Loss, last: Activation | None) -> dict[str, Any]:
+    return _plain(loss) | {"from_z": loss.is_partner_of(last)}
 
 
-def _regularization(rules: Regularization) -> tuple[float, float, float, bool]:
-    return rules.l1, rules.l2, rules.max_norm or 0.0, rules.per_row
+def _optimizer(optimizer: Updater) -> dict[str, Any]:
+    rest = {name: getattr(optimizer, name) or 0.0 for name in ("weight_decay", "clip_norm", "average")}
+    return _plain(optimizer) | rest  # type: ignore[arg-type]
+
+
+def _regularization(rules: Regularization) -> dict[str, Any]:
+    return {"l1": rules.l1, "l2": rules.l2, "max_norm": rules.max_norm or 0.0, "per_row": rules.per_row}

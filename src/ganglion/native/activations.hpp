@@ -1,5 +1,5 @@
 // Activations: a = f(z), and under each the gradient with respect to z from that with respect to a.
-// The formulas are those of core/activations.py. To add one: write it, and add it to `with_activation`.
+// The formulas are those of core/activations.py. To add one: write it, and add it to the list `Activations`.
 #pragma once
 
 #include "description.hpp"
@@ -10,15 +10,22 @@ namespace ganglion::GANGLION_ISA {
 // What the formulas read: z or a, whichever is cheaper; `setting` is the slope or alpha, where there is one.
 enum class Needs { a, z };
 
+struct ElementWise {
+    static constexpr bool row_wise = false;
+    static constexpr Names settings = {};
+};
+
 template <class T>
-struct Identity {
+struct Identity : ElementWise {
+    static constexpr const char* name = "identity";
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return z; }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T>, T) { return grad_a; }
 };
 
 template <class T>
-struct Sigmoid {
+struct Sigmoid : ElementWise {
+    static constexpr const char* name = "sigmoid";
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return logistic<T>(z); }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) {
@@ -27,7 +34,8 @@ struct Sigmoid {
 };
 
 template <class T>
-struct Tanh {
+struct Tanh : ElementWise {
+    static constexpr const char* name = "tanh";
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return hyperbolic_tangent<T>(z); }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) {
@@ -36,7 +44,8 @@ struct Tanh {
 };
 
 template <class T>
-struct ReLU {
+struct ReLU : ElementWise {
+    static constexpr const char* name = "relu";
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return z < T(0) ? Vector<T>{} : z; }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) {
@@ -45,7 +54,9 @@ struct ReLU {
 };
 
 template <class T>
-struct LeakyReLU {
+struct LeakyReLU : ElementWise {
+    static constexpr const char* name = "leaky_relu";
+    static constexpr Names settings = {{"slope"}};
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T slope) { return z > T(0) ? z : z * slope; }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T slope) {
@@ -54,7 +65,9 @@ struct LeakyReLU {
 };
 
 template <class T>
-struct ELU {
+struct ELU : ElementWise {
+    static constexpr const char* name = "elu";
+    static constexpr Names settings = {{"alpha"}};
     static constexpr Needs needs = Needs::z;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T alpha) {
         return z > T(0) ? z : exp_minus_1<T>(minimum<T>(z, Vector<T>{})) * alpha;
@@ -65,7 +78,8 @@ struct ELU {
 };
 
 template <class T>
-struct SELU {
+struct SELU : ElementWise {
+    static constexpr const char* name = "selu";
     static constexpr Needs needs = Needs::z;
     static constexpr T alpha = T(1.6732632423543772848170429916717),
                        scale = T(1.0507009873554804934193349852946);
@@ -76,7 +90,8 @@ struct SELU {
 };
 
 template <class T>
-struct GELU {
+struct GELU : ElementWise {
+    static constexpr const char* name = "gelu";
     static constexpr Needs needs = Needs::z;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
         return maximum<T>(z, all<T>(T(-40))) * normal_cdf<T>(z);
@@ -89,7 +104,8 @@ struct GELU {
 };
 
 template <class T>
-struct GELUTanh {
+struct GELUTanh : ElementWise {
+    static constexpr const char* name = "gelu_tanh";
     static constexpr Needs needs = Needs::z;
     static constexpr T twice_root = T(1.59576912160573071176);  // 2 * sqrt(2 / pi)
     static GANGLION_INLINE Vector<T> share(Vector<T> near) {
@@ -106,7 +122,8 @@ struct GELUTanh {
 };
 
 template <class T>
-struct SiLU {
+struct SiLU : ElementWise {
+    static constexpr const char* name = "silu";
     static constexpr Needs needs = Needs::z;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
         return maximum<T>(z, all<T>(T(-800))) * logistic<T>(z);
@@ -118,7 +135,8 @@ struct SiLU {
 };
 
 template <class T>
-struct Softplus {
+struct Softplus : ElementWise {
+    static constexpr const char* name = "softplus";
     static constexpr Needs needs = Needs::z;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
         return maximum<T>(z, Vector<T>{}) + log_1_plus<T>(exponential<T>(-absolute<T>(z)));
@@ -129,7 +147,8 @@ struct Softplus {
 };
 
 template <class T>
-struct Mish {
+struct Mish : ElementWise {
+    static constexpr const char* name = "mish";
     static constexpr Needs needs = Needs::z;
     static GANGLION_INLINE Vector<T> share(Vector<T> z) {
         return hyperbolic_tangent<T>(Softplus<T>::forward(z, T(0)));
@@ -144,7 +163,8 @@ struct Mish {
 };
 
 template <class T>
-struct HardSigmoid {
+struct HardSigmoid : ElementWise {
+    static constexpr const char* name = "hard_sigmoid";
     static constexpr Needs needs = Needs::z;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
         return clamp<T>(z, T(-3), T(3)) / T(6) + T(0.5);
@@ -155,32 +175,12 @@ struct HardSigmoid {
 };
 
 template <class T>
-struct Exp {
+struct Exp : ElementWise {
+    static constexpr const char* name = "exp";
     static constexpr Needs needs = Needs::a;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) { return exponential<T>(z); }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> a, T) { return grad_a * a; }
 };
-
-// Calls body(Activation{}) with the element-wise activation of that kind.
-template <class T, class Body>
-GANGLION_INLINE void with_activation(ActivationKind kind, Body body) {
-    switch (kind) {
-        case ActivationKind::sigmoid: return body(Sigmoid<T>{});
-        case ActivationKind::tanh: return body(Tanh<T>{});
-        case ActivationKind::relu: return body(ReLU<T>{});
-        case ActivationKind::leaky_relu: return body(LeakyReLU<T>{});
-        case ActivationKind::elu: return body(ELU<T>{});
-        case ActivationKind::selu: return body(SELU<T>{});
-        case ActivationKind::gelu: return body(GELU<T>{});
-        case ActivationKind::gelu_tanh: return body(GELUTanh<T>{});
-        case ActivationKind::silu: return body(SiLU<T>{});
-        case ActivationKind::mish: return body(Mish<T>{});
-        case ActivationKind::softplus: return body(Softplus<T>{});
-        case ActivationKind::hard_sigmoid: return body(HardSigmoid<T>{});
-        case ActivationKind::exp: return body(Exp<T>{});
-        default: return body(Identity<T>{});
-    }
-}
 
 // A rectangle of z, a or grad: `rows` rows of `columns` numbers, `row` apart.
 struct Area {
@@ -190,88 +190,123 @@ struct Area {
     Area merged() const { return columns == row ? Area{1, rows * columns, 0} : *this; }
 };
 
-// Element-wise: a = f(z). The two may be the same array.
-template <class T>
-void activate(Activation f, Area area, const T* z, T* a) {
-    area = area.merged();
-    with_activation<T>(f.kind, [&](auto chosen) {
-        for (size_t i = 0; i < area.rows; ++i)
-            sweep<T>(area.columns, [&](size_t j, auto part) {
-                const size_t at = i * area.row + j;
-                store(a + at, chosen.forward(load(z + at, part), T(f.setting)), part);
-            });
-    });
-}
-
-// grad becomes that with respect to z; `seen` is z or a, as the activation needs.
-template <class T>
-void activate_backward(Activation f, Area area, const T* seen, T* grad) {
-    area = area.merged();
-    with_activation<T>(f.kind, [&](auto chosen) {
-        for (size_t i = 0; i < area.rows; ++i)
-            sweep<T>(area.columns, [&](size_t j, auto part) {
-                const size_t at = i * area.row + j;
-                store(grad + at, chosen.backward(load(grad + at, part), load(seen + at, part), T(f.setting)),
-                      part);
-            });
-    });
-}
-
-inline bool needs_z(Activation f) {
-    bool answer = false;
-    with_activation<float>(f.kind, [&](auto chosen) { answer = chosen.needs == Needs::z; });
-    return answer;
-}
-
 // Softmax and its logarithm, row by row: each z less the largest (0 for the largest itself, even where it is
-// infinite), exponentials, their sum.
+// infinite), exponentials, their sum. One function for both, so that both round alike.
 template <class T>
-void softmax(ActivationKind kind, Area area, const T* z, T* a) {
+void softmax(bool logarithmic, Area area, const T* z, T* a) {
     for (size_t i = 0; i < area.rows; ++i) {
         const T* from = z + i * area.row;
         T* to = a + i * area.row;
         T most = from[0];
         for (size_t j = 1; j < area.columns; ++j)
             if (from[j] > most || from[j] != from[j]) most = from[j];
-        Vector<T> shares{};
+        Vector<T> sums{};
         sweep<T>(area.columns, [&](size_t j, auto part) {
             const Vector<T> value = load(from + j, part);
             const Vector<T> below = value == most ? Vector<T>{} : value - most;
-            const Vector<T> share = exponential<T>(below);
-            shares += only<T>(share, part, T(0));
-            store(to + j, kind == ActivationKind::softmax ? share : below, part);
+            const Vector<T> power = exponential<T>(below);
+            sums += only<T>(power, part, T(0));
+            store(to + j, logarithmic ? below : power, part);
         });
-        const T total = sum<T>(shares);
+        const T total = sum<T>(sums);
         const T log_total = logarithm<T>(all<T>(total))[0];
         sweep<T>(area.columns, [&](size_t j, auto part) {
             const Vector<T> value = load(to + j, part);
-            store(to + j, kind == ActivationKind::softmax ? value / total : value - log_total, part);
+            store(to + j, logarithmic ? value - log_total : value / total, part);
         });
     }
 }
 
 template <class T>
-void softmax_backward(ActivationKind kind, Area area, const T* a, T* grad) {
+void softmax_backward(bool logarithmic, Area area, const T* a, T* grad) {
     for (size_t i = 0; i < area.rows; ++i) {
         const T* out = a + i * area.row;
         T* g = grad + i * area.row;
         Vector<T> sums{};
         sweep<T>(area.columns, [&](size_t j, auto part) {
             const Vector<T> value = load(g + j, part);
-            sums += kind == ActivationKind::softmax ? value * load(out + j, part) : value;
+            sums += logarithmic ? value : value * load(out + j, part);
         });
         const T total = sum<T>(sums);
         sweep<T>(area.columns, [&](size_t j, auto part) {
             const Vector<T> value = load(g + j, part), of = load(out + j, part);
-            store(g + j,
-                  kind == ActivationKind::softmax ? of * (value - total) : value - exponential<T>(of) * total,
-                  part);
+            store(g + j, logarithmic ? value - exponential<T>(of) * total : of * (value - total), part);
         });
     }
 }
 
-inline bool is_row_wise(ActivationKind kind) {
-    return kind == ActivationKind::softmax || kind == ActivationKind::log_softmax;
+struct RowWise {
+    static constexpr bool row_wise = true;
+    static constexpr Names settings = {};
+    static constexpr Needs needs = Needs::a;
+};
+
+template <class T>
+struct Softmax : RowWise {
+    static constexpr const char* name = "softmax";
+};
+
+template <class T>
+struct LogSoftmax : RowWise {
+    static constexpr const char* name = "log_softmax";
+};
+
+template <class T>
+using Activations =
+    List<Identity<T>, ReLU<T>, Sigmoid<T>, Tanh<T>, LeakyReLU<T>, ELU<T>, SELU<T>, GELU<T>, GELUTanh<T>,
+         SiLU<T>, Mish<T>, Softplus<T>, HardSigmoid<T>, Exp<T>, Softmax<T>, LogSoftmax<T>>;
+
+constexpr Activation IDENTITY = {place_in<Identity<float>>(Activations<float>{}), 0};
+constexpr int RELU = place_in<ReLU<float>>(Activations<float>{});
+
+inline bool is_identity(Activation f) { return f.kind == IDENTITY.kind; }
+inline bool is_relu(Activation f) { return f.kind == RELU; }
+
+inline bool needs_z(Activation f) {
+    bool answer = false;
+    with_kind(Activations<float>{}, f.kind, [&](auto chosen) { answer = chosen.needs == Needs::z; });
+    return answer;
+}
+
+inline bool is_row_wise(Activation f) {
+    bool answer = false;
+    with_kind(Activations<float>{}, f.kind, [&](auto chosen) { answer = chosen.row_wise; });
+    return answer;
+}
+
+inline bool is_logarithmic(Activation f) {
+    return f.kind == place_in<LogSoftmax<float>>(Activations<float>{});
+}
+
+// a = f(z). The two may be the same array.
+template <class T>
+void activate(Activation f, Area area, const T* z, T* a) {
+    if (is_row_wise(f)) return softmax<T>(is_logarithmic(f), area, z, a);
+    area = area.merged();
+    with_kind(Activations<T>{}, f.kind, [&](auto chosen) {
+        if constexpr (!chosen.row_wise)
+            for (size_t i = 0; i < area.rows; ++i)
+                sweep<T>(area.columns, [&](size_t j, auto part) {
+                    const size_t at = i * area.row + j;
+                    store(a + at, chosen.forward(load(z + at, part), T(f.setting)), part);
+                });
+    });
+}
+
+// grad becomes that with respect to z; `seen` is z or a, as the activation needs.
+template <class T>
+void activate_backward(Activation f, Area area, const T* seen, T* grad) {
+    if (is_row_wise(f)) return softmax_backward<T>(is_logarithmic(f), area, seen, grad);
+    area = area.merged();
+    with_kind(Activations<T>{}, f.kind, [&](auto chosen) {
+        if constexpr (!chosen.row_wise)
+            for (size_t i = 0; i < area.rows; ++i)
+                sweep<T>(area.columns, [&](size_t j, auto part) {
+                    const size_t at = i * area.row + j;
+                    store(grad + at,
+                          chosen.backward(load(grad + at, part), load(seen + at, part), T(f.setting)), part);
+                });
+    });
 }
 
 }  // namespace ganglion::GANGLION_ISA

@@ -1,35 +1,29 @@
 // The dense layer: z = x W + b, a = f(z), and under it the gradients. W is (inputs, units), b follows it.
 #pragma once
 
-#include "activations.hpp"
-#include "sharing.hpp"
+#include "layer.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
 // A layer of so few units that most of a vector of them would be empty is worked out the other way round:
 // unit by unit, with vectors along the rows or the inputs.
 template <class T>
-bool is_narrow_forward(const Layer& layer, size_t rows) {
+bool is_narrow_forward(size_t inputs, size_t units, size_t rows) {
     constexpr size_t L = lanes<T>;
-    const size_t whole = (layer.inputs + L - 1) / L * L;
-    const bool fits = layer.outputs * (L + layer.inputs) <= Workers<T>::panel_size;
-    return fits && (layer.outputs == 1 || rows > FEW_ROWS) &&
-           3 * layer.outputs * (whole + 3 * L) <= 2 * L * layer.inputs;
+    const size_t whole = (inputs + L - 1) / L * L;
+    const bool fits = units * (L + inputs) <= Workers<T>::panel_size;
+    return fits && (units == 1 || rows > FEW_ROWS) && 3 * units * (whole + 3 * L) <= 2 * L * inputs;
 }
 
 template <class T>
-bool is_narrow_backward(const Layer& layer, size_t rows) {
+bool is_narrow_backward(size_t inputs, size_t units, size_t rows) {
     constexpr size_t L = lanes<T>;
-    const size_t usual = layer.inputs * ((layer.outputs + L - 1) / L),
-                 other = layer.outputs * ((layer.inputs + L - 1) / L);
-    return rows > FEW_ROWS && 2 * other <= usual && layer.outputs * layer.inputs <= Workers<T>::panel_size;
+    const size_t usual = inputs * ((units + L - 1) / L), other = units * ((inputs + L - 1) / L);
+    return rows > FEW_ROWS && 2 * other <= usual && units * inputs <= Workers<T>::panel_size;
 }
 
-constexpr auto nothing = [](size_t, size_t, size_t, size_t) {};
-
 template <class T>
-void dense_narrow(const Layer& layer, T* panel, size_t rows, const T* weight, const T* x, T* z) {
-    const size_t inputs = layer.inputs, units = layer.outputs;
+void dense_narrow(size_t inputs, size_t units, T* panel, size_t rows, const T* weight, const T* x, T* z) {
     const T* bias = weight + inputs * units;
     constexpr size_t at_once = lanes<T>;
     const T* by_unit = weight;
@@ -50,70 +44,94 @@ void dense_narrow(const Layer& layer, T* panel, size_t rows, const T* weight, co
     }
 }
 
-// Where `z` is null, the activation is taken in place.
+// grad_weight and, after it, that of the bias are added to where `add`.
 template <class T>
-void dense(const Layer& layer, Activation f, Workers<T> workers, size_t rows, const T* weight, const T* x,
-           T* z, T* a) {
-    const size_t units = layer.outputs;
-    T* to = z ? z : a;
-    const auto finish = [&](size_t i, size_t j, size_t count, size_t columns) {
-        if (f.kind != ActivationKind::identity)
-            activate<T>(f, {count, columns, units}, to + i * units + j, a + i * units + j);
-    };
-    if (is_narrow_forward<T>(layer, rows)) {
-        dense_narrow<T>(layer, workers.panel(0), rows, weight, x, to);
-        return finish(0, 0, rows, units);
-    }
-    Ends<T> ends = {weight + layer.inputs * units, 0};
-    const auto multiply = [&](auto finish) {
-        shared_product<T>(workers, Cut::columns, rows, units, layer.inputs, {x, layer.inputs, 1},
-                          {weight, units, false}, ends, to, units, finish);
-    };
-    if (f.kind != ActivationKind::relu) return multiply(finish);
-    ends.least = T(0);
-    multiply(nothing);
-}
-
-// grad is that with respect to z. grad_weight and, after it, that of the bias are added to where `add`.
-template <class T>
-void dense_backward_parameters(const Layer& layer, Workers<T> workers, size_t rows, const T* x, const T* grad,
-                               T* grad_weight, bool add) {
-    const size_t inputs = layer.inputs, units = layer.outputs;
+void dense_backward_parameters(size_t inputs, size_t units, Workers<T> workers, size_t rows, const T* x,
+                               const T* grad, T* grad_weight, bool add) {
     sum_rows<T>(rows, units, grad, grad_weight + inputs * units, add);
-    if (is_narrow_backward<T>(layer, rows)) {
+    if (is_narrow_backward<T>(inputs, units, rows)) {
         T* turned = units == 1 ? grad_weight : workers.panel(0);
         product<T>(units, 0, inputs, rows, {grad, 1, units}, {x, inputs, false},
-                   {add && units == 1 ? grad_weight : nullptr, inputs}, turned, inputs, nullptr, nothing);
+                   {add && units == 1 ? grad_weight : nullptr, inputs}, turned, inputs,
+                   static_cast<T*>(nullptr), AsTheyAre<T>{}, nothing);
         if (units > 1) turn<T>(units, inputs, turned, grad_weight, add);
         return;
     }
     shared_product<T>(workers, Cut::rows, inputs, units, rows, {x, 1, inputs}, {grad, units, false},
-                      {add ? grad_weight : nullptr, units}, grad_weight, units, nothing);
+                      {add ? grad_weight : nullptr, units}, grad_weight, units, AsTheyAre<T>{}, nothing);
 }
 
-// grad_x = grad W'; `f` is the activation before this layer, whose derivative is taken in the same pass:
-// `seen` is its z or a.
-template <class T>
-void dense_backward_inputs(const Layer& layer, Activation f, Workers<T> workers, size_t rows, const T* weight,
-                           const T* seen, const T* grad, T* grad_x) {
-    const size_t inputs = layer.inputs, units = layer.outputs;
-    const auto finish = [&](size_t i, size_t j, size_t count, size_t columns) {
-        if (f.kind != ActivationKind::identity)
-            activate_backward<T>(f, {count, columns, inputs}, seen + i * inputs + j, grad_x + i * inputs + j);
-    };
-    const Left<T> left = {grad, units, 1};
-    const Right<T> right = {weight, units == 1 ? inputs : units,
-                            units > 1};  // one unit's weights are a row already
-    if (rows <= FEW_ROWS && units > 1)
-        return scalar_products<T>(rows, inputs, units, left, right, grad_x, inputs, finish);
-    Ends<T> ends = {nullptr, 0};
-    const auto multiply = [&](auto finish) {
-        shared_product<T>(workers, Cut::columns, rows, inputs, units, left, right, ends, grad_x, inputs,
-                          finish);
-    };
-    if (f.kind != ActivationKind::relu) return multiply(finish);
-    ends.seen = seen;
-    multiply(nothing);
-}
+struct Dense : LayerKind {
+    static constexpr const char* name = "dense";
+    static constexpr Names settings = {{"units"}};
+    static constexpr bool in_place = false, takes_activation = true, takes_derivative = true,
+                          is_product = true;
+
+    static double work(const Step& step) {
+        return 2.0 * static_cast<double>(step.inputs + 1) * static_cast<double>(step.outputs);
+    }
+    static size_t product(const Step& step) { return step.inputs * step.outputs; }
+
+    // Where `z` is null, the activation is taken in place.
+    template <class T>
+    static void forward(const Here<T>& here, T* z, T* a) {
+        const size_t inputs = here.step.inputs, units = here.step.outputs, rows = here.rows;
+        const Activation f = here.activation;
+        const bool whole_rows = is_row_wise(f);  // which a tile does not hold
+        T* to = z ? z : a;
+        const auto finish = [&](size_t i, size_t j, size_t count, size_t columns) {
+            if (!is_identity(f) && !whole_rows)
+                activate<T>(f, {count, columns, units}, to + i * units + j, a + i * units + j);
+        };
+        const auto multiply = [&](auto epilogue, auto finish) {
+            shared_product<T>(here.workers, Cut::columns, rows, units, inputs, {here.x(), inputs, 1},
+                              {here.own, units, false}, {here.own + inputs * units, 0}, to, units, epilogue,
+                              finish);
+        };
+        if (is_narrow_forward<T>(inputs, units, rows)) {
+            dense_narrow<T>(inputs, units, here.workers.panel(0), rows, here.own, here.x(), to);
+            finish(0, 0, rows, units);
+        } else if (is_relu(f)) {
+            multiply(NotBelowZero<T>{}, nothing);
+        } else {
+            multiply(AsTheyAre<T>{}, finish);
+        }
+        if (whole_rows) activate<T>(f, {rows, units, units}, to, a);
+    }
+
+    template <class T>
+    static void backward(const Here<T>& here, const Back<T>& back) {
+        const size_t inputs = here.step.inputs, units = here.step.outputs, rows = here.rows;
+        if (back.gradient)
+            dense_backward_parameters<T>(inputs, units, here.workers, rows, here.x(), back.grad,
+                                         back.gradient, back.add);
+        if (back.grad_x[0]) backward_inputs(here, back, inputs, units, rows);
+    }
+
+private:
+    // grad_x = grad W'
+    template <class T>
+    static void backward_inputs(const Here<T>& here, const Back<T>& back, size_t inputs, size_t units,
+                                size_t rows) {
+        const Activation f = back.before;
+        T* grad_x = back.grad_x[0];
+        const auto finish = [&](size_t i, size_t j, size_t count, size_t columns) {
+            if (!is_identity(f))
+                activate_backward<T>(f, {count, columns, inputs}, back.seen + i * inputs + j,
+                                     grad_x + i * inputs + j);
+        };
+        const Left<T> left = {back.grad, units, 1};
+        const Right<T> right = {here.own, units == 1 ? inputs : units,
+                                units > 1};  // one unit's weights are a row already
+        if (rows <= FEW_ROWS && units > 1)
+            return scalar_products<T>(rows, inputs, units, left, right, grad_x, inputs, finish);
+        const auto multiply = [&](auto epilogue, auto finish) {
+            shared_product<T>(here.workers, Cut::columns, rows, inputs, units, left, right, {nullptr, 0},
+                              grad_x, inputs, epilogue, finish);
+        };
+        if (is_relu(f)) multiply(WherePositive<T>{back.seen}, nothing);
+        else multiply(AsTheyAre<T>{}, finish);
+    }
+};
 
 }  // namespace ganglion::GANGLION_ISA

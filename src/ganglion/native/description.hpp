@@ -1,88 +1,93 @@
 // What a network, a loss, an optimizer and a run are, in plain data: what Python hands over, and what the
-// engine of every instruction set reads. One row's numbers lie together; `features` is the last axis.
+// engine of every instruction set reads. One row's numbers lie together; the last axis is the fastest.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "kinds.hpp"
+
 namespace ganglion {
 
-using std::size_t;
-
-// The orders of these lists are those of the tables in engines/native.py.
-enum class ActivationKind : int {
-    identity,
-    sigmoid,
-    tanh,
-    relu,
-    leaky_relu,
-    elu,
-    selu,
-    gelu,
-    gelu_tanh,
-    silu,
-    mish,
-    softplus,
-    hard_sigmoid,
-    exp,
-    softmax,
-    log_softmax,
-};
-enum class LayerKind : int { dense, activate, dropout, batch_normalization, layer_normalization };
-enum class LossKind : int {
-    mse,
-    mae,
-    huber,
-    log_cosh,
-    binary_cross_entropy,
-    cross_entropy,
-    poisson,
-    quantile,
-    hinge,
-};
-enum class OptimizerKind : int { sgd, rmsprop, adagrad, adam, lion };
-
 struct Activation {
-    ActivationKind kind;
+    int kind;
     double setting;  // slope or alpha
 };
 
-struct Layer {
-    LayerKind kind;
-    size_t place;              // among the layers of the architecture, for its randomness
-    size_t inputs, outputs;    // numbers for each row
-    size_t features;           // the last axis of its inputs
-    size_t parameters, state;  // where its own begin in the flat vectors
+struct Shape {
+    size_t axes;
+    const size_t* sizes;
+
+    size_t operator[](size_t axis) const { return sizes[axis]; }
+};
+
+// What becomes of the gradient with respect to one value that a step reads.
+struct Return {
+    bool wanted;  // whether the value depends on a parameter
+    bool adds;    // whether another step has left its part already
+    size_t slot, scratch;
+};
+
+// A step reads numbered values and writes one.
+struct Step {
+    int kind;
+    double settings[MOST_SETTINGS];
     Activation activation;
-    double rate, epsilon;  // dropout's rate, or a normalization's momentum; its epsilon
+    uint64_t stream;  // sets its random choices apart
+    size_t read_count, writes;
+    const size_t* reads;
+    const Shape* shapes;                 // of one row of each value that it reads
+    Shape shape;                         // of one row of what it writes
+    size_t inputs;                       // numbers in a row of the first value that it reads
+    size_t features;                     // its last axis
+    size_t outputs;                      // numbers in a row of what it writes
+    size_t columns;                      // its last axis
+    size_t parameters, state, gradient;  // where its own begin in the flat vectors, and in those of gradients
+    bool learns;                         // whether it has parameters
+    // The plan of the backward pass.
+    bool goes_back;         // whether what it writes depends on a parameter
+    bool derivative_taken;  // the step that reads it takes the derivative of its activation
+    int before;             // the step whose activation's derivative this one takes, -1 for none
+    size_t slot;            // where the gradient with respect to what it writes is
+    const Return* returns;
 };
 
 struct Segment {  // of the flat vector of parameters: one named array
     size_t start, stop, columns;
-    bool penalized;
+    bool penalized, row_sparse;
+};
+
+enum class Holds : int { numbers, integers, bags };
+
+struct Input {
+    Holds holds;
+    size_t width;       // values in a row; 0 for bags
+    size_t categories;  // whole numbers are below
 };
 
 struct Network {
-    const Layer* layers;
+    const Input* inputs;
+    size_t input_count;
+    const Step* steps;
     size_t count;
     const Segment* segments;
     size_t segment_count;
-    size_t inputs, outputs, features;  // numbers for each row; the last axis of the outputs
+    size_t outputs, columns;  // numbers in a row of the outputs; their last axis
     size_t parameters, state;
+    size_t gradients;  // numbers of a gradient, without those of row-sparse arrays
+    size_t slots;      // of gradients on their way back
+    size_t most_reads;
 };
 
 struct Loss {
-    LossKind kind;
-    double setting;  // delta, label smoothing or quantile
-    double factor;   // what it is multiplied by
-    double clip;     // how near to 0 and 1 the shares may come whose logarithm is taken from z; 0 for any
-    bool from_z;     // the last activation is its partner: it works from the pre-activation
+    int kind;
+    double settings[MOST_SETTINGS];
+    bool from_z;  // the last activation is its partner: it works from the pre-activation
 };
 
 struct Optimizer {
-    OptimizerKind kind;
-    bool variant;                             // SGD: Nesterov's; Adam: epsilon is not corrected
-    double first, second, epsilon;            // momentum; decay; beta_1, beta_2
+    int kind;
+    double settings[MOST_SETTINGS];
     double weight_decay, clip_norm, average;  // 0 for none
 };
 
@@ -103,9 +108,18 @@ protected:
     ~Team() = default;
 };
 
+// The rows of one input: numbers of the network's type, int64, or the indices of bags with the place of each
+// row's first one, and one more; `weights` (null: all 1) belong to the indices.
+struct Column {
+    const void* at;
+    const int64_t* offsets;
+    const void* weights;
+};
+
 // The arrays of a call. Those that a call does not use are null.
 struct Run {
-    const void *x, *y, *weight;  // rows, targets, sample weights (null: all 1)
+    const Column* x;
+    const void *y, *weight;  // targets, sample weights (null: all 1)
     void *parameters, *state, *mean;
     void* slots[2];
     const int64_t* order;
@@ -130,9 +144,15 @@ struct Functions {  // of one engine and one type of number
                      void* result);  // exp, tanh, sigmoid: to be tested
 };
 
+struct Table {  // the kinds of one list
+    const Kind* kinds;
+    int size;
+};
+
 struct Engine {
     const char* name;
     Functions of_float, of_double;
+    Table layers, activations, losses, optimizers;
 };
 
 }  // namespace ganglion

@@ -13,7 +13,7 @@ constexpr size_t AHEAD = 8, MOST_AHEAD = 1024;  // rows that are called from mem
 
 // Copies rows into one piece.
 template <class T>
-const T* gather(Team* team, const T* from, size_t width, const int64_t* order, size_t rows, T* to) {
+void gather(Team* team, const T* from, size_t width, const int64_t* order, size_t rows, T* to) {
     const size_t pieces = rows * width < 16384 ? 1 : 8;
     each(team, pieces, [&](size_t piece, size_t) {
         const size_t end = rows * (piece + 1) / pieces;
@@ -29,7 +29,34 @@ const T* gather(Team* team, const T* from, size_t width, const int64_t* order, s
                      [&](size_t j, auto part) { store(to + i * width + j, load(row + j, part), part); });
         }
     });
-    return to;
+}
+
+// Puts the rows of all inputs into the block's values: where they lie from row `start` on, or those in
+// `order`, gathered.
+template <class T>
+void read_inputs(Team* team, const Network& network, const Column* columns, const int64_t* order,
+                 size_t start, size_t rows, Block<T>& block) {
+    for (size_t i = 0; i < network.input_count; ++i) {
+        const Input& input = network.inputs[i];
+        const Column& column = columns[i];
+        void* room = block.gathered[i];
+        if (input.holds == Holds::bags) {
+            *static_cast<Bags<T>*>(room) = {static_cast<const int64_t*>(column.at), column.offsets, order,
+                                            static_cast<const T*>(column.weights), start};
+        } else if (input.holds == Holds::integers) {
+            const int64_t* from = static_cast<const int64_t*>(column.at);
+            int64_t* to = static_cast<int64_t*>(room);
+            for (size_t r = 0; order && r < rows; ++r)
+                memcpy(to + r * input.width, from + static_cast<size_t>(order[r]) * input.width,
+                       input.width * sizeof(int64_t));
+            if (!order) room = const_cast<int64_t*>(from + start * input.width);
+        } else {
+            const T* from = static_cast<const T*>(column.at);
+            if (order) gather<T>(team, from, input.width, order, rows, static_cast<T*>(room));
+            else room = const_cast<T*>(from + start * input.width);
+        }
+        block.values[i] = room;
+    }
 }
 
 // What some rows weigh in all; each weighs 1 where no weights are given.
@@ -51,52 +78,53 @@ Pass<T> pass_of(const Network& network, const Run& run, bool training, Workers<T
             training,
             run.seed,
             run.step,
-            workers};
+            workers,
+            nullptr};
 }
 
-// Mean loss and gradient of a batch; the gradients of the groups are left in memory.gradients.
+// Mean loss and gradient of a batch; the gradients of the groups are left in space.gradients.
 template <class T>
-double loss_and_gradients(const Network& network, const Run& run, Memory<T>& memory, const int64_t* order,
+double loss_and_gradients(const Network& network, const Run& run, Workspace<T>& space, const int64_t* order,
                           size_t rows, double total_weight) {
-    const Split way = memory.way;
-    const size_t features = network.features;
-    const T *x = static_cast<const T*>(run.x), *y = static_cast<const T*>(run.y),
-            *weight = static_cast<const T*>(run.weight);
-    const size_t values_each = values_of_row(run.loss, network.outputs, features);
+    const Split way = space.way;
+    const size_t columns = network.columns;
+    const T *y = static_cast<const T*>(run.y), *weight = static_cast<const T*>(run.weight);
+    const size_t values_each = values_of_row(run.loss, network.outputs, columns);
     const T each_share = weight ? T(1) : T(1) / T(rows), over_total = T(1 / total_weight);
     each(way.together ? nullptr : run.team, way.groups, [&](size_t group, size_t worker) {
-        Block<T>& block = memory.blocks[worker];
-        const Workers<T> workers = {way.together ? run.team : nullptr, memory.workers.panel(worker)};
+        Block<T>& block = space.blocks[worker];
+        const Workers<T> workers = {way.together ? run.team : nullptr, space.workers.panel(worker)};
         const Pass<T> pass = pass_of<T>(network, run, true, workers);
-        T* gradient = memory.gradients + group * memory.stride;
+        T* gradient = space.gradients + group * space.stride;
         const size_t begin = rows * group / way.groups, end = rows * (group + 1) / way.groups;
         double loss = 0;
         for (size_t first = begin; first < end; first += way.rows_at_once) {
             const size_t count = smaller(way.rows_at_once, end - first);
             const size_t start = static_cast<size_t>(order[first]);
-            const T *inputs = x + start * network.inputs, *targets = y + start * network.outputs;
-            if (way.together || !consecutive(order + first, count)) {
-                inputs = gather<T>(workers.team, x, network.inputs, order + first, count, block.x);
-                targets = gather<T>(nullptr, y, network.outputs, order + first, count, block.y);
-            }
-            const T* a = forward<T>(pass, first, count, inputs, block);
-            losses_and_gradients<T>(run.loss, count, network.outputs, features, a, targets, each_share,
-                                    block.values, block.grad);
+            const int64_t* own = order + first;
+            if (!way.together && consecutive(own, count)) own = nullptr;
+            read_inputs<T>(workers.team, network, run.x, own, start, count, block);
+            const T* targets = y + start * network.outputs;
+            if (own) gather<T>(nullptr, y, network.outputs, own, count, block.y), targets = block.y;
+            const T* a = forward<T>(pass, first, count, block);
+            T* grad = block.grads[0];
+            losses_and_gradients<T>(run.loss, count, network.outputs, columns, a, targets, each_share,
+                                    block.losses, grad);
             if (weight) {
-                row_means<T>(count, values_each, block.values, block.values);
+                row_means<T>(count, values_each, block.losses, block.losses);
                 for (size_t i = 0; i < count; ++i) {
                     const T share = weight[order[first + i]] * over_total;
-                    block.values[i] *= share;
-                    for (size_t j = 0; j < network.outputs; ++j) block.grad[i * network.outputs + j] *= share;
+                    block.losses[i] *= share;
+                    for (size_t j = 0; j < network.outputs; ++j) grad[i * network.outputs + j] *= share;
                 }
             }
-            loss += total<T>(weight ? count : count * values_each, block.values);
-            backward<T>(pass, first, count, block, gradient, first != begin, memory.factors);
+            loss += total<T>(weight ? count : count * values_each, block.losses);
+            backward<T>(pass, first, count, block, gradient, first != begin, space.factors);
         }
-        memory.group_losses[group] = loss;
+        space.group_losses[group] = loss;
     });
     double loss = 0;
-    for (size_t group = 0; group < way.groups; ++group) loss += memory.group_losses[group];
+    for (size_t group = 0; group < way.groups; ++group) loss += space.group_losses[group];
     return weight ? loss : loss / static_cast<double>(rows * values_each);
 }
 
@@ -109,7 +137,7 @@ size_t train(const Network& network, Run& run) {
         if (rest) lay_out<T>(last, network, run, rest);
         return larger(whole.used, last.used);
     }
-    Memory<T> memory = {};
+    Workspace<T> space = {};
     size_t laid_out = 0;
     for (run.done = 0; run.done < run.steps; ++run.done) {
         const int64_t* order = run.order + run.done * batch;
@@ -122,24 +150,23 @@ size_t train(const Network& network, Run& run) {
         }
         if (rows != laid_out) {
             Arena arena = {run.arena};
-            memory = lay_out<T>(arena, network, run, rows);
-            memory.bound = largest_size<T>(network.parameters, static_cast<const T*>(run.parameters));
+            space = lay_out<T>(arena, network, run, rows);
+            space.bound = largest_size<T>(network.parameters, static_cast<const T*>(run.parameters));
             laid_out = rows;
         }
-        const double loss = loss_and_gradients<T>(network, run, memory, order, rows, weight);
+        const double loss = loss_and_gradients<T>(network, run, space, order, rows, weight);
         if (!__builtin_isfinite(loss)) run.failure = Failure::loss;
         if (run.failure != Failure::none) return 0;
-        const bool shared =
-            memory.way.groups > 1 || memory.way.together || network.parameters >= WORTH_SLICES;
-        memory.per_weight = run.regularization.per_row ? 1 / weight : 1;
+        const bool shared = space.way.groups > 1 || space.way.together || network.parameters >= WORTH_SLICES;
+        space.per_weight = run.regularization.per_row ? 1 / weight : 1;
         double norm = 0;
-        if (!memory.factors || !update_by_factors<T>(network, run, memory, run.rates[run.done], &norm))
-            norm = update<T>(run, memory, shared ? run.team : nullptr, run.rates[run.done]);
+        if (!space.factors || !update_by_factors<T>(network, run, space, run.rates[run.done], &norm))
+            norm = update<T>(run, space, shared ? run.team : nullptr, run.rates[run.done]);
         if (run.failure != Failure::none) return 0;
-        follow_up<T>(network, run, memory);
+        follow_up<T>(pass_of<T>(network, run, true, space.workers), run, space);
         run.step += 1;
         run.losses[run.done] = loss;
-        run.penalties[run.done] = memory.factors ? 0 : penalty<T>(memory);
+        run.penalties[run.done] = space.factors ? 0 : penalty<T>(space);
         run.norms[run.done] = norm;
     }
     return 0;
@@ -149,28 +176,31 @@ size_t train(const Network& network, Run& run) {
 template <class T>
 size_t gradient(const Network& network, Run& run, void* result, double* loss, double* sum_of_penalties) {
     Arena arena = {run.arena};
-    Memory<T> memory = lay_out<T>(arena, network, run, run.order_size);
+    Workspace<T> space = lay_out<T>(arena, network, run, run.order_size);
     if (!run.arena) return arena.used;
     const double weight = total_weight<T>(run, run.order, run.order_size);
-    memory.per_weight = run.regularization.per_row ? 1 / weight : 1;
-    *loss = loss_and_gradients<T>(network, run, memory, run.order, run.order_size, weight);
-    for (size_t i = 0; i < memory.slice_count; ++i) memory.sums[i] = reduce<T>(run, memory, memory.slices[i]);
-    *sum_of_penalties = penalty<T>(memory);
-    memcpy(result, memory.gradients, network.parameters * sizeof(T));
+    space.per_weight = run.regularization.per_row ? 1 / weight : 1;
+    *loss = loss_and_gradients<T>(network, run, space, run.order, run.order_size, weight);
+    for (size_t i = 0; i < space.slice_count; ++i) space.sums[i] = reduce<T>(run, space, space.slices[i]);
+    *sum_of_penalties = penalty<T>(space);
+    T* whole = static_cast<T*>(result);
+    memset(whole, 0, network.parameters * sizeof(T));  // what no row touched
+    for (size_t i = 0; i < space.slice_count; ++i) {
+        const Slice<T>& slice = space.slices[i];
+        memcpy(whole + slice.start, slice.gradient, (slice.stop - slice.start) * sizeof(T));
+    }
     return 0;
 }
 
-// Activations of `rows` rows of run.x and, where `losses` is not null, their losses. `finite` tells whether
-// all of the rows is.
+// Activations of `rows` rows of run.x and, where `losses` is not null, their losses. `finite` says whether
+// all numbers that come in are.
 template <class T>
 size_t predict(const Network& network, const Run& run, size_t rows, void* activations, void* losses,
                bool* finite) {
     const size_t at_once = larger(1, smaller(rows, rows_in_cache<T>(network)));
-    const bool shared =
-        2.0 * static_cast<double>(rows) * static_cast<double>(network.parameters) >= WORTH_A_THREAD &&
-        rows > at_once;
+    const bool shared = static_cast<double>(rows) * work_of(network) >= WORTH_A_THREAD && rows > at_once;
     Team* team = shared ? run.team : nullptr;
-    const size_t threads = shared ? run.team->size() : 1, features = network.features;
+    const size_t threads = shared ? run.team->size() : 1, columns = network.columns;
     Arena arena = {run.arena};
     T* panels = arena.take<T>(threads * Workers<T>::panel_size);
     Block<T>* blocks = arena.take<Block<T>>(threads);
@@ -179,36 +209,62 @@ size_t predict(const Network& network, const Run& run, size_t rows, void* activa
         if (run.arena) blocks[i] = block;
     }
     if (!run.arena) return arena.used;
-    const T *x = static_cast<const T*>(run.x), *y = static_cast<const T*>(run.y);
+    const T* y = static_cast<const T*>(run.y);
     *finite = true;
     each(team, (rows + at_once - 1) / at_once, [&](size_t piece, size_t worker) {
         const size_t first = piece * at_once, count = smaller(at_once, rows - first);
         const Workers<T> alone = {nullptr, panels + worker * Workers<T>::panel_size};
         const Pass<T> pass = pass_of<T>(network, run, false, alone);
         Block<T>& block = blocks[worker];
-        const T* a = forward<T>(pass, first, count, x + first * network.inputs, block);
+        read_inputs<T>(nullptr, network, run.x, nullptr, first, count, block);
+        const T* a = forward<T>(pass, first, count, block);
         T* to = static_cast<T*>(activations) + first * network.outputs;
         memcpy(to, a, count * network.outputs * sizeof(T));
-        if (!all_finite<T>(count * network.inputs, x + first * network.inputs))
-            __atomic_store_n(finite, false, __ATOMIC_RELAXED);
+        for (size_t i = 0; i < network.input_count; ++i) {
+            const Input& input = network.inputs[i];
+            if (input.holds == Holds::numbers &&
+                !all_finite<T>(count * input.width, static_cast<const T*>(block.values[i])))
+                __atomic_store_n(finite, false, __ATOMIC_RELAXED);
+        }
         if (!losses) return;
-        losses_and_gradients<T>(run.loss, count, network.outputs, features, to, y + first * network.outputs,
-                                T(1), block.values, block.grad);
-        row_means<T>(count, values_of_row(run.loss, network.outputs, features), block.values,
+        losses_and_gradients<T>(run.loss, count, network.outputs, columns, to, y + first * network.outputs,
+                                T(1), block.losses, block.grads[0]);
+        row_means<T>(count, values_of_row(run.loss, network.outputs, columns), block.losses,
                      static_cast<T*>(losses) + first);
         if (!run.loss.from_z) return;
-        const Activation f = network.layers[network.count - 1].activation;
-        if (is_row_wise(f.kind))
-            softmax<T>(f.kind, {count * network.outputs / features, features, features}, to, to);
-        else activate<T>(f, {1, count * network.outputs, 0}, to, to);
+        const Activation f = network.steps[network.count - 1].activation;
+        activate<T>(f, {count * network.outputs / columns, columns, columns}, to, to);
     });
     return 0;
 }
 
 template <class T>
 void function(int which, size_t count, const void* x, void* result) {
-    constexpr ActivationKind kinds[] = {ActivationKind::exp, ActivationKind::tanh, ActivationKind::sigmoid};
+    constexpr int kinds[] = {place_in<Exp<T>>(Activations<T>{}), place_in<Tanh<T>>(Activations<T>{}),
+                             place_in<Sigmoid<T>>(Activations<T>{})};
     activate<T>({kinds[which], 0}, {1, count, 0}, static_cast<const T*>(x), static_cast<T*>(result));
+}
+
+// What Python sees of a list.
+template <class... Each>
+constexpr Kind LAYER_KINDS_OF[] = {
+    {Each::name, Each::settings, Each::in_place, Each::takes_derivative, Each::row_sparse, false}...};
+template <class... Each>
+constexpr Kind ACTIVATION_KINDS_OF[] = {{Each::name, Each::settings, false, false, false, Each::row_wise}...};
+template <class... Each>
+constexpr Kind PART_KINDS_OF[] = {{Each::name, Each::settings, false, false, false, false}...};
+
+template <class... Each>
+constexpr Table layer_table(List<Each...>) {
+    return {LAYER_KINDS_OF<Each...>, sizeof...(Each)};
+}
+template <class... Each>
+constexpr Table activation_table(List<Each...>) {
+    return {ACTIVATION_KINDS_OF<Each...>, sizeof...(Each)};
+}
+template <class... Each>
+constexpr Table part_table(List<Each...>) {
+    return {PART_KINDS_OF<Each...>, sizeof...(Each)};
 }
 
 #define GANGLION_TEXT_OF(name) #name
@@ -219,6 +275,10 @@ const Engine engine = {
     GANGLION_TEXT(GANGLION_ISA),
     {predict<float>, gradient<float>, train<float>, function<float>},
     {predict<double>, gradient<double>, train<double>, function<double>},
+    layer_table(Layers{}),
+    activation_table(Activations<float>{}),
+    part_table(Losses<float>{}),
+    part_table(Optimizers{}),
 };
 
 }  // namespace ganglion::GANGLION_ISA

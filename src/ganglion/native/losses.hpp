@@ -117,27 +117,105 @@ struct Hinge {
     }
 };
 
-// Calls body(Loss{}) with the element-wise loss meant.
-template <class T, class Body>
-GANGLION_INLINE void with_loss(Loss loss, Body body) {
-    switch (loss.kind) {
-        case LossKind::mae: return body(MeanAbsoluteError<T>{});
-        case LossKind::huber: return body(Huber<T>{});
-        case LossKind::log_cosh: return body(LogCosh<T>{});
-        case LossKind::binary_cross_entropy:
-            if (!loss.from_z) return body(BinaryCrossEntropy<T>{});
-            return loss.clip != 0 ? body(BinaryCrossEntropyClipped<T>{}) : body(BinaryCrossEntropyFromZ<T>{});
-        case LossKind::poisson: return loss.from_z ? body(PoissonFromZ<T>{}) : body(Poisson<T>{});
-        case LossKind::quantile: return body(Quantile<T>{});
-        case LossKind::hinge: return body(Hinge<T>{});
-        default: return body(MeanSquaredError<T>{});
+// A kind of loss: its settings, "factor" the first of them, and how it is worked out from the activation, or
+// from the pre-activation of a partner. `Element` and `FromZ` work element by element.
+template <class Element, class FromZ = Element>
+struct ElementWiseLoss {
+    static constexpr bool over_classes = false;
+    static constexpr Names settings = {{"factor"}};
+
+    // Calls body with what works element by element, and its two settings.
+    template <class T, class Body>
+    static GANGLION_INLINE void with(const Loss& loss, Body body) {
+        loss.from_z ? body(FromZ{}, T(0), T(0)) : body(Element{}, T(0), T(0));
     }
-}
+};
+
+template <class T>
+struct MeanSquaredErrorKind : ElementWiseLoss<MeanSquaredError<T>> {
+    static constexpr const char* name = "mse";
+};
+
+template <class T>
+struct MeanAbsoluteErrorKind : ElementWiseLoss<MeanAbsoluteError<T>> {
+    static constexpr const char* name = "mae";
+};
+
+template <class T>
+struct LogCoshKind : ElementWiseLoss<LogCosh<T>> {
+    static constexpr const char* name = "log_cosh";
+};
+
+template <class T>
+struct PoissonKind : ElementWiseLoss<Poisson<T>, PoissonFromZ<T>> {
+    static constexpr const char* name = "poisson";
+};
+
+template <class T>
+struct HingeKind : ElementWiseLoss<Hinge<T>> {
+    static constexpr const char* name = "hinge";
+};
+
+template <class T>
+struct HuberKind : ElementWiseLoss<Huber<T>> {
+    static constexpr const char* name = "huber";
+    static constexpr Names settings = {{"factor", "delta"}};
+
+    template <class, class Body>
+    static GANGLION_INLINE void with(const Loss& loss, Body body) {
+        body(Huber<T>{}, T(loss.settings[1]), T(0));
+    }
+};
+
+template <class T>
+struct QuantileKind : ElementWiseLoss<Quantile<T>> {
+    static constexpr const char* name = "quantile";
+    static constexpr Names settings = {{"factor", "quantile"}};
+
+    template <class, class Body>
+    static GANGLION_INLINE void with(const Loss& loss, Body body) {
+        body(Quantile<T>{}, T(loss.settings[1]), T(0));
+    }
+};
+
+template <class T>
+struct BinaryCrossEntropyKind : ElementWiseLoss<BinaryCrossEntropy<T>> {
+    static constexpr const char* name = "binary_cross_entropy";
+    static constexpr Names settings = {{"factor", "label_smoothing", "clip"}};
+
+    template <class, class Body>
+    static GANGLION_INLINE void with(const Loss& loss, Body body) {
+        const T smoothing = T(loss.settings[1]), clip = T(loss.settings[2]);
+        if (!loss.from_z) body(BinaryCrossEntropy<T>{}, smoothing, clip);
+        else if (clip == 0) body(BinaryCrossEntropyFromZ<T>{}, smoothing, clip);
+        else body(BinaryCrossEntropyClipped<T>{}, smoothing, clip);
+    }
+};
+
+template <class T>
+struct CrossEntropyKind {
+    static constexpr bool over_classes = true;
+    static constexpr const char* name = "cross_entropy";
+    static constexpr Names settings = {{"factor", "label_smoothing", "clip"}};
+};
+
+template <class T>
+using Losses =
+    List<MeanSquaredErrorKind<T>, MeanAbsoluteErrorKind<T>, HuberKind<T>, LogCoshKind<T>,
+         BinaryCrossEntropyKind<T>, CrossEntropyKind<T>, PoissonKind<T>, QuantileKind<T>, HingeKind<T>>;
+
+inline double factor_of(const Loss& loss) { return loss.settings[0]; }
+
+// The settings of cross entropy.
+struct Classes {
+    bool from_z;
+    double smoothing, clip;
+};
 
 // The same from shares in `slope` that are still to be divided by their total, kept away from 0 and 1.
 template <class T>
-T clipped_cross_entropy(Loss loss, size_t classes, T total, const T* y, T* slope) {
-    const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes), clip = T(loss.clip);
+T clipped_cross_entropy(Classes loss, size_t classes, T total, const T* y, T* slope) {
+    const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes), clip = T(loss.clip);
     Vector<T> value{};
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> share = load(slope + j, part) / total, target = load(y + j, part) * keep + spread;
@@ -149,8 +227,8 @@ T clipped_cross_entropy(Loss loss, size_t classes, T total, const T* y, T* slope
 
 // -sum_k y_k * log(a_k) of one row, with a given or, from z, the softmax of z; `slope` receives its gradient.
 template <class T>
-T cross_entropy(Loss loss, size_t classes, const T* a, const T* y, T* slope) {
-    const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes);
+T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope) {
+    const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes);
     Vector<T> value{};
     if (!loss.from_z) {
         sweep<T>(classes, [&](size_t j, auto part) {
@@ -205,10 +283,10 @@ GANGLION_INLINE void by_class(size_t count, size_t classes, const T* from, Vecto
 // The same from z for `count` rows at once. Where one class has all of the target in each of them, a
 // logarithm for each row is enough.
 template <class T>
-GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, const T* z, const T* y,
-                                     T* values, T scale, T* grad) {
+GANGLION_INLINE void cross_entropies(Classes loss, T factor, size_t count, size_t classes, const T* z,
+                                     const T* y, T* values, T scale, T* grad) {
     constexpr size_t L = lanes<T>;
-    const T keep = T(1) - T(loss.setting), spread = T(loss.setting) / T(classes), clip = T(loss.clip);
+    const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes), clip = T(loss.clip);
     Vector<T> below[CLASSES_AT_ONCE * L], target[CLASSES_AT_ONCE * L], share[CLASSES_AT_ONCE * L];
     by_class<T>(count, classes, z, below);
     by_class<T>(count, classes, y, target);
@@ -246,47 +324,53 @@ GANGLION_INLINE void cross_entropies(Loss loss, size_t count, size_t classes, co
         transpose<T>(share + first);
         for (size_t i = 0; i < count; ++i) store(grad + i * classes + first, share[first + i], part);
     }
-    value = value * T(loss.factor);
+    value = value * factor;
     if (count == L) store(values, value, Whole{});
     else store(values, value, First{count});
 }
 
 // The loss of each row, or of each output where they are averaged, into `values`, and the gradient of each
-// row's loss times `each` into `grad`. `outputs` numbers a row, the last axis of them `features`.
+// row's loss times `each` into `grad`. `outputs` numbers a row, the last axis of them `columns`.
 template <class T>
-void losses_and_gradients(Loss loss, size_t rows, size_t outputs, size_t features, const T* a, const T* y,
-                          T each, T* values, T* grad) {
-    if (loss.kind != LossKind::cross_entropy) {
-        const T factor = T(loss.factor), scale = each * factor / T(outputs);
-        with_loss<T>(loss, [&](auto chosen) {
-            sweep<T>(rows * outputs, [&](size_t i, auto part) {
-                const Both<T> both =
-                    chosen.both(load(a + i, part), load(y + i, part), T(loss.setting), T(loss.clip));
-                store(values + i, both.value * factor, part);
-                store(grad + i, both.slope * scale, part);
+void losses_and_gradients(const Loss& loss, size_t rows, size_t outputs, size_t columns, const T* a,
+                          const T* y, T each, T* values, T* grad) {
+    const T factor = T(factor_of(loss));
+    with_kind(Losses<T>{}, loss.kind, [&](auto kind) {
+        if constexpr (kind.over_classes) {
+            const Classes settings = {loss.from_z, loss.settings[1], loss.settings[2]};
+            const size_t lines = rows * (outputs / columns);
+            const T scale = each * factor / T(outputs / columns);
+            if (loss.from_z && columns <= CLASSES_AT_ONCE * lanes<T>) {
+                for (size_t i = 0; i < lines; i += lanes<T>)
+                    cross_entropies<T>(settings, factor, smaller(lanes<T>, lines - i), columns,
+                                       a + i * columns, y + i * columns, values + i, scale,
+                                       grad + i * columns);
+                return;
+            }
+            for (size_t i = 0; i < lines; ++i) {
+                const size_t at = i * columns;
+                values[i] = cross_entropy<T>(settings, columns, a + at, y + at, grad + at) * factor;
+            }
+            sweep<T>(rows * outputs,
+                     [&](size_t i, auto part) { store(grad + i, load(grad + i, part) * scale, part); });
+        } else {
+            const T scale = each * factor / T(outputs);
+            kind.template with<T>(loss, [&](auto chosen, T first, T second) {
+                sweep<T>(rows * outputs, [&](size_t i, auto part) {
+                    const Both<T> both = chosen.both(load(a + i, part), load(y + i, part), first, second);
+                    store(values + i, both.value * factor, part);
+                    store(grad + i, both.slope * scale, part);
+                });
             });
-        });
-        return;
-    }
-    const size_t lines = rows * (outputs / features);
-    const T factor = T(loss.factor), scale = each * factor / T(outputs / features);
-    if (loss.from_z && features <= CLASSES_AT_ONCE * lanes<T>) {
-        for (size_t i = 0; i < lines; i += lanes<T>)
-            cross_entropies<T>(loss, smaller(lanes<T>, lines - i), features, a + i * features,
-                               y + i * features, values + i, scale, grad + i * features);
-        return;
-    }
-    for (size_t i = 0; i < lines; ++i) {
-        const size_t at = i * features;
-        values[i] = cross_entropy<T>(loss, features, a + at, y + at, grad + at) * factor;
-    }
-    sweep<T>(rows * outputs,
-             [&](size_t i, auto part) { store(grad + i, load(grad + i, part) * scale, part); });
+        }
+    });
 }
 
 // How many values losses_and_gradients gives for each row.
-inline size_t values_of_row(Loss loss, size_t outputs, size_t features) {
-    return loss.kind == LossKind::cross_entropy ? outputs / features : outputs;
+inline size_t values_of_row(const Loss& loss, size_t outputs, size_t columns) {
+    bool over_classes = false;
+    with_kind(Losses<float>{}, loss.kind, [&](auto kind) { over_classes = kind.over_classes; });
+    return over_classes ? outputs / columns : outputs;
 }
 
 // The mean of each row's values, which may take their place.

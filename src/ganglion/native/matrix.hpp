@@ -37,49 +37,75 @@ struct Right {  // B: element (k, j) is at[k * stride + j], or at[j * stride + k
     bool turned;
 };
 
-// Where the sums begin and how they end. Element (i, j) begins at from[i * row + j], at 0 where that is null.
-// In the end, what is below `least` becomes it; and where `seen`, laid out like C, is not above 0, it becomes
-// 0. The two are ReLU, forward and backward.
+// Where the sums of C begin: element (i, j) at at[i * row + j], at 0 where that is null.
 template <class T>
-struct Ends {
-    const T* from;
+struct Start {
+    const T* at;
     size_t row;
-    T least = -T(__builtin_inf());
-    const T* seen = nullptr;
 
-    // Those of the part of C, whose rows are `width` apart, that begins at a row and a column.
-    Ends at(size_t i, size_t j, size_t width) const {
-        return {from ? from + i * row + j : from, row, least, seen ? seen + i * width + j : seen};
+    Start moved(size_t i, size_t j) const { return {at ? at + i * row + j : at, row}; }
+};
+
+// How the sums end, decided when a tile is compiled: as they are, or as ReLU makes them, forward (no less
+// than 0) or backward (0 where `seen`, laid out like C, is not above 0). `moved` gives the epilogue of the
+// part of C that begins at a place in it.
+template <class T>
+struct AsTheyAre {
+    AsTheyAre moved(size_t) const { return {}; }
+    template <class Lanes>
+    GANGLION_INLINE Vector<T> operator()(Vector<T> total, size_t, Lanes) const {
+        return total;
+    }
+};
+
+template <class T>
+struct NotBelowZero {
+    NotBelowZero moved(size_t) const { return {}; }
+    template <class Lanes>
+    GANGLION_INLINE Vector<T> operator()(Vector<T> total, size_t, Lanes) const {
+        return maximum<T>(total, Vector<T>{});
+    }
+};
+
+template <class T>
+struct WherePositive {
+    const T* seen;
+
+    WherePositive moved(size_t at) const { return {seen + at}; }
+    template <class Lanes>
+    GANGLION_INLINE Vector<T> operator()(Vector<T> total, size_t at, Lanes part) const {
+        return where_positive<T>(load(seen + at, part), total);
     }
 };
 
 // What a tile needs to know. It is handed over in memory, number by number: groups of them that are written
 // one by one and read at once would have to wait for each other.
-template <class T>
+template <class T, class Epilogue>
 struct Part {
     Left<T> a;
     const T* b;
     size_t stride, depth;
-    Ends<T> ends;
+    Start<T> start;
+    Epilogue epilogue;
     T* c;
     size_t row;
     size_t last;  // lanes that are meant of each row's last vector, where that is not whole
 };
 
-template <class T>
-using Tile = void (*)(const Part<T>& part);
+template <class T, class Epilogue>
+using Tile = void (*)(const Part<T, Epilogue>& part);
 
 // `Last` tells how many lanes of each row's last vector are meant: Whole, or First{part.last}.
-template <class T, size_t Rows, size_t Vectors, class Last>
-void tile(const Part<T>& part) {
+template <class T, class Epilogue, size_t Rows, size_t Vectors, class Last>
+void tile(const Part<T, Epilogue>& part) {
     constexpr size_t L = lanes<T>;
     const auto last = [&part] {
         if constexpr (sizeof(Last) == sizeof(First)) return First{part.last};
         else return (void)part, Whole{};
     }();
     Vector<T> total[Rows][Vectors] = {};
-    if (const T* from = part.ends.from) {
-        const size_t apart = part.ends.row;
+    if (const T* from = part.start.at) {
+        const size_t apart = part.start.row;
 #pragma GCC unroll 16
         for (size_t i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
@@ -110,48 +136,38 @@ void tile(const Part<T>& part) {
         b += stride;
     }
     T* c = part.c;
-    if (const T* seen = part.ends.seen) {
-#pragma GCC unroll 16
-        for (size_t i = 0; i < Rows; ++i) {
-#pragma GCC unroll 8
-            for (size_t j = 0; j < Vectors; ++j) {
-                const T* at = seen + i * row + j * L;
-                const Vector<T> value = j + 1 < Vectors ? load(at, Whole{}) : load(at, last);
-                total[i][j] = where_positive<T>(value, total[i][j]);
-            }
-        }
-    }
-    const Vector<T> least = all<T>(part.ends.least);
 #pragma GCC unroll 16
     for (size_t i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
         for (size_t j = 0; j + 1 < Vectors; ++j)
-            store(c + i * row + j * L, maximum<T>(total[i][j], least), Whole{});
-        store(c + i * row + (Vectors - 1) * L, maximum<T>(total[i][Vectors - 1], least), last);
+            store(c + i * row + j * L, part.epilogue(total[i][j], i * row + j * L, Whole{}), Whole{});
+        const size_t at = i * row + (Vectors - 1) * L;
+        store(c + at, part.epilogue(total[i][Vectors - 1], at, last), last);
     }
 }
 
-template <class T, size_t Vectors, class Last, size_t Rows = tile_rows(Vectors)>
-GANGLION_INLINE Tile<T> pick_rows(size_t rows) {
+template <class T, class Epilogue, size_t Vectors, class Last, size_t Rows = tile_rows(Vectors)>
+GANGLION_INLINE Tile<T, Epilogue> pick_rows(size_t rows) {
     if constexpr (Rows > 1)
-        if (rows < Rows) return pick_rows<T, Vectors, Last, Rows - 1>(rows);
-    return tile<T, Rows, Vectors, Last>;
+        if (rows < Rows) return pick_rows<T, Epilogue, Vectors, Last, Rows - 1>(rows);
+    return tile<T, Epilogue, Rows, Vectors, Last>;
 }
 
-template <class T, class Last>
-Tile<T> pick_vectors(size_t rows, size_t vectors) {
-    if (vectors == 1) return pick_rows<T, 1, Last>(rows);
+template <class T, class Epilogue, class Last>
+Tile<T, Epilogue> pick_vectors(size_t rows, size_t vectors) {
+    if (vectors == 1) return pick_rows<T, Epilogue, 1, Last>(rows);
     if constexpr (TILE_VECTORS > 2) {
-        if (vectors == 3) return pick_rows<T, 3, Last>(rows);
-        if (vectors == 4) return pick_rows<T, 4, Last>(rows);
+        if (vectors == 3) return pick_rows<T, Epilogue, 3, Last>(rows);
+        if (vectors == 4) return pick_rows<T, Epilogue, 4, Last>(rows);
     }
-    return pick_rows<T, 2, Last>(rows);
+    return pick_rows<T, Epilogue, 2, Last>(rows);
 }
 
-template <class T>
-Tile<T> pick_tile(size_t rows, size_t columns) {
+template <class T, class Epilogue>
+Tile<T, Epilogue> pick_tile(size_t rows, size_t columns) {
     const size_t vectors = (columns + lanes<T> - 1) / lanes<T>;
-    return columns % lanes<T> ? pick_vectors<T, First>(rows, vectors) : pick_vectors<T, Whole>(rows, vectors);
+    return columns % lanes<T> ? pick_vectors<T, Epilogue, First>(rows, vectors)
+                              : pick_vectors<T, Epilogue, Whole>(rows, vectors);
 }
 
 // Copies columns first .. first + columns of B into a panel whose rows are `tile_columns` apart.
@@ -218,44 +234,53 @@ void scalar_products(size_t rows, size_t columns, size_t depth, Left<T> a, Right
 constexpr size_t DEPTH_AT_ONCE = 512;     // so that a panel stays in the second cache
 constexpr size_t WORTH_FINISHING = 1024;  // numbers, few enough to be in the nearest cache
 
-// Columns first .. last of C. `panel` has room for DEPTH_AT_ONCE * tile_columns numbers.
-template <class T, class Finish>
-void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Right<T> b, Ends<T> ends, T* c,
-             size_t row, T* panel, Finish finish) {
+// Columns first .. last of one stretch of the depth, as deep as a panel.
+template <class T, class Epilogue, class Finish>
+void product_piece(size_t rows, size_t j, size_t columns, size_t deep, Left<T> a, const T* b, size_t stride,
+                   Start<T> start, T* c, size_t row, Epilogue epilogue, Finish finish) {
+    const size_t step = tile_rows((columns + lanes<T> - 1) / lanes<T>);
+    const Tile<T, Epilogue> whole = pick_tile<T, Epilogue>(step, columns);
+    Part<T, Epilogue> part = {a, b, stride, deep, start, epilogue.moved(j), c + j, row, columns % lanes<T>};
+    size_t finished = 0;
+    for (size_t i = 0; i < rows; i += step) {
+        const size_t count = smaller(step, rows - i), done = i + count;
+        part.a.at = a.at + i * a.row;
+        part.c = c + i * row + j;
+        part.start = start.moved(i, 0);
+        part.epilogue = epilogue.moved(i * row + j);
+        (count == step ? whole : pick_tile<T, Epilogue>(count, columns))(part);
+        if (done == rows || (done - finished) * columns >= WORTH_FINISHING) {
+            finish(finished, j, done - finished, columns);
+            finished = done;
+        }
+    }
+}
+
+constexpr auto nothing = [](size_t, size_t, size_t, size_t) {};
+
+// Columns first .. last of C. `panel` has room for DEPTH_AT_ONCE * tile_columns numbers. `finish` is called
+// on parts of C that are done; what the epilogue does is done by then.
+template <class T, class Epilogue, class Finish>
+void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Right<T> b, Start<T> start,
+             T* c, size_t row, T* panel, Epilogue epilogue, Finish finish) {
     constexpr size_t width = tile_columns<T>;
     const size_t parts = larger(1, (depth + DEPTH_AT_ONCE - 1) / DEPTH_AT_ONCE);
     const bool copies = b.turned || (rows >= ROWS_WORTH_A_COPY && b.stride * sizeof(T) >= FAR_APART);
     for (size_t j = first; j < last; j += width) {
         const size_t columns = smaller(width, last - j);
-        const size_t step = tile_rows((columns + lanes<T> - 1) / lanes<T>);
-        const Tile<T> whole = pick_tile<T>(step, columns);
         for (size_t piece = 0; piece < parts; ++piece) {
             const size_t k = depth * piece / parts, deep = depth * (piece + 1) / parts - k;
             const Right<T> below = {b.turned ? b.at + k : b.at + k * b.stride, b.stride, b.turned};
             if (copies) copy_panel<T>(below, j, columns, deep, panel);
-            const Ends<T> whole_way = ends.at(0, j, row);
-            Ends<T> own = piece + 1 == parts ? whole_way : Ends<T>{whole_way.from, whole_way.row};
-            if (piece) own.from = c + j, own.row = row;
-            Part<T> part = {{a.at + k * a.depth, a.row, a.depth},
-                            copies ? panel : below.at + j,
-                            copies ? width : b.stride,
-                            deep,
-                            own,
-                            c + j,
-                            row,
-                            columns % lanes<T>};
-            size_t finished = 0;
-            for (size_t i = 0; i < rows; i += step) {
-                const size_t count = smaller(step, rows - i), done = i + count;
-                part.a.at = a.at + k * a.depth + i * a.row;
-                part.c = c + i * row + j;
-                part.ends = own.at(i, 0, row);
-                (count == step ? whole : pick_tile<T>(count, columns))(part);
-                if (piece + 1 == parts && (done == rows || (done - finished) * columns >= WORTH_FINISHING)) {
-                    finish(finished, j, done - finished, columns);
-                    finished = done;
-                }
-            }
+            const Left<T> left = {a.at + k * a.depth, a.row, a.depth};
+            const T* right = copies ? panel : below.at + j;
+            const size_t stride = copies ? width : b.stride;
+            const Start<T> from = piece ? Start<T>{c + j, row} : start.moved(0, j);
+            if (piece + 1 == parts)
+                product_piece<T>(rows, j, columns, deep, left, right, stride, from, c, row, epilogue, finish);
+            else
+                product_piece<T>(rows, j, columns, deep, left, right, stride, from, c, row, AsTheyAre<T>{},
+                                 nothing);
         }
     }
 }

@@ -15,12 +15,14 @@
 #include <string>
 #include <vector>
 
-#include "description.hpp"
+#include "reading.hpp"
 #include "threads.hpp"
 
 namespace nb = nanobind;
 
 namespace ganglion {
+
+const Engine* chosen = nullptr;
 
 #if defined(__x86_64__)
 namespace x86_64_v2 {
@@ -60,32 +62,14 @@ std::vector<const Engine*> engines() {
     return able;
 }
 
-const Engine* chosen = nullptr;
-
 using Any = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 using Writable = nb::ndarray<nb::c_contig, nb::device::cpu>;
 using Orders = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Numbers = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rates = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-using LayerRow = std::tuple<int, size_t, size_t, size_t, size_t, size_t, size_t, int, double, double, double>;
-using SegmentRow = std::tuple<size_t, size_t, size_t, bool>;
-using LossRow = std::tuple<int, double, double, double, bool>;
-using OptimizerRow = std::tuple<int, bool, double, double, double, double, double, double>;
-using RegularizationRow = std::tuple<double, double, double, bool>;
-
-Loss loss_of(const LossRow& row) {
-    const auto [kind, setting, factor, clip, from_z] = row;
-    return {static_cast<LossKind>(kind), setting, factor, clip, from_z};
-}
-
-Regularization regularization_of(const RegularizationRow& row) {
-    const auto [l1, l2, max_norm, per_row] = row;
-    return {l1, l2, max_norm, per_row};
-}
-
-void require(bool holds, const char* rule) {
-    if (!holds) throw nb::value_error(rule);
+void require(bool holds, const std::string& rule) {
+    if (!holds) throw nb::value_error(rule.c_str());
 }
 
 // Memory aligned to a line of the cache, kept from call to call.
@@ -110,109 +94,44 @@ private:
     size_t size_ = 0;
 };
 
+// The arrays of one input: one of rows, or the indices, offsets and perhaps weights of bags.
+using Arrays = std::vector<Any>;
+
 class Program {
 public:
-    Program(bool is_double, size_t inputs, size_t outputs, size_t features, size_t parameters, size_t state,
-            const std::vector<LayerRow>& layers, const std::vector<SegmentRow>& segments)
-        : is_double_(is_double) {
-        for (const auto& [kind, place, from, to, features, own, own_state, activation, setting, rate,
-                          epsilon] : layers)
-            layers_.push_back({static_cast<LayerKind>(kind),
-                               place,
-                               from,
-                               to,
-                               features,
-                               own,
-                               own_state,
-                               {static_cast<ActivationKind>(activation), setting},
-                               rate,
-                               epsilon});
-        for (const auto& [start, stop, columns, penalized] : segments)
-            segments_.push_back({start, stop, columns, penalized});
-        network_ = {layers_.data(),   layers_.size(), segments_.data(),
-                    segments_.size(), inputs,         outputs,
-                    features,         parameters,     state};
-    }
+    Program(bool is_double, const nb::list& inputs, const nb::list& steps, const nb::list& segments,
+            size_t state)
+        : is_double_(is_double), description_(inputs, steps, segments, state) {}
 
-    bool predict(const Any& parameters, const Any& state, const Any& x, const Writable& a) {
+    bool predict(const Any& parameters, const Any& state, const std::vector<Arrays>& x, const Writable& a) {
+        const size_t count = a.shape(0);
         Run run = described(parameters, state);
-        run.x = rows(x, network_.inputs, x.shape(0));
-        return run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), nullptr);
+        std::vector<Column> columns = columns_of(x, count);
+        run.x = columns.data();
+        return run_prediction(run, count, numbers(a, network().outputs, count), nullptr);
     }
 
-    void evaluate(const Any& parameters, const Any& state, const Any& x, const Any& y, const LossRow& loss,
-                  const Writable& a, const Writable& losses) {
+    void evaluate(const Any& parameters, const Any& state, const std::vector<Arrays>& x, const Any& y,
+                  const nb::dict& loss, const Writable& a, const Writable& losses) {
+        const size_t count = a.shape(0);
         Run run = described(parameters, state);
-        run.x = rows(x, network_.inputs, x.shape(0));
-        run.y = rows(y, network_.outputs, x.shape(0));
-        run.loss = loss_of(loss);
-        run_prediction(run, x.shape(0), rows(a, network_.outputs, x.shape(0)), rows(losses, 1, x.shape(0)));
+        std::vector<Column> columns = columns_of(x, count);
+        run.x = columns.data();
+        run.y = numbers(y, network().outputs, count);
+        run.loss = read_loss(loss);
+        run_prediction(run, count, numbers(a, network().outputs, count), numbers(losses, 1, count));
     }
 
-    std::tuple<double, double> gradient(const Any& parameters, const Any& state, const Any& x, const Any& y,
-                                        const std::optional<Any>& weight, const LossRow& loss,
-                                        const RegularizationRow& regularization, const Orders& order,
-                                        uint64_t seed, uint64_t step, const Writable& gradient) {
-        Run run = described(parameters, state);
-        batches(run, x, y, weight, order);
-        run.loss = loss_of(loss);
-        run.regularization = regularization_of(regularization);
-        run.seed = seed;
-        run.step = step;
-        void* result = rows(gradient, 1, network_.parameters);
-        double mean = 0, penalty = 0;
-        with_memory(run, [&] { return functions().gradient(network_, run, result, &mean, &penalty); });
-        return {mean, penalty};
-    }
-
-    std::tuple<size_t, int, uint64_t, uint64_t> train(
-        const Writable& parameters, const Writable& state, const std::optional<Writable>& mean,
-        const std::vector<Writable>& slots, const Any& x, const Any& y, const std::optional<Any>& weight,
-        const LossRow& loss, const OptimizerRow& optimizer, const RegularizationRow& regularization,
-        const Orders& order, size_t batch_size, const Rates& rates, const Numbers& losses,
-        const Numbers& penalties, const Numbers& norms, uint64_t seed, uint64_t step, uint64_t update) {
-        Run run = described(parameters, state);
-        batches(run, x, y, weight, order);
-        require(batch_size > 0 && (order.size() + batch_size - 1) / batch_size == rates.size(),
-                "one rate for each batch");
-        require(
-            losses.size() == rates.size() && penalties.size() == rates.size() && norms.size() == rates.size(),
-            "room for each batch's loss, penalty and norm");
-        require(slots.size() <= 2, "at most two slots");
-        for (size_t i = 0; i < slots.size(); ++i) run.slots[i] = rows(slots[i], 1, network_.parameters);
-        if (mean) run.mean = rows(*mean, 1, network_.parameters);
-        const auto [kind, variant, first, second, epsilon, decay, clip, average] = optimizer;
-        run.optimizer = {
-            static_cast<OptimizerKind>(kind), variant, first, second, epsilon, decay, clip, average};
-        run.regularization = regularization_of(regularization);
-        run.loss = loss_of(loss);
-        run.batch_size = batch_size;
-        run.steps = rates.size();
-        run.rates = rates.data();
-        run.losses = losses.data();
-        run.penalties = penalties.data();
-        run.norms = norms.data();
-        run.seed = seed;
-        run.step = step;
-        run.update = update;
-        if (run.steps)
-            with_memory(run, [&] {
-                const Flush flush;
-                return functions().train(network_, run);
-            });
-        return {run.done, static_cast<int>(run.failure), run.step, run.update};
-    }
-
-private:
+    const Network& network() const { return description_.network(); }
     const Functions& functions() const { return is_double_ ? chosen->of_double : chosen->of_float; }
 
     // The memory of an array of `count` rows of `width` numbers of the network's type.
     template <class Array>
-    auto rows(const Array& array, size_t width, size_t count) const
+    auto numbers(const Array& array, size_t width, size_t count) const
         -> decltype(const_cast<Array&>(array).data()) {
         require(array.dtype() == (is_double_ ? nb::dtype<double>() : nb::dtype<float>()),
-                "arrays of the network's type");
-        require(array.size() == width * count, "arrays of the network's sizes");
+                "arrays must have the network's type");
+        require(array.size() == width * count, "arrays must have the network's sizes");
         return const_cast<Array&>(array).data();
     }
 
@@ -220,32 +139,45 @@ private:
     Run described(const Array& parameters, const Array& state) const {
         Run run = {};
         run.parameters =
-            const_cast<void*>(static_cast<const void*>(rows(parameters, 1, network_.parameters)));
-        run.state = const_cast<void*>(static_cast<const void*>(rows(state, 1, network_.state)));
+            const_cast<void*>(static_cast<const void*>(numbers(parameters, 1, network().parameters)));
+        run.state = const_cast<void*>(static_cast<const void*>(numbers(state, 1, network().state)));
         return run;
     }
 
-    void batches(Run& run, const Any& x, const Any& y, const std::optional<Any>& weight,
-                 const Orders& order) const {
-        const size_t count = x.shape(0);
-        run.x = rows(x, network_.inputs, count);
-        run.y = rows(y, network_.outputs, count);
-        if (weight) run.weight = rows(*weight, 1, count);
-        run.order = order.data();
-        run.order_size = order.size();
-        uint64_t largest = 0;  // a negative number is a very large one
-        for (size_t i = 0; i < run.order_size; ++i) {
-            const uint64_t row = static_cast<uint64_t>(run.order[i]);
-            largest = row > largest ? row : largest;
+    // The rows of all inputs, checked: what the engine reads from them lies within the arrays.
+    std::vector<Column> columns_of(const std::vector<Arrays>& x, size_t count) const {
+        const Network& network = this->network();
+        require(x.size() == network.input_count, "there must be arrays for each input");
+        std::vector<Column> columns;
+        for (size_t i = 0; i < x.size(); ++i) {
+            const Input& input = network.inputs[i];
+            const Arrays& arrays = x[i];
+            require(
+                arrays.size() == 1 || (input.holds == Holds::bags && arrays.size() <= 3 && arrays.size() > 1),
+                "an input must be one array, or the two or three of bags");
+            if (input.holds == Holds::numbers) {
+                columns.push_back({numbers(arrays[0], input.width, count), nullptr, nullptr});
+                continue;
+            }
+            const int64_t* indices = whole_numbers(arrays[0]);
+            if (input.holds == Holds::integers) {
+                require(arrays[0].size() == count * input.width, "arrays must have the network's sizes");
+                columns.push_back({indices, nullptr, nullptr});
+            } else {
+                const int64_t* offsets = whole_numbers(arrays[1]);
+                bool rises = arrays[1].size() == count + 1 && offsets[0] == 0 &&
+                             offsets[count] == static_cast<int64_t>(arrays[0].size());
+                for (size_t row = 0; rises && row < count; ++row) rises = offsets[row] <= offsets[row + 1];
+                require(rises, "offsets must rise from 0 to the count of indices");
+                const void* weights = arrays.size() == 3 ? numbers(arrays[2], 1, arrays[0].size()) : nullptr;
+                columns.push_back({indices, offsets, weights});
+            }
+            const int64_t most = static_cast<int64_t>(input.categories);
+            for (size_t n = 0; n < arrays[0].size(); ++n)
+                require(indices[n] >= 0 && indices[n] < most,
+                        "whole numbers must be below the count of categories");
         }
-        require(largest < count || run.order_size == 0, "an order of rows that there are");
-    }
-
-    bool run_prediction(Run& run, size_t count, void* a, void* losses) {
-        bool finite = true;
-        if (count)
-            with_memory(run, [&] { return functions().predict(network_, run, count, a, losses, &finite); });
-        return finite;
+        return columns;
     }
 
     // Runs `work` twice: first to count the memory that it needs, then in it, without holding Python up.
@@ -270,13 +202,128 @@ private:
         work();
     }
 
+private:
+    static const int64_t* whole_numbers(const Any& array) {
+        require(array.dtype() == nb::dtype<int64_t>(), "whole numbers must be int64");
+        return static_cast<const int64_t*>(array.data());
+    }
+
+    bool run_prediction(Run& run, size_t count, void* a, void* losses) {
+        bool finite = true;
+        if (count)
+            with_memory(run, [&] { return functions().predict(network(), run, count, a, losses, &finite); });
+        return finite;
+    }
+
     bool is_double_;
-    std::vector<Layer> layers_;
-    std::vector<Segment> segments_;
-    Network network_;
+    Description description_;
     Room room_;
     std::atomic<bool> busy_{false};
 };
+
+// A training: the arrays that it reads and changes, given and checked once.
+class Session {
+public:
+    Session(Program& program, const Writable& parameters, const Writable& state,
+            const std::optional<Writable>& mean, const std::vector<Writable>& slots, const nb::dict& loss,
+            const nb::dict& regularization, const std::optional<nb::dict>& optimizer)
+        : program_(program), parameters_(parameters), state_(state), mean_(mean), slots_(slots) {
+        const size_t size = program.network().parameters;
+        run_ = program.described(parameters, state);
+        require(slots.size() <= 2, "an optimizer keeps at most two slots");
+        for (size_t i = 0; i < slots.size(); ++i) run_.slots[i] = program.numbers(slots[i], 1, size);
+        if (mean) run_.mean = program.numbers(*mean, 1, size);
+        run_.loss = read_loss(loss);
+        run_.regularization = read_regularization(regularization);
+        if (optimizer) run_.optimizer = read_optimizer(*optimizer);
+    }
+
+    // The rows to learn from, from now on.
+    void rows(const std::vector<Arrays>& x, const Any& y, const std::optional<Any>& weight) {
+        const size_t count = y.shape(0);
+        columns_ = program_.columns_of(x, count);
+        run_.y = program_.numbers(y, program_.network().outputs, count);
+        run_.weight = weight ? program_.numbers(*weight, 1, count) : nullptr;
+        x_ = x, y_ = y, weight_ = weight;
+        count_ = count;
+    }
+
+    std::tuple<double, double> gradient(const Orders& order, uint64_t seed, uint64_t step,
+                                        const Writable& gradient) {
+        Run run = batches(order, seed, step);
+        void* result = program_.numbers(gradient, 1, program_.network().parameters);
+        double mean = 0, penalty = 0;
+        program_.with_memory(run, [&] {
+            return program_.functions().gradient(program_.network(), run, result, &mean, &penalty);
+        });
+        return {mean, penalty};
+    }
+
+    std::tuple<size_t, int, uint64_t, uint64_t> steps(const Orders& order, size_t batch_size,
+                                                      const Rates& rates, const Numbers& losses,
+                                                      const Numbers& penalties, const Numbers& norms,
+                                                      uint64_t seed, uint64_t step, uint64_t update) {
+        Run run = batches(order, seed, step);
+        require(batch_size > 0 && (order.size() + batch_size - 1) / batch_size == rates.size(),
+                "there must be one rate for each batch");
+        require(
+            losses.size() == rates.size() && penalties.size() == rates.size() && norms.size() == rates.size(),
+            "there must be room for each batch's loss, penalty and norm");
+        run.batch_size = batch_size;
+        run.steps = rates.size();
+        run.rates = rates.data();
+        run.losses = losses.data();
+        run.penalties = penalties.data();
+        run.norms = norms.data();
+        run.update = update;
+        if (run.steps)
+            program_.with_memory(run, [&] {
+                const Flush flush;
+                return program_.functions().train(program_.network(), run);
+            });
+        return {run.done, static_cast<int>(run.failure), run.step, run.update};
+    }
+
+private:
+    Run batches(const Orders& order, uint64_t seed, uint64_t step) const {
+        Run run = run_;
+        run.x = columns_.data();
+        run.order = order.data();
+        run.order_size = order.size();
+        uint64_t largest = 0;  // a negative number is a very large one
+        for (size_t i = 0; i < run.order_size; ++i) {
+            const uint64_t row = static_cast<uint64_t>(run.order[i]);
+            largest = row > largest ? row : largest;
+        }
+        require(largest < count_ || run.order_size == 0,
+                "row index " + std::to_string(static_cast<int64_t>(largest)) + " is out of range for " +
+                    std::to_string(count_) + " rows");
+        run.seed = seed;
+        run.step = step;
+        return run;
+    }
+
+    Program& program_;
+    Writable parameters_, state_;
+    std::optional<Writable> mean_;
+    std::vector<Writable> slots_;
+    std::vector<Arrays> x_;
+    std::optional<Any> y_, weight_;
+    std::vector<Column> columns_;
+    size_t count_ = 0;
+    Run run_ = {};
+};
+
+nb::dict kinds_of(const Table& table) {
+    nb::dict found;
+    for (int i = 0; i < table.size; ++i) {
+        nb::list settings;
+        for (const char* const* name = table.kinds[i].settings.at; *name; ++name)
+            settings.append(nb::str(*name));
+        found[table.kinds[i].name] = settings;
+    }
+    return found;
+}
 
 void function(int which, const Any& x, const Writable& result) {
     require(which >= 0 && which < 3 && x.size() == result.size() && x.dtype() == result.dtype(),
@@ -310,19 +357,28 @@ NB_MODULE(_native, module) {
     module.def("set_threads", &set_threads);
     module.def("get_threads", &get_threads);
     module.def("function", &function, nb::arg("which"), nb::arg("x"), nb::arg("result"));
+    module.def("kinds", [] {
+        nb::dict found;
+        found["layer"] = kinds_of(chosen->layers);
+        found["activation"] = kinds_of(chosen->activations);
+        found["loss"] = kinds_of(chosen->losses);
+        found["optimizer"] = kinds_of(chosen->optimizers);
+        return found;
+    });
     nb::class_<Program>(module, "Program")
-        .def(nb::init<bool, size_t, size_t, size_t, size_t, size_t, const std::vector<LayerRow>&,
-                      const std::vector<SegmentRow>&>())
+        .def(nb::init<bool, const nb::list&, const nb::list&, const nb::list&, size_t>())
         .def("predict", &Program::predict)
-        .def("evaluate", &Program::evaluate)
-        .def("gradient", &Program::gradient, nb::arg("parameters"), nb::arg("state"), nb::arg("x"),
-             nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"), nb::arg("regularization"),
-             nb::arg("order"), nb::arg("seed"), nb::arg("step"), nb::arg("gradient"))
-        .def("train", &Program::train, nb::arg("parameters"), nb::arg("state"), nb::arg("mean").none(),
-             nb::arg("slots"), nb::arg("x"), nb::arg("y"), nb::arg("weight").none(), nb::arg("loss"),
-             nb::arg("optimizer"), nb::arg("regularization"), nb::arg("order"), nb::arg("batch_size"),
-             nb::arg("rates"), nb::arg("losses"), nb::arg("penalties"), nb::arg("norms"), nb::arg("seed"),
-             nb::arg("step"), nb::arg("update"));
+        .def("evaluate", &Program::evaluate);
+    nb::class_<Session>(module, "Session")
+        .def(nb::init<Program&, const Writable&, const Writable&, const std::optional<Writable>&,
+                      const std::vector<Writable>&, const nb::dict&, const nb::dict&,
+                      const std::optional<nb::dict>&>(),
+             nb::keep_alive<1, 2>(), nb::arg("program"), nb::arg("parameters"), nb::arg("state"),
+             nb::arg("mean").none(), nb::arg("slots"), nb::arg("loss"), nb::arg("regularization"),
+             nb::arg("optimizer").none())
+        .def("rows", &Session::rows, nb::arg("x"), nb::arg("y"), nb::arg("weight").none())
+        .def("gradient", &Session::gradient)
+        .def("steps", &Session::steps);
     const auto able = engines();
     if (!able.empty()) chosen = able.front();
 }

@@ -1,10 +1,8 @@
-// A network's forward and backward pass over a block of rows, and the memory that they need.
+// A network's forward and backward pass over a block of rows, step by step, and the memory that they need.
 #pragma once
 
-#include "dense.hpp"
-#include "dropout.hpp"
+#include "layers.hpp"
 #include "losses.hpp"
-#include "normalization.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
@@ -21,52 +19,76 @@ struct Arena {
     }
 };
 
-// What a layer's forward pass leaves for backward.
+// What a step's forward pass leaves for backward.
 template <class T>
 struct Cache {
-    const T* x;
     const T* seen;  // z or a, as the derivative of its activation needs
-    T *z, *a, *normal, *statistics;
+    T *z, *a, *room;
 };
 
-// Room for some rows on their way through the network.
+// Some rows of bags: row i of them is row order[i], or first + i where there is no order.
+template <class T>
+struct Bags {
+    const int64_t *indices, *offsets, *order;
+    const T* weights;
+    size_t first;
+
+    size_t row(size_t i) const { return order ? static_cast<size_t>(order[i]) : first + i; }
+};
+
+// Room for some rows on their way through the network. `values` has what each step reads and writes, by
+// number; `grads` the gradients on their way back.
 template <class T>
 struct Block {
-    T *x, *y, *values, *grad, *other_grad;
+    const void** values;
+    void** gathered;  // the rows of each input, where they had to be gathered
+    T *y, *losses;
+    T** grads;
+    T** grad_x;  // of the step whose turn it is, and what it reads
+    const void** read;
     Cache<T>* caches;
 };
 
 inline size_t widest(const Network& network) {
-    size_t most = network.inputs;
-    for (size_t i = 0; i < network.count; ++i) most = larger(most, network.layers[i].outputs);
+    size_t most = 0;
+    for (size_t i = 0; i < network.input_count; ++i)
+        if (network.inputs[i].holds == Holds::numbers) most = larger(most, network.inputs[i].width);
+    for (size_t i = 0; i < network.count; ++i) most = larger(most, network.steps[i].outputs);
     return most;
-}
-
-inline bool is_normalization(const Layer& layer) {
-    return layer.kind == LayerKind::batch_normalization || layer.kind == LayerKind::layer_normalization;
 }
 
 template <class T>
 Block<T> make_block(Arena& arena, const Network& network, size_t rows) {
     Block<T> block = {};
     const size_t most = rows * widest(network);
-    block.x = arena.take<T>(rows * network.inputs);
+    block.gathered = arena.take<void*>(network.input_count);
+    for (size_t i = 0; i < network.input_count; ++i) {
+        const Input& input = network.inputs[i];
+        void* room = input.holds == Holds::numbers ? static_cast<void*>(arena.take<T>(rows * input.width))
+                     : input.holds == Holds::integers
+                         ? static_cast<void*>(arena.take<int64_t>(rows * input.width))
+                         : static_cast<void*>(arena.take<Bags<T>>(1));
+        if (arena.at) block.gathered[i] = room;
+    }
     block.y = arena.take<T>(rows * network.outputs);
-    block.values = arena.take<T>(rows * network.outputs);
-    block.grad = arena.take<T>(most);
-    block.other_grad = arena.take<T>(most);
+    block.losses = arena.take<T>(rows * network.outputs);
+    block.grads = arena.take<T*>(network.slots);
+    for (size_t i = 0; i < network.slots; ++i) {
+        T* grad = arena.take<T>(most);
+        if (arena.at) block.grads[i] = grad;
+    }
+    block.grad_x = arena.take<T*>(network.most_reads);
+    block.read = arena.take<const void*>(network.most_reads);
+    block.values = arena.take<const void*>(network.input_count + network.count);
     block.caches = arena.take<Cache<T>>(network.count);
     for (size_t i = 0; i < network.count; ++i) {
-        const Layer& layer = network.layers[i];
+        const Step& step = network.steps[i];
         Cache<T> cache = {};
-        cache.a = arena.take<T>(rows * layer.outputs);
-        if (layer.kind == LayerKind::dense && needs_z(layer.activation))
-            cache.z = arena.take<T>(rows * layer.outputs);
-        if (is_normalization(layer)) {
-            const size_t each = larger(3 * layer.features, rows * (layer.inputs / layer.features));
-            cache.normal = arena.take<T>(rows * layer.outputs);
-            cache.statistics = arena.take<T>(each);
-        }
+        with_kind(Layers{}, step.kind, [&](auto kind) {
+            if (!kind.passes || !is_identity(step.activation)) cache.a = arena.take<T>(rows * step.outputs);
+            if (!kind.passes && needs_z(step.activation)) cache.z = arena.take<T>(rows * step.outputs);
+            if (const size_t room = kind.template room<T>(step, rows)) cache.room = arena.take<T>(room);
+        });
         if (arena.at) block.caches[i] = cache;
     }
     return block;
@@ -90,136 +112,111 @@ struct Pass {
     bool training;
     uint64_t seed, step;
     Workers<T> workers;
+    T* const* kept;  // for each row-sparse step, room for the gradients of a batch's rows
 
-    Activation activation(size_t i) const {
+    Here<T> here(size_t i, size_t first, size_t rows, const Block<T>& block, const void** read) const {
+        const Step& step = network.steps[i];
+        for (size_t k = 0; k < step.read_count; ++k) read[k] = block.values[step.reads[k]];
         const bool left_out = from_z && i + 1 == network.count;
-        return left_out ? Activation{ActivationKind::identity, 0} : network.layers[i].activation;
+        return {step,
+                left_out ? IDENTITY : step.activation,
+                parameters + step.parameters,
+                state + step.state,
+                read,
+                block.caches[i].room,
+                rows,
+                first,
+                training,
+                seed,
+                this->step,
+                workers};
     }
 };
 
-// Returns the outputs, which lie in the block, or in x where no layer did anything. `first` is the place of
-// the first row in its batch.
+// Returns the outputs, which lie in the block, or among its inputs where no step did anything. `first` is the
+// place of the first row in its batch.
 template <class T>
-const T* forward(const Pass<T>& pass, size_t first, size_t rows, const T* x, Block<T>& block) {
-    for (size_t i = 0; i < pass.network.count; ++i) {
-        const Layer& layer = pass.network.layers[i];
-        const Activation f = pass.activation(i);
-        const size_t lines = rows * (layer.outputs / layer.features);
-        const T* own = pass.parameters + layer.parameters;
+const T* forward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block) {
+    const Network& network = pass.network;
+    for (size_t i = 0; i < network.count; ++i) {
+        const Step& step = network.steps[i];
+        const Here<T> here = pass.here(i, first, rows, block, block.read);
+        const Activation f = here.activation;
         Cache<T>& cache = block.caches[i];
-        cache.x = x;
         const T* a = cache.a;
-        switch (layer.kind) {
-            case LayerKind::dense: {
-                const bool row_wise = is_row_wise(f.kind);
+        with_kind(Layers{}, step.kind, [&](auto kind) {
+            if constexpr (kind.takes_activation) {
                 T* z = needs_z(f) ? cache.z : nullptr;
-                dense<T>(layer, row_wise ? Activation{ActivationKind::identity, 0} : f, pass.workers, rows,
-                         own, x, z, cache.a);
-                if (row_wise) softmax<T>(f.kind, {rows, layer.outputs, layer.outputs}, cache.a, cache.a);
-                cache.seen = z ? z : cache.a;
-                break;
+                kind.template forward<T>(here, z, cache.a);
+                cache.seen = z ? z : a;
+            } else {
+                const T* z = kind.template forward<T>(here, needs_z(f) ? cache.z : cache.a);
+                if (is_identity(f)) a = z;
+                else
+                    activate<T>(f, {rows * (step.outputs / step.columns), step.columns, step.columns}, z,
+                                cache.a);
+                cache.seen = needs_z(f) ? z : a;
             }
-            case LayerKind::activate:
-                if (f.kind == ActivationKind::identity) a = x;
-                else if (is_row_wise(f.kind))
-                    softmax<T>(f.kind, {lines, layer.features, layer.features}, x, cache.a);
-                else activate<T>(f, {1, rows * layer.outputs, 0}, x, cache.a);
-                cache.seen = needs_z(f) ? x : a;
-                break;
-            case LayerKind::dropout:
-                if (pass.training && layer.rate > 0)
-                    drop<T>(layer, pass.seed, pass.step, first * layer.outputs, rows * layer.outputs, x,
-                            cache.a);
-                else a = x;
-                break;
-            case LayerKind::batch_normalization: {
-                T *mean = cache.statistics, *variance = mean + layer.features,
-                  *deviation = variance + layer.features;
-                if (!pass.training) memcpy(mean, pass.state + layer.state, 2 * layer.features * sizeof(T));
-                batch_normalization<T>(lines, layer.features, T(layer.epsilon), pass.training, own,
-                                       own + layer.features, x, mean, variance, deviation, cache.normal,
-                                       cache.a);
-                break;
-            }
-            case LayerKind::layer_normalization:
-                layer_normalization<T>(lines, layer.features, T(layer.epsilon), own, own + layer.features, x,
-                                       cache.statistics, cache.normal, cache.a);
-        }
-        x = a;
+        });
+        block.values[step.writes] = a;
     }
-    return x;
+    return static_cast<const T*>(block.values[network.steps[network.count - 1].writes]);
 }
 
-inline bool learns(const Layer& layer) { return layer.kind == LayerKind::dense || is_normalization(layer); }
-
-// The gradient of a dense layer's weights over one row: x times grad, a column times a row.
+// The gradient of a step's weights over one row: x times grad, a column times a row.
 template <class T>
 struct Factors {
     const T* x;
     T* grad;
 };
 
-// From the gradient with respect to the outputs, in block.grad, to that of all parameters, which is added to
-// `gradient` where `add`, or left in its factors where there is room for them. It goes no further back than
-// the first layer that learns.
+// From the gradient with respect to the outputs, in block.grads[0], to that of all parameters, which is added
+// to `gradient` where `add`, or left in its factors where there is room for them. It goes no further back
+// than to what depends on parameters.
 template <class T>
 void backward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block, T* gradient, bool add,
               Factors<T>* factors) {
-    const Layer* layers = pass.network.layers;
-    size_t end = 0;
-    while (end < pass.network.count && !learns(layers[end])) ++end;
-    bool differentiated = false;  // whether grad is already with respect to z
-    T *grad = block.grad, *other = block.other_grad;
-    for (size_t i = pass.network.count; i-- > end;) {
-        const Layer& layer = layers[i];
-        const Activation f = pass.activation(i);
+    const Network& network = pass.network;
+    for (size_t i = network.count; i-- > 0;) {
+        const Step& step = network.steps[i];
+        if (!step.goes_back) continue;
+        const Here<T> here = pass.here(i, first, rows, block, block.read);
         const Cache<T>& cache = block.caches[i];
-        const size_t lines = rows * (layer.outputs / layer.features);
-        const T* own = pass.parameters + layer.parameters;
-        T* own_gradient = gradient + layer.parameters;
-        if (!differentiated && f.kind != ActivationKind::identity) {
-            const size_t last_axis = layer.kind == LayerKind::dense ? layer.outputs : layer.features;
-            if (is_row_wise(f.kind))
-                softmax_backward<T>(f.kind, {rows * (layer.outputs / last_axis), last_axis, last_axis},
-                                    cache.a, grad);
-            else activate_backward<T>(f, {1, rows * layer.outputs, 0}, cache.seen, grad);
+        T* grad = block.grads[step.slot];
+        if (!step.derivative_taken && !is_identity(here.activation))
+            activate_backward<T>(here.activation,
+                                 {rows * (step.outputs / step.columns), step.columns, step.columns},
+                                 cache.seen, grad);
+        for (size_t k = 0; k < step.read_count; ++k) {
+            const Return& back = step.returns[k];
+            block.grad_x[k] = !back.wanted ? nullptr : block.grads[back.adds ? back.scratch : back.slot];
         }
-        differentiated = false;
-        switch (layer.kind) {
-            case LayerKind::dense: {
+        Back<T> back = {grad, block.grad_x, gradient + step.gradient, add, cache.a, IDENTITY, nullptr};
+        if (step.before >= 0) {
+            back.before = network.steps[step.before].activation;
+            back.seen = block.caches[step.before].seen;
+        }
+        with_kind(Layers{}, step.kind, [&](auto kind) {
+            if constexpr (kind.row_sparse)
+                memcpy(pass.kept[i] + first * step.outputs, grad, rows * step.outputs * sizeof(T));
+            if constexpr (kind.is_product)
                 if (factors) {
-                    factors[i].x = cache.x;
-                    memcpy(factors[i].grad, grad, layer.outputs * sizeof(T));
-                } else {
-                    dense_backward_parameters<T>(layer, pass.workers, rows, cache.x, grad, own_gradient, add);
+                    factors[i].x = here.x();
+                    memcpy(factors[i].grad, grad, step.outputs * sizeof(T));
+                    back.gradient = nullptr;
                 }
-                if (i == end) break;
-                const bool bends =
-                    layers[i - 1].kind == LayerKind::dense || layers[i - 1].kind == LayerKind::activate;
-                differentiated = bends && !is_row_wise(layers[i - 1].activation.kind);
-                const Activation before =
-                    differentiated ? layers[i - 1].activation : Activation{ActivationKind::identity, 0};
-                dense_backward_inputs<T>(layer, before, pass.workers, rows, own, block.caches[i - 1].seen,
-                                         grad, other);
-                T* swapped = grad;
-                grad = other;
-                other = swapped;
-                break;
-            }
-            case LayerKind::activate: break;
-            case LayerKind::dropout:
-                if (layer.rate > 0)
-                    drop<T>(layer, pass.seed, pass.step, first * layer.outputs, rows * layer.outputs, grad,
-                            grad);
-                break;
-            case LayerKind::batch_normalization:
-                batch_normalization_backward<T>(lines, layer.features, own,
-                                                cache.statistics + 2 * layer.features, cache.normal, grad,
-                                                own_gradient, own_gradient + layer.features);
-                break;
-            case LayerKind::layer_normalization:
-                layer_normalization_backward<T>(lines, layer.features, own, cache.statistics, cache.normal,
-                                                grad, own_gradient, own_gradient + layer.features, add);
+            kind.template backward<T>(here, back);
+        });
+        for (size_t k = 0; k < step.read_count; ++k) {
+            const Return& added = step.returns[k];
+            if (!added.wanted || !added.adds) continue;
+            T* total = block.grads[added.slot];
+            const T* part = block.grads[added.scratch];
+            size_t count = rows;
+            for (size_t axis = 0; axis < step.shapes[k].axes; ++axis) count *= step.shapes[k][axis];
+            sweep<T>(count, [&](size_t j, auto lanes) {
+                store(total + j, load(total + j, lanes) + load(part + j, lanes), lanes);
+            });
         }
     }
 }

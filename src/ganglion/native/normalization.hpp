@@ -1,124 +1,176 @@
 // Normalization: a = scale * normal + shift with normal = (x - mean) / deviation, and its gradient.
-// Formulas and names are those of core/layers/normalization.py. x, normal and a are rows of `features`
-// numbers.
+// Formulas and names are those of core/layers/normalization.py. x, normal and a are lines of `features`
+// numbers; scale and shift follow each other among the parameters, mean and variance in the state.
 #pragma once
 
-#include "matrix.hpp"
+#include "layer.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
-// mean and variance: of the batch while training, else those given.
-template <class T>
-void batch_normalization(size_t rows, size_t features, T epsilon, bool training, const T* scale,
-                         const T* shift, const T* x, T* mean, T* variance, T* deviation, T* normal, T* a) {
-    sweep<T>(features, [&](size_t j, auto part) {
-        Vector<T> m = load(mean + j, part), v = load(variance + j, part);
-        if (training) {
-            m = Vector<T>{}, v = Vector<T>{};
-            for (size_t i = 0; i < rows; ++i) m += load(x + i * features + j, part);
-            m = m / T(rows);
-            for (size_t i = 0; i < rows; ++i) {
-                const Vector<T> centered = load(x + i * features + j, part) - m;
-                v += centered * centered;
+struct Normalization : LayerKind {
+    static double work(const Step& step) { return 4.0 * static_cast<double>(step.features); }
+
+    // First the normal values, then what is kept of mean and deviation.
+    template <class T>
+    static size_t room(const Step& step, size_t rows) {
+        const size_t lines = rows * (step.inputs / step.features);
+        return whole_lines<T>(rows * step.outputs) + larger(3 * step.features, lines);
+    }
+    template <class T>
+    static size_t lines(const Here<T>& here) {
+        return here.rows * (here.step.inputs / here.step.features);
+    }
+    template <class T>
+    static T* kept(const Here<T>& here) {
+        return here.room + whole_lines<T>(here.rows * here.step.outputs);
+    }
+};
+
+struct BatchNormalization : Normalization {
+    static constexpr const char* name = "batch_normalization";
+    static constexpr Names settings = {{"momentum", "epsilon"}};
+    static constexpr bool uses_batch = true, has_state = true;
+    enum { momentum, epsilon };
+
+    // Mean and variance: of the batch while training, else those of the state.
+    template <class T>
+    static const T* forward(const Here<T>& here, T* out) {
+        const size_t features = here.step.features, rows = lines(here);
+        const T *x = here.x(), *scale = here.own, *shift = scale + features;
+        T *normal = here.room, *mean = kept(here), *variance = mean + features,
+          *deviation = variance + features;
+        const T least = T(here.step.settings[epsilon]);
+        if (!here.training) memcpy(mean, here.state, 2 * features * sizeof(T));
+        sweep<T>(features, [&](size_t j, auto part) {
+            Vector<T> m = load(mean + j, part), v = load(variance + j, part);
+            if (here.training) {
+                m = Vector<T>{}, v = Vector<T>{};
+                for (size_t i = 0; i < rows; ++i) m += load(x + i * features + j, part);
+                m = m / T(rows);
+                for (size_t i = 0; i < rows; ++i) {
+                    const Vector<T> centered = load(x + i * features + j, part) - m;
+                    v += centered * centered;
+                }
+                v = v / T(rows);
+                store(mean + j, m, part);
+                store(variance + j, v, part);
             }
-            v = v / T(rows);
-            store(mean + j, m, part);
-            store(variance + j, v, part);
-        }
-        const Vector<T> d = square_root(v + epsilon), s = load(scale + j, part), t = load(shift + j, part);
-        store(deviation + j, d, part);
-        for (size_t i = 0; i < rows; ++i) {
-            const size_t at = i * features + j;
-            const Vector<T> n = (load(x + at, part) - m) / d;
-            store(normal + at, n, part);
-            store(a + at, n * s + t, part);
-        }
-    });
-}
-
-template <class T>
-void batch_normalization_backward(size_t rows, size_t features, const T* scale, const T* deviation,
-                                  const T* normal, T* grad, T* grad_scale, T* grad_shift) {
-    sweep<T>(features, [&](size_t j, auto part) {
-        Vector<T> of_scale{}, of_shift{};
-        for (size_t i = 0; i < rows; ++i) {
-            const Vector<T> g = load(grad + i * features + j, part);
-            of_scale += g * load(normal + i * features + j, part);
-            of_shift += g;
-        }
-        store(grad_scale + j, of_scale, part);
-        store(grad_shift + j, of_shift, part);
-        const Vector<T> s = load(scale + j, part), d = load(deviation + j, part);
-        const Vector<T> along = of_scale * s / T(rows), mean = of_shift * s / T(rows);
-        for (size_t i = 0; i < rows; ++i) {
-            const size_t at = i * features + j;
-            store(grad + at, (load(grad + at, part) * s - mean - load(normal + at, part) * along) / d, part);
-        }
-    });
-}
-
-template <class T>
-void batch_normalization_state(size_t rows, size_t features, T keep, const T* mean, const T* variance,
-                               T* running_mean, T* running_variance) {
-    if (rows == 1) return;  // one row has no variance to learn from
-    const T unbiased = T(rows) / T(rows - 1);
-    sweep<T>(features, [&](size_t j, auto part) {
-        store(running_mean + j, load(running_mean + j, part) * keep + load(mean + j, part) * (T(1) - keep),
-              part);
-        store(running_variance + j,
-              load(running_variance + j, part) * keep + load(variance + j, part) * unbiased * (T(1) - keep),
-              part);
-    });
-}
-
-template <class T>
-void layer_normalization(size_t rows, size_t features, T epsilon, const T* scale, const T* shift, const T* x,
-                         T* deviation, T* normal, T* a) {
-    for (size_t i = 0; i < rows; ++i) {
-        const T* from = x + i * features;
-        Vector<T> sums{}, squares{};
-        sweep<T>(features, [&](size_t j, auto part) { sums += load(from + j, part); });
-        const T mean = sum<T>(sums) / T(features);
-        sweep<T>(features, [&](size_t j, auto part) {
-            const Vector<T> centered = only<T>(load(from + j, part) - mean, part, T(0));
-            squares += centered * centered;
+            const Vector<T> d = square_root(v + least), s = load(scale + j, part), t = load(shift + j, part);
+            store(deviation + j, d, part);
+            for (size_t i = 0; i < rows; ++i) {
+                const size_t at = i * features + j;
+                const Vector<T> n = (load(x + at, part) - m) / d;
+                store(normal + at, n, part);
+                store(out + at, n * s + t, part);
+            }
         });
-        const T d = square_root(all<T>(sum<T>(squares) / T(features) + epsilon))[0];
-        deviation[i] = d;
+        return out;
+    }
+
+    template <class T>
+    static void backward(const Here<T>& here, const Back<T>& back) {
+        const size_t features = here.step.features, rows = lines(here);
+        const T *scale = here.own, *normal = here.room, *deviation = kept(here) + 2 * features,
+                *grad = back.grad;
+        T *grad_scale = back.gradient, *grad_shift = grad_scale + features, *grad_x = back.grad_x[0];
         sweep<T>(features, [&](size_t j, auto part) {
-            const Vector<T> n = (load(from + j, part) - mean) / d;
-            store(normal + i * features + j, n, part);
-            store(a + i * features + j, n * load(scale + j, part) + load(shift + j, part), part);
+            Vector<T> of_scale{}, of_shift{};
+            for (size_t i = 0; i < rows; ++i) {
+                const Vector<T> g = load(grad + i * features + j, part);
+                of_scale += g * load(normal + i * features + j, part);
+                of_shift += g;
+            }
+            store(grad_scale + j, of_scale, part);
+            store(grad_shift + j, of_shift, part);
+            if (!grad_x) return;
+            const Vector<T> s = load(scale + j, part), d = load(deviation + j, part);
+            const Vector<T> along = of_scale * s / T(rows), mean = of_shift * s / T(rows);
+            for (size_t i = 0; i < rows; ++i) {
+                const size_t at = i * features + j;
+                const Vector<T> centered = load(grad + at, part) * s - mean - load(normal + at, part) * along;
+                store(grad_x + at, centered / d, part);
+            }
         });
     }
-}
 
-// grad_scale and grad_shift are added to where `add`.
-template <class T>
-void layer_normalization_backward(size_t rows, size_t features, const T* scale, const T* deviation,
-                                  const T* normal, T* grad, T* grad_scale, T* grad_shift, bool add) {
-    sum_rows<T>(rows, features, grad, grad_shift, add);
-    sweep<T>(features, [&](size_t j, auto part) {
-        Vector<T> total = add ? load(grad_scale + j, part) : Vector<T>{};
-        for (size_t i = 0; i < rows; ++i)
-            total += load(grad + i * features + j, part) * load(normal + i * features + j, part);
-        store(grad_scale + j, total, part);
-    });
-    for (size_t i = 0; i < rows; ++i) {
-        T* g = grad + i * features;
-        const T* n = normal + i * features;
-        Vector<T> sums{}, products{};
+    // Takes the batch's moments into the running averages.
+    template <class T>
+    static void next_state(const Here<T>& here, T* state) {
+        const size_t features = here.step.features, rows = lines(here);
+        if (rows == 1) return;  // one row has no variance to learn from
+        const T *mean = kept(here), *variance = mean + features;
+        T *running_mean = state, *running_variance = state + features;
+        const T keep = T(here.step.settings[momentum]), unbiased = T(rows) / T(rows - 1);
         sweep<T>(features, [&](size_t j, auto part) {
-            const Vector<T> scaled = load(g + j, part) * load(scale + j, part);
-            sums += scaled;
-            products += scaled * load(n + j, part);
-        });
-        const T mean = sum<T>(sums) / T(features), along = sum<T>(products) / T(features);
-        sweep<T>(features, [&](size_t j, auto part) {
-            const Vector<T> scaled = load(g + j, part) * load(scale + j, part);
-            store(g + j, (scaled - mean - load(n + j, part) * along) / deviation[i], part);
+            store(running_mean + j,
+                  load(running_mean + j, part) * keep + load(mean + j, part) * (T(1) - keep), part);
+            store(
+                running_variance + j,
+                load(running_variance + j, part) * keep + load(variance + j, part) * unbiased * (T(1) - keep),
+                part);
         });
     }
-}
+};
+
+struct LayerNormalization : Normalization {
+    static constexpr const char* name = "layer_normalization";
+    static constexpr Names settings = {{"epsilon"}};
+    enum { epsilon };
+
+    template <class T>
+    static const T* forward(const Here<T>& here, T* out) {
+        const size_t features = here.step.features, rows = lines(here);
+        const T *x = here.x(), *scale = here.own, *shift = scale + features;
+        T *normal = here.room, *deviation = kept(here);
+        const T least = T(here.step.settings[epsilon]);
+        for (size_t i = 0; i < rows; ++i) {
+            const T* from = x + i * features;
+            Vector<T> sums{}, squares{};
+            sweep<T>(features, [&](size_t j, auto part) { sums += load(from + j, part); });
+            const T mean = sum<T>(sums) / T(features);
+            sweep<T>(features, [&](size_t j, auto part) {
+                const Vector<T> centered = only<T>(load(from + j, part) - mean, part, T(0));
+                squares += centered * centered;
+            });
+            const T d = square_root(all<T>(sum<T>(squares) / T(features) + least))[0];
+            deviation[i] = d;
+            sweep<T>(features, [&](size_t j, auto part) {
+                const Vector<T> n = (load(from + j, part) - mean) / d;
+                store(normal + i * features + j, n, part);
+                store(out + i * features + j, n * load(scale + j, part) + load(shift + j, part), part);
+            });
+        }
+        return out;
+    }
+
+    template <class T>
+    static void backward(const Here<T>& here, const Back<T>& back) {
+        const size_t features = here.step.features, rows = lines(here);
+        const T *scale = here.own, *normal = here.room, *deviation = kept(here), *grad = back.grad;
+        T *grad_scale = back.gradient, *grad_shift = grad_scale + features, *grad_x = back.grad_x[0];
+        sum_rows<T>(rows, features, grad, grad_shift, back.add);
+        sweep<T>(features, [&](size_t j, auto part) {
+            Vector<T> total = back.add ? load(grad_scale + j, part) : Vector<T>{};
+            for (size_t i = 0; i < rows; ++i)
+                total += load(grad + i * features + j, part) * load(normal + i * features + j, part);
+            store(grad_scale + j, total, part);
+        });
+        for (size_t i = 0; grad_x && i < rows; ++i) {
+            const T *g = grad + i * features, *n = normal + i * features;
+            Vector<T> sums{}, products{};
+            sweep<T>(features, [&](size_t j, auto part) {
+                const Vector<T> scaled = load(g + j, part) * load(scale + j, part);
+                sums += scaled;
+                products += scaled * load(n + j, part);
+            });
+            const T mean = sum<T>(sums) / T(features), along = sum<T>(products) / T(features);
+            sweep<T>(features, [&](size_t j, auto part) {
+                const Vector<T> scaled = load(g + j, part) * load(scale + j, part);
+                store(grad_x + i * features + j, (scaled - mean - load(n + j, part) * along) / deviation[i],
+                      part);
+            });
+        }
+    }
+};
 
 }  // namespace ganglion::GANGLION_ISA

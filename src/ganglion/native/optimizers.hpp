@@ -1,5 +1,5 @@
 // Optimizers: one pass over a piece of the flat vectors. Formulas are those of training/optimizers.py; each
-// writes its slots and returns what to subtract. To add one: write it, and add it to `with_optimizer`.
+// writes its slots and returns what to subtract. To add one: write it, and add it to the list `Optimizers`.
 #pragma once
 
 #include "description.hpp"
@@ -13,6 +13,11 @@ struct Settings {  // of one update, in the network's own type of number
     T first_rest, second_rest;  // 1 - first and 1 - second, subtracted before they are rounded
     T divide, scale;            // Adam's two corrections of the bias towards 0
 };
+
+template <class T>
+Settings<T> plain(double rate, double first, double second, double epsilon) {
+    return {T(rate), T(first), T(second), T(epsilon), T(1 - first), T(1 - second), T(1), T(0)};
+}
 
 // slots[0] and slots[1] come as they were and are left as they shall be.
 template <class T>
@@ -87,40 +92,120 @@ struct Lion {
     }
 };
 
-template <class T, class Body>
-GANGLION_INLINE void with_optimizer(const Optimizer& optimizer, Body body) {
-    const bool momentum = optimizer.first != 0;
-    switch (optimizer.kind) {
-        case OptimizerKind::rmsprop: return momentum ? body(RMSpropMomentum<T>{}) : body(RMSprop<T>{});
-        case OptimizerKind::adagrad: return body(Adagrad<T>{});
-        case OptimizerKind::adam: return body(Adam<T>{});
-        case OptimizerKind::lion: return body(Lion<T>{});
-        default:
-            return optimizer.variant ? body(Nesterov<T>{}) : momentum ? body(Momentum<T>{}) : body(SGD<T>{});
+// A kind of optimizer: its settings, what it makes of them for one update, and which rule they ask for.
+struct SGDKind {
+    static constexpr const char* name = "sgd";
+    static constexpr Names settings = {{"momentum", "nesterov"}};
+    enum { momentum, nesterov };
+
+    template <class T>
+    static Settings<T> of(const Optimizer& optimizer, double rate, uint64_t) {
+        return plain<T>(rate, optimizer.settings[momentum], 0, 0);
     }
-}
+    template <class T, class Body>
+    static GANGLION_INLINE void with(const Optimizer& optimizer, Body body) {
+        if (optimizer.settings[nesterov] != 0) body(Nesterov<T>{});
+        else if (optimizer.settings[momentum] != 0) body(Momentum<T>{});
+        else body(SGD<T>{});
+    }
+    // Whether no change is larger than the rate times the norm of the gradient.
+    static bool is_bounded(const Optimizer& optimizer) { return optimizer.settings[momentum] == 0; }
+};
+
+struct Unbounded {
+    static bool is_bounded(const Optimizer&) { return false; }
+};
+
+struct RMSpropKind : Unbounded {
+    static constexpr const char* name = "rmsprop";
+    static constexpr Names settings = {{"momentum", "decay", "epsilon"}};
+    enum { momentum, decay, epsilon };
+
+    template <class T>
+    static Settings<T> of(const Optimizer& optimizer, double rate, uint64_t) {
+        const double* own = optimizer.settings;
+        return plain<T>(rate, own[momentum], own[decay], own[epsilon]);
+    }
+    template <class T, class Body>
+    static GANGLION_INLINE void with(const Optimizer& optimizer, Body body) {
+        if (optimizer.settings[momentum] != 0) body(RMSpropMomentum<T>{});
+        else body(RMSprop<T>{});
+    }
+};
+
+struct AdagradKind : Unbounded {
+    static constexpr const char* name = "adagrad";
+    static constexpr Names settings = {{"epsilon"}};
+
+    template <class T>
+    static Settings<T> of(const Optimizer& optimizer, double rate, uint64_t) {
+        return plain<T>(rate, 0, 0, optimizer.settings[0]);
+    }
+    template <class T, class Body>
+    static GANGLION_INLINE void with(const Optimizer&, Body body) {
+        body(Adagrad<T>{});
+    }
+};
+
+struct AdamKind : Unbounded {
+    static constexpr const char* name = "adam";
+    static constexpr Names settings = {{"beta_1", "beta_2", "epsilon", "epsilon_hat"}};
+    enum { beta_1, beta_2, epsilon, epsilon_hat };
+
+    template <class T>
+    static Settings<T> of(const Optimizer& optimizer, double rate, uint64_t update) {
+        const double *own = optimizer.settings, t = static_cast<double>(update);
+        Settings<T> found = plain<T>(rate, own[beta_1], own[beta_2], own[epsilon]);
+        const double root = __builtin_sqrt(1 - __builtin_pow(own[beta_2], t)),
+                     scale = rate / (1 - __builtin_pow(own[beta_1], t));
+        const bool hat = own[epsilon_hat] != 0;
+        found.divide = hat ? T(1) : T(1 / root);
+        found.scale = hat ? T(scale * root) : T(scale);
+        return found;
+    }
+    template <class T, class Body>
+    static GANGLION_INLINE void with(const Optimizer&, Body body) {
+        body(Adam<T>{});
+    }
+};
+
+struct AdamWKind : AdamKind {  // its decay is that of every optimizer
+    static constexpr const char* name = "adamw";
+};
+
+struct LionKind : Unbounded {
+    static constexpr const char* name = "lion";
+    static constexpr Names settings = {{"beta_1", "beta_2"}};
+
+    template <class T>
+    static Settings<T> of(const Optimizer& optimizer, double rate, uint64_t) {
+        return plain<T>(rate, optimizer.settings[0], optimizer.settings[1], 0);
+    }
+    template <class T, class Body>
+    static GANGLION_INLINE void with(const Optimizer&, Body body) {
+        body(Lion<T>{});
+    }
+};
+
+using Optimizers = List<SGDKind, RMSpropKind, AdagradKind, AdamKind, AdamWKind, LionKind>;
 
 template <class T>
 Settings<T> settings_of(const Optimizer& optimizer, double rate, uint64_t update) {
-    const double t = static_cast<double>(update);
-    const bool adam = optimizer.kind == OptimizerKind::adam;
-    const double root = adam ? __builtin_sqrt(1 - __builtin_pow(optimizer.second, t)) : 1;
-    const double scale = adam ? rate / (1 - __builtin_pow(optimizer.first, t)) : 0;
-    return {
-        T(rate),
-        T(optimizer.first),
-        T(optimizer.second),
-        T(optimizer.epsilon),
-        T(1 - optimizer.first),
-        T(1 - optimizer.second),
-        optimizer.variant ? T(1) : T(1 / root),
-        optimizer.variant ? T(scale * root) : T(scale),
-    };
+    Settings<T> found = {};
+    with_kind(Optimizers{}, optimizer.kind,
+              [&](auto kind) { found = kind.template of<T>(optimizer, rate, update); });
+    return found;
 }
 
-// Plain SGD, whose changes are no larger than the rate times the norm of the gradient.
 inline bool is_bounded(const Optimizer& optimizer) {
-    return optimizer.kind == OptimizerKind::sgd && optimizer.first == 0;
+    bool answer = false;
+    with_kind(Optimizers{}, optimizer.kind, [&](auto kind) { answer = kind.is_bounded(optimizer); });
+    return answer;
+}
+
+template <class T, class Body>
+GANGLION_INLINE void with_optimizer(const Optimizer& optimizer, Body body) {
+    with_kind(Optimizers{}, optimizer.kind, [&](auto kind) { kind.template with<T>(optimizer, body); });
 }
 
 // Updates one piece: parameters -= change(gradient * clip) + decay * parameters. The gradient's place is then

@@ -35,11 +35,11 @@ enum class Cut { columns, rows };
 
 constexpr size_t PIECES = 4;
 
-template <class T, class Finish>
+template <class T, class Epilogue, class Finish>
 void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, size_t depth, Left<T> a,
-                    Right<T> b, Ends<T> ends, T* c, size_t row, Finish finish) {
+                    Right<T> b, Start<T> start, T* c, size_t row, Epilogue epilogue, Finish finish) {
     if (!workers.team || 2.0 * rows * columns * depth < WORTH_A_THREAD)
-        return product<T>(rows, 0, columns, depth, a, b, ends, c, row, workers.panel(0), finish);
+        return product<T>(rows, 0, columns, depth, a, b, start, c, row, workers.panel(0), epilogue, finish);
     constexpr size_t width = tile_columns<T>, height = 2 * tile_rows(TILE_VECTORS);
     const size_t across = (columns + width - 1) / width, down = (rows + height - 1) / height;
     const size_t wide = cut == Cut::rows ? 1 : smaller(across, 2 * PIECES);
@@ -50,7 +50,7 @@ void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, si
         const size_t left = across * j / wide * width,
                      right = smaller(columns, across * (j + 1) / wide * width);
         product<T>(end - top, left, right, depth, {a.at + top * a.row, a.row, a.depth}, b,
-                   ends.at(top, 0, row), c + top * row, row, workers.panel(worker),
+                   start.moved(top, 0), c + top * row, row, workers.panel(worker), epilogue.moved(top * row),
                    [&](size_t r, size_t k, size_t m, size_t n) { finish(top + r, k, m, n); });
     });
 }

@@ -2,26 +2,25 @@
 // it.
 #pragma once
 
-#include "memory.hpp"
+#include "workspace.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
 // Adds the groups' gradients and the penalties' in a slice into the first.
 template <class T>
-Sums reduce(const Run& run, const Memory<T>& memory, Slice slice) {
-    const T l1 = T(run.regularization.l1 * memory.per_weight),
-            l2 = T(run.regularization.l2 * memory.per_weight);
+Sums reduce(const Run& run, const Workspace<T>& space, const Slice<T>& slice) {
+    const T l1 = T(run.regularization.l1 * space.per_weight),
+            l2 = T(run.regularization.l2 * space.per_weight);
     const T* parameters = static_cast<const T*>(run.parameters);
     const bool penalized = slice.penalized && (l1 != 0 || l2 != 0);
-    const bool changes = penalized || memory.way.groups > 1;
+    const bool changes = penalized || slice.copies > 1;
     const size_t count = slice.stop - slice.start;
-    if (!changes) return {static_cast<double>(sum_of_squares<T>(count, memory.gradients + slice.start)), 0};
+    if (!changes) return {static_cast<double>(sum_of_squares<T>(count, slice.gradient)), 0};
     Vector<T> squares[4] = {}, penalties[4] = {};
     sweep_by_4<T>(count, [&](size_t i, auto part, size_t n) {
-        T* at = memory.gradients + slice.start + i;
+        T* at = slice.gradient + i;
         Vector<T> g = load(at, part);
-        for (size_t group = 1; group < memory.way.groups; ++group)
-            g += load(at + group * memory.stride, part);
+        for (size_t group = 1; group < slice.copies; ++group) g += load(at + group * space.stride, part);
         if (penalized) {
             const Vector<T> w = load(parameters + slice.start + i, part);
             g += sign<T>(w) * l1 + w * l2;
@@ -35,16 +34,16 @@ Sums reduce(const Run& run, const Memory<T>& memory, Slice slice) {
 }
 
 template <class T>
-double norm(const Memory<T>& memory) {
+double norm(const Workspace<T>& space) {
     double squares = 0;
-    for (size_t i = 0; i < memory.slice_count; ++i) squares += memory.sums[i].squares;
+    for (size_t i = 0; i < space.slice_count; ++i) squares += space.sums[i].squares;
     return __builtin_sqrt(squares);
 }
 
 template <class T>
-double penalty(const Memory<T>& memory) {
+double penalty(const Workspace<T>& space) {
     double sum = 0;
-    for (size_t i = 0; i < memory.slice_count; ++i) sum += memory.sums[i].penalty;
+    for (size_t i = 0; i < space.slice_count; ++i) sum += space.sums[i].penalty;
     return sum;
 }
 
@@ -52,42 +51,42 @@ double penalty(const Memory<T>& memory) {
 // taken; where a number might overflow it was not, and the gradient is worked out, for `update` to look at
 // each.
 template <class T>
-bool update_by_factors(const Network& network, Run& run, Memory<T>& memory, double rate, double* norm) {
+bool update_by_factors(const Network& network, Run& run, Workspace<T>& space, double rate, double* norm) {
     double squares = 0;
     for (size_t i = 0; i < network.count; ++i) {
-        const Layer& layer = network.layers[i];
-        if (learns(layer))
-            squares += (static_cast<double>(sum_of_squares<T>(layer.inputs, memory.factors[i].x)) + 1) *
-                       static_cast<double>(sum_of_squares<T>(layer.outputs, memory.factors[i].grad));
+        const Step& step = network.steps[i];
+        if (step.learns)
+            squares += (static_cast<double>(sum_of_squares<T>(step.inputs, space.factors[i].x)) + 1) *
+                       static_cast<double>(sum_of_squares<T>(step.outputs, space.factors[i].grad));
     }
     *norm = __builtin_sqrt(squares);
     const Optimizer& optimizer = run.optimizer;
     const double clip =
         optimizer.clip_norm != 0 && *norm > optimizer.clip_norm ? optimizer.clip_norm / *norm : 1;
-    const double bound = memory.bound + rate * (*norm * clip + optimizer.weight_decay * memory.bound);
+    const double bound = space.bound + rate * (*norm * clip + optimizer.weight_decay * space.bound);
     const bool safe = bound < Format<T>::largest / 4;  // false for NaN too
     for (size_t i = 0; i < network.count; ++i) {
-        const Layer& layer = network.layers[i];
-        if (!learns(layer)) continue;
-        const size_t inputs = layer.inputs, units = layer.outputs;
-        const T *x = memory.factors[i].x, *grad = memory.factors[i].grad;
+        const Step& step = network.steps[i];
+        if (!step.learns) continue;
+        const size_t inputs = step.inputs, units = step.outputs;
+        const T *x = space.factors[i].x, *grad = space.factors[i].grad;
         if (!safe) {
-            const Workers<T> alone = {nullptr, memory.workers.panels};
-            dense_backward_parameters<T>(layer, alone, 1, x, grad, memory.gradients + layer.parameters,
+            const Workers<T> alone = {nullptr, space.workers.panels};
+            dense_backward_parameters<T>(inputs, units, alone, 1, x, grad, space.gradients + step.gradient,
                                          false);
             continue;
         }
-        T* weight = static_cast<T*>(run.parameters) + layer.parameters;
-        const T keep = T(1 - rate * optimizer.weight_decay), step = T(rate * clip);
+        T* weight = static_cast<T*>(run.parameters) + step.parameters;
+        const T keep = T(1 - rate * optimizer.weight_decay), length = T(rate * clip);
         for (size_t k = 0; k <= inputs; ++k) {  // the last row is the bias
-            const T factor = k < inputs ? x[k] * step : step, kept = k < inputs ? keep : T(1);
+            const T factor = k < inputs ? x[k] * length : length, kept = k < inputs ? keep : T(1);
             T* row = weight + k * units;
             sweep<T>(units, [&](size_t j, auto part) {
                 store(row + j, load(row + j, part) * kept - load(grad + j, part) * factor, part);
             });
         }
     }
-    if (safe) memory.bound = bound, run.update += 1;
+    if (safe) space.bound = bound, run.update += 1;
     return safe;
 }
 
@@ -95,7 +94,7 @@ bool update_by_factors(const Network& network, Run& run, Memory<T>& memory, doub
 // parameters are then as they were. Each slice is reduced and updated in one go, unless the norm must be
 // known in between.
 template <class T>
-double update(Run& run, Memory<T>& memory, Team* team, double rate) {
+double update(Run& run, Workspace<T>& space, Team* team, double rate) {
     const Optimizer& optimizer = run.optimizer;
     const Settings<T> settings = settings_of<T>(optimizer, rate, run.update + 1);
     T *parameters = static_cast<T*>(run.parameters),
@@ -103,52 +102,50 @@ double update(Run& run, Memory<T>& memory, Team* team, double rate) {
     T clip = T(1);
     bool safe = false;
     const auto reduce_slice = [&](size_t piece, size_t) {
-        memory.sums[piece] = reduce<T>(run, memory, memory.slices[piece]);
+        space.sums[piece] = reduce<T>(run, space, space.slices[piece]);
     };
     const auto update_slice = [&](size_t piece, size_t) {
-        const Slice slice = memory.slices[piece];
+        const Slice<T> slice = space.slices[piece];
         const size_t at = slice.start;
         const T decay = slice.penalized ? T(rate * optimizer.weight_decay) : T(0);
-        memory.outcomes[piece] = Failure::none;
+        space.outcomes[piece] = Failure::none;
         if (safe)
-            return update_safely<T>(settings, clip, decay, slice.stop - at, memory.gradients + at,
-                                    parameters + at);
-        const bool finite = update<T>(optimizer, settings, clip, decay, slice.stop - at,
-                                      memory.gradients + at, parameters + at,
-                                      slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr);
-        memory.outcomes[piece] = finite ? Failure::none : Failure::weight;
+            return update_safely<T>(settings, clip, decay, slice.stop - at, slice.gradient, parameters + at);
+        const bool finite =
+            update<T>(optimizer, settings, clip, decay, slice.stop - at, slice.gradient, parameters + at,
+                      slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr);
+        space.outcomes[piece] = finite ? Failure::none : Failure::weight;
     };
     if (optimizer.clip_norm != 0 || is_bounded(optimizer)) {
-        each(team, memory.slice_count, reduce_slice);
-        const double found = norm<T>(memory);
+        each(team, space.slice_count, reduce_slice);
+        const double found = norm<T>(space);
         if (!__builtin_isfinite(found)) {
             run.failure = Failure::gradient;
             return found;
         }
         if (optimizer.clip_norm != 0 && found > optimizer.clip_norm) clip = T(optimizer.clip_norm / found);
-        memory.bound += rate * (found * clip + optimizer.weight_decay * memory.bound);
-        safe = is_bounded(optimizer) && memory.bound < Format<T>::largest / 4;
-        each(team, memory.slice_count, update_slice);
+        space.bound += rate * (found * clip + optimizer.weight_decay * space.bound);
+        safe = is_bounded(optimizer) && space.bound < Format<T>::largest / 4;
+        each(team, space.slice_count, update_slice);
     } else {
-        each(team, memory.slice_count, [&](size_t piece, size_t worker) {
+        each(team, space.slice_count, [&](size_t piece, size_t worker) {
             reduce_slice(piece, worker);
-            memory.outcomes[piece] = Failure::gradient;
-            if (__builtin_isfinite(memory.sums[piece].squares)) update_slice(piece, worker);
+            space.outcomes[piece] = Failure::gradient;
+            if (__builtin_isfinite(space.sums[piece].squares)) update_slice(piece, worker);
         });
     }
-    for (size_t i = 0; i < memory.slice_count; ++i)
-        if (memory.outcomes[i] != Failure::none && run.failure != Failure::gradient)
-            run.failure = memory.outcomes[i];
+    for (size_t i = 0; i < space.slice_count; ++i)
+        if (space.outcomes[i] != Failure::none && run.failure != Failure::gradient)
+            run.failure = space.outcomes[i];
     if (run.failure != Failure::none)
-        for (size_t i = 0; i < memory.slice_count; ++i) {
-            const Slice slice = memory.slices[i];
+        for (size_t i = 0; i < space.slice_count; ++i) {
+            const Slice<T> slice = space.slices[i];
             // Where it was updated, the gradient's place holds the parameters as they were.
-            if (memory.outcomes[i] != Failure::gradient)
-                memcpy(parameters + slice.start, memory.gradients + slice.start,
-                       (slice.stop - slice.start) * sizeof(T));
+            if (space.outcomes[i] != Failure::gradient)
+                memcpy(parameters + slice.start, slice.gradient, (slice.stop - slice.start) * sizeof(T));
         }
     run.update += run.failure != Failure::gradient;
-    return norm<T>(memory);
+    return norm<T>(space);
 }
 
 // Scales down the weights into each unit whose norm exceeds the largest allowed.
@@ -156,7 +153,7 @@ template <class T>
 void limit(const Network& network, T most, T* parameters) {
     for (size_t s = 0; s < network.segment_count; ++s) {
         const Segment segment = network.segments[s];
-        if (!segment.penalized) continue;
+        if (!segment.penalized || segment.row_sparse) continue;
         const size_t columns = segment.columns, rows = (segment.stop - segment.start) / columns;
         sweep<T>(columns, [&](size_t j, auto part) {
             T* at = parameters + segment.start + j;
@@ -172,25 +169,27 @@ void limit(const Network& network, T most, T* parameters) {
 
 // What follows an update: the limit of the weights, the running averages of layers and of the parameters.
 template <class T>
-void follow_up(const Network& network, Run& run, const Memory<T>& memory) {
+void follow_up(const Pass<T>& pass, Run& run, const Workspace<T>& space) {
+    const Network& network = pass.network;
     T* parameters = static_cast<T*>(run.parameters);
     if (run.regularization.max_norm != 0) limit<T>(network, T(run.regularization.max_norm), parameters);
-    for (size_t i = 0; i < network.count; ++i) {
-        const Layer& layer = network.layers[i];
-        if (layer.kind != LayerKind::batch_normalization) continue;
-        const T* mean = memory.blocks[0].caches[i].statistics;
-        T* running = static_cast<T*>(run.state) + layer.state;
-        batch_normalization_state<T>(memory.way.rows_at_once * (layer.inputs / layer.features),
-                                     layer.features, T(layer.rate), mean, mean + layer.features, running,
-                                     running + layer.features);
-    }
+    for (size_t i = 0; i < network.count; ++i)
+        with_kind(Layers{}, network.steps[i].kind, [&](auto kind) {
+            if constexpr (kind.has_state)
+                kind.template next_state<T>(
+                    pass.here(i, 0, space.way.rows_at_once, space.blocks[0], space.blocks[0].read),
+                    static_cast<T*>(run.state) + network.steps[i].state);
+        });
     if (T* average = static_cast<T*>(run.mean)) {
         const double t = static_cast<double>(run.update),
                      keep = run.optimizer.average < t / (t + 9) ? run.optimizer.average : t / (t + 9);
-        sweep<T>(network.parameters, [&](size_t i, auto part) {
-            const Vector<T> m = load(average + i, part);
-            store(average + i, m + (load(parameters + i, part) - m) * T(1 - keep), part);
-        });
+        for (size_t s = 0; s < space.slice_count; ++s) {
+            const size_t start = space.slices[s].start;
+            sweep<T>(space.slices[s].stop - start, [&](size_t i, auto part) {
+                const Vector<T> m = load(average + start + i, part);
+                store(average + start + i, m + (load(parameters + start + i, part) - m) * T(1 - keep), part);
+            });
+        }
     }
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 import numpy as np
@@ -26,6 +26,7 @@ class Optimizer(Part):
     """A way to follow the gradient."""
 
     kind: ClassVar[str] = "optimizer"
+    makes_steps: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class StepOptimizer(Optimizer):
     average: float | None = field(default=None, kw_only=True)
 
     usual_rate: ClassVar[float] = 0.001
+    makes_steps = True
 
     def __post_init__(self) -> None:
         if self.learning_rate is None:
@@ -64,6 +66,11 @@ class StepOptimizer(Optimizer):
             check_number("clip_norm", self.clip_norm, above=0)
         if self.average is not None:
             check_number("average", self.average, above=0, below=1)
+
+    def settings(self) -> dict[str, float]:
+        """Return the numbers of the rule by name: those that all optimizers have are not of the rule."""
+        common = {field.name for field in fields(StepOptimizer)}
+        return {name: value for name, value in super().settings().items() if name not in common}
 
     @property
     def slots(self) -> tuple[str, ...]:

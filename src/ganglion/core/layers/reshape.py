@@ -35,6 +35,9 @@ class Reshape(Layer):
             if size != -1:
                 check_integer("each size in shape", size, at_least=1, at_most=2**31)
 
+    def settings(self) -> dict[str, float]:
+        return {}
+
     def output_shape(self, shape: Shape) -> Shape:
         size, known = math.prod(shape), math.prod(s for s in self.shape if s != -1)
         target = tuple(size // known if s == -1 else s for s in self.shape)

@@ -1,4 +1,4 @@
-// How the rows of a batch are split, and the memory that a step needs.
+// How the rows of a batch are split, and the memory that a step of training needs.
 //
 // The rows are split in one of two ways, by the sizes alone and never by the number of threads, so that the
 // bits do not depend on it. Either groups of rows go through the whole network, each with a gradient of its
@@ -11,7 +11,9 @@
 
 namespace ganglion::GANGLION_ISA {
 
-constexpr size_t CACHE = 256 * 1024;  // bytes that a block of rows may take
+constexpr size_t CACHE = 256 * 1024;       // bytes that a block of rows may take ...
+constexpr size_t LARGER_CACHE = 16 << 20;  // ... and that a block of FEW rows may, which products need
+constexpr size_t USUAL_ROWS = 64, MOST_ROWS = 512;
 constexpr size_t MOST_GROUPS = 16;
 constexpr size_t MOST_GRADIENTS = 4 << 20;                       // numbers in all the gradients of groups
 constexpr double WORTH_TWO_GROUPS = 1.5e6, WORTH_A_GROUP = 8e6;  // operations of a step
@@ -25,25 +27,35 @@ struct Split {
     bool together;
 };
 
+// As many rows as fit the cache; enough for a good product where they do not fill a larger one; at least one.
 template <class T>
 size_t rows_in_cache(const Network& network) {
-    return larger(64, smaller(512, CACHE / row_bytes<T>(network)));
+    const size_t bytes = row_bytes<T>(network), usual = smaller(USUAL_ROWS, LARGER_CACHE / bytes);
+    return larger(larger(1, usual), smaller(MOST_ROWS, CACHE / bytes));
+}
+
+// Operations of the forward pass of one row.
+inline double work_of(const Network& network) {
+    double total = 0;
+    for (size_t i = 0; i < network.count; ++i)
+        with_kind(Layers{}, network.steps[i].kind, [&](auto kind) { total += kind.work(network.steps[i]); });
+    return total;
 }
 
 template <class T>
 Split split(const Network& network, size_t rows) {
     bool whole_batch = false;
     size_t largest = 0;
-    for (size_t i = 0; i < network.count; ++i) {
-        const Layer& layer = network.layers[i];
-        whole_batch = whole_batch || layer.kind == LayerKind::batch_normalization;
-        if (layer.kind == LayerKind::dense) largest = larger(largest, layer.inputs * layer.outputs);
-    }
-    const double work = 6.0 * static_cast<double>(rows) * static_cast<double>(network.parameters);
+    for (size_t i = 0; i < network.count; ++i)
+        with_kind(Layers{}, network.steps[i].kind, [&](auto kind) {
+            whole_batch = whole_batch || kind.uses_batch;
+            largest = larger(largest, kind.product(network.steps[i]));
+        });
+    const double work = 3.0 * static_cast<double>(rows) * work_of(network);  // the backward pass is two more
     size_t groups = 1;
     if (work >= WORTH_TWO_GROUPS)
         while (groups < MOST_GROUPS && 2 * groups * LEAST_ROWS <= rows &&
-               2 * groups * network.parameters <= MOST_GRADIENTS &&
+               2 * groups * network.gradients <= MOST_GRADIENTS &&
                (groups == 1 || 2 * static_cast<double>(groups) * WORTH_A_GROUP <= work))
             groups *= 2;
     const bool few = groups == 1 || rows / groups < 256;
@@ -55,8 +67,12 @@ Split split(const Network& network, size_t rows) {
     return {groups, (most + blocks - 1) / blocks, false};
 }
 
+// A part of the parameters, and where its gradient is: `copies` of it, one for each group.
+template <class T>
 struct Slice {
     size_t start, stop;
+    T* gradient;
+    size_t copies;
     bool penalized;
 };
 
@@ -67,28 +83,30 @@ struct Sums {
 
 // The memory of training steps over `rows` rows each.
 template <class T>
-struct Memory {
+struct Workspace {
     Split way;
     Workers<T> workers;
     Block<T>* blocks;
-    T* gradients;  // one for each group
+    T* gradients;  // one for each group, without those of row-sparse arrays
     double* group_losses;
     Sums* sums;
     Failure* outcomes;
-    Slice* slices;
+    Slice<T>* slices;
     size_t slice_count, stride;
     double per_weight;    // what penalties are multiplied by for the batch
     double bound;         // no parameter is larger, as long as plain SGD moves them
-    Factors<T>* factors;  // of each layer's gradient, null where it is worked out
+    Factors<T>* factors;  // of each step's gradient, null where it is worked out
 };
 
 // Whether the gradient need not be worked out: over one row it is a product, which plain SGD can subtract at
 // once.
 inline bool leaves_factors(const Network& network, const Run& run, size_t rows) {
-    bool dense = true;
-    for (size_t i = 0; i < network.count; ++i) dense = dense && !is_normalization(network.layers[i]);
+    bool products = true;
+    for (size_t i = 0; i < network.count; ++i)
+        with_kind(Layers{}, network.steps[i].kind,
+                  [&](auto kind) { products = products && (kind.is_product || !network.steps[i].learns); });
     const bool penalty = run.regularization.l1 != 0 || run.regularization.l2 != 0;
-    return run.steps && rows == 1 && dense && !penalty && is_bounded(run.optimizer);
+    return run.steps && rows == 1 && products && !penalty && is_bounded(run.optimizer);
 }
 
 template <class T>
@@ -99,49 +117,58 @@ double largest_size(size_t count, const T* x) {
 }
 
 template <class T>
-Memory<T> lay_out(Arena& arena, const Network& network, const Run& run, size_t rows) {
-    Memory<T> memory = {};
-    memory.way = split<T>(network, rows);
+Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_t rows) {
+    Workspace<T> space = {};
+    space.way = split<T>(network, rows);
     const size_t threads = run.team->size();
-    const size_t blocks = memory.way.groups == 1 ? 1 : threads;
-    memory.workers = {run.team, arena.take<T>(threads * Workers<T>::panel_size)};
-    memory.blocks = arena.take<Block<T>>(blocks);
+    const size_t blocks = space.way.groups == 1 ? 1 : threads;
+    space.workers = {run.team, arena.take<T>(threads * Workers<T>::panel_size)};
+    space.blocks = arena.take<Block<T>>(blocks);
     for (size_t i = 0; i < blocks; ++i) {
-        const Block<T> block = make_block<T>(arena, network, memory.way.rows_at_once);
-        if (arena.at) memory.blocks[i] = block;
+        const Block<T> block = make_block<T>(arena, network, space.way.rows_at_once);
+        if (arena.at) space.blocks[i] = block;
     }
-    memory.stride = (network.parameters + 63) / 64 * 64;
-    memory.gradients = arena.take<T>(memory.way.groups * memory.stride);
-    memory.group_losses = arena.take<double>(memory.way.groups);
-    const size_t most = network.segment_count + network.parameters / SLICE + 1;
-    memory.sums = arena.take<Sums>(most);
-    memory.outcomes = arena.take<Failure>(most);
-    memory.slices = arena.take<Slice>(most);
+    space.stride = (network.gradients + 63) / 64 * 64;
+    space.gradients = arena.take<T>(space.way.groups * space.stride);
+    space.group_losses = arena.take<double>(space.way.groups);
+    const size_t most = network.segment_count + network.gradients / SLICE + 1;
+    space.sums = arena.take<Sums>(most);
+    space.outcomes = arena.take<Failure>(most);
+    space.slices = arena.take<Slice<T>>(most);
     if (leaves_factors(network, run, rows)) {
         Factors<T>* factors = arena.take<Factors<T>>(network.count);
         for (size_t i = 0; i < network.count; ++i) {
-            T* grad = arena.take<T>(network.layers[i].outputs);
+            T* grad = arena.take<T>(network.steps[i].outputs);
             if (arena.at) factors[i] = {nullptr, grad};
         }
-        memory.factors = factors;
+        space.factors = factors;
     }
-    if (!arena.at) return memory;
+    if (!arena.at) return space;
     const bool alike =
         run.regularization.l1 == 0 && run.regularization.l2 == 0 && run.optimizer.weight_decay == 0;
-    const auto cut = [&](size_t start, size_t stop, bool penalized) {
+    const auto cut = [&](size_t start, size_t stop, size_t gradient, bool penalized) {
         const size_t parts = (stop - start + SLICE - 1) / SLICE;
         for (size_t i = 0; i < parts; ++i) {
             const size_t length = ((stop - start + parts - 1) / parts + 15) / 16 * 16;
             const size_t from = start + i * length;
             if (from < stop)
-                memory.slices[memory.slice_count++] = {from, smaller(stop, from + length), penalized};
+                space.slices[space.slice_count++] = {from, smaller(stop, from + length),
+                                                     space.gradients + gradient + (from - start),
+                                                     space.way.groups, penalized};
         }
     };
-    if (alike) cut(0, network.parameters, false);
-    else
-        for (size_t i = 0; i < network.segment_count; ++i)
-            cut(network.segments[i].start, network.segments[i].stop, network.segments[i].penalized);
-    return memory;
+    size_t gradient = 0;  // where that of the next segment begins
+    for (size_t i = 0; i < network.segment_count;) {
+        const Segment first = network.segments[i];
+        size_t stop = first.stop;
+        ++i;
+        if (first.row_sparse) continue;
+        while (alike && i < network.segment_count && !network.segments[i].row_sparse)
+            stop = network.segments[i++].stop;
+        cut(first.start, stop, gradient, first.penalized && !alike);
+        gradient += stop - first.start;
+    }
+    return space;
 }
 
 }  // namespace ganglion::GANGLION_ISA

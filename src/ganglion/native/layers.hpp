@@ -1,0 +1,14 @@
+// The list of layers. Its order gives their numbers.
+#pragma once
+
+#include "activate.hpp"
+#include "dense.hpp"
+#include "dropout.hpp"
+#include "normalization.hpp"
+#include "reshape.hpp"
+
+namespace ganglion::GANGLION_ISA {
+
+using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape>;
+
+}  // namespace ganglion::GANGLION_ISA

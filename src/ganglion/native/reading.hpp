@@ -1,0 +1,83 @@
+// From what Python says of a network, a loss or an optimizer, by name, to plain data. What is not known is
+// refused. Here too the backward pass is planned: which gradients are wanted, and where each of them lies.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "description.hpp"
+
+namespace ganglion {
+
+namespace nb = nanobind;
+
+extern const Engine* chosen;
+
+template <class Value>
+Value read(const nb::dict& from, const char* name) {
+    if (!from.contains(name)) throw nb::value_error((std::string(name) + " is missing").c_str());
+    return nb::cast<Value>(from[name]);
+}
+
+// The number of a kind, and its settings in their order.
+inline int read_kind(const nb::dict& part, const Table& table, double* settings) {
+    const std::string name = read<std::string>(part, "kind");
+    const nb::dict given = read<nb::dict>(part, "settings");
+    for (int i = 0; i < table.size; ++i) {
+        const Kind& kind = table.kinds[i];
+        if (name != kind.name) continue;
+        size_t count = 0;
+        for (; kind.settings.at[count]; ++count)
+            settings[count] = read<double>(given, kind.settings.at[count]);
+        if (count != given.size())
+            throw nb::value_error((name + " has a setting that the engine does not know").c_str());
+        return i;
+    }
+    throw nb::value_error(("the engine does not have " + name).c_str());
+}
+
+inline Loss read_loss(const nb::dict& from) {
+    Loss loss = {};
+    loss.kind = read_kind(from, chosen->losses, loss.settings);
+    loss.from_z = read<bool>(from, "from_z");
+    return loss;
+}
+
+inline Optimizer read_optimizer(const nb::dict& from) {
+    Optimizer optimizer = {};
+    optimizer.kind = read_kind(from, chosen->optimizers, optimizer.settings);
+    optimizer.weight_decay = read<double>(from, "weight_decay");
+    optimizer.clip_norm = read<double>(from, "clip_norm");
+    optimizer.average = read<double>(from, "average");
+    return optimizer;
+}
+
+inline Regularization read_regularization(const nb::dict& from) {
+    return {read<double>(from, "l1"), read<double>(from, "l2"), read<double>(from, "max_norm"),
+            read<bool>(from, "per_row")};
+}
+
+// A network in plain data, and the memory of its parts.
+class Description {
+public:
+    Description(const nb::list& inputs, const nb::list& steps, const nb::list& segments, size_t state);
+    const Network& network() const { return network_; }
+
+private:
+    void read_step(const nb::dict& from);
+    void plan();
+    Shape keep(const nb::list& sizes);
+
+    std::vector<Input> inputs_;
+    std::vector<Step> steps_;
+    std::vector<Segment> segments_;
+    std::deque<std::vector<size_t>> numbers_;
+    std::deque<std::vector<Shape>> shapes_;
+    std::deque<std::vector<Return>> returns_;
+    Network network_ = {};
+};
+
+}  // namespace ganglion
