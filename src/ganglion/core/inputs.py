@@ -38,6 +38,11 @@ class Input(Part):
         """The shape of one row's values, () for a single value and for bags."""
         return ()
 
+    @property
+    def below(self) -> int:
+        """The whole numbers are below this; 0 for other kinds."""
+        return 0
+
     def plain(self) -> Any:
         """Return the shortest way to describe it."""
         return self
@@ -106,6 +111,10 @@ class IntegerInput(Input):
     def row_shape(self) -> Shape:
         return self.shape
 
+    @property
+    def below(self) -> int:
+        return self.categories
+
     def read(self, what: str, values: Any, dtype: np.dtype[Any]) -> Array:
         raw = as_array(what, values)
         check_rows_shape(what, raw, self.shape)
@@ -133,6 +142,10 @@ class BagInput(Input):
     def __post_init__(self) -> None:
         check_integer("categories", self.categories, at_least=1, at_most=LARGEST - 1)
         check_flag("weighted", self.weighted)
+
+    @property
+    def below(self) -> int:
+        return self.categories
 
     def read(self, what: str, values: Any, dtype: np.dtype[Any]) -> Bags:
         bags = Bags.of(values)

@@ -8,7 +8,7 @@ nothing else can be named in a file. A user's own subclass works everywhere else
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
@@ -44,8 +44,7 @@ class Part:
     @property
     def is_nameable(self) -> bool:
         """Whether this and every part in it is ganglion's own, so that a file can name it."""
-        inner = (value for value in vars(self).values() if isinstance(value, Part))
-        return self.is_built_in and all(part.is_nameable for part in inner)
+        return self.is_built_in and all(part.is_nameable for part in _parts_in(tuple(vars(self).values())))
 
     @classmethod
     def find(cls, value: object) -> Self:
@@ -102,6 +101,15 @@ class Part:
             raise ConfigError(f"{cls.kind} {name!r} cannot be made from {shortened(values)}") from error
 
 
+def _parts_in(value: Any) -> Iterator[Part]:
+    """Yield the parts in the value of a field."""
+    if isinstance(value, Part):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _parts_in(each)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Part):
         return value.configuration()
@@ -138,3 +146,42 @@ class PartField(Generic[P]):
         # A frozen dataclass sets its fields once, in its constructor, and this is where that ends up.
         found = value if value is None and self.default is None else self.kind.find(value)
         holder.__dict__[self.slot] = found
+
+
+class PartsField(Generic[P]):
+    """A dataclass field that holds several parts, or lists of them by name; stored as tuples."""
+
+    def __init__(self, kind: type[P], *, named: bool = False) -> None:
+        self.kind, self.named = kind, named
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.slot = name
+
+    def __get__(self, holder: object | None, owner: type) -> Any:
+        if holder is None:
+            raise AttributeError(self.slot)  # the field has no default
+        return holder.__dict__[self.slot]
+
+    def __set__(self, holder: object, value: Any) -> None:
+        if self.named:
+            pairs = list(value.items()) if isinstance(value, Mapping) else value
+            if not isinstance(pairs, tuple | list) or not pairs or not all(map(_is_pair, pairs)):
+                raise ConfigError(f"{self.slot} must be a dict of lists of layers, got {shortened(value)}")
+            if len({name for name, _ in pairs}) < len(pairs):
+                raise ConfigError(f"{self.slot} must have different names, got {shortened(value)}")
+            holder.__dict__[self.slot] = tuple((name, self._parts(parts)) for name, parts in pairs)
+        else:
+            holder.__dict__[self.slot] = self._parts(value)
+            if not holder.__dict__[self.slot]:
+                raise ConfigError(f"{self.slot} must hold at least one {self.kind.kind}, got none")
+
+    def _parts(self, value: Any) -> tuple[P, ...]:
+        if isinstance(value, self.kind):
+            return (value,)
+        if not isinstance(value, tuple | list):
+            raise ConfigError(f"{self.slot} must be a list of {self.kind.kind}s, got {shortened(value)}")
+        return tuple(self.kind.find(each) for each in value)
+
+
+def _is_pair(value: Any) -> bool:
+    return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and bool(value[0]) and "/" not in value[0]

@@ -56,10 +56,14 @@ class Entry(NamedTuple):
 
 
 class Value(NamedTuple):
-    """What flows from step to step: the kind ("numbers", "integers", "bags") and shape of one row."""
+    """What flows from step to step: the kind ("numbers", "integers", "bags") and shape of one row.
+
+    Whole numbers are below `categories`, 0 for other kinds.
+    """
 
     holds: str
     shape: Shape
+    categories: int = 0
 
 
 class Step(NamedTuple):
@@ -104,7 +108,9 @@ class Lowering:
     """Collects the steps of a network, and the layout of its parameters and its state."""
 
     def __init__(self, inputs: Mapping[str, Input]) -> None:
-        self.values: list[Value] = [Value(part.holds, part.row_shape) for part in inputs.values()]
+        self.values: list[Value] = [
+            Value(part.holds, part.row_shape, part.below) for part in inputs.values()
+        ]
         self.steps: list[Step] = []
         self.parameters: list[Entry] = []
         self.state: list[Entry] = []

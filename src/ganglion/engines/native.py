@@ -228,7 +228,7 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
         {
             "holds": part.holds,
             "width": 0 if part.holds == "bags" else math.prod(part.row_shape),
-            "categories": getattr(part, "categories", 0),
+            "categories": part.below,
         }
         for part in architecture.inputs.values()
     ]

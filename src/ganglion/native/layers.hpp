@@ -2,6 +2,7 @@
 #pragma once
 
 #include "activate.hpp"
+#include "composite.hpp"
 #include "dense.hpp"
 #include "dropout.hpp"
 #include "normalization.hpp"
@@ -9,6 +10,7 @@
 
 namespace ganglion::GANGLION_ISA {
 
-using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape>;
+using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape, Residual,
+                    Parallel>;
 
 }  // namespace ganglion::GANGLION_ISA

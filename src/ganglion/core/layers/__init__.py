@@ -2,6 +2,7 @@
 
 from ganglion.core.layers.activate import Activate
 from ganglion.core.layers.base import Context, Layer
+from ganglion.core.layers.composite import Parallel, Residual
 from ganglion.core.layers.dense import Dense
 from ganglion.core.layers.dropout import Dropout
 from ganglion.core.layers.normalization import BatchNormalization, LayerNormalization
@@ -10,7 +11,7 @@ from ganglion.core.part import built_in
 
 built_in(
     Layer,
-    [Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape],
+    [Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape, Residual, Parallel],
 )
 
 __all__ = [
@@ -22,5 +23,7 @@ __all__ = [
     "Flatten",
     "Layer",
     "LayerNormalization",
+    "Parallel",
     "Reshape",
+    "Residual",
 ]

@@ -1,0 +1,189 @@
+"""Layers made of layers: they lower to the steps of what is in them, and one step that combines the values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganglion.core.arithmetic import Arithmetic, Index
+from ganglion.core.layers.base import Cache, Context, Layer, Weights
+from ganglion.core.layers.dense import Dense
+from ganglion.core.part import Array, PartsField, Shape
+from ganglion.errors import ConfigError, ShapeError, shortened
+
+if TYPE_CHECKING:
+    from ganglion.core.arithmetic import TracedStep
+    from ganglion.core.steps import Flow, Lowering
+
+
+@dataclass(frozen=True)
+class Residual(Layer):
+    """a = x + f(x), f being the layers in it: they learn what to add to their input (He et al., 2015).
+
+    Where f(x) has another size than x, a projection x @ W + b, learned too, takes the place of x.
+
+    Args:
+        layers: f, in order.
+
+    Raises:
+        ShapeError: where f gives another shape and no projection can be made: rows of numbers are projected.
+
+    >>> net = gg.Network([gg.Residual([gg.Dense(8, "relu"), gg.Dense(3)]), gg.Dense(1)], inputs=3)
+    >>> [step.name for step in net.architecture.steps]
+    ['residual_1/dense_1', 'residual_1/dense_2', 'residual_1', 'dense_1']
+    """
+
+    layers: PartsField[Layer] = PartsField(Layer)
+
+    name = "residual"
+
+    @property
+    def inner(self) -> tuple[Layer, ...]:
+        return self.layers
+
+    def lower(self, into: Lowering, flow: Flow) -> int:
+        around = into.single(flow, self)
+        inside = into.sequence(self.layers, around)
+        shape = into.shape(inside)
+        if into.shape(around) != shape:
+            if len(shape) != 1 or len(into.shape(around)) != 1:
+                raise ShapeError(
+                    f"a residual layer adds its input of shape {into.shape(around)} to what its layers give, of "
+                    f"shape {shape}",
+                    "let its layers keep the shape",
+                )
+            around = into.step(Dense(shape[0]), around, suffix="projection")
+        return into.step(self, inside, around)
+
+    def describe(self) -> str:
+        return f"residual of {len(self.layers)} layers"
+
+    def output_shape(self, shape: Shape, around: Shape = ()) -> Shape:
+        return shape
+
+    def parameters(self, *shapes: Shape) -> Mapping[str, Shape]:
+        return {}
+
+    def state(self, *shapes: Shape) -> Mapping[str, Shape]:
+        return {}
+
+    def forward(self, weights: Weights, x: Any, context: Context) -> tuple[Array, Cache]:
+        inside, around = x
+        return inside + around, None
+
+    def backward(
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
+    ) -> tuple[tuple[Array, Array], Mapping[str, Array]]:
+        return (grad_z, grad_z), {}
+
+
+class ResidualArithmetic(Arithmetic):
+    """Each output is the sum of two numbers, and the gradient goes to both."""
+
+    def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
+        terms = [step.term(step.input(row, index, which)) for which in (0, 1)]
+        return [step.sum(step.out(index), step.z[(row, *index)], "what the layers give + what came in", terms)]
+
+    def backward(
+        self, step: TracedStep, row: int, index: Index, which: int = 0
+    ) -> tuple[list[Any], Index | None]:
+        out = step.grad_out(row, index)
+        return [step.sum(step.grad_input(index, which), out.value, "the same number", (step.term(out),))], index
+
+
+Residual.arithmetic = ResidualArithmetic()
+
+
+@dataclass(frozen=True)
+class Parallel(Layer):
+    """Branches side by side, their outputs joined along the last axis.
+
+    Each branch reads what comes in; at the start of a network with several inputs, each reads the input of
+    its own name.
+
+    Args:
+        branches: a list of layers by the name of each branch; an empty list passes on what comes in.
+
+    Raises:
+        ConfigError: at the start of a network, where the branches are not named like its inputs.
+        ShapeError: where the outputs differ in more than the last axis.
+
+    >>> inputs = {"words": gg.IntegerInput(1000), "numbers": 4}
+    >>> branches = {"words": [gg.Embedding(1000, 8)], "numbers": [gg.Dense(16, "relu")]}
+    >>> net = gg.Network([gg.Parallel(branches), gg.Dense(1)], inputs=inputs)
+    >>> net.predict({"words": [3, 999], "numbers": [[1, 2, 3, 4], [5, 6, 7, 8]]}).shape
+    (2, 1)
+    """
+
+    branches: PartsField[Layer] = PartsField(Layer, named=True)
+
+    name = "parallel"
+
+    @property
+    def inner(self) -> tuple[Layer, ...]:
+        return tuple(layer for _, layers in self.branches for layer in layers)
+
+    def lower(self, into: Lowering, flow: Flow) -> int:
+        names = [name for name, _ in self.branches]
+        if isinstance(flow, dict) and set(flow) != set(names):
+            raise ConfigError(
+                f"the branches must be named like the network's inputs, {', '.join(flow)}, got "
+                f"{', '.join(names)}"
+            )
+        ends = []
+        for name, layers in self.branches:
+            start: Flow = flow[name] if isinstance(flow, dict) else flow
+            ends.append(into.single(into.sequence(layers, start, name) if layers else start, self))
+        return into.step(self, *ends)
+
+    def describe(self) -> str:
+        return f"{len(self.branches)} branches"
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        if any(shape[:-1] != shapes[0][:-1] or not shape for shape in shapes):
+            raise ShapeError(
+                f"branches must give shapes that differ in the last axis only, got {shortened(list(shapes))}",
+                "put gg.Flatten() at the end of each",
+            )
+        return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
+
+    def parameters(self, *shapes: Shape) -> Mapping[str, Shape]:
+        return {}
+
+    def state(self, *shapes: Shape) -> Mapping[str, Shape]:
+        return {}
+
+    def forward(self, weights: Weights, x: Any, context: Context) -> tuple[Array, Cache]:
+        parts = x if isinstance(x, tuple) else (x,)
+        return np.concatenate(parts, axis=-1), [part.shape[-1] for part in parts]
+
+    def backward(
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
+    ) -> tuple[Any, Mapping[str, Array]]:
+        parts = tuple(np.split(grad_z, np.cumsum(cache)[:-1], axis=-1))
+        return (parts if len(parts) > 1 else parts[0]), {}
+
+
+class ParallelArithmetic(Arithmetic):
+    """Each output is a number of one of the branches."""
+
+    def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
+        place, which = index[-1], 0
+        while place >= step.cache[which]:
+            place -= step.cache[which]
+            which += 1
+        term = step.term(step.input(row, (*index[:-1], place), which))
+        return [step.sum(step.out(index), step.z[(row, *index)], "the number that comes in", (term,))]
+
+    def backward(
+        self, step: TracedStep, row: int, index: Index, which: int = 0
+    ) -> tuple[list[Any], Index | None]:
+        place = (*index[:-1], index[-1] + sum(step.cache[:which]))
+        out = step.grad_out(row, place)
+        return [step.sum(step.grad_input(index, which), out.value, "the same number", (step.term(out),))], place
+
+
+Parallel.arithmetic = ParallelArithmetic()
