@@ -6,9 +6,10 @@ Each has every parameter, attribute and method of its namesake in `sklearn.neura
 numbers from the same `random_state`, and has more as keyword parameters. Needs scikit-learn:
 `pip install 'ganglion[sklearn]'`.
 
-`classifier.py` and `regressor.py` are the two faces, `perceptron.py` is what they share, `settings.py` checks
-the parameters, `building.py` makes the network, `aside.py` sets rows aside, `bookkeeping.py` keeps
-scikit-learn's accounts of a run, `prediction.py` answers, `conversion.py` goes to scikit-learn and back.
+`classifier.py` and `regressor.py` are the two faces, `perceptron.py` is what they share, `parameters.py` is
+the table of parameters, `rules.py` checks their values, `building.py` makes the network, `aside.py` sets
+rows aside, `bookkeeping.py` keeps scikit-learn's accounts of a run, `prediction.py` answers, `conversion.py`
+goes to scikit-learn and back.
 """
 
 from ganglion.optional import load

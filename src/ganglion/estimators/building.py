@@ -17,7 +17,7 @@ from ganglion.core.layers import Activate, BatchNormalization, Dense, Dropout, L
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, shortened
-from ganglion.estimators.settings import find_activation, hidden_units, is_several
+from ganglion.estimators import rules
 from ganglion.files.model_file import Model
 from ganglion.network import Network
 from ganglion.training.history import History
@@ -52,8 +52,10 @@ def draw_layers(settings: Any, output: Dense, loss: Loss) -> Blueprint:
     """
     if settings.layers is not None:
         return _own_layers(settings.layers, output, loss)
-    units = hidden_units(settings.hidden_layer_sizes)
-    activations = [find_activation(a) for a in _for_each("activation", settings.activation, len(units))]
+    units = rules.hidden_layer_sizes("hidden_layer_sizes", settings.hidden_layer_sizes)
+    activations = [
+        rules.activation("activation", a) for a in _for_each("activation", settings.activation, len(units))
+    ]
     shares = _for_each("hidden_dropout", settings.hidden_dropout, len(units))
     layers: list[Layer] = []
     ends: list[int] = []
@@ -64,8 +66,8 @@ def draw_layers(settings: Any, output: Dense, loss: Loss) -> Blueprint:
             layers += [Dense(count, activation)]
         layers += [Dropout(share)] if share else []
         ends.append(len(layers))
-    if not units and not is_several(settings.activation):
-        activations = [find_activation(settings.activation)]
+    if not units and not rules.is_list(settings.activation):
+        activations = [rules.activation("activation", settings.activation)]
     spreads = [2.0 if isinstance(activation, Sigmoid) else 6.0 for activation in activations]
     spreads = [*spreads[: len(units)], spreads[-1] if spreads else 6.0]  # the output takes the last one's
     return Blueprint([*layers, output], [*ends, len(layers) + 1], spreads)
@@ -86,7 +88,7 @@ def _own_layers(layers: Any, output: Dense, loss: Loss) -> Blueprint:
 
 
 def _for_each(name: str, value: Any, count: int) -> list[Any]:
-    if not is_several(value):
+    if not rules.is_list(value):
         return [value] * count
     if len(value) != count:
         raise ConfigError(
@@ -129,7 +131,10 @@ def rebuild(
         engine: as in `Network`.
     """
     activations = [*_for_each("activation", hidden, len(coefs) - 1), last]
-    layers = [Dense(np.shape(w)[1], find_activation(f)) for w, f in zip(coefs, activations, strict=True)]
+    layers = [
+        Dense(np.shape(w)[1], rules.activation("activation", f))
+        for w, f in zip(coefs, activations, strict=True)
+    ]
     architecture = Architecture(layers, np.shape(coefs[0])[0])
     dtype = np.result_type(*coefs, *intercepts, np.float32)
     parameters = aligned_zeros(architecture.size, dtype)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import warnings
 from typing import Any
 
@@ -61,7 +60,7 @@ def hand_over(own: Any, network: Network) -> Any:
     known = all(activation.is_built_in for activation in activations)
     if not known or not set(names[:-1]) <= set(HIDDEN) or names[-1] not in OUTPUT:
         raise ConfigError(f"scikit-learn does not have all of the activations {', '.join(names)}")
-    theirs, usual = counterpart(type(own))(), inspect.signature(base_of(type(own))).parameters
+    theirs, usual = counterpart(type(own))(), own._parameters
     settings = {name: getattr(own, name) for name in theirs.get_params()}
     lost = [name for name in TRAINING if name in usual and _differs(getattr(own, name), usual[name].default)]
     for name, words in WORDS.items():

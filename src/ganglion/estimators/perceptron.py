@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from operator import is_
@@ -27,12 +27,13 @@ from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.engines import limit_threads
 from ganglion.errors import ConfigError, DataError, ShapeError
+from ganglion.estimators import rules
 from ganglion.estimators.aside import Held, check_targets, check_weight, given_rows, split_at_random, split_by
 from ganglion.estimators.bookkeeping import ACCOUNTS, Bookkeeper, HeldRate, Orders
 from ganglion.estimators.building import build, draw_layers, rebuild, views, widened
 from ganglion.estimators.conversion import check_fitted, copy_learned, hand_over
+from ganglion.estimators.parameters import check_parameters
 from ganglion.estimators.prediction import Predictor, learnable
-from ganglion.estimators.settings import check_settings, solver_name
 from ganglion.network import Network
 from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
 from ganglion.training.history import History
@@ -76,10 +77,6 @@ class MultilayerPerceptron(
     validation_scores_: list[float] | None
     best_validation_score_: float | None
     validation_loss_curve_: list[float]
-
-    def _store(self, given: Mapping[str, Any]) -> None:
-        """Keep what the constructor was given; `fit` checks it."""
-        self.__dict__.update({name: value for name, value in given.items() if name != "self"})
 
     @classmethod
     @cache
@@ -135,9 +132,9 @@ class MultilayerPerceptron(
 
         What follows can be `predict`, `partial_fit`, or `fit` with `warm_start=True`, which go on from here.
         """
-        check_settings(vars(self))
+        check_parameters(self)
         X, y, _ = self._check_input(X, y, incremental=False, reset=True)
-        dtype = self._number_type(X.dtype, solver_name(self.solver) == "lbfgs")
+        dtype = self._number_type(X.dtype, rules.solver("solver", self.solver) == "lbfgs")
         self._start(X.shape[1], y.shape[1], dtype, check_random_state(self.random_state))
         return self
 
@@ -192,7 +189,7 @@ class MultilayerPerceptron(
     # ------------------------------------------------------------------------------------- fitting
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool) -> Self:
-        check_settings(vars(self))
+        check_parameters(self)
         if incremental and self.early_stopping:
             raise ConfigError("partial_fit does not support early_stopping=True", "use fit")
         fresh = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
@@ -403,7 +400,7 @@ class MultilayerPerceptron(
         """Return the optimizer that the parameters describe."""
         if not isinstance(self.solver, str):
             return Optimizer.find(self.solver)
-        name = solver_name(self.solver)
+        name = rules.solver("solver", self.solver)
         if name == "lbfgs":
             return LBFGS(
                 tolerance=float(self.tol), loss_tolerance=LOSS_TOLERANCE, evaluations=int(self.max_fun)
@@ -412,7 +409,7 @@ class MultilayerPerceptron(
         if isinstance(rate, str):
             held = rate != "constant" and name != "adam"  # adam takes none but the constant rate
             rate = (HeldRate if held else ConstantRate)(float(self.learning_rate_init))
-        shared = {"clip_norm": self.clip_norm, "average": self.average}
+        shared: dict[str, Any] = {"clip_norm": self.clip_norm, "average": self.average}
         if name == "adam":
             own = {"beta_1": float(self.beta_1), "beta_2": float(self.beta_2), "epsilon": float(self.epsilon)}
             return Adam(rate, **own, epsilon_hat=True, **shared)
@@ -437,12 +434,13 @@ class MultilayerPerceptron(
     def _rows_at_once(self, rows: int) -> int:
         if self.batch_size == "auto":
             return min(200, rows)
-        if self.batch_size > rows:
+        size = int(self.batch_size)
+        if size > rows:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped",
                 stacklevel=4,
             )
-        return min(int(self.batch_size), rows)
+        return min(size, rows)
 
     def _input_rules(self) -> dict[str, Any]:
         """Return what scikit-learn is to check of the inputs when fitting."""

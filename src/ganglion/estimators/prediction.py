@@ -14,15 +14,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ganglion.core.part import Array
 from ganglion.engines import limit_threads, thread_count
 from ganglion.errors import ConfigError, DataError, shortened
+from ganglion.estimators import rules
 from ganglion.estimators.building import head
-from ganglion.estimators.settings import check_jobs
+from ganglion.estimators.parameters import CommonParameters
 from ganglion.training.rows import NUMBERS_AT_ONCE, Rows
 
 if TYPE_CHECKING:
     from ganglion.network import Network
 
 
-class Predictor:
+class Predictor(CommonParameters):
     """The part of an estimator that answers; what is learned is in `network_`.
 
     It stands apart from scikit-learn's own base classes, which would name the columns of `transform` alike
@@ -32,7 +33,6 @@ class Predictor:
     if TYPE_CHECKING:
         network_: Network
         n_features_in_: int
-        n_jobs: int | None
         _ends: list[int]
 
         def _link(self) -> Network: ...
@@ -116,7 +116,7 @@ class Predictor:
 
     def _threads(self) -> int | None:
         """Return how many threads `n_jobs` allows, None for all."""
-        jobs = check_jobs("n_jobs", self.n_jobs)
+        jobs = rules.n_jobs("n_jobs", self.n_jobs)
         return jobs if jobs is None or jobs > 0 else max(1, thread_count() + 1 + jobs)
 
 
