@@ -1,4 +1,4 @@
-"""The classifier: labels to classes, outputs to probabilities. What it shares is in `perceptron.py`."""
+"""The classifier: from labels to classes, from outputs to probabilities. `perceptron.py` has the rest."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from ganglion.core.losses import BinaryCrossEntropy, CrossEntropy
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, shortened
 from ganglion.estimators import rules
-from ganglion.estimators.aside import Held
+from ganglion.estimators.live_network import Objective
 from ganglion.estimators.parameters import ClassifierParameters, estimator
-from ganglion.estimators.perceptron import Aim, MultilayerPerceptron
+from ganglion.estimators.perceptron import MultilayerPerceptron
+from ganglion.estimators.validation import ValidationSet
 from ganglion.optional import load
 
 
-def _makes_steps(model: Any) -> bool:
+def _is_stochastic(model: Any) -> bool:
     with suppress(ConfigError):  # which fit will raise
-        if rules.solver("solver", model.solver) == "lbfgs":
+        if not rules.is_stochastic(model.solver):
             raise AttributeError(
                 "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
             )
@@ -35,23 +36,23 @@ def _makes_steps(model: Any) -> bool:
 
 @estimator
 class MLPClassifier(ClassifierMixin, MultilayerPerceptron, ClassifierParameters):  # type: ignore[misc]
-    """A multilayer perceptron that classifies: one of several classes, yes or no, or several labels a row.
+    """A multilayer perceptron for classification: binary, multiclass or multilabel.
 
     Parameters up to `max_fun`, attributes and methods are those of scikit-learn 1.9's class of this name and
-    mean the same; they give the same numbers. The parameters after it are ganglion's.
+    give the same numbers. The parameters after it are ganglion's.
 
     Attributes:
         classes_: the labels, in the order of the outputs.
         coefs_, intercepts_: weights (inputs, units) and biases of each dense layer; live views.
-        network_: the `gg.Network`, for `trace`, `health`, `save` and the rest; it takes numbers of classes:
-            `np.searchsorted(model.classes_, y)`.
-        loss_: the last epoch's loss with its penalty; loss_curve_ of all epochs, best_loss_ the lowest.
-        validation_scores_, best_validation_score_, validation_loss_curve_: on the rows set aside.
+        network_: the `gg.Network`, for `trace`, `health`, `save` and the rest; it takes class numbers,
+            `np.searchsorted(model.classes_, y)`, instead of labels.
+        loss_: the loss of the last epoch, penalty included; loss_curve_ of all epochs, best_loss_ the lowest.
+        validation_scores_, best_validation_score_, validation_loss_curve_: on the validation rows.
         n_iter_, t_: epochs and rows seen; n_layers_, n_outputs_, out_activation_; n_features_in_,
             feature_names_in_.
 
-    The rows set aside for early stopping keep the share of classes for two classes, not for more; that is
-    scikit-learn's rule.
+    As in scikit-learn, early stopping holds out the same fraction of each class if there are two classes, but
+    not if there are more.
 
     >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], ["no", "yes", "yes", "no"]
     >>> model = MLPClassifier((8,), "tanh", solver="lbfgs", random_state=0).fit(X, y)
@@ -59,15 +60,15 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron, ClassifierParameters)
     ['no', 'yes', 'yes', 'no']
     """
 
-    @available_if(_makes_steps)  # type: ignore[untyped-decorator]
+    @available_if(_is_stochastic)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """Make one pass over some rows, going on from where the network is.
+        """Train for one epoch on some rows, from the current weights.
 
         Args:
             X: rows of numbers, (n, features).
             y: labels, (n,), or (n, labels) of 0 and 1.
-            sample_weight: how much each row counts, (n,).
-            classes: all labels there will be; needed in the first call only.
+            sample_weight: weight of each row, (n,).
+            classes: all labels of this and later calls; needed in the first call only.
         """
         if _check_partial_fit_first_call(self, classes):
             labels = y if type_of_target(y).startswith("multilabel") else classes
@@ -90,23 +91,23 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron, ClassifierParameters)
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of `predict_proba`."""
-        shares = self.predict_proba(X)
-        return np.log(shares, out=shares)
+        probabilities = self.predict_proba(X)
+        return np.log(probabilities, out=probabilities)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _aim(self, dtype: np.dtype[Any]) -> Aim:
+    def _objective(self, dtype: np.dtype[Any]) -> Objective:
         smoothing, clip = float(self.label_smoothing), float(np.finfo(dtype).eps)
         if self._label_binarizer.y_type_ == "multiclass":
-            return Aim(Dense(self.n_outputs_, "softmax"), CrossEntropy(smoothing, clip=clip))
+            return Objective(Dense(self.n_outputs_, "softmax"), CrossEntropy(smoothing, clip=clip))
         loss = BinaryCrossEntropy(smoothing, clip=clip, factor=self.n_outputs_)  # the sum over labels
-        return Aim(Dense(self.n_outputs_, "sigmoid"), loss)
+        return Objective(Dense(self.n_outputs_, "sigmoid"), loss)
 
     def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array, Any]:
-        X, y = validate_data(self, X, y, multi_output=True, reset=reset, **self._input_rules())
+        X, y = validate_data(self, X, y, multi_output=True, reset=reset, **self._input_checks())
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
@@ -150,30 +151,31 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron, ClassifierParameters)
         outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
         return self._label_binarizer.inverse_transform(outputs)
 
-    def _score_outputs(self, held: Held, outputs: Array) -> float:
+    def _score_outputs(self, validation: ValidationSet, outputs: Array) -> float:
         score = load("sklearn.metrics", "sklearn").accuracy_score
-        return float(score(held.labels, self._decode(outputs), sample_weight=held.weight))
+        return float(score(validation.labels, self._decode(outputs), sample_weight=validation.weight))
 
     def _class_weights(self, labels: Any, incremental: bool) -> Callable[[Any], Array | None]:
         if self.class_weight is None:
             return super()._class_weights(labels, incremental)
         if incremental and "balanced" in rules.as_list(self.class_weight):
             raise ConfigError(
-                "class_weight='balanced' needs all rows at once, not a part of them as in partial_fit",
-                "give a weight for each label, as a dict",
+                "class_weight='balanced' needs all rows at once, which partial_fit does not have",
+                "pass a dict from label to weight",
             )
         return weights_of_classes(self.class_weight, labels)
 
 
 def weights_of_classes(class_weight: Any, labels: Any) -> Callable[[Any], Array]:
-    """Return what gives rows of labels their weights, from the rows that are learned from.
+    """Return the function from labels to the weight of each row.
 
     Args:
         class_weight: as in `MLPClassifier`.
-        labels: one for each row, (n,), or several, (n, labels); with several, weights are multiplied.
+        labels: those of the training rows, (n,), or several for each row, (n, labels); their weights are
+            multiplied then.
 
     Raises:
-        ValueError: for labels that are not there, or a dict where there are several labels.
+        ValueError: for unknown labels, or one dict for several labels.
     """
     columns = _columns(labels)
     wanted = class_weight if isinstance(class_weight, list) else [class_weight] * len(columns)
@@ -203,7 +205,7 @@ def _columns(labels: Any) -> list[Array]:
 
 
 def binarizer_of(y: Any) -> Any:
-    """Return a LabelBinarizer fitted to labels, for plain whole numbers in a tenth of its own time."""
+    """Return a LabelBinarizer fitted to labels; for arrays of whole numbers, in a tenth of the time."""
     binarizer = load("sklearn.preprocessing", "sklearn").LabelBinarizer()
     if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "biu" or not len(y):
         return binarizer.fit(y)

@@ -279,7 +279,7 @@ def check_together(values: Mapping[str, Any], parameters: Mapping[str, Parameter
                 raise ConfigError(f"{name}={shortened(values[name])} has no effect {reason}", hint)
 
     solver, scheduled = values["solver"], isinstance(values["learning_rate"], Schedule)
-    if rules.solver("solver", solver) == "lbfgs":
+    if not rules.is_stochastic(solver):
         unavailable = ("clip_norm", "average", "validation_data", "restore_best")
         refuse(unavailable, "with lbfgs", "leave it out, or use another solver")
         if scheduled:

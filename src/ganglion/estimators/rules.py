@@ -19,7 +19,7 @@ from ganglion.core.losses import Loss
 from ganglion.engines import check_name
 from ganglion.errors import ConfigError, one_of, shortened
 from ganglion.optional import load
-from ganglion.training.optimizers import Optimizer
+from ganglion.training.optimizers import Optimizer, StepOptimizer
 from ganglion.training.schedules import Schedule
 
 Rule = Callable[[str, Any], object]
@@ -112,6 +112,11 @@ def solver(name: str, value: Any) -> str:
     )
 
 
+def is_stochastic(solver: Any) -> bool:
+    """Return whether a checked solver makes one update for each batch; lbfgs needs all rows at once."""
+    return isinstance(Optimizer.find(solver), StepOptimizer)
+
+
 def loss(name: str, value: Any) -> object:
     """Check that a value is the name of a regressor's loss, or a loss."""
     if isinstance(value, Loss) or (isinstance(value, str) and value in LOSSES):
@@ -129,7 +134,7 @@ def loss(name: str, value: Any) -> object:
 
 
 def learning_rate(name: str, value: Any) -> object:
-    """Check that a value is one of scikit-learn's three words, or a schedule."""
+    """Check that a value is one of scikit-learn's names, or a schedule."""
     if isinstance(value, Schedule) or (isinstance(value, str) and value in RATES):
         return value
     hint = one_of(str(value), RATES)
