@@ -77,6 +77,7 @@ class EpochOrder:
         return self.latest
 
 
+@dataclass(eq=False)
 class Bookkeeper(Callback):
     """Updates an estimator's learned attributes during a run, and ends the run where scikit-learn would.
 
@@ -90,20 +91,17 @@ class Bookkeeper(Callback):
         lbfgs: whether the solver is L-BFGS.
     """
 
-    def __init__(
-        self,
-        estimator: Any,
-        validation: ValidationSet | None,
-        constants: Callable[[Array], Array] | None,
-        restore: bool,
-        fresh: bool,
-        lbfgs: bool,
-    ) -> None:
-        self.estimator, self.validation, self.constants = estimator, validation, constants
-        self.restore, self.fresh, self.lbfgs = restore, fresh, lbfgs
+    estimator: Any
+    validation: ValidationSet | None
+    constants: Callable[[Array], Array] | None
+    restore: bool
+    fresh: bool
+    lbfgs: bool
+
+    def __post_init__(self) -> None:
         self.best: tuple[Array, Array] | None = None
         self.training: Training | None = None
-        self.scorer = None if validation is None else find_scorer(estimator.scoring)
+        self.scorer = None if self.validation is None else find_scorer(self.estimator.scoring)
 
     def _initialize_attributes(self) -> None:
         """Set the attributes of a stochastic solver that no earlier run has set."""

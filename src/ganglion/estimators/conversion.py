@@ -34,14 +34,10 @@ TRAINING = (
 )
 
 
-def base_of(kind: type) -> type:
-    """Return the estimator of ganglion that a class is or derives from."""
-    return next(base for base in kind.__mro__ if base.__name__ in CLASSES)
-
-
 def counterpart(kind: type) -> Any:
-    """Return the class of `sklearn.neural_network` with the name of an estimator."""
-    return getattr(load("sklearn.neural_network", "sklearn"), base_of(kind).__name__)
+    """Return the class of `sklearn.neural_network` that an estimator or a class derived from it replaces."""
+    name = next(base.__name__ for base in kind.__mro__ if base.__name__ in CLASSES)
+    return getattr(load("sklearn.neural_network", "sklearn"), name)
 
 
 def to_counterpart(own: Any, network: Network) -> Any:

@@ -1,8 +1,8 @@
 """The parameters of the estimators, each in one place: name, type, default, rule and text.
 
 Constructors, docstrings and checks are made from the four tables below; type checkers read a table as a
-dataclass. To add a parameter, add it to the table of the estimators that have it, and to `check_together` if
-other parameters can leave it without effect.
+dataclass. To add a parameter, add it to the table of the estimators that have it, and to `check_parameters`
+if other parameters can leave it without effect.
 """
 
 from __future__ import annotations
@@ -131,6 +131,7 @@ class CommonParameters:
         rules.learning_rate,
         '"constant", "invscaling", "adaptive" (adam ignores the last two), or a `Schedule` object, with its '
         "own initial rate, for any solver given by name except lbfgs.",
+        lambda value: isinstance(value, str),
     )
     learning_rate_init: float = parameter(
         0.001, number(above=0), "Initial learning rate, if neither `learning_rate` nor `solver` is an object."
@@ -252,52 +253,35 @@ class RegressorParameters(CommonParameters, RegressorLoss):
 
 
 def check_parameters(estimator: Any) -> None:
-    """Check the parameters of an estimator, one by one and together.
-
-    Raises:
-        ConfigError: for the first that breaks its rule or would have no effect.
-    """
-    values = vars(estimator)
-    for name, one in estimator._parameters.items():
-        if one.rule is not None and name in values:
-            one.rule(name, values[name])
-    check_together(values, estimator._parameters)
-
-
-def check_together(values: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> None:
-    """Check that no parameter of ganglion's own would be without effect.
+    """Check the parameters of an estimator: each by its rule, and that none of ganglion's own has no effect.
 
     scikit-learn's own are ignored silently where scikit-learn does so.
 
     Raises:
-        ConfigError: if one would.
+        ConfigError: for the first that fails.
     """
+    values, parameters = vars(estimator), estimator._parameters
+    for name, one in parameters.items():
+        if one.rule is not None and name in values:
+            one.rule(name, values[name])
 
-    def refuse(names: Iterable[str], reason: str, hint: str) -> None:
+    def refuse(names: Iterable[str], reason: str, hint: str = "leave it out") -> None:
         for name in names:
             if not parameters[name].is_neutral(values[name]):
                 raise ConfigError(f"{name}={shortened(values[name])} has no effect {reason}", hint)
 
-    solver, scheduled = values["solver"], isinstance(values["learning_rate"], Schedule)
+    solver = values["solver"]
     if not rules.is_stochastic(solver):
-        unavailable = ("clip_norm", "average", "validation_data", "restore_best")
-        refuse(unavailable, "with lbfgs", "leave it out, or use another solver")
-        if scheduled:
-            raise ConfigError("lbfgs has no learning rate, so no schedule of it", "use another solver")
-        refuse(
-            ("hidden_dropout", "batch_normalization"),
-            "that lbfgs could follow: its loss must be the same in every step",
-            "leave it out, or use another solver",
-        )
+        hint = "leave it out, or use another solver"
+        unavailable = ("clip_norm", "average", "validation_data", "restore_best", "learning_rate")
+        refuse(unavailable, "with lbfgs", hint)
+        reason = "that lbfgs could follow: its loss must be the same in every step"
+        refuse(("hidden_dropout", "batch_normalization"), reason, hint)
     elif not isinstance(solver, str):
-        refuse(("clip_norm", "average"), "next to an optimizer with its own settings", "pass it to that")
-        if scheduled:
-            raise ConfigError(
-                "learning_rate has no effect next to an optimizer with its own settings",
-                f"pass it to that: gg.{type(solver).__name__}(schedule)",
-            )
+        reason = "next to an optimizer with its own settings"
+        refuse(("clip_norm", "average", "learning_rate"), reason, f"pass it to gg.{type(solver).__name__}")
     if values["layers"] is not None:
         replaced = ("hidden_layer_sizes", "activation", "hidden_dropout", "batch_normalization")
-        refuse(replaced, "next to layers, which replace it", "leave it out")
+        refuse(replaced, "next to layers, which replace it")
     if values.get("loss", "quantile") != "quantile":
         refuse(["quantile"], "without loss='quantile'", "pass loss='quantile' too")

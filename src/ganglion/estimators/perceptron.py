@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, Self, cast
@@ -16,7 +16,12 @@ from typing import Any, Self, cast
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_classifier
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
 
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
@@ -27,7 +32,7 @@ from ganglion.estimators.bookkeeping import AdjustableRate, Bookkeeper, EpochOrd
 from ganglion.estimators.conversion import check_fitted, copy_learned, to_counterpart
 from ganglion.estimators.parameters import check_parameters
 from ganglion.estimators.prediction import Predictor, as_inputs
-from ganglion.estimators.validation import ValidationSet, check_weight, given_rows, split_at_random, split_by
+from ganglion.estimators.validation import ValidationSet, check_weight, split_at_random, split_by
 from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.metrics import Metric
@@ -227,14 +232,7 @@ class MultilayerPerceptron(
         x = as_inputs(X, dtype, as_array=lbfgs)
         validation, parts, given = None, None, self.validation_data
         if isinstance(given, tuple | list):
-            validation = given_rows(
-                given,
-                lambda rows: as_inputs(validate_data(self, rows, reset=False, **self._input_checks()), dtype),
-                self._encode,
-                self._labels,
-                class_weight,
-                outputs=y.shape[1],
-            )
+            validation = self._given_validation_set(given, y.shape[1], dtype, class_weight)
         elif given is not None:
             parts = split_by(given, x, labels)
         if fresh:
@@ -251,6 +249,34 @@ class MultilayerPerceptron(
             validation = ValidationSet(x[held_out], y[held_out], self._labels(y[held_out]), held_out_weight)
             x, y, weight = x[train], y[train], None if weight is None else weight[train]
         return as_rows(x, y, weight), validation
+
+    def _given_validation_set(
+        self,
+        given: Sequence[Any],
+        outputs: int,
+        dtype: np.dtype[Any],
+        class_weight: Callable[[Any], Array | None],
+    ) -> ValidationSet:
+        """Return the validation rows that the user gave, as (X, y) or (X, y, sample_weight).
+
+        Raises:
+            ValueError: for rows that break a rule.
+        """
+        X, y = given[:2]
+        if X is None or y is None:
+            raise DataError("validation_data must be (X, y) or (X, y, sample_weight), got None for X or y")
+        x = as_inputs(validate_data(self, X, reset=False, **self._input_checks()), dtype)
+        encoded = self._encode(y)
+        if encoded.shape[1] != outputs:
+            raise DataError(
+                f"y of validation_data must have {outputs} targets for each row, as y, got {encoded.shape[1]}"
+            )
+        if encoded.dtype.kind == "f" and not np.isfinite(encoded).all():
+            raise DataError(f"y of validation_data must be finite, got {encoded[~np.isfinite(encoded)][0]}")
+        check_consistent_length(x, encoded)
+        weight = _check_sample_weight(given[2], x) if len(given) == 3 and given[2] is not None else None
+        weight = multiply(weight, class_weight(y))
+        return ValidationSet(x, encoded, self._labels(encoded), check_weight(weight))
 
     def _callbacks(self, bookkeeper: Bookkeeper) -> list[Callback]:
         callbacks: list[Callback] = [bookkeeper, *check_callbacks(self.callbacks)]
@@ -286,8 +312,7 @@ class MultilayerPerceptron(
     def _weights(self, sample_weight: Any, X: Any, class_weight: Array | None) -> Array | None:
         """Return the product of sample and class weight for each row; None if there is neither."""
         weight = None if sample_weight is None else _check_sample_weight(sample_weight, X)
-        if class_weight is not None:
-            weight = class_weight if weight is None else weight * class_weight
+        weight = multiply(weight, class_weight)
         if weight is not None and not weight.any():
             raise DataError("sample_weight must not be 0 in every row")
         if weight is not None and weight.sum() == 0:
@@ -309,6 +334,13 @@ class MultilayerPerceptron(
         """Return the checks of the inputs that `fit` asks of scikit-learn."""
         dtype = (np.float64, np.float32) if self.dtype is None else np.dtype(self.dtype)
         return {"accept_sparse": ["csr", "csc"], "dtype": dtype}
+
+
+def multiply(weight: Array | None, other: Array | None) -> Array | None:
+    """Return the product of two weights of each row; None stands for 1."""
+    if weight is None or other is None:
+        return other if weight is None else weight
+    return weight * other
 
 
 def as_rows(x: Any, y: Array, weight: Array | None) -> Rows:

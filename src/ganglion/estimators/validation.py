@@ -1,12 +1,10 @@
-"""Validation rows: given by the user, chosen by a splitter, or held out at random."""
+"""Validation rows: what they consist of, and how they are held out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from ganglion.core.part import Array
 from ganglion.errors import DataError
@@ -40,45 +38,6 @@ def check_weight(weight: Array | None) -> Array | None:
     if weight is not None and not weight.any():
         raise DataError(NO_WEIGHT, "all validation rows have weight 0")
     return weight
-
-
-def given_rows(
-    given: Sequence[Any],
-    inputs: Callable[[Any], Any],
-    encode: Callable[[Any], Array],
-    labels: Callable[[Array], Any],
-    class_weight: Callable[[Any], Array | None],
-    outputs: int,
-) -> ValidationSet:
-    """Return the validation rows that the user gave.
-
-    Args:
-        given: X, y and perhaps sample weights.
-        inputs: returns X as the engine takes it.
-        encode: returns y as the loss takes it.
-        labels: returns encoded targets as a scorer takes them.
-        class_weight: returns the class weight of each row for y, or None.
-        outputs: the number of outputs of the network.
-
-    Raises:
-        ValueError: for rows that break a rule.
-    """
-    if given[0] is None or given[1] is None:
-        raise DataError("validation_data must be (X, y) or (X, y, sample_weight), got None for X or y")
-    x, y = inputs(given[0]), encode(given[1])
-    check_consistent_length(x, y)
-    if y.shape[1] != outputs:
-        raise DataError(
-            f"y of validation_data must have {outputs} targets for each row, one for each output of the "
-            f"network, got {y.shape[1]}"
-        )
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise DataError(f"y of validation_data must be finite, got {y[~np.isfinite(y)][0]}")
-    weight = _check_sample_weight(given[2], x) if len(given) == 3 and given[2] is not None else None
-    of_class = class_weight(given[1])
-    if of_class is not None:
-        weight = of_class if weight is None else weight * of_class
-    return ValidationSet(x, y, labels(y), check_weight(weight))
 
 
 def split_by(splitter: Any, x: Any, labels: Any) -> tuple[Array, Array]:
