@@ -78,7 +78,8 @@ def estimator(cls: C) -> C:
         fields.append((name, one.annotation, field(default=one.default, kw_only=one.keyword_only)))
         text = f"{name} ({one.annotation}, default {one.default!r}): {one.text}"
         lines.append(textwrap.fill(text, 110, initial_indent=" " * 8, subsequent_indent=" " * 12))
-    cls.__init__ = vars(make_dataclass(cls.__name__, fields, namespace={"__module__": __name__}))["__init__"]
+    made = make_dataclass(cls.__name__, fields, repr=False, eq=False, namespace={"__module__": __name__})
+    cls.__init__ = vars(made)["__init__"]
     if cls.__doc__ is not None:  # it is with python -OO
         cls.__doc__ = cls.__doc__.replace("    Attributes:", "\n".join([*lines, "", "    Attributes:"]), 1)
     return cls
