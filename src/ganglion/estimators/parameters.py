@@ -92,7 +92,7 @@ class RegressorLoss:
     loss: Loss | str = parameter(
         "squared_error",
         rules.loss,
-        '"squared_error" (half of it), "poisson" (the deviance of counts; the output activation is exp), '
+        '"squared_error" (halved), "poisson" (the deviance of counts; the output activation is exp), '
         '"absolute_error", "huber", "quantile", or a `Loss` object.',
     )
 
