@@ -1,4 +1,4 @@
-"""Where estimators are used in ways that are rare, odd or wrong: the same as scikit-learn, or one clear line."""
+"""Rare, odd and wrong uses of the estimators: the same as in scikit-learn, or one clear message."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def same(a: Any, b: Any) -> bool:
         ({"layers": [3]}, "layers must be a list of ganglion layers"),
         ({"validation_data": "abc"}, "or a splitter, got 'abc'"),
         ({"validation_data": KFold}, "or a splitter, got <class"),
-        ({"validation_data": [(X, LABELS)]}, "got 1 things"),
+        ({"validation_data": [(X, LABELS)]}, "got 1 items"),
         ({"validation_data": (X, None)}, "got None for X or y"),
         ({"validation_data": (X, LABELS + 7)}, "classes not in"),
         ({"validation_data": (X[:, :2], LABELS)}, "2 features"),
@@ -84,13 +84,13 @@ def same(a: Any, b: Any) -> bool:
         ({"early_stopping": True, "validation_fraction": 0.0}, "validation_fraction must be > 0"),
         ({"clip_norm": 1.0, "solver": "lbfgs"}, "clip_norm=1.0 has no effect with lbfgs"),
         ({"validation_data": (X, LABELS), "solver": "lbfgs"}, "has no effect with lbfgs"),
-        ({"learning_rate": gg.StepDecay(0.1), "solver": "lbfgs"}, "lbfgs has no learning rate"),
+        ({"learning_rate": gg.StepDecay(0.1), "solver": "lbfgs"}, "has no effect with lbfgs"),
         ({"hidden_dropout": 0.1, "solver": "lbfgs"}, "its loss must be the same in every step"),
-        ({"average": 0.9, "solver": gg.AdamW()}, "average=0.9 has no effect beside an optimizer"),
-        ({"learning_rate": gg.StepDecay(0.1), "solver": gg.AdamW()}, r"gg.AdamW\(schedule\)"),
+        ({"average": 0.9, "solver": gg.AdamW()}, "average=0.9 has no effect next to an optimizer"),
+        ({"learning_rate": gg.StepDecay(0.1), "solver": gg.AdamW()}, "pass it to gg.AdamW"),
         (
             {"layers": [gg.Dense(3, "softmax")], "activation": "tanh"},
-            "activation='tanh' has no effect beside layers",
+            "activation='tanh' has no effect next to layers",
         ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -131,7 +131,7 @@ def test_a_solver_is_the_same_by_any_spelling(name: str) -> None:
     assert hasattr(classifier(solver=gg.Optimizer.find(name)), "partial_fit") == (name != "lbfgs")
 
 
-def test_layers_of_ones_own_start_anew_from_a_generator() -> None:
+def test_own_layers_start_differently_each_time_from_a_generator() -> None:
     layers = [gg.Dense(5, "tanh"), gg.Dense(3, "softmax")]
     chance = np.random.RandomState(0)
     starts = [classifier(layers=layers, random_state=chance).initialize(X, LABELS) for _ in range(2)]
@@ -161,7 +161,7 @@ def test_weights_that_leave_nothing() -> None:
         regressor(early_stopping=True, validation_fraction=0.3).fit(X, TARGET, np.eye(60)[0])
 
 
-def test_training_goes_on_only_where_it_can() -> None:
+def test_training_continues_only_where_it_can() -> None:
     model = regressor(warm_start=True).fit(X, TARGET)
     with pytest.raises(ValueError, match="must have 1 targets for each row"):
         model.fit(X, np.stack([TARGET, TARGET], axis=1))
@@ -198,7 +198,7 @@ def test_weights_set_by_hand() -> None:
 # ------------------------------------------------------------------------------------------ validation
 
 
-def test_weights_of_classes_count_on_rows_set_aside_too() -> None:
+def test_class_weights_apply_to_validation_rows_too() -> None:
     fold, weights = np.where(np.arange(60) < 40, -1, 0), {0: 1.0, 1: 5.0, 2: 0.2}
     settings = {"class_weight": weights, "shuffle": False}
     split = classifier(validation_data=PredefinedSplit(fold), **settings).fit(X, LABELS)
@@ -311,7 +311,7 @@ def test_lbfgs_compares_the_whole_deviance(units: tuple[int, ...]) -> None:
 
 def test_a_run_that_ends_within_its_first_epoch() -> None:
     rows = np.random.default_rng(0).normal(size=(100_000, 20))
-    with pytest.warns(ConvergenceWarning, match="max_seconds=1e-05 were over"):
+    with pytest.warns(ConvergenceWarning, match="max_seconds=1e-05 reached"):
         model = regressor(max_seconds=1e-5, batch_size=20).fit(rows, rows[:, 0])
     assert np.isnan(model.loss_)
     assert np.isfinite(model.predict(rows[:5])).all()
@@ -322,7 +322,7 @@ def test_losses_are_numbers_of_numpy() -> None:
     assert all(isinstance(v, np.float64) for v in (model.loss_, model.best_loss_, *model.loss_curve_))
 
 
-def test_an_interruption_that_somebody_else_answers() -> None:
+def test_an_interruption_with_another_handler() -> None:
     def answer(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
@@ -345,7 +345,7 @@ def test_an_interruption_that_somebody_else_answers() -> None:
 
 
 @pytest.mark.parametrize("change", [{"loss": "squared_error"}, {"hidden_layer_sizes": (9,)}])
-def test_what_was_learned_is_taken_over_not_what_the_parameters_say(change: dict[str, Any]) -> None:
+def test_what_was_learned_counts_not_what_the_parameters_say(change: dict[str, Any]) -> None:
     theirs = sklearn.neural_network.MLPRegressor("poisson", (5,), random_state=0).fit(X, np.abs(TARGET))
     mine = MLPRegressor.from_sklearn(theirs.set_params(**change))
     np.testing.assert_allclose(mine.predict(X), theirs.predict(X), rtol=1e-12)
@@ -358,7 +358,7 @@ def test_there_and_back_with_a_loss_of_ones_own() -> None:
     np.testing.assert_allclose(back.predict(X), model.predict(X), rtol=1e-12)
 
 
-def test_scikit_learns_estimator_can_go_on() -> None:
+def test_scikit_learns_estimator_can_continue() -> None:
     early = classifier(early_stopping=True, warm_start=True).fit(X, LABELS)
     assert early.to_sklearn().fit(X, LABELS).n_iter_ > 0
     for settings in ({}, {"early_stopping": True}):
@@ -404,7 +404,7 @@ def test_activations_of_the_inputs_are_a_copy() -> None:
     assert isinstance(model.transform(sparse.csr_array(X), layer=0), np.ndarray)
 
 
-def test_what_is_mapped_from_a_file_can_learn_on(tmp_path: Path) -> None:
+def test_an_estimator_mapped_from_a_file_can_train(tmp_path: Path) -> None:
     model = classifier(average=0.9).fit(X, LABELS)
     joblib.dump(model, tmp_path / "model.joblib")
     mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")

@@ -134,9 +134,9 @@ def test_losses_of_the_regressor() -> None:
         ).mean()
     assert errors["absolute_error"] < 0.3 * errors["squared_error"]
     assert errors["huber"] < 0.3 * errors["squared_error"]
-    for share in (0.1, 0.9):
-        model = regressor(loss="quantile", quantile=share, max_iter=300).fit(NUMBERS, TARGET)
-        assert np.mean(model.predict(NUMBERS) >= TARGET) == pytest.approx(share, abs=0.08)
+    for quantile in (0.1, 0.9):
+        model = regressor(loss="quantile", quantile=quantile, max_iter=300).fit(NUMBERS, TARGET)
+        assert np.mean(model.predict(NUMBERS) >= TARGET) == pytest.approx(quantile, abs=0.08)
     own = regressor(loss=gg.Huber(0.1), max_iter=300).fit(NUMBERS, TARGET)
     assert own.score(NUMBERS, TARGET) > 0.9
     with pytest.raises(ValueError, match="did you mean 'huber'"):
@@ -145,8 +145,8 @@ def test_losses_of_the_regressor() -> None:
 
 def test_label_smoothing_keeps_probabilities_from_the_ends() -> None:
     sharp, smooth = (
-        classifier(label_smoothing=share, max_iter=400).fit(X, Y).predict_proba(X).max()
-        for share in (0.0, 0.3)
+        classifier(label_smoothing=smoothing, max_iter=400).fit(X, Y).predict_proba(X).max()
+        for smoothing in (0.0, 0.3)
     )
     assert sharp > 0.99
     assert 0.75 < smooth < 0.9
@@ -187,7 +187,7 @@ def test_validation_on_rows_of_ones_own() -> None:
     assert len(model.validation_scores_) == len(model.validation_loss_curve_) == model.n_iter_ == 40
     assert model.validation_scores_[-1] == model.score(X[TEST], Y[TEST])
     assert model.validation_loss_curve_[-1] == pytest.approx(log_loss(Y[TEST], model.predict_proba(X[TEST])))
-    assert same(model, classifier(max_iter=40).fit(X[LEARN], Y[LEARN]))  # to look on changes nothing
+    assert same(model, classifier(max_iter=40).fit(X[LEARN], Y[LEARN]))  # measuring changes nothing
     weight = np.linspace(0, 1, len(TEST))
     weighted = classifier(validation_data=(X[TEST], Y[TEST], weight), max_iter=40).fit(X[LEARN], Y[LEARN])
     assert weighted.validation_scores_[-1] == weighted.score(X[TEST], Y[TEST], weight)
@@ -199,28 +199,30 @@ def test_validation_on_rows_of_ones_own() -> None:
 def test_validation_by_a_splitter_and_the_best_weights() -> None:
     splitter = StratifiedKFold(5, shuffle=True, random_state=0)
     model = classifier(early_stopping=True, validation_data=splitter, max_iter=300).fit(X, Y)
-    learn, aside = next(splitter.split(X, Y))
-    assert model.best_validation_score_ == model.score(X[aside], Y[aside]) == max(model.validation_scores_)
+    learn, held_out = next(splitter.split(X, Y))
+    assert (
+        model.best_validation_score_ == model.score(X[held_out], Y[held_out]) == max(model.validation_scores_)
+    )
     assert model.n_iter_ < 300
-    by_hand = classifier(early_stopping=True, validation_data=(X[aside], Y[aside]), max_iter=300)
+    by_hand = classifier(early_stopping=True, validation_data=(X[held_out], Y[held_out]), max_iter=300)
     assert same(model, by_hand.fit(X[learn], Y[learn]))
     last = classifier(early_stopping=True, validation_data=splitter, restore_best=False, max_iter=300).fit(
         X, Y
     )
     assert last.validation_scores_ == model.validation_scores_
-    assert last.score(X[aside], Y[aside]) == last.validation_scores_[-1]
+    assert last.score(X[held_out], Y[held_out]) == last.validation_scores_[-1]
 
 
-def test_validation_of_a_regressor_is_told_like_its_loss() -> None:
+def test_the_validation_loss_of_a_regressor_is_that_of_its_loss() -> None:
     y = np.abs(np.stack([TARGET, NUMBERS[:, 0]], axis=1))
-    for loss, told in (
+    for loss, reported in (
         ("squared_error", lambda p: 0.5 * ((p - y[TEST]) ** 2).mean()),
         ("absolute_error", lambda p: np.abs(p - y[TEST]).mean()),
         ("poisson", lambda p: (y[TEST] * np.log(y[TEST] / p) - y[TEST] + p).sum(axis=1).mean()),
     ):
         model = regressor(loss=loss, validation_data=(NUMBERS[TEST], y[TEST]), max_iter=5)
         model.fit(NUMBERS[LEARN], y[LEARN])
-        assert model.validation_loss_curve_[-1] == pytest.approx(told(model.predict(NUMBERS[TEST])))
+        assert model.validation_loss_curve_[-1] == pytest.approx(reported(model.predict(NUMBERS[TEST])))
 
 
 def test_the_best_weights_by_the_training_loss() -> None:
@@ -241,9 +243,9 @@ def test_any_scorer(scoring: Any, average: float | None) -> None:
     model = classifier(early_stopping=True, validation_data=ShuffleSplit(1, random_state=0), **settings).fit(
         X, Y
     )
-    _, aside = next(ShuffleSplit(1, random_state=0).split(X))
+    _, held_out = next(ShuffleSplit(1, random_state=0).split(X))
     if isinstance(scoring, str):
-        assert max(model.validation_scores_) == get_scorer(scoring)(model, X[aside], Y[aside])
+        assert max(model.validation_scores_) == get_scorer(scoring)(model, X[held_out], Y[held_out])
     else:
         assert model.validation_scores_ == [-float(n) for n in range(25)]
 
@@ -253,7 +255,7 @@ def test_a_scorer_does_not_mind_names_of_columns() -> None:
     frame = pd.DataFrame(X, columns=list("abcd"))
     model = classifier(early_stopping=True, scoring="f1_macro", max_iter=5).fit(frame, Y)
     assert len(model.validation_scores_) == 5
-    assert "_validates" not in vars(model)
+    assert "_skips_names" not in vars(model)
 
 
 # ------------------------------------------------------------------------------------------------ runs
@@ -351,8 +353,8 @@ def test_transform_gives_the_activations_of_a_layer() -> None:
     assert model.transform(X, layer=1).shape == (150, 7)
     hidden, weight, bias = model.transform(X), model.coefs_[-1], model.intercepts_[-1]
     z = hidden @ weight + bias
-    shares = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(shares, model.predict_proba(X))
+    probabilities = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities, model.predict_proba(X))
     for wrong in (4, -5, "last", True):
         with pytest.raises(ValueError, match="layer must be a whole number from -4 to 3"):
             model.transform(X, layer=wrong)
@@ -391,13 +393,21 @@ def test_weights_are_live_and_can_be_replaced() -> None:
 
 
 @pytest.mark.parametrize("make", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_a_copy_is_its_own_and_goes_on_alike(make: Any) -> None:
+def test_a_copy_is_independent_and_continues_alike(make: Any) -> None:
     model = classifier(average=0.9).fit(X, Y)
     model.partial_fit(X, Y)
     copied = make(model)
     assert same(copied.partial_fit(X, Y), model.partial_fit(X, Y))
     copied.coefs_[0][:] = 0
     assert model.coefs_[0].any()
+
+
+def test_a_file_of_version_0_1_can_be_loaded() -> None:
+    model = classifier(solver="sgd", learning_rate="adaptive").fit(X, Y)
+    now = pickle.dumps(model, protocol=0)
+    before = now.replace(b"AdjustableRate", b"HeldRate")
+    assert before != now
+    assert same(pickle.loads(before).partial_fit(X, Y), model.partial_fit(X, Y))
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])

@@ -205,7 +205,7 @@ def test_other_settings(task: str, settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "poisson"])
 def test_losses_of_wild_predictions(task: str) -> None:
-    """Shares next to 0 and 1 are clipped at the type's epsilon in the loss that is told."""
+    """Probabilities next to 0 and 1 are clipped at the type's epsilon in the reported loss."""
     X, y = data(task)
     scale = 1 if task == "poisson" else 60
     mine, theirs = (model.fit(X * scale, y) for model in pair(task, max_iter=4, learning_rate_init=0.01))
@@ -244,12 +244,12 @@ def test_other_parameters_once_it_is_fitted(task: str) -> None:
     assert_equal(*(model.set_params(**changed).fit(X, y) for model in (mine, theirs)), X)
 
 
-def test_other_layers_wait_until_the_network_is_built_anew() -> None:
+def test_other_layers_wait_until_the_network_is_built_again() -> None:
     X, y = data("binary")
     mine, theirs = (model.fit(X, y) for model in pair("binary", warm_start=True))
     mine, theirs = (model.set_params(hidden_layer_sizes=(7,)) for model in (mine, theirs))
     np.testing.assert_allclose(mine.predict_proba(X), theirs.predict_proba(X))
-    with pytest.warns(UserWarning, match="training goes on with the old ones"):
+    with pytest.warns(UserWarning, match="training continues with the old ones"):
         mine.fit(X, y)
     assert_equal(mine, theirs.fit(X, y), X)
     assert mine.set_params(warm_start=False).fit(X, y).coefs_[0].shape == (8, 7)

@@ -1,4 +1,4 @@
-"""The estimators inside scikit-learn's machinery, beside its own where that gives numbers to compare."""
+"""The estimators in scikit-learn's machinery, compared with its own where there are numbers to compare."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_grid_search(jobs: int) -> None:
 
 
 def test_calibration_and_importance() -> None:
-    def shares(module: Any) -> Any:
+    def probabilities(module: Any) -> Any:
         model = module.MLPClassifier((10,), max_iter=20, random_state=0)
         return CalibratedClassifierCV(model, cv=3).fit(X, Y).predict_proba(X)
 
@@ -68,7 +68,7 @@ def test_calibration_and_importance() -> None:
         model = module.MLPRegressor(hidden_layer_sizes=(10,), max_iter=50, random_state=0).fit(X, X[:, 0])
         return permutation_importance(model, X, X[:, 0], n_repeats=2, random_state=0).importances
 
-    agree(shares)
+    agree(probabilities)
     assert agree(importances).max() > 0.05
 
 
@@ -95,12 +95,12 @@ def test_frames_with_words_and_names_of_outputs() -> None:
     pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
     frame = pd.DataFrame({"size": X[:, 0], "kind": np.where(X[:, 1] > 0, "rough", "fine"), "y": Y})
 
-    def shares(module: Any) -> Any:
+    def probabilities(module: Any) -> Any:
         columns = ColumnTransformer([("n", StandardScaler(), ["size"]), ("w", OneHotEncoder(), ["kind"])])
         model = make_pipeline(columns, module.MLPClassifier((5,), max_iter=20, random_state=0))
         return model.fit(frame[["size", "kind"]], frame["y"]).predict_proba(frame[["size", "kind"]])
 
-    agree(shares)
+    agree(probabilities)
     numbers = frame[["size", "y"]]
     model = MLPClassifier((3,), max_iter=5, random_state=0).set_output(transform="pandas").fit(numbers, Y)
     assert list(model.feature_names_in_) == ["size", "y"]
@@ -125,7 +125,7 @@ def test_metadata_routing() -> None:
     weight = np.where(Y == 1, 3.0, 0.5)
     with sklearn.config_context(enable_metadata_routing=True):
 
-        def shares(module: Any) -> Any:
+        def probabilities(module: Any) -> Any:
             model = module.MLPClassifier((5,), max_iter=20, random_state=0).set_fit_request(
                 sample_weight=True
             )
@@ -133,7 +133,7 @@ def test_metadata_routing() -> None:
             pipeline = make_pipeline(scaler, model)
             return pipeline.fit(X, Y, sample_weight=weight).predict_proba(X)
 
-        agree(shares)
+        agree(probabilities)
         MLPClassifier().set_partial_fit_request(classes=True, sample_weight=True)
         MLPRegressor().set_score_request(sample_weight=True)
 
@@ -182,7 +182,7 @@ if __name__ == "__main__":
 
 
 def test_parallel_jobs_share_the_processors(tmp_path: Any) -> None:
-    """Each of two jobs is told by joblib that it has half of the processors."""
+    """joblib gives each of two jobs half of the processors."""
     (tmp_path / "jobs.py").write_text(JOBS)
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_THREADS")}
     command = [sys.executable, "-W", "ignore", str(tmp_path / "jobs.py")]

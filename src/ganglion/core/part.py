@@ -184,4 +184,10 @@ class PartsField(Generic[P]):
 
 
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[0], str) and bool(value[0]) and "/" not in value[0]
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and bool(value[0])
+        and "/" not in value[0]
+    )

@@ -108,9 +108,7 @@ class Lowering:
     """Collects the steps of a network, and the layout of its parameters and its state."""
 
     def __init__(self, inputs: Mapping[str, Input]) -> None:
-        self.values: list[Value] = [
-            Value(part.holds, part.row_shape, part.below) for part in inputs.values()
-        ]
+        self.values: list[Value] = [Value(part.holds, part.row_shape, part.below) for part in inputs.values()]
         self.steps: list[Step] = []
         self.parameters: list[Entry] = []
         self.state: list[Entry] = []

@@ -3,12 +3,13 @@
     from ganglion.estimators import MLPClassifier, MLPRegressor
 
 Each has every parameter, attribute and method of its namesake in `sklearn.neural_network`, gives the same
-numbers from the same `random_state`, and has more as keyword parameters. Needs scikit-learn:
+numbers from the same `random_state`, and has further keyword parameters. Needs scikit-learn:
 `pip install 'ganglion[sklearn]'`.
 
-`classifier.py` and `regressor.py` are the two faces, `perceptron.py` is what they share, `settings.py` checks
-the parameters, `building.py` makes the network, `aside.py` sets rows aside, `bookkeeping.py` keeps
-scikit-learn's accounts of a run, `prediction.py` answers, `conversion.py` goes to scikit-learn and back.
+`classifier.py` and `regressor.py` hold the classes, `perceptron.py` what both have in common. `parameters.py`
+is the table of parameters, `rules.py` checks their values. `building.py` makes the network, `live_network.py`
+keeps it in step with the attributes, `validation.py` chooses validation rows, `bookkeeping.py` follows a run
+as scikit-learn would, `prediction.py` predicts, `conversion.py` goes to scikit-learn and back.
 """
 
 from ganglion.optional import load

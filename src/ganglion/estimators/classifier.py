@@ -1,8 +1,8 @@
-"""The classifier: labels to classes, outputs to probabilities. What it shares is in `perceptron.py`."""
+"""The classifier: from labels to classes, from outputs to probabilities. `perceptron.py` has the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Self
 
@@ -13,95 +13,46 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d, validate_data
 
-from ganglion.core.activations import Activation
-from ganglion.core.layers import Dense, Layer
+from ganglion.core.layers import Dense
 from ganglion.core.losses import BinaryCrossEntropy, CrossEntropy
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, shortened
-from ganglion.estimators.aside import Held
-from ganglion.estimators.perceptron import Aim, MultilayerPerceptron
-from ganglion.estimators.settings import listed, solver_name
+from ganglion.estimators import rules
+from ganglion.estimators.live_network import Objective
+from ganglion.estimators.parameters import ClassifierParameters, estimator
+from ganglion.estimators.perceptron import MultilayerPerceptron
+from ganglion.estimators.validation import ValidationSet
 from ganglion.optional import load
-from ganglion.training.callbacks import Callback
-from ganglion.training.optimizers import Optimizer
-from ganglion.training.schedules import Schedule
 
 
-def _makes_steps(estimator: Any) -> bool:
+def _is_stochastic(model: Any) -> bool:
     with suppress(ConfigError):  # which fit will raise
-        if solver_name(estimator.solver) == "lbfgs":
+        if not rules.is_stochastic(model.solver):
             raise AttributeError(
                 "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
             )
     return True
 
 
-class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc]
-    """A multilayer perceptron that classifies: one of several classes, yes or no, or several labels a row.
+@estimator
+class MLPClassifier(ClassifierMixin, MultilayerPerceptron, ClassifierParameters):  # type: ignore[misc]
+    """A multilayer perceptron for classification: binary, multiclass or multilabel.
 
     Parameters up to `max_fun`, attributes and methods are those of scikit-learn 1.9's class of this name and
-    mean the same; they give the same numbers. The parameters after it are ganglion's.
-
-    Args:
-        hidden_layer_sizes: units of each hidden layer, (100,) by default.
-        activation: "identity", "logistic", "tanh", "relu" (default), any other activation of ganglion by name
-            or as an object, or a list of one for each hidden layer.
-        solver: "adam" (default), "sgd", "lbfgs", any other optimizer of ganglion by name, which takes
-            `learning_rate_init` and else its own defaults, or an `Optimizer` with all settings of its own.
-        alpha: half of it times the sum of squared weights, divided by the weight of the batch, is added to
-            the loss.
-        batch_size: rows for each update; "auto" is min(200, n).
-        learning_rate: "constant", "invscaling" or "adaptive" (both ignored by adam), or a `Schedule`, with
-            its own rate, for any solver by name but lbfgs.
-        learning_rate_init: the rate that the words above start from.
-        power_t: the exponent of "invscaling", rate = learning_rate_init / (rows seen + 1)**power_t.
-        max_iter: the most epochs, or iterations of lbfgs.
-        shuffle: whether each epoch visits the rows in a new order.
-        random_state: an int, used afresh in each call, a `RandomState`, or None.
-        tol: an epoch has stalled where the loss is not lower, or the score not higher, by this much.
-        verbose: whether to print each epoch.
-        warm_start: whether `fit` goes on from the weights that are there.
-        momentum, nesterovs_momentum: of sgd.
-        early_stopping: whether to set rows aside, stop when their score stalls, and keep the best weights.
-        validation_fraction: the share that is set aside.
-        beta_1, beta_2, epsilon: of adam.
-        n_iter_no_change: how many stalled epochs are put up with.
-        max_fun: the most evaluations of lbfgs.
-        layers: a full list of ganglion layers, the output layer too, in place of `hidden_layer_sizes`,
-            `activation`, `hidden_dropout` and `batch_normalization`; they start from their own initializers.
-        hidden_dropout: the share of units dropped after each hidden layer, or a list of shares.
-        batch_normalization: whether each hidden layer is normalized before its activation; its means and
-            variances count all rows of a batch alike, whatever they weigh.
-        clip_norm: a gradient whose norm is larger is scaled down to it.
-        average: keeps a running mean of the weights, which predicts; 0.99 to 0.999 are usual.
-        validation_data: (X, y), (X, y, sample_weight) or a splitter, whose first split is used, in place of
-            `validation_fraction`; without `early_stopping` it is measured after each epoch and nothing more.
-            In a pipeline give a splitter: rows do not go through the steps before the network.
-        scoring: the name of a scikit-learn scorer, or a scorer, for the rows set aside; None is accuracy. It
-            is given the rows' weights if it takes them.
-        restore_best: whether the best epoch's weights are kept; None means: with `early_stopping`.
-        callbacks: ganglion callbacks that watch the run and may stop it.
-        progress: whether to show a bar in a terminal.
-        max_seconds: the run ends when they are over, with a warning.
-        n_jobs: the most threads; None or -1 uses all processors.
-        engine: "auto", "native" or "reference".
-        dtype: "float32" or "float64", whatever the type of X; None, the default, follows X.
-        class_weight: a dict of a weight for each label, "balanced", or with several labels in each row a
-            list of a dict for each; multiplies `sample_weight`, also of the rows set aside.
-        label_smoothing: takes this share from the true class and spreads it over all; 0 by default.
+    give the same numbers. The parameters after it are ganglion's.
 
     Attributes:
         classes_: the labels, in the order of the outputs.
         coefs_, intercepts_: weights (inputs, units) and biases of each dense layer; live views.
-        network_: the `gg.Network`, for `trace`, `health`, `save` and the rest; it takes numbers of classes:
-            `np.searchsorted(model.classes_, y)`.
-        loss_: the last epoch's loss with its penalty; loss_curve_ of all epochs, best_loss_ the lowest.
-        validation_scores_, best_validation_score_, validation_loss_curve_: on the rows set aside.
+        network_: the `gg.Network`, for `trace`, `health`, `save` and the rest; it takes class numbers,
+            `np.searchsorted(model.classes_, y)`, instead of labels.
+        loss_: the loss of the last epoch, penalty included; loss_curve_ of all epochs, best_loss_ the lowest.
+        validation_scores_, best_validation_score_, validation_loss_curve_: on the validation rows.
         n_iter_, t_: epochs and rows seen; n_layers_, n_outputs_, out_activation_; n_features_in_,
             feature_names_in_.
 
-    The rows set aside for early stopping keep the share of classes for two classes, not for more; that is
-    scikit-learn's rule.
+    As in scikit-learn, early stopping holds out the same fraction of each class if there are two classes, but
+    not if there are more.
 
     >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], ["no", "yes", "yes", "no"]
     >>> model = MLPClassifier((8,), "tanh", solver="lbfgs", random_state=0).fit(X, y)
@@ -109,60 +60,15 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
     ['no', 'yes', 'yes', 'no']
     """
 
-    def __init__(
-        self,
-        hidden_layer_sizes: int | Sequence[int] = (100,),
-        activation: Activation | str | Sequence[Activation | str] = "relu",
-        *,
-        solver: Optimizer | str = "adam",
-        alpha: float = 0.0001,
-        batch_size: int | str = "auto",
-        learning_rate: Schedule | str = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: bool | int = False,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        layers: Sequence[Layer] | None = None,
-        hidden_dropout: float | Sequence[float] = 0.0,
-        batch_normalization: bool = False,
-        clip_norm: float | None = None,
-        average: float | None = None,
-        validation_data: Any = None,
-        scoring: Any = None,
-        restore_best: bool | None = None,
-        callbacks: Sequence[Callback] = (),
-        progress: bool = False,
-        max_seconds: float | None = None,
-        n_jobs: int | None = None,
-        engine: str = "auto",
-        dtype: str | None = None,
-        class_weight: Mapping[Any, float] | str | None = None,
-        label_smoothing: float = 0.0,
-    ) -> None:
-        self._store(locals())
-
-    @available_if(_makes_steps)  # type: ignore[untyped-decorator]
+    @available_if(_is_stochastic)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """Make one pass over some rows, going on from where the network is.
+        """Train for one epoch on some rows, from the current weights.
 
         Args:
             X: rows of numbers, (n, features).
             y: labels, (n,), or (n, labels) of 0 and 1.
-            sample_weight: how much each row counts, (n,).
-            classes: all labels there will be; needed in the first call only.
+            sample_weight: weight of each row, (n,).
+            classes: all labels of this and later calls; needed in the first call only.
         """
         if _check_partial_fit_first_call(self, classes):
             labels = y if type_of_target(y).startswith("multilabel") else classes
@@ -185,23 +91,23 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm of `predict_proba`."""
-        shares = self.predict_proba(X)
-        return np.log(shares, out=shares)
+        probabilities = self.predict_proba(X)
+        return np.log(probabilities, out=probabilities)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _aim(self, dtype: np.dtype[Any]) -> Aim:
+    def _objective(self, dtype: np.dtype[Any]) -> Objective:
         smoothing, clip = float(self.label_smoothing), float(np.finfo(dtype).eps)
         if self._label_binarizer.y_type_ == "multiclass":
-            return Aim(Dense(self.n_outputs_, "softmax"), CrossEntropy(smoothing, clip=clip))
+            return Objective(Dense(self.n_outputs_, "softmax"), CrossEntropy(smoothing, clip=clip))
         loss = BinaryCrossEntropy(smoothing, clip=clip, factor=self.n_outputs_)  # the sum over labels
-        return Aim(Dense(self.n_outputs_, "sigmoid"), loss)
+        return Objective(Dense(self.n_outputs_, "sigmoid"), loss)
 
     def _check_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Array, Any]:
-        X, y = validate_data(self, X, y, multi_output=True, reset=reset, **self._input_rules())
+        X, y = validate_data(self, X, y, multi_output=True, reset=reset, **self._input_checks())
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
@@ -245,30 +151,31 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
         outputs = outputs.ravel() if self.n_outputs_ == 1 else outputs
         return self._label_binarizer.inverse_transform(outputs)
 
-    def _score_outputs(self, held: Held, outputs: Array) -> float:
+    def _score_outputs(self, validation: ValidationSet, outputs: Array) -> float:
         score = load("sklearn.metrics", "sklearn").accuracy_score
-        return float(score(held.labels, self._decode(outputs), sample_weight=held.weight))
+        return float(score(validation.labels, self._decode(outputs), sample_weight=validation.weight))
 
     def _class_weights(self, labels: Any, incremental: bool) -> Callable[[Any], Array | None]:
         if self.class_weight is None:
             return super()._class_weights(labels, incremental)
-        if incremental and "balanced" in listed(self.class_weight):
+        if incremental and "balanced" in rules.as_list(self.class_weight):
             raise ConfigError(
-                "class_weight='balanced' needs all rows at once, not a part of them as in partial_fit",
-                "give a weight for each label, as a dict",
+                "class_weight='balanced' needs all rows at once, which partial_fit does not have",
+                "pass a dict from label to weight",
             )
         return weights_of_classes(self.class_weight, labels)
 
 
 def weights_of_classes(class_weight: Any, labels: Any) -> Callable[[Any], Array]:
-    """Return what gives rows of labels their weights, from the rows that are learned from.
+    """Return the function from labels to the weight of each row.
 
     Args:
         class_weight: as in `MLPClassifier`.
-        labels: one for each row, (n,), or several, (n, labels); with several, weights are multiplied.
+        labels: those of the training rows, (n,), or several for each row, (n, labels); their weights are
+            multiplied then.
 
     Raises:
-        ValueError: for labels that are not there, or a dict where there are several labels.
+        ValueError: for unknown labels, or one dict for several labels.
     """
     columns = _columns(labels)
     wanted = class_weight if isinstance(class_weight, list) else [class_weight] * len(columns)
@@ -298,7 +205,7 @@ def _columns(labels: Any) -> list[Array]:
 
 
 def binarizer_of(y: Any) -> Any:
-    """Return a LabelBinarizer fitted to labels, for plain whole numbers in a tenth of its own time."""
+    """Return a LabelBinarizer fitted to labels; for arrays of whole numbers, in a tenth of the time."""
     binarizer = load("sklearn.preprocessing", "sklearn").LabelBinarizer()
     if type(y) is not np.ndarray or y.ndim != 1 or y.dtype.kind not in "biu" or not len(y):
         return binarizer.fit(y)

@@ -1,9 +1,8 @@
-"""From scikit-learn's fitted estimators to ganglion's and back: weights, labels and accounts."""
+"""From scikit-learn's fitted estimators to ganglion's and back."""
 
 from __future__ import annotations
 
 import copy
-import inspect
 import warnings
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from ganglion.core.layers import Dense, Dropout
 from ganglion.errors import ConfigError, GanglionNotice, shortened
+from ganglion.estimators import rules
 from ganglion.network import Network
 from ganglion.optional import load
 
@@ -22,38 +22,33 @@ LEARNED = (
 )
 HIDDEN = {"identity": "identity", "sigmoid": "logistic", "tanh": "tanh", "relu": "relu"}
 OUTPUT = ("identity", "exp", "sigmoid", "softmax")
-WORDS = {
+NAMES = {
     "solver": ("adam", "sgd", "lbfgs"),
-    "learning_rate": ("constant", "invscaling", "adaptive"),
+    "learning_rate": rules.RATES,
     "loss": ("squared_error", "poisson"),
 }
-# What else changes how ganglion would train on.
+# The other parameters that scikit-learn's training does not have.
 TRAINING = (
     *("hidden_dropout", "clip_norm", "average", "validation_data", "scoring", "restore_best", "max_seconds"),
     *("callbacks", "class_weight", "label_smoothing"),
 )
 
 
-def base_of(kind: type) -> type:
-    """Return the class of ganglion that an estimator is or derives from."""
-    return next(base for base in kind.__mro__ if base.__name__ in CLASSES)
-
-
 def counterpart(kind: type) -> Any:
-    """Return the class of `sklearn.neural_network` that an estimator stands in for."""
-    return getattr(load("sklearn.neural_network", "sklearn"), base_of(kind).__name__)
+    """Return the class of `sklearn.neural_network` that an estimator or a class derived from it replaces."""
+    name = next(base.__name__ for base in kind.__mro__ if base.__name__ in CLASSES)
+    return getattr(load("sklearn.neural_network", "sklearn"), name)
 
 
-def hand_over(own: Any, network: Network) -> Any:
+def to_counterpart(own: Any, network: Network) -> Any:
     """Return scikit-learn's estimator with what a fitted one has learned.
 
-    Where a setting that matters to training alone has no counterpart, it has scikit-learn's default, and a
-    warning names it.
+    A setting of training that scikit-learn does not have is left at its default, and a warning names it.
 
     Raises:
         ConfigError: for layers or activations that scikit-learn does not have.
     """
-    layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]  # it predicts as if absent
+    layers = [layer for layer in network.layers if not isinstance(layer, Dropout)]  # identity in predictions
     activations = [layer.activation for layer in layers if isinstance(layer, Dense)]
     names = [activation.name for activation in activations]
     if len(names) < len(layers) or len(set(names[:-1])) > 1:
@@ -61,11 +56,11 @@ def hand_over(own: Any, network: Network) -> Any:
     known = all(activation.is_built_in for activation in activations)
     if not known or not set(names[:-1]) <= set(HIDDEN) or names[-1] not in OUTPUT:
         raise ConfigError(f"scikit-learn does not have all of the activations {', '.join(names)}")
-    theirs, usual = counterpart(type(own))(), inspect.signature(base_of(type(own))).parameters
+    theirs, table = counterpart(type(own))(), own._parameters
     settings = {name: getattr(own, name) for name in theirs.get_params()}
-    lost = [name for name in TRAINING if name in usual and _differs(getattr(own, name), usual[name].default)]
-    for name, words in WORDS.items():
-        if name in settings and (not isinstance(settings[name], str) or settings[name] not in words):
+    lost = [name for name in TRAINING if name in table and _differs(getattr(own, name), table[name].default)]
+    for name, known_names in NAMES.items():
+        if name in settings and (not isinstance(settings[name], str) or settings[name] not in known_names):
             lost.append(name)
             del settings[name]
     if len(names) > 1:
@@ -76,20 +71,20 @@ def hand_over(own: Any, network: Network) -> Any:
     _complete(theirs)
     if lost:
         warnings.warn(
-            f"scikit-learn does not have this {', '.join(sorted(lost))}: its estimator predicts alike, and "
-            "would train on in its own way",
+            f"scikit-learn does not have this {', '.join(sorted(lost))}: its estimator makes the same "
+            "predictions, but would continue training without it",
             GanglionNotice,
             stacklevel=3,
         )
     return theirs
 
 
-def _differs(value: Any, usual: Any) -> bool:
-    return value is not usual and not (isinstance(value, float | tuple | list) and value == usual)
+def _differs(value: Any, default: Any) -> bool:
+    return value is not default and not (isinstance(value, float | tuple | list) and value == default)
 
 
 def _complete(theirs: Any) -> None:
-    """Give scikit-learn's estimator what its training goes on from, where nothing was learned yet."""
+    """Set the attributes that scikit-learn's estimator needs to continue training."""
     theirs._best_coefs = copy.deepcopy(theirs.coefs_)
     theirs._best_intercepts = copy.deepcopy(theirs.intercepts_)
     if theirs.solver == "lbfgs":
@@ -116,7 +111,7 @@ def check_fitted(fitted: Any, kind: type) -> None:
 
 
 def copy_learned(source: Any, target: Any) -> None:
-    """Give an estimator what a fitted one of either library has learned."""
+    """Copy the learned attributes from one estimator of either library to another."""
     for name in LEARNED:
         if name in vars(source):
             setattr(target, name, copy.deepcopy(getattr(source, name)))

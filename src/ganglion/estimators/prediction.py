@@ -1,10 +1,10 @@
-"""What a fitted estimator answers: its network's outputs for rows, and what its layers give."""
+"""Predictions of a fitted estimator, and the activations of its layers."""
 
 from __future__ import annotations
 
 import numbers
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn import get_config
@@ -15,55 +15,49 @@ from ganglion.core.part import Array
 from ganglion.core.rows import NUMBERS_AT_ONCE, Rows
 from ganglion.engines import limit_threads, thread_count
 from ganglion.errors import ConfigError, DataError, shortened
-from ganglion.estimators.building import head
-from ganglion.estimators.settings import check_jobs
+from ganglion.estimators import rules
+from ganglion.estimators.building import first_layers
+from ganglion.estimators.live_network import LiveNetwork
+from ganglion.network import Network
 
-if TYPE_CHECKING:
-    from ganglion.network import Network
 
+class Predictor(LiveNetwork):
+    """The part of an estimator that predicts.
 
-class Predictor:
-    """The part of an estimator that answers; what is learned is in `network_`.
-
-    It stands apart from scikit-learn's own base classes, which would name the columns of `transform` alike
-    for every layer.
+    It does not derive from scikit-learn's base classes: these would wrap `transform` and give the columns the
+    same names for every layer.
     """
 
-    if TYPE_CHECKING:
-        network_: Network
-        n_features_in_: int
-        n_jobs: int | None
-        _ends: list[int]
-
-        def _link(self) -> Network: ...
+    n_features_in_: int
 
     def transform(self, X: Any, layer: int = -2) -> Any:
-        """Return the activations of one layer for each row: features that the network has made.
+        """Return the activations of one layer for each row, as features for another estimator.
 
         Args:
             X: rows of numbers, (n, features).
-            layer: which one, counted like a list that begins with the inputs: -1 is the output, -2, the
-                default, the last hidden layer, 1 the first one.
+            layer: the index of the layer in a list that begins with the inputs: 1 is the first hidden layer,
+                -2 (the default) the last one, -1 the output.
 
         Raises:
-            ConfigError: for a layer that there is not.
+            ConfigError: if it is out of range.
         """
         check_is_fitted(self)
-        network, ends = self._link(), [0, *self._ends]
+        network, ends = self._synchronize(), [0, *self._ends]
         whole = isinstance(layer, numbers.Integral) and not isinstance(layer, bool)
         if not whole or not -len(ends) <= layer < len(ends):
             raise ConfigError(
                 f"layer must be a whole number from {-len(ends)} to {len(ends) - 1}, got {shortened(layer)}"
             )
         end = ends[layer]
-        activations = (
-            self._run(head(network, end), X) if end else dense(self._inputs(X), network.dtype).copy()
-        )
+        if end:
+            activations = self._run(first_layers(network, end), X)
+        else:
+            activations = dense(self._inputs(X), network.dtype).copy()
         given = getattr(X, "dtype", None)
         if given in (np.float32, np.float64):
             activations = activations.astype(given, copy=False)
         names = self._names(activations.shape[1], is_input=not end)
-        return _wrap_data_with_container("transform", activations, X, _OneLayer(self, names))
+        return _wrap_data_with_container("transform", activations, X, _LayerOutput(self, names))
 
     @property
     def _n_features_out(self) -> int:
@@ -78,13 +72,13 @@ class Predictor:
         return [f"{type(self).__name__.lower()}{number}" for number in range(columns)]
 
     def _outputs(self, X: Any) -> Array:
-        """Return the network's outputs for rows, (n, outputs)."""
+        """Return the network's outputs, (n, outputs)."""
         if "coefs_" not in vars(self):
             check_is_fitted(self)
-        return self._run(self._link(), X)
+        return self._run(self._synchronize(), X)
 
     def _run(self, network: Network, X: Any) -> Array:
-        """Return the outputs of the network, or of its first layers, for rows that a user gave."""
+        """Return the outputs of the network, or of its first layers, for unchecked rows."""
         with limit_threads(self._threads()) if self.n_jobs else nullcontext():
             if self._is_plain(X):
                 with np.errstate(over="ignore"):
@@ -99,29 +93,29 @@ class Predictor:
             )
 
     def _is_plain(self, X: Any) -> bool:
-        """Return whether rows need no look but the engine's: an array of such numbers, without names."""
+        """Return whether the engine's own check of the rows is enough: a float array without column names."""
         own = vars(self)
-        named = "feature_names_in_" in own and "_validates" not in own
-        right = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
-        return right and X.dtype.kind == "f" and not named
+        named = "feature_names_in_" in own and "_skips_names" not in own
+        suitable = type(X) is np.ndarray and X.ndim == 2 and X.shape[1] == self.n_features_in_ and len(X) > 0
+        return suitable and X.dtype.kind == "f" and not named
 
     def _inputs(self, X: Any) -> Any:
-        """Return rows as the engine takes them."""
+        """Return checked rows as the engine takes them."""
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         with np.errstate(over="ignore"):
-            x = learnable(X, self.network_.dtype)
+            x = as_inputs(X, self.network_.dtype)
         if not get_config()["assume_finite"] and not np.isfinite(x.data if hasattr(x, "tocsr") else x).all():
             raise DataError(f"X must fit {x.dtype.name}, the type of the weights", "use dtype='float64'")
         return x
 
     def _threads(self) -> int | None:
-        """Return how many threads `n_jobs` allows, None for all."""
-        jobs = check_jobs("n_jobs", self.n_jobs)
+        """Return the number of threads that `n_jobs` allows, None for all."""
+        jobs = rules.n_jobs("n_jobs", self.n_jobs)
         return jobs if jobs is None or jobs > 0 else max(1, thread_count() + 1 + jobs)
 
 
-class _OneLayer:
-    """An estimator as scikit-learn's `set_output` sees it, with the names of one layer's units."""
+class _LayerOutput:
+    """What scikit-learn's `set_output` needs of an estimator, with the names of one layer's units."""
 
     _sklearn_auto_wrap_output_keys = {"transform"}
 
@@ -138,8 +132,8 @@ def dense(X: Any, dtype: Any) -> Array:
     return np.ascontiguousarray(X.toarray() if hasattr(X, "toarray") else X, dtype=dtype)
 
 
-def learnable(X: Any, dtype: Any, whole: bool = False) -> Any:
-    """Return rows to learn from: an array, or a sparse matrix where that would be large."""
-    if whole or not hasattr(X, "tocsr") or X.shape[0] * X.shape[1] <= NUMBERS_AT_ONCE:
+def as_inputs(X: Any, dtype: Any, as_array: bool = False) -> Any:
+    """Return rows as an array, or as a sparse matrix if an array would be large and is not required."""
+    if as_array or not hasattr(X, "tocsr") or X.shape[0] * X.shape[1] <= NUMBERS_AT_ONCE:
         return dense(X, dtype)
     return X.tocsr().astype(dtype)

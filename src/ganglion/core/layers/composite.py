@@ -46,7 +46,7 @@ class Residual(Layer):
 
     def lower(self, into: Lowering, flow: Flow) -> int:
         around = into.single(flow, self)
-        inside = into.sequence(self.layers, around)
+        inside = into.single(into.sequence(self.layers, around), self)
         shape = into.shape(inside)
         if into.shape(around) != shape:
             if len(shape) != 1 or len(into.shape(around)) != 1:
@@ -85,13 +85,17 @@ class ResidualArithmetic(Arithmetic):
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         terms = [step.term(step.input(row, index, which)) for which in (0, 1)]
-        return [step.sum(step.out(index), step.z[(row, *index)], "what the layers give + what came in", terms)]
+        return [
+            step.sum(step.out(index), step.z[(row, *index)], "what the layers give + what came in", terms)
+        ]
 
     def backward(
         self, step: TracedStep, row: int, index: Index, which: int = 0
     ) -> tuple[list[Any], Index | None]:
         out = step.grad_out(row, index)
-        return [step.sum(step.grad_input(index, which), out.value, "the same number", (step.term(out),))], index
+        return [
+            step.sum(step.grad_input(index, which), out.value, "the same number", (step.term(out),))
+        ], index
 
 
 Residual.arithmetic = ResidualArithmetic()
@@ -183,7 +187,9 @@ class ParallelArithmetic(Arithmetic):
     ) -> tuple[list[Any], Index | None]:
         place = (*index[:-1], index[-1] + sum(step.cache[:which]))
         out = step.grad_out(row, place)
-        return [step.sum(step.grad_input(index, which), out.value, "the same number", (step.term(out),))], place
+        return [
+            step.sum(step.grad_input(index, which), out.value, "the same number", (step.term(out),))
+        ], place
 
 
 Parallel.arithmetic = ParallelArithmetic()
