@@ -1,8 +1,9 @@
 """Optimizers: what an update takes from the gradient, on flat vectors.
 
-`change` returns what is to be subtracted from the parameters and writes the optimizer's slots, vectors
-laid out like the parameters. Clipping, weight decay and averaging are the same for all and are done by
-whoever runs the steps. To add one: write the class, add it to the list at the end.
+An optimizer states its `rule` (`ganglion.core.rule`): lines over the gradient `g`, the parameters `w`, the
+update's number `t`, the learning `rate`, the optimizer's own settings, and its slots, vectors laid out like
+the parameters. The last line gives `change`, which is subtracted. Clipping, weight decay and averaging
+surround it (`ganglion.core.update`). To add one: write the class, add it to the list at the end.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.part import Array, Part, PartField, built_in
+from ganglion.core.rule import rule_of
 from ganglion.errors import ConfigError
 from ganglion.optional import load
 from ganglion.training.schedules import Schedule
@@ -30,17 +32,20 @@ class Optimizer(Part):
 
 @dataclass(frozen=True)
 class StepOptimizer(Optimizer):
-    """An optimizer that makes one update for each batch. Subclass it with `change` to make your own.
+    """An optimizer that makes one update for each batch.
+
+    To make your own, subclass it with a `rule`, which a trace can print. A method `change` can do what a rule
+    cannot express; it then needs the `slots` too.
 
     Args:
         learning_rate: a number, or a schedule.
-        weight_decay: each update also takes learning_rate * weight_decay * w from each weight w, apart
-            from the gradient ("decoupled", Loshchilov and Hutter, 2017); never from biases or the scales
-            of normalization. 0 by default.
-        clip_norm: a gradient whose norm is larger is scaled down to it; None by default.
+        weight_decay: each update also subtracts learning_rate * weight_decay * w from each weight w,
+            independently of the gradient ("decoupled", Loshchilov and Hutter, 2017). Biases and the scales of
+            normalization do not decay. 0 by default.
+        clip_norm: a gradient with a larger norm is scaled down to this norm; None by default.
         average: keeps a running mean of the parameters, mean = d * mean + (1 - d) * parameters with
-            d = min(average, t / (t + 9)) at update t, which validates and is what the network ends up
-            with; None by default, 0.99 to 0.999 are usual.
+            d = min(average, t / (t + 9)) at update t. The mean is used for validation and becomes the
+            network's parameters after training. None by default; 0.99 to 0.999 are usual.
 
     >>> sgd = SGD(0.1, momentum=0.9)
     >>> slots = {"velocity": np.zeros(1)}
@@ -66,15 +71,43 @@ class StepOptimizer(Optimizer):
             check_number("average", self.average, above=0, below=1)
 
     @property
+    def rule(self) -> tuple[str, ...]:
+        """The lines `name = formula` of an update, the last of which gives `change`."""
+        return ()
+
+    @property
     def slots(self) -> tuple[str, ...]:
         """The names of the vectors that it keeps between updates, all starting at 0."""
-        return ()
+        return rule_of(self.rule).slots
+
+    def values(
+        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
+    ) -> dict[str, Any]:
+        """Return every number of the rule by name, `change` among them; write the slots.
+
+        Raises:
+            ConfigError: if a formula has a name that is neither given nor an attribute of the optimizer.
+        """
+        lines = self.rule
+        if not lines:
+            raise NotImplementedError(f"{type(self).__name__} needs a rule or a method change")
+        rule = rule_of(lines)
+        values = {"g": gradient, "w": parameters, "t": update, "rate": rate}
+        try:
+            values |= {name: getattr(self, name) for name in rule.settings if name not in values}
+        except AttributeError as error:
+            raise ConfigError(
+                f"the rule of {type(self).__name__} names {error.name!r}, which is no attribute of it",
+                "every rule may also name g, w, t and rate",
+            ) from None
+        return rule.values(slots, values)
 
     def change(
         self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
     ) -> Array:
         """Return, as a new vector, what update number `update` (from 1) subtracts; write the slots."""
-        raise NotImplementedError(f"{type(self).__name__} needs a method change")
+        change: Array = self.values(gradient, slots, update, rate, parameters)["change"]
+        return change
 
 
 @dataclass(frozen=True)
@@ -102,18 +135,11 @@ class SGD(StepOptimizer):
             raise ConfigError("nesterov needs momentum > 0, got 0", "for example momentum=0.9")
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("velocity",) if self.momentum else ()
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
+    def rule(self) -> tuple[str, ...]:
         if not self.momentum:
-            return rate * gradient
-        velocity = slots["velocity"]
-        velocity *= self.momentum
-        velocity += gradient
-        return rate * (gradient + self.momentum * velocity) if self.nesterov else rate * velocity
+            return ("change = rate * g",)
+        ahead = "(g + momentum * velocity)" if self.nesterov else "velocity"
+        return "velocity = momentum * velocity + g", f"change = rate * {ahead}"
 
 
 @dataclass(frozen=True)
@@ -143,22 +169,11 @@ class RMSprop(StepOptimizer):
         check_number("momentum", self.momentum, at_least=0, below=1)
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("square", "velocity") if self.momentum else ("square",)
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
-        square = slots["square"]
-        square *= self.decay
-        square += (1 - self.decay) * (gradient * gradient)
-        scaled = gradient / (np.sqrt(square) + self.epsilon)
-        if self.momentum:
-            velocity = slots["velocity"]
-            velocity *= self.momentum
-            velocity += scaled
-            return rate * velocity
-        return rate * scaled
+    def rule(self) -> tuple[str, ...]:
+        square, scaled = "square = decay * square + g**2 * (1 - decay)", "g / (sqrt(square) + epsilon)"
+        if not self.momentum:
+            return square, f"change = rate * ({scaled})"
+        return square, f"velocity = momentum * velocity + {scaled}", "change = rate * velocity"
 
 
 @dataclass(frozen=True)
@@ -181,15 +196,8 @@ class Adagrad(StepOptimizer):
         check_number("epsilon", self.epsilon, above=0)
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("square",)
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
-        square = slots["square"]
-        square += gradient * gradient
-        return rate * gradient / (np.sqrt(square) + self.epsilon)
+    def rule(self) -> tuple[str, ...]:
+        return "square = square + g**2", "change = rate * g / (sqrt(square) + epsilon)"
 
 
 @dataclass(frozen=True)
@@ -224,27 +232,19 @@ class Adam(StepOptimizer):
         check_flag("epsilon_hat", self.epsilon_hat)
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("m", "v")
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
-        m, v = slots["m"], slots["v"]
-        m *= self.beta_1
-        m += (1 - self.beta_1) * gradient
-        v *= self.beta_2
-        gradient = gradient * gradient
-        gradient *= 1 - self.beta_2
-        v += gradient
-        corrected = math.sqrt(1 - self.beta_2**update)
-        divisor = np.sqrt(v)
-        if not self.epsilon_hat:
-            divisor /= corrected
-        divisor += self.epsilon
-        np.divide(m, divisor, out=divisor)
-        divisor *= (rate * corrected if self.epsilon_hat else rate) / (1 - self.beta_1**update)
-        return divisor
+    def rule(self) -> tuple[str, ...]:
+        means = ("m = beta_1 * m + (1 - beta_1) * g", "v = beta_2 * v + g**2 * (1 - beta_2)")
+        if self.epsilon_hat:
+            return (
+                *means,
+                "rate_corrected = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)",
+                "change = m / (sqrt(v) + epsilon) * rate_corrected",
+            )
+        return (
+            *means,
+            "rate_corrected = rate / (1 - beta_1**t)",
+            "change = m / (sqrt(v) / sqrt(1 - beta_2**t) + epsilon) * rate_corrected",
+        )
 
 
 @dataclass(frozen=True)
@@ -284,18 +284,12 @@ class Lion(StepOptimizer):
         check_number("beta_2", self.beta_2, at_least=0, below=1)
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("m",)
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
-        m = slots["m"]
-        direction = np.sign(self.beta_1 * m + (1 - self.beta_1) * gradient)
-        m *= self.beta_2
-        m += (1 - self.beta_2) * gradient
-        m[np.abs(m) < np.finfo(m.dtype).tiny] = 0  # else its sign would move the weight for ever
-        return rate * direction
+    def rule(self) -> tuple[str, ...]:
+        return (
+            "direction = sign(beta_1 * m + (1 - beta_1) * g)",
+            "m = flushed(beta_2 * m + (1 - beta_2) * g)",
+            "change = rate * direction",
+        )
 
 
 @dataclass(frozen=True)
