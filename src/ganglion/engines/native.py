@@ -22,7 +22,8 @@ from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array, Part
 from ganglion.core.regularization import Regularization
-from ganglion.engines.contract import Run, Steps, Updater
+from ganglion.core.update import Updater
+from ganglion.engines.contract import Run, Steps
 from ganglion.errors import ConfigError, TrainingError, shortened
 
 # The orders are those of the lists in native/description.hpp.

@@ -199,6 +199,7 @@ def _measured(
             rates[-1] if rates else subject.rate,
             subject.gradient,
             subject.parameters,
+            subject.architecture.penalized,
         )
     return measure(
         subject.architecture,

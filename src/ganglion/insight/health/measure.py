@@ -6,15 +6,15 @@ the threads of NumPy's BLAS, which would stay in the way of the next steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ganglion.core.activations import Activation, LogSoftmax, Softmax
 from ganglion.core.architecture import Architecture
 from ganglion.core.part import Array
+from ganglion.core.update import Updater, change_of
 from ganglion.engines import Engine
 
 # A slope below this share of the slope at 0 is flat: |z| > 4.3 for sigmoid, 2.2 for tanh.
@@ -176,12 +176,18 @@ def effective_rank(a: Array) -> float:
     return round(float(np.exp(-(share * np.log(share)).sum())), 6)
 
 
-def next_update(optimizer: Any, slots: Any, update: int, rate: float, gradient: Array, w: Array) -> Array:
+def next_update(
+    optimizer: Updater,
+    slots: Mapping[str, Array],
+    update: int,
+    rate: float,
+    gradient: Array,
+    parameters: Array,
+    penalized: Array,
+) -> Array:
     """Return what a step optimizer would subtract at update number `update`, leaving its memory alone."""
-    if optimizer.clip_norm is not None and (size := norm(gradient)) > optimizer.clip_norm:
-        gradient = gradient * (optimizer.clip_norm / size)
-    change: Callable[..., Array] = optimizer.change
-    return change(gradient, {name: slot.copy() for name, slot in slots.items()}, update, rate, w)
+    own = {name: slot.copy() for name, slot in slots.items()}
+    return change_of(optimizer, gradient.copy(), norm(gradient), own, update, rate, parameters, penalized)
 
 
 def _spans(architecture: Architecture) -> tuple[dict[int, tuple[int, int]], dict[int, tuple[int, int]]]:
