@@ -33,13 +33,17 @@ def _sqrt(x: Any) -> Any:
     return np.sqrt(x) if isinstance(x, np.ndarray) else math.sqrt(x)
 
 
+def _exp(x: Any) -> Any:
+    return np.exp(x) if isinstance(x, np.ndarray) else math.exp(x)
+
+
 def _flushed(x: Any) -> Any:
     """Replace subnormal numbers in x, which multiplying by a decay need not bring to 0, by 0, in place."""
     np.copyto(x, 0, where=np.abs(x) < np.finfo(x.dtype).tiny)
     return x
 
 
-FUNCTIONS = {"sqrt": _sqrt, "sign": np.sign, "exp": np.exp, "min": min, "flushed": _flushed}
+FUNCTIONS = {"sqrt": _sqrt, "sign": np.sign, "exp": _exp, "min": min, "flushed": _flushed}
 IN_PLACE = {ast.Add: "iadd", ast.Sub: "isub", ast.Mult: "imul", ast.Div: "itruediv"}
 SCOPE: dict[str, Any] = {
     "__builtins__": {},

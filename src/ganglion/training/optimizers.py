@@ -25,9 +25,15 @@ from ganglion.training.schedules import Schedule
 
 @dataclass(frozen=True)
 class Optimizer(Part):
-    """A way to follow the gradient."""
+    """A way to follow the gradient.
+
+    `makes_steps` says whether it makes one update for each batch; otherwise it minimizes the loss over all
+    rows. `largest_rate` is the largest learning rate worth trying.
+    """
 
     kind: ClassVar[str] = "optimizer"
+    makes_steps: ClassVar[bool] = False
+    largest_rate: ClassVar[float] = 0.1
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class StepOptimizer(Optimizer):
     clip_norm: float | None = field(default=None, kw_only=True)
     average: float | None = field(default=None, kw_only=True)
 
+    makes_steps = True
     usual_rate: ClassVar[float] = 0.001
 
     def __post_init__(self) -> None:
@@ -126,7 +133,7 @@ class SGD(StepOptimizer):
     nesterov: bool = False
 
     name = "sgd"
-    usual_rate = 0.01
+    usual_rate, largest_rate = 0.01, 10.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganglion.core.activations import Activation, LogSoftmax, Softmax
+from ganglion.core.activations import Activation
 from ganglion.core.architecture import Architecture
 from ganglion.core.part import Array
 from ganglion.core.update import Updater, change_of
@@ -149,7 +149,7 @@ def flat_shares(activation: Activation, z: Array, a: Array) -> tuple[float | Non
     (0.5, None)
     """
     two_ended = activation.saturates and bool(np.isfinite(activation.range).all())
-    if isinstance(activation, Softmax | LogSoftmax) or not (activation.can_die or two_ended):
+    if activation.per_row or not (activation.can_die or two_ended):
         return None, None
     zero = np.zeros((1, 1), dtype=z.dtype)
     steep = float(np.abs(activation.backward(np.ones_like(zero), zero, activation.forward(zero))).max())
