@@ -122,7 +122,7 @@ class SGD(StepOptimizer):
     """Stochastic gradient descent: change = rate * g; with momentum, a running sum of gradients.
 
     velocity = momentum * velocity + g; change = rate * velocity, or with Nesterov's look ahead
-    rate * (g + momentum * velocity) (Sutskever et al., 2013, in PyTorch's form). Default rate 0.01.
+    rate * (g + momentum * velocity) (Sutskever et al., 2013, in PyTorch's form). The default rate is 0.01.
 
     Args:
         momentum: from 0, the default, to 1; 0.9 is usual.
@@ -153,11 +153,11 @@ class SGD(StepOptimizer):
 class RMSprop(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square a running mean of g**2 (Hinton, 2012).
 
-    With momentum, change = rate * velocity, velocity = momentum * velocity + g / (sqrt(square) + epsilon).
-    Default rate 0.01.
+    With momentum, change = rate * velocity and velocity = momentum * velocity + g / (sqrt(square) + epsilon).
+    The default rate is 0.01.
 
     Args:
-        decay: of the running mean, 0.99 by default.
+        decay: the fraction of the running mean that an update keeps, 0.99 by default.
         epsilon: 1e-8 by default.
         momentum: 0 by default.
     """
@@ -187,7 +187,7 @@ class RMSprop(StepOptimizer):
 class Adagrad(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square the sum of all g**2 (Duchi et al., 2011).
 
-    Default rate 0.01.
+    The default rate is 0.01.
 
     Args:
         epsilon: 1e-10 by default.
@@ -209,17 +209,18 @@ class Adagrad(StepOptimizer):
 
 @dataclass(frozen=True)
 class Adam(StepOptimizer):
-    """change = rate * m' / (sqrt(v') + epsilon) (Kingma and Ba, 2014, algorithm 1). Default rate 0.001.
+    """change = rate * m' / (sqrt(v') + epsilon) (Kingma and Ba, 2014, algorithm 1).
 
-    m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g**2 are running means,
-    m' = m / (1 - beta_1**t) and v' = v / (1 - beta_2**t) take away their bias towards 0 at update t.
-    Epsilon is that of algorithm 1, added after the bias correction, unless `epsilon_hat` asks for that of
-    the paper's section 2, change = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon),
-    as scikit-learn has it.
+    The default rate is 0.001.
+    m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g**2 are running means;
+    m' = m / (1 - beta_1**t) and v' = v / (1 - beta_2**t) correct their bias toward 0 at update t. Epsilon is
+    that of algorithm 1, added after the bias correction, unless `epsilon_hat` asks for that of the paper's
+    section 2, change = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon), as in
+    scikit-learn.
 
     Args:
-        beta_1: 0.9 by default.
-        beta_2: 0.999 by default.
+        beta_1: the fraction of m that an update keeps, 0.9 by default.
+        beta_2: the fraction of v that an update keeps, 0.999 by default.
         epsilon: 1e-8 by default.
         epsilon_hat: False by default.
     """
@@ -271,8 +272,9 @@ class AdamW(Adam):
 class Lion(StepOptimizer):
     """change = rate * sign(beta_1 * m + (1 - beta_1) * g), then m = beta_2 * m + (1 - beta_2) * g.
 
-    Only the sign is used, so every weight moves by the rate (Chen et al., 2023, algorithm 2). Default
-    rate 0.0001; a third to a tenth of Adam's suits it.
+    Only the sign is used, so every weight moves by the rate (Chen et al., 2023, algorithm 2). A subnormal m
+    becomes 0, or its sign would move the weight for ever. The default rate is 0.0001; a third to a tenth of
+    Adam's rate is usual.
 
     Args:
         beta_1: 0.9 by default.
@@ -303,15 +305,15 @@ class Lion(StepOptimizer):
 class LBFGS(Optimizer):
     """Limited-memory BFGS on all rows at once: few, long steps for small data (Liu and Nocedal, 1989).
 
-    The algorithm is SciPy's L-BFGS-B (install `ganglion[lbfgs]`); an epoch is one of its iterations,
-    and its memory of past steps does not outlast one call of `fit`.
+    The algorithm is SciPy's L-BFGS-B (install `ganglion[lbfgs]`). An epoch is one of its iterations; its
+    history of past steps ends with the call of `fit`.
 
     Args:
-        history: how many past steps it remembers, 10 by default.
-        tolerance: it has converged when no component of the gradient is larger, 1e-6 by default.
-        loss_tolerance: and when an iteration lowers the loss by no larger share than this, 1.4e-14 by
-            default.
-        evaluations: how often it may ask for the loss; None by default, which is 20 times an epoch.
+        history: the number of past steps that it uses, 10 by default.
+        tolerance: it has converged when no component of the gradient is larger; 1e-6 by default.
+        loss_tolerance: it has also converged when an iteration reduces the loss by no larger fraction than
+            this; 1.4e-14 by default.
+        evaluations: the most evaluations of the loss; None by default, which is 20 per epoch.
     """
 
     history: int = 10
@@ -335,10 +337,10 @@ class LBFGS(Optimizer):
         iterations: int,
         after_iteration: Callable[[Array], bool],
     ) -> tuple[bool, str]:
-        """Minimize from `start`, calling back with each new vector until that returns True.
+        """Minimize from `start`; call `after_iteration` with each new vector until it returns True.
 
         Returns:
-            Whether it has converged, and why it ended, in words.
+            Whether it converged, and why it ended, in words.
         """
         optimize = load("scipy.optimize", "lbfgs")
 
@@ -372,7 +374,7 @@ class LBFGS(Optimizer):
             },
         )
         words = str(result.message).lower().replace("_", " ")
-        if not (finite and finite_before):  # SciPy takes a line search that ends in such numbers for success
+        if not (finite and finite_before):  # SciPy reports a line search that ends there as a success
             return False, "it could get no further: the losses on its way were not finite"
         converged = result.status == 0
         return converged, f"it converged: {words}" if converged else f"it could get no further: {words}"

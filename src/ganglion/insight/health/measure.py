@@ -17,7 +17,7 @@ from ganglion.core.part import Array
 from ganglion.core.update import Updater, change_of
 from ganglion.engines import Engine
 
-# A slope below this share of the slope at 0 is flat: |z| > 4.3 for sigmoid, 2.2 for tanh.
+# A slope below this fraction of the slope at 0 is flat: |z| > 4.3 for sigmoid, 2.2 for tanh.
 FLAT = 0.05
 # A unit that is flat in so many of the rows is saturated: hardly any row teaches it.
 MOSTLY = 0.95
@@ -51,8 +51,8 @@ class LayerHealth:
         hidden: whether it is neither the last layer with parameters nor after it.
         units: numbers it gives for each row.
         z, a: the distribution of pre-activations and activations.
-        dead: the share of units whose slope is exactly 0 in every row; None where units cannot die.
-        saturated: the share of units on a flat end of their activation in nearly every row; None where the
+        dead: the fraction of units whose slope is exactly 0 in every row; None where units cannot die.
+        saturated: the fraction of units on a flat end of their activation in nearly every row; None where the
             activation has not two of them.
         weight_norm: the Euclidean norm of what it has learned; None without parameters.
         gradient_norm: that of the gradient.
@@ -172,8 +172,8 @@ def effective_rank(a: Array) -> float:
     values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
     if not values.sum() > 0:
         return 0.0
-    share = values[values > 0] / values.sum()
-    return round(float(np.exp(-(share * np.log(share)).sum())), 6)
+    p = values[values > 0] / values.sum()
+    return round(float(np.exp(-(p * np.log(p)).sum())), 6)
 
 
 def next_update(
@@ -185,7 +185,7 @@ def next_update(
     parameters: Array,
     penalized: Array,
 ) -> Array:
-    """Return what a step optimizer would subtract at update number `update`, leaving its memory alone."""
+    """Return what a step optimizer would subtract at update number `update`; leave its slots as they are."""
     own = {name: slot.copy() for name, slot in slots.items()}
     return change_of(optimizer, gradient.copy(), norm(gradient), own, update, rate, parameters, penalized)
 
