@@ -211,12 +211,11 @@ class Adagrad(StepOptimizer):
 class Adam(StepOptimizer):
     """change = rate * m' / (sqrt(v') + epsilon) (Kingma and Ba, 2014, algorithm 1).
 
-    The default rate is 0.001.
     m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g**2 are running means;
     m' = m / (1 - beta_1**t) and v' = v / (1 - beta_2**t) correct their bias toward 0 at update t. Epsilon is
     that of algorithm 1, added after the bias correction, unless `epsilon_hat` asks for that of the paper's
     section 2, change = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon), as in
-    scikit-learn.
+    scikit-learn. The default rate is 0.001.
 
     Args:
         beta_1: the fraction of m that an update keeps, 0.9 by default.
