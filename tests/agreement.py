@@ -31,19 +31,6 @@ def train(seed: int = 0) -> bytes:
     return net.parameters.tobytes()
 
 
-def targets(loss: gg.Loss, shape: tuple[int, ...], chance: np.random.Generator) -> np.ndarray:
-    """Return random targets in the domain of the loss."""
-    if loss.name == "cross_entropy":
-        return np.eye(shape[-1])[chance.integers(0, shape[-1], shape[:-1])]
-    if loss.name == "binary_cross_entropy":
-        return chance.integers(0, 2, shape).astype(float)
-    if loss.name == "poisson":
-        return chance.poisson(2, shape).astype(float)
-    if loss.name == "hinge":
-        return chance.choice([-1.0, 1.0], shape)
-    return chance.normal(size=shape)
-
-
 def make_case(
     architecture: Architecture,
     loss: gg.Loss,
@@ -63,7 +50,7 @@ def make_case(
         Model(architecture, parameters, state, 7),
         Rows(
             x=next(iter(x.values())) if is_single(architecture.inputs) else x,
-            y=targets(loss, (rows, *architecture.outputs), chance).astype(dtype),
+            y=loss.sample_targets((rows, *architecture.outputs), chance).astype(dtype),
             sample_weight=chance.uniform(0.1, 2, rows).astype(dtype) if weighted else None,
         ),
         Objective(loss, regularization),

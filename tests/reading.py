@@ -11,6 +11,8 @@ import math
 import re
 from typing import Any
 
+import numpy as np
+
 NUMBER = re.compile(r"(?<![\w.\]])(?<!\*\*)\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 TERM = re.compile(r"^    [ +] (\S+) +(?:= (.*?)  +)?(\S.*?)(?:  \((.*)\))?$")
 
@@ -30,6 +32,7 @@ KNOWN: dict[str, Any] = {
     "min": min,
     "max": max,
     "sign": lambda v: (v > 0) - (v < 0),
+    "flushed": lambda v: v if abs(v) >= np.finfo(np.float64).tiny else 0.0,
     "sigmoid": sigmoid,
     "softplus": lambda z: max(z, 0.0) + math.log1p(math.exp(-abs(z))),
     "Phi": lambda z: 0.5 * math.erfc(-z / math.sqrt(2)),

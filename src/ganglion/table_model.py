@@ -30,7 +30,7 @@ from ganglion.tables.report import Report, advice, judge
 from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
-from ganglion.training.optimizers import LBFGS, Optimizer
+from ganglion.training.optimizers import Optimizer
 from ganglion.training.splitting import split
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class TableModel:
         epochs = suited.epochs if epochs is None else check_integer("epochs", epochs, at_least=1)
         chosen = optimizer_for(optimizer, learning_rate, epochs, suited.weight_decay)
         # L-BFGS needs a loss that is the same function in every step.
-        usual = 0.0 if isinstance(chosen, LBFGS) else suited.dropout
+        usual = suited.dropout if chosen.makes_steps else 0.0
         rate = usual if dropout is None else check_number("dropout", dropout, at_least=0, below=1)
         if class_weight is not None and isinstance(goal, NumberTarget):
             raise ConfigError(f"class weights need classes, and {target!r} is a number")

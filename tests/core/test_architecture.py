@@ -34,7 +34,7 @@ def test_shapes_names_and_layout() -> None:
         ([gg.Dense(2)], (), "at least one axis"),
         ([gg.Dense(2)], (2, 2), r"rows of numbers, got inputs of shape \(2, 2\).*Flatten"),
         ([gg.Reshape((4,))], 6, "cannot reshape"),
-        ([gg.Dense(2**20), gg.Dense(2**20)], 1, "less than 2.*31 parameters"),
+        ([gg.Dense(2**20), gg.Dense(2**20)], 1, "fewer than 2.*31 parameters"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(layers: list[object], inputs: object, message: str) -> None:

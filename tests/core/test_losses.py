@@ -60,3 +60,31 @@ def test_outputs_that_leave_the_range_are_refused(loss: str) -> None:
     net = gg.Network([gg.Dense(2)], inputs=1)
     with pytest.raises(gg.ConfigError, match="needs predictions from 0 .*identity.*last layer"):
         net.fit([[1.0]], [[0, 1]], loss=loss)
+
+
+@pytest.mark.parametrize("name", sorted(gg.Loss.known))
+@pytest.mark.parametrize("shape", [(40, 3), (40, 2, 3)])
+def test_sample_targets_are_valid_and_a_function_of_the_generator(name: str, shape: tuple[int, ...]) -> None:
+    loss = gg.Loss.find(name)
+    y = loss.sample_targets(shape, np.random.default_rng(0))
+    assert y.shape == shape
+    assert y.dtype == np.float64
+    np.testing.assert_array_equal(loss.encode(y, shape[1:]), y)
+    np.testing.assert_array_equal(loss.sample_targets(shape, np.random.default_rng(0)), y)
+    if loss.range == (0, 1):  # some certain, some not
+        assert (y == 1).any()
+        assert ((y > 0) & (y < 1)).any()
+
+
+def test_losses_of_probabilities_smooth_targets_and_clip_values() -> None:
+    y, a = np.array([[0.0, 1.0, 0.0, 0.0]]), np.array([[0.01, 0.98, 0.005, 0.005]])
+    binary, several = gg.BinaryCrossEntropy(0.2, clip=0.1), gg.CrossEntropy(0.2, clip=0.1)
+    np.testing.assert_allclose(binary.smoothed(y), [[0.1, 0.9, 0.1, 0.1]])
+    np.testing.assert_allclose(several.smoothed(y), [[0.05, 0.85, 0.05, 0.05]])
+    for loss in (binary, several):
+        np.testing.assert_allclose(loss.clipped(a), [[0.1, 0.9, 0.1, 0.1]])
+        assert loss.without_clip() == type(loss)(0.2)
+    plain = gg.MeanSquaredError()
+    assert plain.smoothed(y) is y
+    assert plain.clipped(a) is a
+    assert plain.without_clip() is plain

@@ -174,7 +174,14 @@ def test_an_output_without_rows_is_told():
 
 @pytest.mark.parametrize(
     "optimizer",
-    [gg.SGD(0.1), gg.SGD(0.1, momentum=0.9), gg.Adam(0.01), gg.RMSprop(0.01), gg.Adam(0.1, clip_norm=0.01)],
+    [
+        gg.SGD(0.1),
+        gg.SGD(0.1, momentum=0.9),
+        gg.Adam(0.01),
+        gg.RMSprop(0.01),
+        gg.Adam(0.1, clip_norm=0.01),
+        gg.AdamW(0.01, weight_decay=0.5),
+    ],
     ids=value_code,
 )
 def test_the_update_ratio_is_that_of_the_next_update(optimizer):

@@ -15,12 +15,10 @@ from hypothesis import given, settings, strategies as st
 from rich.console import Console
 
 import ganglion as gg
-from agreement import targets
 from contracts import ACTIVATIONS, LOSSES, OPTIMIZERS, ids, partner
 from ganglion.core.arithmetic import Arithmetic
 from ganglion.core.layers import Layer
 from ganglion.insight.trace import Trace
-from ganglion.insight.trace.updates import UPDATES
 from reading import redo
 
 SMOOTH = ["tanh", "sigmoid", "gelu", "softplus", "silu", "mish", "identity", "selu", "gelu_tanh"]
@@ -134,7 +132,7 @@ def test_what_is_printed_adds_up(
     net = make([*layers, gg.Dense(outputs, last)], inputs, seed)
     chance = np.random.default_rng(seed)
     X = chance.normal(size=(rows, inputs))
-    y = targets(loss, (rows, outputs), chance)
+    y = loss.sample_targets((rows, outputs), chance)
     weight = chance.uniform(0.5, 2, rows) if weighted else np.ones(rows)
     t = net.trace(
         X, y, loss, optimizer, training=training, sample_weight=weight, regularization=regularization
@@ -266,7 +264,7 @@ def test_every_loss_can_be_redone(case: Any, from_z: bool) -> None:
     last: list[gg.Layer] = [gg.Dense(3, partner(case))]
     net = make([gg.Dense(4, "tanh"), *last, *([] if from_z else [gg.Dropout(0.0)])], 3, seed=1)
     chance = np.random.default_rng(0)
-    X, y = chance.normal(size=(2, 3)), targets(case.part, (2, 3), chance)
+    X, y = chance.normal(size=(2, 3)), case.part.sample_targets((2, 3), chance)
     t = net.trace(X, y, case.part, sample_weight=[1.0, 3.0])
     for row in (0, 1):
         assert redo(str(t.unit("loss", row=row)), symbols_agree=False) >= 1
@@ -302,6 +300,9 @@ def test_every_built_in_part_is_taken_apart() -> None:
     assert set(UPDATES) == {
         part for part in gg.Optimizer.known.values() if issubclass(part, gg.StepOptimizer)
     }
+    assert set(ARITHMETIC) == set(Layer.known.values())
+    for optimizer in gg.Optimizer.known.values():
+        assert not issubclass(optimizer, gg.StepOptimizer) or optimizer().rule
     for loss in gg.Loss.known.values():
         assert loss.derivative, loss
 

@@ -119,6 +119,31 @@ class Architecture:
             mask[entry.start : entry.stop] = entry.penalized
         return mask
 
+    def visited(self, passed: Sequence[Passed]) -> slice | Array:
+        """Return the numbers of the parameters that the update after a batch visits; a slice for all.
+
+        Of row-sparse arrays these are the rows that the batch read.
+        """
+        if not any(entry.row_sparse for entry in self.parameters):
+            return slice(None)
+        parts = []
+        for step in self.steps:
+            touched = step.layer.touched(passed[step.number].cache)
+            for entry in step.parameters:
+                numbers = np.arange(entry.start, entry.stop)
+                if entry.row_sparse:
+                    numbers = numbers.reshape(entry.shape)[touched[entry.short]].ravel()
+                parts.append(numbers)
+        return np.concatenate(parts)
+
+    def penalized_among(self, visited: slice | Array) -> Array:
+        """Return `penalized` with 0 for what an update does not visit."""
+        if isinstance(visited, slice):
+            return self.penalized
+        mask = np.zeros_like(self.penalized)
+        mask[visited] = self.penalized[visited]
+        return mask
+
     @cached_property
     def learned(self) -> tuple[bool, ...]:
         """For each value, whether it depends on a parameter: only those need a gradient."""

@@ -52,9 +52,9 @@ class Regularization:
             return self
         return replace(self, l1=self.l1 / weight, l2=self.l2 / weight, per_row=False)
 
-    def penalty_and_gradient(self, architecture: Architecture, parameters: Array) -> tuple[float, Array]:
-        """Return the penalty and its gradient, 0 for what is not penalized."""
-        w = parameters * architecture.penalized
+    def penalty_and_gradient(self, parameters: Array, penalized: Array) -> tuple[float, Array]:
+        """Return the penalty and its gradient, 0 where `penalized` is 0 and not 1."""
+        w = parameters * penalized
         penalty = self.l1 * float(np.abs(w).sum()) + 0.5 * self.l2 * float(w @ w)
         return penalty, self.l1 * np.sign(w) + self.l2 * w
 
@@ -63,7 +63,7 @@ class Regularization:
         if self.max_norm is None:
             return
         for entry in architecture.parameters:
-            if entry.penalized:
+            if entry.penalized and not entry.row_sparse:
                 weight = entry.of(parameters).reshape(-1, entry.shape[-1])
                 norm = np.sqrt((weight * weight).sum(axis=0))
                 weight *= self.max_norm / np.maximum(norm, self.max_norm)

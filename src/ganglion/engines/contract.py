@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -13,36 +12,7 @@ from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.core.rows import Rows
-
-
-class Updater(Protocol):
-    """What an engine asks of an optimizer."""
-
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """The names of the vectors it keeps."""
-        ...
-
-    @property
-    def weight_decay(self) -> float:
-        """The fraction of each penalized weight, times the learning rate, that an update takes away."""
-        ...
-
-    @property
-    def clip_norm(self) -> float | None:
-        """The largest gradient norm that is let through."""
-        ...
-
-    @property
-    def average(self) -> float | None:
-        """How much of the running mean of the parameters an update keeps."""
-        ...
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
-        """Write the slots after update number `update` (from 1); return what to subtract."""
-        ...
+from ganglion.core.update import Updater
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from ganglion.core.model import Model
 from ganglion.core.part import Array, Part
 from ganglion.core.regularization import Regularization
 from ganglion.core.rows import Rows
-from ganglion.engines.contract import Completed, Learned, Objective, Updater, fresh
+from ganglion.core.update import Updater
+from ganglion.engines.contract import Completed, Learned, Objective, fresh
 from ganglion.errors import ConfigError, TrainingError, shortened
 
 FAILURES = ("", "loss", "gradient", "weight")

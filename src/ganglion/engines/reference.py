@@ -15,7 +15,8 @@ from ganglion.core.losses import Loss
 from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.rows import Rows
-from ganglion.engines.contract import Completed, Learned, Objective, Updater, fresh
+from ganglion.core.update import Updater, average, change_of
+from ganglion.engines.contract import Completed, Learned, Objective, fresh
 from ganglion.errors import TrainingError
 
 # Weights that grew too large give infinite activations: that is for whoever looks at the result to judge.
@@ -96,16 +97,12 @@ class ReferenceSession:
         rows, order = self._rows.in_order(order)
         batch = rows.part(order)
         context = Context(training=True, seed=self._model.seed, step=now.step)
-        value, gradient, _ = architecture.loss_and_gradient(
-            self._weights,
-            batch.x,
-            batch.y,
-            batch.sample_weight,
-            objective.loss,
-            context,
+        value, gradient, passed = architecture.loss_and_gradient(
+            self._weights, batch.x, batch.y, batch.sample_weight, objective.loss, context
         )
         rules = objective.regularization.of_batch(total_weight(batch))
-        penalty, penalty_gradient = rules.penalty_and_gradient(architecture, now.parameters)
+        penalized = architecture.penalized_among(architecture.visited(passed))
+        penalty, penalty_gradient = rules.penalty_and_gradient(now.parameters, penalized)
         return value, penalty, gradient + penalty_gradient
 
     @quiet
@@ -135,31 +132,34 @@ class ReferenceSession:
         value, gradient, passed = architecture.loss_and_gradient(
             self._weights, batch.x, batch.y, batch.sample_weight, self._objective.loss, context
         )
+        visited = architecture.visited(passed)
+        parameters, gradient = now.parameters[visited], gradient[visited]
+        penalized = architecture.penalized[visited]
         penalty = 0.0
         if rules.l1 or rules.l2:
             own = rules.of_batch(total_weight(batch))
-            penalty, penalty_gradient = own.penalty_and_gradient(architecture, now.parameters)
+            penalty, penalty_gradient = own.penalty_and_gradient(parameters, penalized)
             gradient += penalty_gradient
         norm = math.sqrt(float(gradient @ gradient))
         if not math.isfinite(value):
             return "loss"
         if not math.isfinite(norm):
             return "gradient"
-        if optimizer.clip_norm is not None and norm > optimizer.clip_norm:
-            gradient *= optimizer.clip_norm / norm
         now.update += 1
-        change = optimizer.change(gradient, now.slots, now.update, rate, now.parameters)
-        if optimizer.weight_decay:
-            change += (rate * optimizer.weight_decay) * (now.parameters * architecture.penalized)
-        if not math.isfinite(float(change @ change)) and not np.isfinite(now.parameters - change).all():
+        slots = {name: slot[visited] for name, slot in now.slots.items()}
+        change = change_of(optimizer, gradient, norm, slots, now.update, rate, parameters, penalized)
+        if not math.isfinite(float(change @ change)) and not np.isfinite(parameters - change).all():
             return "weight"
-        now.parameters -= change
+        for name, slot in slots.items():
+            now.slots[name][visited] = slot
+        now.parameters[visited] -= change
         rules.limit(architecture, now.parameters)
         if architecture.state:
             architecture.next_state(self._weights, passed, now.state)
-        if now.mean is not None and optimizer.average is not None:
-            keep = min(optimizer.average, now.update / (now.update + 9))
-            now.mean += (1 - keep) * (now.parameters - now.mean)
+        if now.mean is not None:
+            mean = now.mean[visited]
+            average(optimizer, mean, now.update, now.parameters[visited])
+            now.mean[visited] = mean
         now.step += 1
         done.append((value, penalty, norm))
         return ""

@@ -1,5 +1,5 @@
 // Activations: a = f(z), and under each the gradient with respect to z from that with respect to a.
-// The formulas are those of core/activations.py. To add one: write it, and add it to the list `Activations`.
+// The formulas are those of core/activations. To add one: write it, and add it to the list `Activations`.
 #pragma once
 
 #include "description.hpp"

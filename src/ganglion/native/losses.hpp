@@ -1,5 +1,5 @@
 // Losses: value and slope together, element by element, averaged over outputs and rows in one place.
-// The formulas are those of core/losses.py; `a` is the activation, or the pre-activation z of a partner.
+// The formulas are those of core/losses; `a` is the activation, or the pre-activation z of a partner.
 #pragma once
 
 #include "activations.hpp"

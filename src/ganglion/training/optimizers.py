@@ -1,8 +1,9 @@
 """Optimizers: what an update takes from the gradient, on flat vectors.
 
-`change` returns what is to be subtracted from the parameters and writes the optimizer's slots, vectors
-laid out like the parameters. Clipping, weight decay and averaging are the same for all and are done by
-whoever runs the steps. To add one: write the class, add it to the list at the end.
+An optimizer states its `rule` (`ganglion.core.rule`): lines over the gradient `g`, the parameters `w`, the
+update's number `t`, the learning `rate`, the optimizer's own settings, and its slots, vectors laid out like
+the parameters. The last line gives `change`, which is subtracted. Clipping, weight decay and averaging
+surround it (`ganglion.core.update`). To add one: write the class, add it to the list at the end.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.part import Array, Part, PartField, built_in
+from ganglion.core.rule import rule_of
 from ganglion.errors import ConfigError
 from ganglion.optional import load
 from ganglion.training.schedules import Schedule
@@ -23,25 +25,33 @@ from ganglion.training.schedules import Schedule
 
 @dataclass(frozen=True)
 class Optimizer(Part):
-    """A way to follow the gradient."""
+    """A way to follow the gradient.
+
+    `makes_steps` says whether it makes one update for each batch; otherwise it minimizes the loss over all
+    rows. `largest_rate` is the largest learning rate worth trying.
+    """
 
     kind: ClassVar[str] = "optimizer"
     makes_steps: ClassVar[bool] = False
+    largest_rate: ClassVar[float] = 0.1
 
 
 @dataclass(frozen=True)
 class StepOptimizer(Optimizer):
-    """An optimizer that makes one update for each batch. Subclass it with `change` to make your own.
+    """An optimizer that makes one update for each batch.
+
+    To make your own, subclass it with a `rule`, which a trace can print. A method `change` can do what a rule
+    cannot express; it then needs the `slots` too.
 
     Args:
         learning_rate: a number, or a schedule.
-        weight_decay: each update also takes learning_rate * weight_decay * w from each weight w, apart
-            from the gradient ("decoupled", Loshchilov and Hutter, 2017); never from biases or the scales
-            of normalization. 0 by default.
-        clip_norm: a gradient whose norm is larger is scaled down to it; None by default.
+        weight_decay: each update also subtracts learning_rate * weight_decay * w from each weight w,
+            independently of the gradient ("decoupled", Loshchilov and Hutter, 2017). Biases and the scales of
+            normalization do not decay. 0 by default.
+        clip_norm: a gradient with a larger norm is scaled down to this norm; None by default.
         average: keeps a running mean of the parameters, mean = d * mean + (1 - d) * parameters with
-            d = min(average, t / (t + 9)) at update t, which validates and is what the network ends up
-            with; None by default, 0.99 to 0.999 are usual.
+            d = min(average, t / (t + 9)) at update t. The mean is used for validation and becomes the
+            network's parameters after training. None by default; 0.99 to 0.999 are usual.
 
     >>> sgd = SGD(0.1, momentum=0.9)
     >>> slots = {"velocity": np.zeros(1)}
@@ -55,8 +65,8 @@ class StepOptimizer(Optimizer):
     clip_norm: float | None = field(default=None, kw_only=True)
     average: float | None = field(default=None, kw_only=True)
 
-    usual_rate: ClassVar[float] = 0.001
     makes_steps = True
+    usual_rate: ClassVar[float] = 0.001
 
     def __post_init__(self) -> None:
         if self.learning_rate is None:
@@ -73,15 +83,43 @@ class StepOptimizer(Optimizer):
         return {name: value for name, value in super().settings().items() if name not in common}
 
     @property
+    def rule(self) -> tuple[str, ...]:
+        """The lines `name = formula` of an update, the last of which gives `change`."""
+        return ()
+
+    @property
     def slots(self) -> tuple[str, ...]:
         """The names of the vectors that it keeps between updates, all starting at 0."""
-        return ()
+        return rule_of(self.rule).slots
+
+    def values(
+        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
+    ) -> dict[str, Any]:
+        """Return every number of the rule by name, `change` among them; write the slots.
+
+        Raises:
+            ConfigError: if a formula has a name that is neither given nor an attribute of the optimizer.
+        """
+        lines = self.rule
+        if not lines:
+            raise NotImplementedError(f"{type(self).__name__} needs a rule or a method change")
+        rule = rule_of(lines)
+        values = {"g": gradient, "w": parameters, "t": update, "rate": rate}
+        try:
+            values |= {name: getattr(self, name) for name in rule.settings if name not in values}
+        except AttributeError as error:
+            raise ConfigError(
+                f"the rule of {type(self).__name__} names {error.name!r}, which is no attribute of it",
+                "every rule may also name g, w, t and rate",
+            ) from None
+        return rule.values(slots, values)
 
     def change(
         self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
     ) -> Array:
         """Return, as a new vector, what update number `update` (from 1) subtracts; write the slots."""
-        raise NotImplementedError(f"{type(self).__name__} needs a method change")
+        change: Array = self.values(gradient, slots, update, rate, parameters)["change"]
+        return change
 
 
 @dataclass(frozen=True)
@@ -89,7 +127,7 @@ class SGD(StepOptimizer):
     """Stochastic gradient descent: change = rate * g; with momentum, a running sum of gradients.
 
     velocity = momentum * velocity + g; change = rate * velocity, or with Nesterov's look ahead
-    rate * (g + momentum * velocity) (Sutskever et al., 2013, in PyTorch's form). Default rate 0.01.
+    rate * (g + momentum * velocity) (Sutskever et al., 2013, in PyTorch's form). The default rate is 0.01.
 
     Args:
         momentum: from 0, the default, to 1; 0.9 is usual.
@@ -100,7 +138,7 @@ class SGD(StepOptimizer):
     nesterov: bool = False
 
     name = "sgd"
-    usual_rate = 0.01
+    usual_rate, largest_rate = 0.01, 10.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -109,29 +147,22 @@ class SGD(StepOptimizer):
             raise ConfigError("nesterov needs momentum > 0, got 0", "for example momentum=0.9")
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("velocity",) if self.momentum else ()
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
+    def rule(self) -> tuple[str, ...]:
         if not self.momentum:
-            return rate * gradient
-        velocity = slots["velocity"]
-        velocity *= self.momentum
-        velocity += gradient
-        return rate * (gradient + self.momentum * velocity) if self.nesterov else rate * velocity
+            return ("change = rate * g",)
+        ahead = "(g + momentum * velocity)" if self.nesterov else "velocity"
+        return "velocity = momentum * velocity + g", f"change = rate * {ahead}"
 
 
 @dataclass(frozen=True)
 class RMSprop(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square a running mean of g**2 (Hinton, 2012).
 
-    With momentum, change = rate * velocity, velocity = momentum * velocity + g / (sqrt(square) + epsilon).
-    Default rate 0.01.
+    With momentum, change = rate * velocity and velocity = momentum * velocity + g / (sqrt(square) + epsilon).
+    The default rate is 0.01.
 
     Args:
-        decay: of the running mean, 0.99 by default.
+        decay: the fraction of the running mean that an update keeps, 0.99 by default.
         epsilon: 1e-8 by default.
         momentum: 0 by default.
     """
@@ -150,29 +181,18 @@ class RMSprop(StepOptimizer):
         check_number("momentum", self.momentum, at_least=0, below=1)
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("square", "velocity") if self.momentum else ("square",)
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
-        square = slots["square"]
-        square *= self.decay
-        square += (1 - self.decay) * (gradient * gradient)
-        scaled = gradient / (np.sqrt(square) + self.epsilon)
-        if self.momentum:
-            velocity = slots["velocity"]
-            velocity *= self.momentum
-            velocity += scaled
-            return rate * velocity
-        return rate * scaled
+    def rule(self) -> tuple[str, ...]:
+        square, scaled = "square = decay * square + g**2 * (1 - decay)", "g / (sqrt(square) + epsilon)"
+        if not self.momentum:
+            return square, f"change = rate * ({scaled})"
+        return square, f"velocity = momentum * velocity + {scaled}", "change = rate * velocity"
 
 
 @dataclass(frozen=True)
 class Adagrad(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square the sum of all g**2 (Duchi et al., 2011).
 
-    Default rate 0.01.
+    The default rate is 0.01.
 
     Args:
         epsilon: 1e-10 by default.
@@ -188,30 +208,23 @@ class Adagrad(StepOptimizer):
         check_number("epsilon", self.epsilon, above=0)
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("square",)
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
-        square = slots["square"]
-        square += gradient * gradient
-        return rate * gradient / (np.sqrt(square) + self.epsilon)
+    def rule(self) -> tuple[str, ...]:
+        return "square = square + g**2", "change = rate * g / (sqrt(square) + epsilon)"
 
 
 @dataclass(frozen=True)
 class Adam(StepOptimizer):
-    """change = rate * m' / (sqrt(v') + epsilon) (Kingma and Ba, 2014, algorithm 1). Default rate 0.001.
+    """change = rate * m' / (sqrt(v') + epsilon) (Kingma and Ba, 2014, algorithm 1).
 
-    m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g**2 are running means,
-    m' = m / (1 - beta_1**t) and v' = v / (1 - beta_2**t) take away their bias towards 0 at update t.
-    Epsilon is that of algorithm 1, added after the bias correction, unless `epsilon_hat` asks for that of
-    the paper's section 2, change = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon),
-    as scikit-learn has it.
+    m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g**2 are running means;
+    m' = m / (1 - beta_1**t) and v' = v / (1 - beta_2**t) correct their bias toward 0 at update t. Epsilon is
+    that of algorithm 1, added after the bias correction, unless `epsilon_hat` asks for that of the paper's
+    section 2, change = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon), as in
+    scikit-learn. The default rate is 0.001.
 
     Args:
-        beta_1: 0.9 by default.
-        beta_2: 0.999 by default.
+        beta_1: the fraction of m that an update keeps, 0.9 by default.
+        beta_2: the fraction of v that an update keeps, 0.999 by default.
         epsilon: 1e-8 by default.
         epsilon_hat: False by default.
     """
@@ -231,27 +244,19 @@ class Adam(StepOptimizer):
         check_flag("epsilon_hat", self.epsilon_hat)
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("m", "v")
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
-        m, v = slots["m"], slots["v"]
-        m *= self.beta_1
-        m += (1 - self.beta_1) * gradient
-        v *= self.beta_2
-        gradient = gradient * gradient
-        gradient *= 1 - self.beta_2
-        v += gradient
-        corrected = math.sqrt(1 - self.beta_2**update)
-        divisor = np.sqrt(v)
-        if not self.epsilon_hat:
-            divisor /= corrected
-        divisor += self.epsilon
-        np.divide(m, divisor, out=divisor)
-        divisor *= (rate * corrected if self.epsilon_hat else rate) / (1 - self.beta_1**update)
-        return divisor
+    def rule(self) -> tuple[str, ...]:
+        means = ("m = beta_1 * m + (1 - beta_1) * g", "v = beta_2 * v + g**2 * (1 - beta_2)")
+        if self.epsilon_hat:
+            return (
+                *means,
+                "rate_corrected = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)",
+                "change = m / (sqrt(v) + epsilon) * rate_corrected",
+            )
+        return (
+            *means,
+            "rate_corrected = rate / (1 - beta_1**t)",
+            "change = m / (sqrt(v) / sqrt(1 - beta_2**t) + epsilon) * rate_corrected",
+        )
 
 
 @dataclass(frozen=True)
@@ -271,8 +276,9 @@ class AdamW(Adam):
 class Lion(StepOptimizer):
     """change = rate * sign(beta_1 * m + (1 - beta_1) * g), then m = beta_2 * m + (1 - beta_2) * g.
 
-    Only the sign is used, so every weight moves by the rate (Chen et al., 2023, algorithm 2). Default
-    rate 0.0001; a third to a tenth of Adam's suits it.
+    Only the sign is used, so every weight moves by the rate (Chen et al., 2023, algorithm 2). A subnormal m
+    becomes 0, or its sign would move the weight for ever. The default rate is 0.0001; a third to a tenth of
+    Adam's rate is usual.
 
     Args:
         beta_1: 0.9 by default.
@@ -291,33 +297,27 @@ class Lion(StepOptimizer):
         check_number("beta_2", self.beta_2, at_least=0, below=1)
 
     @property
-    def slots(self) -> tuple[str, ...]:
-        return ("m",)
-
-    def change(
-        self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
-    ) -> Array:
-        m = slots["m"]
-        direction = np.sign(self.beta_1 * m + (1 - self.beta_1) * gradient)
-        m *= self.beta_2
-        m += (1 - self.beta_2) * gradient
-        m[np.abs(m) < np.finfo(m.dtype).tiny] = 0  # else its sign would move the weight for ever
-        return rate * direction
+    def rule(self) -> tuple[str, ...]:
+        return (
+            "direction = sign(beta_1 * m + (1 - beta_1) * g)",
+            "m = flushed(beta_2 * m + (1 - beta_2) * g)",
+            "change = rate * direction",
+        )
 
 
 @dataclass(frozen=True)
 class LBFGS(Optimizer):
     """Limited-memory BFGS on all rows at once: few, long steps for small data (Liu and Nocedal, 1989).
 
-    The algorithm is SciPy's L-BFGS-B (install `ganglion[lbfgs]`); an epoch is one of its iterations,
-    and its memory of past steps does not outlast one call of `fit`.
+    The algorithm is SciPy's L-BFGS-B (install `ganglion[lbfgs]`). An epoch is one of its iterations; its
+    history of past steps ends with the call of `fit`.
 
     Args:
-        history: how many past steps it remembers, 10 by default.
-        tolerance: it has converged when no component of the gradient is larger, 1e-6 by default.
-        loss_tolerance: and when an iteration lowers the loss by no larger share than this, 1.4e-14 by
-            default.
-        evaluations: how often it may ask for the loss; None by default, which is 20 times an epoch.
+        history: the number of past steps that it uses, 10 by default.
+        tolerance: it has converged when no component of the gradient is larger; 1e-6 by default.
+        loss_tolerance: it has also converged when an iteration reduces the loss by no larger fraction than
+            this; 1.4e-14 by default.
+        evaluations: the most evaluations of the loss; None by default, which is 20 per epoch.
     """
 
     history: int = 10
@@ -341,10 +341,10 @@ class LBFGS(Optimizer):
         iterations: int,
         after_iteration: Callable[[Array], bool],
     ) -> tuple[bool, str]:
-        """Minimize from `start`, calling back with each new vector until that returns True.
+        """Minimize from `start`; call `after_iteration` with each new vector until it returns True.
 
         Returns:
-            Whether it has converged, and why it ended, in words.
+            Whether it converged, and why it ended, in words.
         """
         optimize = load("scipy.optimize", "lbfgs")
 
@@ -378,7 +378,7 @@ class LBFGS(Optimizer):
             },
         )
         words = str(result.message).lower().replace("_", " ")
-        if not (finite and finite_before):  # SciPy takes a line search that ends in such numbers for success
+        if not (finite and finite_before):  # SciPy reports a line search that ends there as a success
             return False, "it could get no further: the losses on its way were not finite"
         converged = result.status == 0
         return converged, f"it converged: {words}" if converged else f"it could get no further: {words}"

@@ -22,7 +22,7 @@ from ganglion.core.rows import Rows
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.metrics import Metric, find_metric
-from ganglion.training.optimizers import LBFGS, Optimizer
+from ganglion.training.optimizers import Optimizer
 from ganglion.training.splitting import class_weights, split
 
 
@@ -105,7 +105,7 @@ def make_plan(
         optimizer=found,
         regularization=check_regularization(regularization),
         epochs=check_integer("epochs", epochs, at_least=0),
-        batch_size=len(rows) if isinstance(found, LBFGS) else size,
+        batch_size=size if found.makes_steps else len(rows),
         order=_orders(model.seed, len(rows), check_flag("shuffle", shuffle)),
         metrics=list(measured.values()),
         callbacks=check_callbacks(callbacks),

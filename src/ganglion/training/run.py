@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from ganglion.core.activations import LogSoftmax
 from ganglion.core.architecture import Architecture
 from ganglion.core.model import Model
 from ganglion.core.part import Array
@@ -158,8 +157,8 @@ class Training(ABC):
                 both[0] if len(both) == 1 else np.concatenate(both) for both in zip(*pairs, strict=True)
             )
             weight = judged.sample_weight
-            if isinstance(self.architecture.output_activation, LogSoftmax):
-                a = np.exp(a)  # metrics judge probabilities, not their logarithms
+            if (activation := self.architecture.output_activation) is not None:
+                a = activation.probabilities(a)  # metrics judge probabilities, not their logarithms
             if plan.validation:
                 history.validation_loss.append(plan.report * float(np.average(losses, weights=weight)))
             for metric in plan.metrics:

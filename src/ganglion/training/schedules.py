@@ -1,9 +1,9 @@
 """Schedules: the learning rate as a function of how far training has come.
 
-Time is counted in epochs and has fractions: half way through the third epoch it is 2.5. What a schedule
-must remember of the losses it saw is a small tuple of numbers, so that a run can go on where it stopped.
-Give one wherever a learning rate is wanted: `gg.Adam(gg.CosineDecay(0.01, epochs=100))`. To add one:
-write the class, add it to the list at the end.
+Time is counted in epochs, with fractions: halfway through the third epoch it is 2.5. What a schedule
+remembers of past losses is a small tuple of numbers, so that a run can resume where it stopped. A schedule
+can stand wherever a learning rate can: `gg.Adam(gg.CosineDecay(0.01, epochs=100))`. To add one: write the
+class, add it to the list at the end.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Memory = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Schedule(Part):
-    """A learning rate over time. Subclass it with `rate` to make your own.
+    """A learning rate over time. To make your own, subclass it with `rate`.
 
     Args:
-        learning_rate: the rate that the schedule starts from or, where it says so, climbs to.
+        learning_rate: the initial rate or, for a schedule that warms up, the highest.
 
     >>> schedule = StepDecay(0.1, every=10, factor=0.5)
     >>> [schedule.rate(epoch, schedule.start()) for epoch in (0, 9.5, 10, 25)]
@@ -42,17 +42,17 @@ class Schedule(Part):
 
     @classmethod
     def find(cls, value: object) -> Self:
-        """Return the schedule meant: a plain number is a constant rate."""
+        """Return the schedule that `value` stands for: a plain number is a constant rate."""
         if isinstance(value, numbers.Real) and not isinstance(value, bool):
             value = {"name": "constant_rate", "learning_rate": value}
         return super().find(value)
 
     def start(self) -> Memory:
-        """Return what is remembered before the first epoch."""
+        """Return the memory before the first epoch."""
         return ()
 
     def observe(self, memory: Memory, loss: float) -> Memory:
-        """Return what is remembered after an epoch whose loss (validation loss, if any) is given."""
+        """Return the memory after an epoch with this loss (the validation loss, if there is one)."""
         return memory
 
     def rate(self, epoch: float, memory: Memory) -> float:
@@ -60,7 +60,7 @@ class Schedule(Part):
         raise NotImplementedError(f"{type(self).__name__} needs a method rate")
 
     def rates(self, epochs: Array, memory: Memory) -> Array:
-        """Return the learning rate at each of some times of one epoch."""
+        """Return the learning rate at several times within one epoch."""
         return np.array([self.rate(epoch, memory) for epoch in epochs.tolist()], dtype=np.float64)
 
 
@@ -81,8 +81,8 @@ class StepDecay(Schedule):
     """learning_rate * factor**floor(epoch / every).
 
     Args:
-        every: epochs between two steps down, 30 by default.
-        factor: 0.1 by default.
+        every: epochs between two steps, 30 by default.
+        factor: multiplies the rate at each step; 0.1 by default.
     """
 
     every: float = 30.0
@@ -104,7 +104,7 @@ class ExponentialDecay(Schedule):
     """learning_rate * factor**epoch.
 
     Args:
-        factor: what is left of the rate after each epoch, 0.95 by default.
+        factor: multiplies the rate in each epoch; 0.95 by default.
     """
 
     factor: float = 0.95
@@ -141,16 +141,17 @@ class InverseScaling(Schedule):
 
 @dataclass(frozen=True)
 class CosineDecay(Schedule):
-    """Down along half a cosine, after a linear warm-up (Loshchilov and Hutter, 2016).
+    """Decay along half a cosine, after a linear warm-up (Loshchilov and Hutter, 2016).
 
-    Within a cycle at share s: final + (1 - final) * (1 + cos(pi * s)) / 2, times `learning_rate`.
+    The rate is learning_rate * (final + (1 - final) * (1 + cos(pi * s)) / 2) after the fraction s of a cycle.
 
     Args:
-        epochs: the length of the first cycle.
-        warmup: epochs of rising linearly to `learning_rate` before the first cycle, 0 by default.
-        cycles: how many there are, 1 by default; after the last one the rate stays at its end.
-        stretch: how many times longer each cycle is than the one before, 1 by default.
-        final: the share of the rate at the end of a cycle, 0 by default.
+        epochs: the length of the first cycle, 100 by default.
+        warmup: epochs before the first cycle in which the rate rises linearly to `learning_rate`, 0 by
+            default.
+        cycles: the number of cycles, 1 by default; the rate then stays at its last value.
+        stretch: the ratio of the length of each cycle to the one before, 1 by default.
+        final: the fraction of the rate that remains at the end of a cycle, 0 by default.
     """
 
     epochs: float = 100.0
@@ -171,27 +172,27 @@ class CosineDecay(Schedule):
 
     def rate(self, epoch: float, memory: Memory) -> float:
         if epoch < self.warmup:
-            # Never quite 0, so that the first step of all moves too.
+            # Never 0, so that the very first step changes the weights.
             return self.learning_rate * max(epoch / self.warmup, 1e-3)
         since, length = epoch - self.warmup, self.epochs
         for _ in range(self.cycles - 1):
             if since < length:
                 break
             since, length = since - length, length * self.stretch
-        share = min(since / length, 1.0)
-        return self.learning_rate * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * share)))
+        along = min(since / length, 1.0)
+        return self.learning_rate * (self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * along)))
 
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Up to `learning_rate` and down again to almost nothing, both along half a cosine (Smith, 2018).
+    """Rise to `learning_rate` and decay to almost 0, each along half a cosine (Smith, 2018).
 
-    From learning_rate / start_divisor up, then down to learning_rate / (start_divisor * 10000).
+    The rate starts at learning_rate / start_divisor and ends at learning_rate / (start_divisor * 10000).
 
     Args:
-        epochs: the length of the whole cycle; afterwards the rate stays at its end.
-        rise: the share of it spent going up, 0.3 by default.
-        start_divisor: 25 by default.
+        epochs: the length of the whole cycle, 100 by default; the rate then stays at its last value.
+        rise: the fraction of the cycle in which the rate rises, 0.3 by default.
+        start_divisor: the ratio of the highest rate to the first, 25 by default.
     """
 
     epochs: float = 100.0
@@ -207,26 +208,26 @@ class OneCycle(Schedule):
         check_number("start_divisor", self.start_divisor, at_least=1)
 
     def rate(self, epoch: float, memory: Memory) -> float:
-        share = min(epoch / self.epochs, 1.0)
+        done = min(epoch / self.epochs, 1.0)
         first, last = 1 / self.start_divisor, 1e-4 / self.start_divisor
-        if share < self.rise:
-            begin, end, along = first, 1.0, share / self.rise
+        if done < self.rise:
+            begin, end, along = first, 1.0, done / self.rise
         else:
-            begin, end, along = 1.0, last, (share - self.rise) / (1 - self.rise)
+            begin, end, along = 1.0, last, (done - self.rise) / (1 - self.rise)
         return self.learning_rate * (end + (begin - end) * 0.5 * (1 + math.cos(math.pi * along)))
 
 
 @dataclass(frozen=True)
 class ReduceOnPlateau(Schedule):
-    """The rate falls by a factor each time the loss has not improved for some epochs.
+    """Reduce the rate by a factor each time the loss has not improved for several epochs.
 
-    It watches the validation loss, or the training loss where there is no validation.
+    The loss is the validation loss, or the training loss without validation.
 
     Args:
-        factor: 0.5 by default.
-        patience: epochs without improvement before the rate falls, 5 by default.
-        tolerance: an improvement must be larger than this, 0 by default.
-        minimum: the rate never falls below this, 1e-6 by default.
+        factor: multiplies the rate at each reduction; 0.5 by default.
+        patience: epochs without improvement before a reduction, 5 by default.
+        tolerance: only a larger decrease of the loss is an improvement; 0 by default.
+        minimum: the lowest rate, 1e-6 by default.
     """
 
     factor: float = 0.5

@@ -197,6 +197,7 @@ def _measured(
             rates[-1] if rates else subject.rate,
             subject.gradient,
             subject.model.parameters,
+            subject.model.architecture.penalized,
         )
     return measure(
         subject.model,

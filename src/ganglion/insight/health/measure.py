@@ -6,18 +6,18 @@ the threads of NumPy's BLAS, which would stay in the way of the next steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ganglion.core.activations import Activation, LogSoftmax, Softmax
+from ganglion.core.activations import Activation
 from ganglion.core.inputs import InputRows
 from ganglion.core.model import Model
 from ganglion.core.part import Array
+from ganglion.core.update import Updater, change_of
 
-# A slope below this share of the slope at 0 is flat: |z| > 4.3 for sigmoid, 2.2 for tanh.
+# A slope below this fraction of the slope at 0 is flat: |z| > 4.3 for sigmoid, 2.2 for tanh.
 FLAT = 0.05
 # A unit that is flat in so many of the rows is saturated: hardly any row teaches it.
 MOSTLY = 0.95
@@ -51,8 +51,8 @@ class LayerHealth:
         hidden: whether it is neither the last layer with parameters nor after it.
         units: numbers it gives for each row.
         z, a: the distribution of pre-activations and activations.
-        dead: the share of units whose slope is exactly 0 in every row; None where units cannot die.
-        saturated: the share of units on a flat end of their activation in nearly every row; None where the
+        dead: the fraction of units whose slope is exactly 0 in every row; None where units cannot die.
+        saturated: the fraction of units on a flat end of their activation in nearly every row; None where the
             activation has not two of them.
         weight_norm: the Euclidean norm of what it has learned; None without parameters.
         gradient_norm: that of the gradient.
@@ -140,7 +140,7 @@ def flat_fractions(activation: Activation, z: Array, a: Array) -> tuple[float | 
     (0.5, None)
     """
     two_ended = activation.saturates and bool(np.isfinite(activation.range).all())
-    if isinstance(activation, Softmax | LogSoftmax) or not (activation.can_die or two_ended):
+    if activation.per_row or not (activation.can_die or two_ended):
         return None, None
     zero = np.zeros((1, 1), dtype=z.dtype)
     steep = float(np.abs(activation.backward(np.ones_like(zero), zero, activation.forward(zero))).max())
@@ -163,13 +163,19 @@ def effective_rank(a: Array) -> float:
     values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
     if not values.sum() > 0:
         return 0.0
-    share = values[values > 0] / values.sum()
-    return round(float(np.exp(-(share * np.log(share)).sum())), 6)
+    p = values[values > 0] / values.sum()
+    return round(float(np.exp(-(p * np.log(p)).sum())), 6)
 
 
-def next_update(optimizer: Any, slots: Any, update: int, rate: float, gradient: Array, w: Array) -> Array:
-    """Return what a step optimizer would subtract at update number `update`, leaving its memory alone."""
-    if optimizer.clip_norm is not None and (size := norm(gradient)) > optimizer.clip_norm:
-        gradient = gradient * (optimizer.clip_norm / size)
-    change: Callable[..., Array] = optimizer.change
-    return change(gradient, {name: slot.copy() for name, slot in slots.items()}, update, rate, w)
+def next_update(
+    optimizer: Updater,
+    slots: Mapping[str, Array],
+    update: int,
+    rate: float,
+    gradient: Array,
+    parameters: Array,
+    penalized: Array,
+) -> Array:
+    """Return what a step optimizer would subtract at update number `update`; leave its slots as they are."""
+    own = {name: slot.copy() for name, slot in slots.items()}
+    return change_of(optimizer, gradient.copy(), norm(gradient), own, update, rate, parameters, penalized)

@@ -30,7 +30,7 @@ from ganglion.engines import Engine, Objective, pick
 from ganglion.insight.health.measure import LayerHealth, norm, quiet
 from ganglion.insight.health.snippets import fit_code, network_code
 from ganglion.training.history import History
-from ganglion.training.optimizers import SGD, Adam, StepOptimizer
+from ganglion.training.optimizers import Adam, StepOptimizer
 from ganglion.training.splitting import split
 
 # Enough for a good learning rate to show on small data; a trial of the default size takes milliseconds.
@@ -118,7 +118,7 @@ class Subject:
     @property
     def makes_steps(self) -> bool:
         """Whether the optimizer is known and makes one update for each batch."""
-        return isinstance(self.optimizer, StepOptimizer)
+        return self.optimizer is not None and self.optimizer.makes_steps
 
     @cached_property
     def columns(self) -> Array:
@@ -296,7 +296,7 @@ class Subject:
     @cached_property
     def rates_tried(self) -> dict[float, float]:
         """The loss after a trial with each of some learning rates, half a power of ten apart."""
-        most = 10 if isinstance(self.optimizer, SGD) else 0.1
+        most = self.optimizer.largest_rate if self.makes_steps else 0.1
         return {rate: self.trial(rate).usual for rate in RATES if rate <= most * 1.01}
 
     @cached_property

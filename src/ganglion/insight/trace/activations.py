@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from ganglion.core.activations import Activation
-from ganglion.core.part import Array
+from ganglion.core.part import Array, Part
+from ganglion.core.rule import NAMES, rule_of
 from ganglion.insight.trace.equation import Equation, Factor, Function, Sum, Symbol, Term, digits_for
 from ganglion.insight.trace.layer_trace import Index, LayerTrace
 
@@ -20,7 +21,7 @@ def activation_forward(part: LayerTrace, row: int, index: Index) -> list[Equatio
     left, a, z = Symbol("a", part.name, index), part.a[(row, *index)], part.z[(row, *index)]
     if not _is_rowwise(activation):
         rule = activation.formula if activation.is_built_in else f"{activation.name}(z)"
-        return [Function(left, a, rule, arguments={"z": z} | _constants(activation))]
+        return [Function(left, a, rule, arguments={"z": z} | constants(activation, rule))]
     scores = part.z[(row, *index[:-1])]
     largest = float(scores.max())
     together = float(np.exp(scores - largest).sum())
@@ -37,12 +38,11 @@ def activation_forward(part: LayerTrace, row: int, index: Index) -> list[Equatio
         for k, score in enumerate(scores)
     )
     name = Symbol("s", part.name, index[:-1])
-    rule = "exp(z - m) / s" if activation.name == "softmax" else "z - m - log(s)"
     return [
         Function(
             left,
             a,
-            rule,
+            activation.formula_in_row,
             arguments={"z": z, "m": largest, "s": together},
             note="m is the largest z",
             digits=digits_for(1.0, (z, largest)),
@@ -58,13 +58,15 @@ def _exponential(score: float, largest: float) -> str:
 
 
 def _is_rowwise(activation: Activation) -> bool:
-    return activation.is_built_in and activation.name in ("softmax", "log_softmax")
+    return activation.is_built_in and activation.per_row
 
 
-def _constants(part: Activation) -> dict[str, float]:
-    """Return the constants that a built-in activation's formula names, such as slope and alpha."""
-    names = ("slope", "alpha", "scale")
-    return {name: float(getattr(part, name)) for name in names if part.is_built_in and hasattr(part, name)}
+def constants(part: Part, formula: str) -> dict[str, float]:
+    """Return the constants of a built-in part that a formula of it names, such as slope and alpha."""
+    if not part.is_built_in:
+        return {}
+    values = {name: getattr(part, name, None) for name in NAMES.findall(formula)}
+    return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 
 def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[Equation], Index | None]:
@@ -97,7 +99,7 @@ def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[
         derivative.symbol,
         slope,
         activation.derivative,
-        arguments=arguments | _constants(activation),
+        arguments=arguments | constants(activation, activation.derivative),
     )
     if not activation.is_built_in:
         made = Equation(derivative.symbol, slope, f"the derivative of {activation.name}")
@@ -106,15 +108,12 @@ def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[
 
 
 def _jacobian(activation: Activation, a: Array, j: int) -> list[Factor]:
-    """Return da_i/dz_j for each i, of softmax or log-softmax."""
+    """Return da_i/dz_j for each i, of an activation of rows."""
     factors = []
+    rule = rule_of((f"entry = {activation.jacobian}",))
     for i, value in enumerate(a.tolist()):
-        same, own = float(i == j), float(a[j])
-        if activation.name == "softmax":
-            entry, rule = value * (same - own), "(a_i * (same - a_j))"
-        else:
-            entry, rule = same - math.exp(own), "(same - exp(a_j))"
-        numbers = {"a_i": value, "a_j": own, "same": same}
-        expression = Function(Symbol(""), 0.0, rule, arguments=numbers).expression
+        numbers = {"a_i": value, "a_j": float(a[j]), "same": float(i == j)}
+        entry = float(rule.values({}, numbers)["entry"])
+        expression = Function(Symbol(""), entry, f"({activation.jacobian})", arguments=numbers).expression
         factors.append(Factor(Symbol(f"∂a[{i}]/∂z[{j}]"), entry, expression))
     return factors

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.checks import check_integer
-from ganglion.core.activations import LogSoftmax
+from ganglion.core.architecture import Passed
 from ganglion.core.arrays import as_array, as_names
 from ganglion.core.bags import Bags
 from ganglion.core.inputs import InputRows, as_float64, count_rows, read_rows, values_of
@@ -157,7 +157,9 @@ class Trace:
         weight = objective.shares * len(y)
         if objective.from_z:
             value, last.grad_z = batch_mean(objective.judge(last.z, y, from_z=True), weight)
-            if not isinstance(last.activation, LogSoftmax):  # the loss judges probabilities, not logarithms
+            if (
+                last.activation is not None and not last.activation.gives_logarithms
+            ):  # the loss judges probabilities, not logarithms
                 grad_a = batch_mean(objective.judge(last.a, y, from_z=False), weight)[1]
                 last.grad_a = grad_a if np.isfinite(grad_a).all() else None
         else:
@@ -180,7 +182,11 @@ class Trace:
         for entry in architecture.parameters:
             entry.of(gradient)[...] = self.layers[entry.step].gradients[entry.short]
         rules = self._regularization.of_batch(self._batch_weight)
-        penalty, self._penalty_gradient = rules.penalty_and_gradient(architecture, self._model.parameters)
+        visited = architecture.visited([Passed(part.z, part.a, part.cache) for part in self.layers])
+        self._visited = np.zeros(architecture.size, dtype=bool)
+        self._visited[visited] = True
+        penalized = architecture.penalized_among(visited)
+        penalty, self._penalty_gradient = rules.penalty_and_gradient(self._model.parameters, penalized)
         self.loss = value + penalty
         self.gradient_vector = gradient + self._penalty_gradient
 
@@ -264,7 +270,9 @@ class Trace:
                 which makes no single updates.
         """
         gradient, model = known(self.gradient_vector), self._model
-        update = NextUpdate(model.architecture, model.parameters, gradient, self._regularization, self._start)
+        update = NextUpdate(
+            model.architecture, model.parameters, gradient, self._regularization, self._start, self._visited
+        )
         return update.explain(*parameter_place(self._architecture, parameter, index))
 
     @quiet

@@ -1,157 +1,58 @@
-"""The arithmetic of an update: how an optimizer turns one gradient into one change of one weight.
+"""The arithmetic of an update: how one gradient became one change of one weight.
 
-To add an optimizer: write a function, add it to the table at the end.
+Every formula is the one that training computes: the optimizer's rule, and those of `ganglion.core.update`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from ganglion.core import update
 from ganglion.core.architecture import Architecture
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.core.rule import NAMES, Rule, rule_of
 from ganglion.core.steps import Entry
 from ganglion.errors import ConfigError
 from ganglion.insight.trace.equation import Equation, Explanation, Factor, Function, Sum, Symbol, Term
 from ganglion.insight.trace.words import update_words
 from ganglion.training.optimizer_state import UpdateStart
-from ganglion.training.optimizers import SGD, Adagrad, Adam, AdamW, Lion, RMSprop, StepOptimizer
-
-
-@dataclass(frozen=True)
-class Step:
-    """The numbers of one update of one weight.
-
-    Attributes:
-        gradient: after clipping.
-        slots: the optimizer's memory of this weight before the update.
-        after: the same after it.
-        update: its number, from 1.
-        rate: the learning rate.
-        change: what is subtracted, before weight decay.
-    """
-
-    gradient: float
-    slots: Mapping[str, float]
-    after: Mapping[str, float]
-    update: int
-    rate: float
-    change: float
-
-    def function(self, name: str, value: float, rule: str, **numbers: float) -> Function:
-        """Return an equation of this step's numbers and some more."""
-        own = {"rate": self.rate, "g": self.gradient, "t": float(self.update)}
-        return Function(Symbol(name), value, rule, arguments=own | numbers)
-
+from ganglion.training.optimizers import StepOptimizer
 
 CHANGE = "change"
+UNCLIPPED = {"g_before": "g_raw"}
+DECAYED = {CHANGE: "change_and_decay", "change_before": CHANGE, "w": "before"}
+AVERAGED = {"w": "after"}
 
 
-def _sgd(optimizer: SGD, step: Step) -> list[Equation]:
-    if not optimizer.momentum:
-        return [step.function(CHANGE, step.change, "rate * g")]
-    v, momentum = step.after["velocity"], optimizer.momentum
-    rule = "rate * (g + momentum * velocity)" if optimizer.nesterov else "rate * velocity"
-    return [
-        step.function(CHANGE, step.change, rule, momentum=momentum, velocity=v),
-        step.function("velocity", v, "momentum * velocity_before + g", momentum=momentum, **_before(step)),
-    ]
+def rule_equations(
+    rule: Rule,
+    numbers: Mapping[str, float],
+    renamed: Mapping[str, str] | None = None,
+    note: str = "",
+) -> list[Equation]:
+    """Return the lines of a rule as equations, the last first.
 
-
-def _rmsprop(optimizer: RMSprop, step: Step) -> list[Equation]:
-    square, epsilon = step.after["square"], optimizer.epsilon
-    root = "g / (sqrt(square) + epsilon)"
-    decayed = step.function(
-        "square", square, "decay * square_before + (1 - decay) * g**2", decay=optimizer.decay, **_before(step)
-    )
-    if not optimizer.momentum:
-        return [step.function(CHANGE, step.change, f"rate * {root}", square=square, epsilon=epsilon), decayed]
-    v = step.after["velocity"]
-    return [
-        step.function(CHANGE, step.change, "rate * velocity", velocity=v),
-        step.function(
-            "velocity",
-            v,
-            f"momentum * velocity_before + {root}",
-            momentum=optimizer.momentum,
-            square=square,
-            epsilon=epsilon,
-            **_before(step),
-        ),
-        decayed,
-    ]
-
-
-def _adagrad(optimizer: Adagrad, step: Step) -> list[Equation]:
-    square = step.after["square"]
-    rule = "rate * g / (sqrt(square) + epsilon)"
-    return [
-        step.function(CHANGE, step.change, rule, square=square, epsilon=optimizer.epsilon),
-        step.function("square", square, "square_before + g**2", **_before(step)),
-    ]
-
-
-def _adam(optimizer: Adam, step: Step) -> list[Equation]:
-    m, v, before = step.after["m"], step.after["v"], _before(step)
-    one, two = optimizer.beta_1, optimizer.beta_2
-    means = [
-        step.function("m", m, "beta_1 * m_before + (1 - beta_1) * g", beta_1=one, **before),
-        step.function("v", v, "beta_2 * v_before + (1 - beta_2) * g**2", beta_2=two, **before),
-    ]
-    if optimizer.epsilon_hat:
-        rate = step.rate * math.sqrt(1 - two**step.update) / (1 - one**step.update)
-        numbers = {"rate_corrected": rate, "m": m, "v": v, "epsilon": optimizer.epsilon}
-        rule = "rate * sqrt(1 - beta_2**t) / (1 - beta_1**t)"
-        return [
-            step.function(CHANGE, step.change, "rate_corrected * m / (sqrt(v) + epsilon)", **numbers),
-            step.function("rate_corrected", rate, rule, beta_1=one, beta_2=two),
-            *means,
-        ]
-    corrected_m, corrected_v = m / (1 - one**step.update), v / (1 - two**step.update)
-    rule = "rate * m_corrected / (sqrt(v_corrected) + epsilon)"
-    numbers = {"m_corrected": corrected_m, "v_corrected": corrected_v, "epsilon": optimizer.epsilon}
-    return [
-        step.function(CHANGE, step.change, rule, **numbers),
-        step.function("m_corrected", corrected_m, "m / (1 - beta_1**t)", m=m, beta_1=one),
-        step.function("v_corrected", corrected_v, "v / (1 - beta_2**t)", v=v, beta_2=two),
-        *means,
-    ]
-
-
-def _lion(optimizer: Lion, step: Step) -> list[Equation]:
-    one, two, before = optimizer.beta_1, optimizer.beta_2, _before(step)
-    rule = "rate * sign(beta_1 * m_before + (1 - beta_1) * g)"
-    return [
-        step.function(CHANGE, step.change, rule, beta_1=one, **before),
-        step.function("m", step.after["m"], "beta_2 * m_before + (1 - beta_2) * g", beta_2=two, **before),
-    ]
-
-
-def _before(step: Step) -> dict[str, float]:
-    return {f"{name}_before": value for name, value in step.slots.items()}
-
-
-UPDATES: dict[type[StepOptimizer], Callable[..., list[Equation]]] = {
-    SGD: _sgd,
-    RMSprop: _rmsprop,
-    Adagrad: _adagrad,
-    Adam: _adam,
-    AdamW: _adam,
-    Lion: _lion,
-}
-
-
-def change_equations(optimizer: StepOptimizer, step: Step) -> list[Equation]:
-    """Return how the change came about; one of an optimizer of your own is shown, not taken apart."""
-    explain = UPDATES.get(type(optimizer))
-    if explain is None:
-        return [Equation(Symbol(CHANGE), step.change, f"what change of {optimizer.name} gives")]
-    return explain(optimizer, step)
+    Args:
+        rule: the lines.
+        numbers: the value of every name, a slot's old value under `m_before`.
+        renamed: what to call a name instead.
+        note: on the last line.
+    """
+    called = renamed or {}
+    equations: list[Equation] = []
+    for line in reversed(rule.lines):
+        used = [name for name in NAMES.findall(line.text) if name in numbers]
+        text = NAMES.sub(lambda m: called.get(m[0], m[0]), line.text)
+        arguments = {called.get(name, name): numbers[name] for name in used}
+        left = Symbol(called.get(line.name, line.name))
+        own = "" if equations else note
+        equations.append(Function(left, numbers[line.name], text, arguments=arguments, note=own))
+    return equations
 
 
 class NextUpdate:
@@ -168,96 +69,108 @@ class NextUpdate:
         gradient: Array,
         regularization: Regularization,
         moment: UpdateStart,
+        visited: Array,
     ) -> None:
-        if not isinstance(moment.optimizer, StepOptimizer):
+        optimizer = moment.optimizer
+        if not isinstance(optimizer, StepOptimizer):
             hint = "take another optimizer, such as sgd or adam"
-            raise ConfigError(f"{moment.optimizer.name} makes no single updates to explain", hint)
-        self.architecture, self.parameters, self.gradient = architecture, parameters, gradient
-        self.regularization, self.moment, self.optimizer = regularization, moment, moment.optimizer
+            raise ConfigError(f"{optimizer.name} makes no single updates to explain", hint)
+        self.parameters, self.gradient, self.moment, self.optimizer = parameters, gradient, moment, optimizer
+        self.max_norm = regularization.max_norm
         self.norm = float(np.linalg.norm(gradient))
-        limit = self.optimizer.clip_norm
-        self.clips = limit is not None and self.norm > limit
-        self.clipped = gradient * (limit / self.norm) if limit is not None and self.clips else gradient
-        nothing = dict.fromkeys(self.optimizer.slots, np.zeros_like(gradient))
-        self.before = {name: slot.astype(np.float64) for name, slot in (moment.slots or nothing).items()}
-        self.after = {name: slot.copy() for name, slot in self.before.items()}
-        self.change = self.optimizer.change(self.clipped, self.after, moment.update, moment.rate, parameters)
+        self.clipped = gradient.copy()
+        update.clip(optimizer, self.clipped, self.norm)
+        slots = moment.slots or dict.fromkeys(optimizer.slots, np.zeros_like(gradient))
+        after = {name: slot.astype(np.float64) for name, slot in slots.items()}
+        self.numbers: dict[str, Any] = {f"{name}_before": slot.copy() for name, slot in after.items()}
+        arguments = (self.clipped, after, moment.update, moment.rate, parameters)
+        self.explains = type(optimizer).change is StepOptimizer.change
+        if self.explains:
+            self.numbers |= optimizer.values(*arguments)
+        else:
+            self.numbers[CHANGE] = optimizer.change(*arguments)
+        self.total = self.numbers[CHANGE].copy()
+        update.decay(optimizer, self.total, moment.rate, parameters, architecture.penalized)
+        self.moved = parameters - self.total
+        self.after = self.moved.copy()
+        regularization.limit(architecture, self.after)
+        self.visited = visited
+        self.after[~visited] = parameters[~visited]  # rows of a table that the batch did not read
+        self.mean_before = parameters if moment.mean is None else moment.mean.astype(np.float64)
+        self.mean = self.mean_before.copy()
+        self.keep = update.average(optimizer, self.mean, moment.update, self.after)
 
     def explain(self, entry: Entry, place: tuple[int, ...]) -> Explanation:
         """Explain the update of one parameter: what is subtracted, and the value after it."""
         at = entry.start + int(np.ravel_multi_index(place, entry.shape))
         own = Symbol(entry.short, entry.owner, place)
-        raw, before, moment = float(self.gradient[at]), float(self.parameters[at]), self.moment
-        step = Step(
-            gradient=float(self.clipped[at]),
-            slots={name: float(slot[at]) for name, slot in self.before.items()},
-            after={name: float(slot[at]) for name, slot in self.after.items()},
-            update=moment.update,
-            rate=moment.rate,
-            change=float(self.change[at]),
-        )
-        change, decay = self._decayed(entry, step, before)
+        raw, before, after = (float(v[at]) for v in (self.gradient, self.parameters, self.after))
+        number = self.moment.update
+        title = f"{own} after update {number}"
+        if not self.visited[at]:
+            words = f"No row of the batch reads it: update {number} leaves {own} as it is."
+            return Explanation(title, before, words, (Equation(own, before, note="as before"),))
+        decay = self._decayed(at) if entry.penalized else []
         name = str(decay[0].left) if decay else CHANGE
         terms = (
             Term((Factor(Symbol(f"{own} before"), before),)),
-            Term((Factor(Symbol(f"-{name}"), -change),)),
+            Term((Factor(Symbol(f"-{name}"), -float(self.total[at])),)),
         )
+        clipping = self._clipping(at)
+        called = "g_raw" if clipping else "g"
         equations: list[Equation] = [
-            Sum(Symbol(f"{own} after"), before - change, f"before - {name}", terms),
-            *self._limited(entry, place, before - change),
-        ]
-        after, called = equations[-1].value, "g_raw" if self.clips else "g"
-        equations += [
-            *self._averaged(at, before, after),
+            Sum(Symbol(f"{own} after"), float(self.moved[at]), f"before - {name}", terms),
+            *self._limited(entry, place, at),
+            *self._averaged(at),
             *decay,
-            *change_equations(self.optimizer, step),
-            *self._clipping(raw, step.gradient),
+            *self._changed(at),
+            *clipping,
             Equation(dataclasses.replace(own, gradient=True), raw, note=f"{called}, the gradient"),
         ]
-        words = update_words(str(own), before, after, raw, self.optimizer.name, moment.update)
-        return Explanation(f"{own} after update {moment.update}", after, words, tuple(equations))
+        words = update_words(str(own), before, after, raw, self.optimizer.name, number)
+        return Explanation(title, after, words, tuple(equations))
 
-    def _clipping(self, raw: float, clipped: float) -> list[Equation]:
+    def _changed(self, at: int) -> list[Equation]:
+        """Return how the change came about; one of an optimizer of your own is shown, not taken apart."""
+        if not self.explains:
+            value = float(self.numbers[CHANGE][at])
+            return [Equation(Symbol(CHANGE), value, f"what change of {self.optimizer.name} gives")]
+        numbers = {k: float(v[at] if np.ndim(v) else v) for k, v in self.numbers.items()}
+        return rule_equations(rule_of(self.optimizer.rule), numbers)
+
+    def _clipping(self, at: int) -> list[Equation]:
         """Return how clipping scaled the gradient, nothing where it did not."""
-        if not self.clips or self.optimizer.clip_norm is None:
+        limit = self.optimizer.clip_norm
+        if limit is None or not update.clips(self.optimizer, self.norm):
             return []
-        numbers = {"g_raw": raw, "clip_norm": self.optimizer.clip_norm, "norm": self.norm}
+        numbers = {"g_before": float(self.gradient[at]), "g": float(self.clipped[at])}
+        numbers |= {"clip_norm": limit, "norm": self.norm}
         note = "norm is that of the whole gradient"
-        return [Function(Symbol("g"), clipped, "g_raw * clip_norm / norm", arguments=numbers, note=note)]
+        return rule_equations(update.CLIPPING, numbers, UNCLIPPED, note)
 
-    def _decayed(self, entry: Entry, step: Step, before: float) -> tuple[float, list[Equation]]:
-        """Return the change with decoupled weight decay, and how it came about."""
-        decay = self.optimizer.weight_decay
-        if not (decay and entry.penalized):
-            return step.change, []
-        numbers = {CHANGE: step.change, "weight_decay": decay, "before": before}
-        total = step.change + step.rate * decay * before
-        rule = "change + rate * weight_decay * before"
-        return total, [step.function("change_and_decay", total, rule, **numbers)]
+    def _decayed(self, at: int) -> list[Equation]:
+        """Return how decoupled weight decay added to the change, nothing without it."""
+        if not self.optimizer.weight_decay:
+            return []
+        numbers = {"change_before": float(self.numbers[CHANGE][at]), CHANGE: float(self.total[at])}
+        numbers |= {"rate": self.moment.rate, "weight_decay": self.optimizer.weight_decay}
+        return rule_equations(update.DECAY, numbers | {"w": float(self.parameters[at])}, DECAYED)
 
-    def _limited(self, entry: Entry, place: tuple[int, ...], after: float) -> list[Equation]:
+    def _limited(self, entry: Entry, place: tuple[int, ...], at: int) -> list[Equation]:
         """Return how a limit on the norm of a unit's weights scaled the weight, nothing where it did not."""
-        limit = self.regularization.max_norm
-        if limit is None or not entry.penalized:
+        moved, after = float(self.moved[at]), float(self.after[at])
+        if self.max_norm is None or after == moved:
             return []
-        decay = self.moment.rate * self.optimizer.weight_decay
-        moved = entry.of(self.parameters * (1 - decay) - self.change).reshape(-1, entry.shape[-1])
-        norm = float(np.linalg.norm(moved[:, place[-1]]))
-        if norm <= limit:
-            return []
-        numbers = {"w": after, "max_norm": limit, "norm": norm}
+        norm = float(np.linalg.norm(entry.of(self.moved).reshape(-1, entry.shape[-1])[:, place[-1]]))
+        numbers = {"w": moved, "max_norm": self.max_norm, "norm": norm}
         note = "norm is that of all weights into the unit"
-        left = Symbol("limited")
-        return [Function(left, after * limit / norm, "w * max_norm / norm", arguments=numbers, note=note)]
+        return [Function(Symbol("limited"), after, "w * (max_norm / norm)", arguments=numbers, note=note)]
 
-    def _averaged(self, at: int, before: float, after: float) -> list[Equation]:
+    def _averaged(self, at: int) -> list[Equation]:
         """Return the running mean of the parameter, which predicts, where the optimizer keeps one."""
         if self.optimizer.average is None:
             return []
-        update = self.moment.update
-        keep = min(self.optimizer.average, update / (update + 9))
-        mean_before = before if self.moment.mean is None else float(self.moment.mean[at])
-        numbers = {"keep": keep, "mean_before": mean_before, "after": after}
-        mean = keep * mean_before + (1 - keep) * after
-        rule = "keep * mean_before + (1 - keep) * after"
-        return [Function(Symbol("mean"), mean, rule, arguments=numbers, note="the network predicts with it")]
+        numbers = {"keep": self.keep, "average": self.optimizer.average, "t": float(self.moment.update)}
+        vectors = {"mean_before": self.mean_before, "mean": self.mean, "w": self.after}
+        numbers |= {name: float(vector[at]) for name, vector in vectors.items()}
+        return rule_equations(update.AVERAGING, numbers, AVERAGED, "the network predicts with it")

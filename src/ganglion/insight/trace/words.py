@@ -43,9 +43,7 @@ def _short(term: Term) -> str:
 def _state(part: LayerTrace, row: int, index: Index) -> str:
     """Return a sentence on where the unit stands on its curve, if that is worth saying."""
     activation = part.activation
-    if activation is None or not activation.is_built_in:
-        return ""
-    if activation.name in ("softmax", "log_softmax", "identity"):
+    if activation is None or not activation.is_built_in or activation.per_row:
         return ""
     z = float(part.z[(row, *index)])
     here, further = np.array([[z]]), np.array([[z + np.copysign(1.0, z)]])

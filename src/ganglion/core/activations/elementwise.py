@@ -1,10 +1,4 @@
-"""Activations: the f in a = f(z), each with its formula, its derivative and the facts about it.
-
-`z` is the pre-activation, `a = f(z)` the activation. `backward` turns the gradient of the loss with
-respect to `a` into that with respect to `z`; it stands under `forward` and gets both `z` and `a`, so
-that each formula uses what is cheaper. Formulas are arranged so that huge inputs and infinities give
-the limit, never NaN or a warning. To add one: write the class, add it to the list at the end.
-"""
+"""Activations of single numbers: each `a` depends on its own `z` alone."""
 
 from __future__ import annotations
 
@@ -15,54 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from ganglion.checks import check_number
-from ganglion.core.part import Array, Part, built_in
+from ganglion.core.activations.base import INFINITY, Activation
+from ganglion.core.part import Array
 from ganglion.core.special import normal_cdf
-
-INFINITY = math.inf
-
-
-@dataclass(frozen=True)
-class Activation(Part):
-    """An activation function. Subclass it with `forward` and `backward` to make your own.
-
-    Give your own a `range` if its outputs have bounds: some losses ask for them.
-
-    The class attributes are facts for people and tools: `formula` and `derivative` in words of math,
-    `range` of the outputs, `smooth` (has a continuous derivative), `zero_centered`, `saturates` (flat
-    on at least one side), `can_die` (the gradient is exactly 0 on a whole half line), `use`, and the
-    name of the `initializer` that keeps signals at their size through many such layers.
-
-    >>> relu = Activation.find("relu")
-    >>> z = np.array([-1.0, 2.0])
-    >>> a = relu.forward(z)
-    >>> a, relu.backward(np.array([10.0, 10.0]), z, a)
-    (array([0., 2.]), array([ 0., 10.]))
-    >>> relu.range, relu.can_die
-    ((0.0, inf), True)
-    """
-
-    kind: ClassVar[str] = "activation"
-    formula: ClassVar[str] = ""
-    derivative: ClassVar[str] = ""
-    range: ClassVar[tuple[float, float]] = (-INFINITY, INFINITY)
-    smooth: ClassVar[bool] = False
-    zero_centered: ClassVar[bool] = False
-    saturates: ClassVar[bool] = False
-    can_die: ClassVar[bool] = False
-    use: ClassVar[str] = ""
-    initializer: ClassVar[str] = "glorot_uniform"
-
-    def forward(self, z: Array) -> Array:
-        """Return `a = f(z)`, of the shape and dtype of `z`."""
-        raise NotImplementedError(f"{type(self).__name__} needs a method forward")
-
-    def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
-        """Return the gradient with respect to `z`, given that with respect to `a`."""
-        raise NotImplementedError(f"{type(self).__name__} needs a method backward")
 
 
 class Identity(Activation):
-    """f(z) = z: no bend at all, for outputs that may be any number."""
+    """f(z) = z: for outputs that may be any number."""
 
     name = "identity"
     formula, derivative = "z", "1"
@@ -77,7 +30,7 @@ class Identity(Activation):
 
 
 class Sigmoid(Activation):
-    """f(z) = 1 / (1 + exp(-z)), the logistic function: any number becomes a share between 0 and 1."""
+    """f(z) = 1 / (1 + exp(-z)), the logistic function: any number becomes a probability."""
 
     name = "sigmoid"
     formula, derivative = "1 / (1 + exp(-z))", "a * (1 - a)"
@@ -213,7 +166,7 @@ class GELU(Activation):
     """f(z) = z * Phi(z), with Phi the standard normal distribution (Hendrycks and Gimpel, 2016)."""
 
     name = "gelu"
-    formula = "z * Phi(z), Phi the share of a standard normal distribution below z"
+    formula = "z * Phi(z), Phi the standard normal distribution function"
     derivative = "Phi(z) + z * exp(-z**2 / 2) / sqrt(2 * pi)"
     range, smooth, zero_centered, saturates = (-0.16997120747990369, INFINITY), True, False, True
     use = "hidden layers, as in transformers"
@@ -248,9 +201,9 @@ class GELUTanh(Activation):
 
     def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
         near = np.clip(z, -40.0, 40.0)
-        share = SIGMOID.forward(2 * self.root * (near + 0.044715 * near**3))
+        s = SIGMOID.forward(2 * self.root * (near + 0.044715 * near**3))
         slope = 2 * self.root * (1 + 3 * 0.044715 * near**2)
-        return grad_a * (share + near * share * (1 - share) * slope)
+        return grad_a * (s + near * s * (1 - s) * slope)
 
 
 class SiLU(Activation):
@@ -266,8 +219,8 @@ class SiLU(Activation):
         return np.maximum(z, -800.0) * SIGMOID.forward(z)
 
     def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
-        share = SIGMOID.forward(z)
-        return grad_a * (share + np.clip(z, -800.0, 800.0) * share * (1 - share))
+        s = SIGMOID.forward(z)
+        return grad_a * (s + np.clip(z, -800.0, 800.0) * s * (1 - s))
 
 
 class Mish(Activation):
@@ -284,9 +237,9 @@ class Mish(Activation):
         return np.maximum(z, -800.0) * np.tanh(SOFTPLUS.forward(z))
 
     def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
-        share = np.tanh(SOFTPLUS.forward(z))
+        t = np.tanh(SOFTPLUS.forward(z))
         near = np.clip(z, -800.0, 800.0)
-        return grad_a * (share + near * (1 - share * share) * SIGMOID.forward(z))
+        return grad_a * (t + near * (1 - t * t) * SIGMOID.forward(z))
 
 
 class Softplus(Activation):
@@ -319,56 +272,13 @@ class HardSigmoid(Activation):
         return grad_a * (np.abs(z) < 3) / 6
 
 
-class Softmax(Activation):
-    """f(z)_i = exp(z_i) / sum_j exp(z_j) over the last axis: scores become shares that sum to 1.
-
-    The derivative is a matrix, da_i/dz_j = a_i * ((i == j) - a_j); `backward` multiplies by it. A score
-    of plus infinity takes the whole share, several of them divide it equally.
-    """
-
-    name = "softmax"
-    formula, derivative = "exp(z_i) / sum_j exp(z_j)", "da_i/dz_j = a_i * ((i == j) - a_j)"
-    range, smooth, zero_centered, saturates = (0.0, 1.0), True, False, True
-    use = "the output that chooses one of several classes"
-
-    def forward(self, z: Array) -> Array:
-        share = np.exp(_below_largest(z))
-        return share / share.sum(axis=-1, keepdims=True)
-
-    def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
-        return a * (grad_a - (grad_a * a).sum(axis=-1, keepdims=True))
-
-
-class LogSoftmax(Activation):
-    """f(z)_i = z_i - log(sum_j exp(z_j)) over the last axis: the logarithm of softmax."""
-
-    name = "log_softmax"
-    formula, derivative = "z_i - log(sum_j exp(z_j))", "da_i/dz_j = (i == j) - exp(a_j)"
-    range, smooth, zero_centered, saturates = (-INFINITY, 0.0), True, False, False
-    use = "the output that chooses a class, in logarithms"
-
-    def forward(self, z: Array) -> Array:
-        shifted = _below_largest(z)
-        return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-
-    def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
-        return grad_a - np.exp(a) * grad_a.sum(axis=-1, keepdims=True)
-
-
-def _below_largest(z: Array) -> Array:
-    """Return z minus the largest z of its row, 0 for the largest itself even where it is infinite."""
-    largest = z.max(axis=-1, keepdims=True)
-    with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, replaced; -max - max, which is -inf
-        return np.where(z == largest, 0, z - largest)
-
-
 class Exp(Activation):
     """f(z) = exp(z): the inverse of the logarithm, for counts and rates. It overflows to infinity."""
 
     name = "exp"
     formula, derivative = "exp(z)", "a"
     range, smooth, zero_centered, saturates = (0.0, INFINITY), True, False, True
-    use = "the output for counts, beside the Poisson loss"
+    use = "the output for counts, with the Poisson loss"
 
     def forward(self, z: Array) -> Array:
         with np.errstate(over="ignore"):  # infinity is the correctly rounded value
@@ -379,25 +289,3 @@ class Exp(Activation):
 
 
 IDENTITY, SIGMOID, SOFTPLUS = Identity(), Sigmoid(), Softplus()
-
-built_in(
-    Activation,
-    [
-        Identity,
-        Sigmoid,
-        Tanh,
-        ReLU,
-        LeakyReLU,
-        ELU,
-        SELU,
-        GELU,
-        GELUTanh,
-        SiLU,
-        Mish,
-        Softplus,
-        HardSigmoid,
-        Softmax,
-        LogSoftmax,
-        Exp,
-    ],
-)
