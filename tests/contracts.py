@@ -449,6 +449,13 @@ LAYERS = [
     LayerCase(gg.LayerNormalization(epsilon=0.1), (2, 3), (2, 3)),
     LayerCase(gg.Flatten(), (2, 3), (6,)),
     LayerCase(gg.Reshape((3, -1)), (2, 6), (3, 4)),
+    LayerCase(gg.Residual([gg.Dense(5, "tanh"), gg.Dense(4)]), (4,), (4,)),
+    LayerCase(gg.Residual([gg.Dense(3, "tanh"), gg.Dropout(0.3)]), (4,), (3,)),
+    LayerCase(gg.Residual([gg.Residual([gg.BatchNormalization()]), gg.Activate("gelu")]), (2, 3), (2, 3)),
+    LayerCase(
+        gg.Parallel({"left": [gg.Dense(3, "tanh")], "right": [gg.Dropout(0.4)], "as it is": []}), (4,), (11,)
+    ),
+    LayerCase(gg.Parallel({"only": [gg.Residual([gg.Dense(4)]), gg.LayerNormalization()]}), (4,), (4,)),
 ]
 each_layer = pytest.mark.parametrize("case", LAYERS, ids=ids(LAYERS))
 
