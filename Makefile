@@ -57,7 +57,7 @@ docs: .venv/ready-docs .venv/native  ## run the guide, draw its pictures, build 
 	$(BIN)/python docs/pages.py
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
 
-.venv-bench/ready: requirements/bench.txt pyproject.toml CMakeLists.txt $(wildcard src/ganglion/native/*) $(shell find src/ganglion -name '*.py')
+.venv-bench/ready: requirements/bench.txt pyproject.toml CMakeLists.txt $(wildcard src/ganglion/native/*) $(shell find src/ganglion -name '*.py' -o -name '*.pyi')
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check .

@@ -191,6 +191,7 @@ class Huber(Loss):
 
     Args:
         delta: the error at which it turns from squared to absolute, 1 by default.
+        factor: as in `Loss`.
     """
 
     delta: float = 1.0
@@ -238,6 +239,7 @@ class BinaryCrossEntropy(Loss):
         label_smoothing: draws targets this share of the way to 1/2, 0 by default.
         clip: where above 0, the value beside a partner is that of `a` kept between clip and 1 - clip;
             the gradient stays a - y. 0 by default. scikit-learn's log loss has the type's epsilon here.
+        factor: as in `Loss`.
     """
 
     label_smoothing: float = 0.0
@@ -287,6 +289,7 @@ class CrossEntropy(Loss):
         label_smoothing: takes this share from the true class and spreads it evenly over all, 0 by default
             (Szegedy et al., 2016, section 7).
         clip: as in `BinaryCrossEntropy`.
+        factor: as in `Loss`.
     """
 
     label_smoothing: float = 0.0
@@ -383,6 +386,7 @@ class Quantile(Loss):
 
     Args:
         quantile: between 0 and 1, 0.5 by default (the median).
+        factor: as in `Loss`.
     """
 
     quantile: float = 0.5

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from ganglion import training
 from ganglion.errors import DataError
-from ganglion.optional import load
 
 SERIES = ("loss", "validation_loss", "learning_rate", "gradient_norm", "seconds")
 
@@ -66,7 +66,7 @@ class History:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the learning curve; see `gg.plot.history`."""
-        return load("ganglion.insight.plot").history(self, ax)
+        return training.draw_history(self, ax)
 
     def extend(self, later: History) -> None:
         """Append what a later run measured."""

@@ -82,11 +82,13 @@ class SGD(StepOptimizer):
     """Stochastic gradient descent: change = rate * g; with momentum, a running sum of gradients.
 
     velocity = momentum * velocity + g; change = rate * velocity, or with Nesterov's look ahead
-    rate * (g + momentum * velocity) (Sutskever et al., 2013, in PyTorch's form). Default rate 0.01.
+    rate * (g + momentum * velocity) (Sutskever et al., 2013, in PyTorch's form).
 
     Args:
+        learning_rate: a number, or a schedule; 0.01 by default.
         momentum: from 0, the default, to 1; 0.9 is usual.
         nesterov: False by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     momentum: float = 0.0
@@ -121,12 +123,13 @@ class RMSprop(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square a running mean of g**2 (Hinton, 2012).
 
     With momentum, change = rate * velocity, velocity = momentum * velocity + g / (sqrt(square) + epsilon).
-    Default rate 0.01.
 
     Args:
+        learning_rate: a number, or a schedule; 0.01 by default.
         decay: of the running mean, 0.99 by default.
         epsilon: 1e-8 by default.
         momentum: 0 by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     decay: float = 0.99
@@ -165,10 +168,10 @@ class RMSprop(StepOptimizer):
 class Adagrad(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square the sum of all g**2 (Duchi et al., 2011).
 
-    Default rate 0.01.
-
     Args:
+        learning_rate: a number, or a schedule; 0.01 by default.
         epsilon: 1e-10 by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     epsilon: float = 1e-10
@@ -194,7 +197,7 @@ class Adagrad(StepOptimizer):
 
 @dataclass(frozen=True)
 class Adam(StepOptimizer):
-    """change = rate * m' / (sqrt(v') + epsilon) (Kingma and Ba, 2014, algorithm 1). Default rate 0.001.
+    """change = rate * m' / (sqrt(v') + epsilon) (Kingma and Ba, 2014, algorithm 1).
 
     m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g**2 are running means,
     m' = m / (1 - beta_1**t) and v' = v / (1 - beta_2**t) take away their bias towards 0 at update t.
@@ -203,10 +206,12 @@ class Adam(StepOptimizer):
     as scikit-learn has it.
 
     Args:
+        learning_rate: a number, or a schedule; 0.001 by default.
         beta_1: 0.9 by default.
         beta_2: 0.999 by default.
         epsilon: 1e-8 by default.
         epsilon_hat: False by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     beta_1: float = 0.9
@@ -253,6 +258,10 @@ class AdamW(Adam):
 
     PyTorch's class of this name decays every parameter it is given; here biases and the scales of
     normalization are never decayed.
+
+    Args:
+        weight_decay: 0.01 by default.
+        learning_rate, beta_1, beta_2, epsilon, epsilon_hat, clip_norm, average: as in `Adam`.
     """
 
     weight_decay: float = field(default=0.01, kw_only=True)
@@ -264,12 +273,13 @@ class AdamW(Adam):
 class Lion(StepOptimizer):
     """change = rate * sign(beta_1 * m + (1 - beta_1) * g), then m = beta_2 * m + (1 - beta_2) * g.
 
-    Only the sign is used, so every weight moves by the rate (Chen et al., 2023, algorithm 2). Default
-    rate 0.0001; a third to a tenth of Adam's suits it.
+    Only the sign is used, so every weight moves by the rate (Chen et al., 2023, algorithm 2).
 
     Args:
+        learning_rate: a number, or a schedule; 0.0001 by default. A third to a tenth of Adam's is usual.
         beta_1: 0.9 by default.
         beta_2: 0.99 by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     beta_1: float = 0.9

@@ -81,6 +81,7 @@ class StepDecay(Schedule):
     """learning_rate * factor**floor(epoch / every).
 
     Args:
+        learning_rate: the rate that it starts from.
         every: epochs between two steps down, 30 by default.
         factor: 0.1 by default.
     """
@@ -104,6 +105,7 @@ class ExponentialDecay(Schedule):
     """learning_rate * factor**epoch.
 
     Args:
+        learning_rate: the rate that it starts from.
         factor: what is left of the rate after each epoch, 0.95 by default.
     """
 
@@ -124,6 +126,7 @@ class InverseScaling(Schedule):
     """learning_rate / (1 + epoch)**power.
 
     Args:
+        learning_rate: the rate that it starts from.
         power: 0.5 by default.
     """
 
@@ -146,7 +149,8 @@ class CosineDecay(Schedule):
     Within a cycle at share s: final + (1 - final) * (1 + cos(pi * s)) / 2, times `learning_rate`.
 
     Args:
-        epochs: the length of the first cycle.
+        learning_rate: the rate that each cycle starts from, and that the warm-up climbs to.
+        epochs: the length of the first cycle, 100 by default.
         warmup: epochs of rising linearly to `learning_rate` before the first cycle, 0 by default.
         cycles: how many there are, 1 by default; after the last one the rate stays at its end.
         stretch: how many times longer each cycle is than the one before, 1 by default.
@@ -189,7 +193,8 @@ class OneCycle(Schedule):
     From learning_rate / start_divisor up, then down to learning_rate / (start_divisor * 10000).
 
     Args:
-        epochs: the length of the whole cycle; afterwards the rate stays at its end.
+        learning_rate: the rate that it climbs to.
+        epochs: the length of the whole cycle, 100 by default; afterwards the rate stays at its end.
         rise: the share of it spent going up, 0.3 by default.
         start_divisor: 25 by default.
     """
@@ -223,6 +228,7 @@ class ReduceOnPlateau(Schedule):
     It watches the validation loss, or the training loss where there is no validation.
 
     Args:
+        learning_rate: the rate that it starts from.
         factor: 0.5 by default.
         patience: epochs without improvement before the rate falls, 5 by default.
         tolerance: an improvement must be larger than this, 0 by default.
