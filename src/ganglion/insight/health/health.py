@@ -16,14 +16,13 @@ from ganglion.checks import check_integer
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import as_names
 from ganglion.core.losses import Loss
-from ganglion.core.part import Array
+from ganglion.core.part import Array, plain
 from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine
 from ganglion.errors import ConfigError, TrainingError
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.findings import look_for
 from ganglion.insight.health.measure import LayerHealth, measure, next_update, quiet
-from ganglion.insight.health.snippets import plain
 from ganglion.insight.health.subject import Subject
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History

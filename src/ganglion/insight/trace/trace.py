@@ -18,7 +18,7 @@ from ganglion.core.architecture import Architecture, Entry
 from ganglion.core.arrays import as_array, as_inputs, as_names
 from ganglion.core.layers import Context
 from ganglion.core.losses import Loss, batch_mean
-from ganglion.core.part import Array
+from ganglion.core.part import Array, plain
 from ganglion.core.regularization import Regularization
 from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.insight.trace.activations import activation_backward, activation_forward
@@ -36,7 +36,6 @@ from ganglion.insight.trace.equation import (
     Symbol,
     Term,
     colored,
-    plain,
     unless_one,
 )
 from ganglion.insight.trace.losses import Objective
@@ -283,16 +282,16 @@ class Trace:
         layers = []
         for part in self.layers:
             facts: dict[str, Any] = {"name": part.name, "does": part.layer.describe()}
-            facts |= {name: _plain(getattr(part, name)) for name in SERIES}
-            facts["parameters"] = {k: _plain(v) for k, v in vars(part.weights).items()}
-            facts["gradients"] = {k: _plain(v) for k, v in part.gradients.items()}
+            facts |= {name: plain(getattr(part, name)) for name in SERIES}
+            facts["parameters"] = plain(vars(part.weights))
+            facts["gradients"] = plain(part.gradients)
             layers.append(facts)
         objective = self._objective
         return {
             "training": self.training,
-            "loss": None if self.loss is None else plain(self.loss),
+            "loss": plain(self.loss),
             "loss_name": None if objective is None else objective.loss.name,
-            "targets": None if objective is None else _plain(objective.y),
+            "targets": None if objective is None else plain(objective.y),
             "layers": layers,
         }
 
@@ -383,14 +382,6 @@ class Trace:
     def _row(self, row: int) -> int:
         count = len(self.layers[0].x)
         return check_integer(f"row, one of {count},", row, at_least=0, at_most=count - 1)
-
-
-def _plain(values: Array | None) -> Any:
-    if values is None:
-        return None
-    if np.isfinite(values).all():
-        return values.tolist()
-    return [plain(v) if values.ndim == 1 else _plain(v) for v in values]
 
 
 def make_trace(

@@ -12,8 +12,7 @@ import numpy as np
 from ganglion.core.architecture import Architecture
 from ganglion.core.layers import BatchNormalization, Context, Dense, Layer
 from ganglion.core.layers.base import Weights
-from ganglion.core.part import Array
-from ganglion.insight.trace.equation import plain
+from ganglion.core.part import Array, plain
 
 STEP = 1e-5
 SHORTER = 8.0  # how many times shorter a second step is, where the first one did not agree
@@ -51,7 +50,7 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON data."""
-        return {k: plain(v) if isinstance(v, float) else v for k, v in dataclasses.asdict(self).items()}
+        return plain(dataclasses.asdict(self))
 
     def __str__(self) -> str:
         kinks = f" ({self.kinks} more lie at a kink, where there is no slope)" if self.kinks else ""
