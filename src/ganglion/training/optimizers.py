@@ -8,6 +8,7 @@ whoever runs the steps. To add one: write the class, add it to the list at the e
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -325,7 +326,7 @@ class LBFGS(Optimizer):
 
     history: int = 10
     tolerance: float = 1e-6
-    loss_tolerance: float = 64 * np.finfo(np.float64).eps
+    loss_tolerance: float = 64 * sys.float_info.epsilon
     evaluations: int | None = None
 
     name = "lbfgs"
