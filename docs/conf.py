@@ -56,7 +56,7 @@ def _find(app: Any, env: Any, node: Any, shown: Any) -> Any:
 def _sign(
     app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
-    """Show a field of a part as what it takes, and an alias by its name; hide constructors not to be called."""
+    """Show what a field of a part takes, and aliases by name; hide constructors that nobody calls."""
     if what == "class" and "Made by `" in (value.__doc__ or ""):
         return "", None
     for pattern, shown in SHOWN.items():
