@@ -29,6 +29,7 @@ python_maximum_signature_line_length = 88
 smartquotes = False
 html_show_copyright = False
 SHOWN = {
+    r"= <factory>": "= ...",
     r"[\w~.]*PartField\[(.*?)\] = None": r"\1 | str | None = None",
     r"[\w~.]*PartField\[(.*?)\]": r"\1 | str",
     r"~?numpy\.ndarray\[tuple\[~?typing\.Any, \.\.\.\], ~?numpy\.dtype\[~?typing\.Any\]\]": "Array",
