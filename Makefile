@@ -58,18 +58,19 @@ sanitize: .venv/ready-dev .venv/native  ## the engine's tests under the address 
 promises: .venv/ready-dev .venv/native  ## the figures promised on real data, ten seeds each
 	$(BIN)/python benchmarks/promises.py
 
-docs: .venv/ready-docs .venv/native  ## run the guide, draw its pictures, build the site in docs/_build
+docs: .venv/ready-docs .venv/native  ## run the guide, draw its pictures, write the reference, build the site in docs/_build
 	$(BIN)/python docs/pages.py
+	$(BIN)/python docs/reference.py
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
 
-.venv-bench/ready: requirements/bench.txt pyproject.toml CMakeLists.txt $(wildcard src/ganglion/native/*) $(shell find src/ganglion -name '*.py')
+.venv-bench/ready: requirements/bench.txt pyproject.toml CMakeLists.txt $(wildcard src/ganglion/native/*) $(shell find src/ganglion -name '*.py' -o -name '*.pyi')
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check .
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench build docs/_build dist src/ganglion/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench build docs/_build docs/reference dist src/ganglion/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganglion needs Python 3.11 or later")'

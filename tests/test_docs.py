@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+import reference
+from docstrings import restructured
 from pages import FENCE, chapters, pages, run
 
 ROOT = Path(__file__).parent.parent
@@ -77,3 +79,62 @@ def test_the_machine_of_the_benchmark_is_named() -> None:
     results = (ROOT / "docs" / "benchmarks" / "results.md").read_text(encoding="utf-8")
     machine = results.split("On ", 1)[1].split(";")[0]
     assert machine in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_public_object_has_a_page_in_the_reference(tmp_path: Path) -> None:
+    agreed = (ROOT / "tests" / "golden" / "public_names.txt").read_text(encoding="utf-8").split()
+    reference.write(tmp_path)
+    assert {path.stem for path in tmp_path.glob("*.rst")} == {"index", *agreed}
+    index = (tmp_path / "index.rst").read_text(encoding="utf-8")
+    for name in agreed:
+        text = (tmp_path / f"{name}.rst").read_text(encoding="utf-8")
+        assert re.search(rf"^\.\. auto(class|function):: {re.escape(name)}$", text, re.MULTILINE)
+        assert index.count(f" <{name}>`") == index.count(f" <{name}>\n") == 1, name
+
+
+def test_a_page_shows_the_members_that_no_other_page_shows() -> None:
+    kinds = {page.path: page.value for page in reference.pages()}
+    assert {"fit", "history", "load"} <= set(reference.members(kinds["ganglion.Network"]))
+    assert {"fit", "predict_proba", "to_sklearn"} <= set(
+        reference.members(kinds["ganglion.estimators.MLPClassifier"])
+    )
+    assert "find" in reference.members(kinds["ganglion.Layer"])
+    assert reference.members(kinds["ganglion.Dense"]) == []
+    assert reference.bases(kinds["ganglion.AdamW"]) == [kinds["ganglion.Adam"]]
+    assert reference.bases(kinds["ganglion.FileError"]) == [kinds["ganglion.GanglionError"], OSError]
+
+
+def test_a_docstring_becomes_a_page() -> None:
+    found = restructured("""Multiply `x` by w_: |x| * `gg.Network`.
+
+    With y_ so:
+
+        y_ = x * w_
+
+    Args:
+        x, w_: numbers (n, *shape),
+            or `[1, 2]`.
+
+    Returns:
+        Two: a number.
+
+    Raises:
+        DataError, ShapeError: for *none*.
+
+    >>> 2 * 3
+    6
+    """)
+    assert [line for line in found if line] == [
+        r"Multiply :py:obj:`x <x>` by w\_: \|x\| \* :py:obj:`gg.Network <ganglion.Network>`.",
+        r"With y\_ so:",
+        "::",
+        "    y_ = x * w_",
+        ":Parameters:",
+        r"    * **x**, **w\_**: numbers (n, \*shape), or ``[1, 2]``.",
+        ":Returns:",
+        "    Two: a number.",
+        ":Raises:",
+        r"    * :py:exc:`DataError`, :py:exc:`ShapeError`: for \*none\*.",
+        ">>> 2 * 3",
+        "6",
+    ]

@@ -67,11 +67,16 @@ class GanglionNotice(UserWarning):
 
 
 def notice(text: str) -> None:
-    """Warn with a `GanglionNotice` that points to the first line of code outside this package."""
+    """Warn of something worth knowing."""
+    warn(text, GanglionNotice)
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Warn, and point to the first line of code outside this package."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("ganglion."):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, GanglionNotice, stacklevel=level)
+    warnings.warn(text, category, stacklevel=level)
 
 
 def one_of(word: str, choices: Iterable[str]) -> str:

@@ -23,7 +23,12 @@ from ganglion.training.run import INTERRUPTED, Training, interruptible
 
 
 class Trained(list[History]):
-    """The histories of many networks, in their order, and the `networks` themselves."""
+    """What `train_many` returns: a list of histories, one for each network, in order.
+
+    Args:
+        networks: the networks, in the same order; kept as the attribute `networks`.
+        histories: what the list holds.
+    """
 
     def __init__(self, networks: list[Network], histories: list[History]) -> None:
         super().__init__(histories)

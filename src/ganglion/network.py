@@ -10,10 +10,11 @@ import dataclasses
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
+from ganglion import insight
 from ganglion.checks import check_flag, check_integer
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import aligned_copy, are_inputs, as_array
@@ -26,18 +27,13 @@ from ganglion.core.regularization import Regularization
 from ganglion.engines import Engine, Learned, Objective, pick
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 from ganglion.files.model_file import SavedModel, read_model, write_model
-from ganglion.optional import load
-from ganglion.training import make_training
 from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
+from ganglion.training.descending import Descent
 from ganglion.training.history import History
+from ganglion.training.minimizing import Minimization
 from ganglion.training.optimizer_state import OptimizerState
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.plan import Plan, check_regularization, encode_rows, make_plan, pick_loss
-
-if TYPE_CHECKING:  # what looks inside is loaded when it is first asked, so that predicting starts fast
-    from ganglion.insight.attribution import Attribution
-    from ganglion.insight.health import Health
-    from ganglion.insight.trace import Trace
 
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
@@ -301,7 +297,8 @@ class Network:
     def train(self, plan: Plan) -> History:
         """Train by a plan whose rows are encoded and checked already; `fit` makes one and calls this."""
         engine = self._engine_for(plan.loss, plan.optimizer)
-        training = make_training(self._model, engine, self._optimizer_state, plan)
+        kind = Descent if plan.optimizer.makes_steps else Minimization
+        training = kind(self._model, engine, self._optimizer_state, plan)
         try:
             return training.run()
         finally:
@@ -351,7 +348,7 @@ class Network:
         sample_weight: Any = None,
         regularization: Regularization | None = None,
         names: Sequence[str] | None = None,
-    ) -> Trace:
+    ) -> insight.Trace:
         """Return every number of one pass over one row or a few, forward, backward and update.
 
         Args:
@@ -379,7 +376,7 @@ class Network:
         """
         if optimizer is None:
             optimizer = self._optimizer_state.optimizer or self._facts.get("optimizer") or "adam"
-        trace: Trace = load("ganglion.insight.trace").make_trace(
+        return insight.make_trace(
             self._model,
             X,
             y,
@@ -390,7 +387,6 @@ class Network:
             regularization=regularization,
             names=names,
         )
-        return trace
 
     def attribute(
         self,
@@ -398,7 +394,7 @@ class Network:
         output: int | None = None,
         baseline: Any = None,
         method: str = "integrated_gradients",
-    ) -> Attribution:
+    ) -> insight.Attribution:
         """Return how much each input moved each prediction, away from that of a baseline.
 
         Integrated gradients (Sundararajan, Taly and Yan, 2017) take the mean gradient on the straight way
@@ -417,9 +413,7 @@ class Network:
         >>> net.attribute([[1, 1]]).values.round(6)
         array([[ 2., -3.]])
         """
-        attribute = load("ganglion.insight.attribution").attribute
-        found: Attribution = attribute(self._model, X, output, baseline, method)
-        return found
+        return insight.attribute(self._model, X, output, baseline, method)
 
     def health(
         self,
@@ -429,7 +423,7 @@ class Network:
         sample_weight: Any = None,
         validation: tuple[Any, ...] | None = None,
         names: Sequence[str] | None = None,
-    ) -> Health:
+    ) -> insight.Health:
         """Return what can be measured of the network on some rows, and what is wrong with it or its training.
 
         Each finding comes with its evidence, its cause, and a remedy as code to paste. The run that is
@@ -451,7 +445,7 @@ class Network:
         >>> [finding.name for finding in net.health(X, X[:, 0] * X[:, 0]).findings]
         ['unscaled_inputs']
         """
-        found: Health = load("ganglion.insight.health").check_health(
+        return insight.check_health(
             self._model,
             self._engine,
             X,
@@ -464,11 +458,10 @@ class Network:
             optimizer_state=self._optimizer_state,
             names=names,
         )
-        return found
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the network, or heat maps of its weights where it is too wide; see `gg.plot.network`."""
-        return load("ganglion.insight.plot").network(self, ax)
+        return insight.plot.network(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to one safetensors file, whole or not at all.

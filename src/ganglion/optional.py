@@ -9,7 +9,7 @@ from ganglion.errors import MissingPackageError
 
 
 def load(module: str, extra: str = "") -> Any:
-    """Import a library at the moment it is needed.
+    """Import another project's library at the moment it is needed.
 
     Raises:
         MissingPackageError: if the library is not installed; it names the extra that brings it. A library
@@ -19,7 +19,7 @@ def load(module: str, extra: str = "") -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != package or package == "ganglion":
+        if error.name is None or error.name.partition(".")[0] != package:
             raise
         what = f"pip install 'ganglion[{extra}]'" if extra else f"pip install {package}"
         raise MissingPackageError(f"this needs {package}, which is not installed", what) from error

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
+from ganglion import insight
 from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.part import Array
 from ganglion.errors import (
@@ -32,10 +33,6 @@ from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.splitting import split
-
-if TYPE_CHECKING:
-    from ganglion.insight.health import Health
-    from ganglion.insight.trace import Trace
 
 TAKEN = ("prediction", "explained", "baseline")
 
@@ -223,7 +220,7 @@ class TableModel:
             columns.append(pl.Series(name, outputs[:, number].astype(np.float64)))
         return pl.DataFrame(columns)
 
-    def trace(self, table: Any, row: int = 0, training: bool = False, **settings: Any) -> Trace:
+    def trace(self, table: Any, row: int = 0, training: bool = False, **settings: Any) -> insight.Trace:
         """Return every number of one row on its way through the network, and back where it has the target.
 
         Args:
@@ -285,7 +282,7 @@ class TableModel:
             first = last
         return pl.DataFrame(result)
 
-    def health(self, table: Any) -> Health:
+    def health(self, table: Any) -> insight.Health:
         """Return what is wrong with the network, its training or the table; see `Network.health`.
 
         Args:

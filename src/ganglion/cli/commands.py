@@ -17,7 +17,7 @@ from ganglion.engines import explain
 from ganglion.errors import ConfigError
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
-from ganglion.insight.health import HealthCheck
+from ganglion.insight import HealthCheck
 from ganglion.network import Network
 from ganglion.table_model import TableModel
 from ganglion.tables.encode import require_column

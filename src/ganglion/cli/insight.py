@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, tell
+from ganglion.core.part import plain
 from ganglion.errors import ConfigError, shortened
-from ganglion.insight.trace.equation import Function, Symbol, colored, figure, plain
+from ganglion.insight.trace.equation import Function, Symbol, colored, figure
 from ganglion.insight.trace.overview import overview_text
 from ganglion.optional import load
 from ganglion.table_model import TAKEN, TableModel
@@ -220,10 +221,5 @@ def _moved_page(moved: pl.DataFrame) -> str:
 
 
 def _plain_row(frame: pl.DataFrame) -> dict[str, Any]:
-    return {name: _json(value) for name, value in frame.row(0, named=True).items()}
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, float):
-        return plain(value)
-    return value if isinstance(value, str | bool | int | None) else str(value)
+    cells = frame.row(0, named=True).items()
+    return plain({k: v if isinstance(v, str | float | int | None) else str(v) for k, v in cells})

@@ -8,7 +8,7 @@ import polars as pl
 
 from ganglion.cli.drawing import LETTERS, boundary, curve
 from ganglion.core.part import Array
-from ganglion.insight.health import Finding
+from ganglion.insight import Finding
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
 from ganglion.tables.read import read_table

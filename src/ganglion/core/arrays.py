@@ -58,8 +58,8 @@ def check_rows_shape(what: str, rows: Array, shape: Shape) -> None:
         raise ShapeError(f"{what} must have one more axis, for the rows: got {rows.shape}", "pass X[None]")
     columns = shape[0] if len(shape) == 1 else shape
     raise ShapeError(
-        f"{what} must have shape ({', '.join(map(str, ('rows', *shape)))}), because the network has {columns} "
-        f"inputs, got {rows.shape}"
+        f"{what} must have shape ({', '.join(['rows', *map(str, shape)])}), because the network has "
+        f"{columns} inputs, got {rows.shape}"
     )
 
 

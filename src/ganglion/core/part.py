@@ -8,6 +8,7 @@ nothing else can be named in a file. A user's own subclass works everywhere else
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
@@ -68,10 +69,10 @@ class Part:
     def configuration(self) -> dict[str, Any]:
         """Return the name and the fields as plain JSON data."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {"name": self.name} | {key: _plain(value) for key, value in fields.items()}
+        return {"name": self.name} | plain(fields)
 
     def settings(self) -> dict[str, float]:
-        """Return the numbers among the fields by name, for an engine; of a tuple each by its place: `size_0`."""
+        """Return the numbers among the fields by name, for an engine; those of a tuple as `size_0` ..."""
         found: dict[str, float] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -110,12 +111,21 @@ def _parts_in(value: Any) -> Iterator[Part]:
             yield from _parts_in(each)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value as JSON data: a part as its configuration, NaN and infinity as None."""
     if isinstance(value, Part):
         return value.configuration()
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+    if hasattr(value, "tolist") and not isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, np.ndarray):
+        return value.tolist() if np.isfinite(value).all() else plain(value.tolist())
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def built_in(kind: type[Part], parts: Iterable[type[Part]]) -> None:

@@ -118,7 +118,7 @@ class Lowering:
         self._stream = 0
 
     def sequence(self, layers: Any, flow: Flow, branch: str = "") -> Flow:
-        """Lower layers one after the other, under the name of the layer around them; return the last value."""
+        """Lower layers in order, under the name of the layer around them; return the last value."""
         around = self._path, self._name, self._stream
         prefix = "".join(part + "/" for part in (self._name, branch) if part)
         count: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from ganglion.core.losses import Answers
-from ganglion.core.part import Array
+from ganglion.core.part import Array, plain
 from ganglion.errors import DataError
 from ganglion.tables.target import ClassTarget, NumberTarget
 from ganglion.training.history import History
@@ -55,19 +55,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON data; what has no value (R2 of equal targets) is None."""
-
-        def plain(values: dict[str, float]) -> dict[str, float | None]:
-            return {name: value if np.isfinite(value) else None for name, value in values.items()}
-
-        return {
-            "task": self.task,
-            "rows": self.rows,
-            "metrics": plain(self.metrics),
-            "baseline": plain(self.baseline),
-            "classes": self.classes,
-            "confusion": self.confusion,
-            "error_quantiles": plain(self.error_quantiles),
-        }
+        return plain(dataclasses.asdict(self))
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:

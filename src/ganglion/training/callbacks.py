@@ -68,7 +68,11 @@ def check_callbacks(callbacks: Any) -> list[Callback]:
 
 
 class ProgressBar(Callback):
-    """A line that shows epoch, loss, validation, samples per second and time left; quiet in a pipe."""
+    """A line that shows epoch, loss, validation, samples per second and time left; quiet in a pipe.
+
+    Args:
+        label: the first word of the line, "training" by default.
+    """
 
     def __init__(self, label: str = "training") -> None:
         self.label = label

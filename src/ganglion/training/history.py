@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from ganglion import training
+from ganglion.core.part import plain
 from ganglion.errors import DataError
-from ganglion.optional import load
 
 SERIES = ("loss", "validation_loss", "learning_rate", "gradient_norm", "seconds")
 
@@ -66,7 +67,7 @@ class History:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the learning curve; see `gg.plot.history`."""
-        return load("ganglion.insight.plot").history(self, ax)
+        return training.draw_history(self, ax)
 
     def extend(self, later: History) -> None:
         """Append what a later run measured."""
@@ -83,11 +84,7 @@ class History:
 
     def to_facts(self) -> dict[str, Any]:
         """Return the history as JSON data, with null in place of what is not finite."""
-        facts = dataclasses.asdict(self)
-        for name in SERIES:
-            facts[name] = _without_infinities(facts[name])
-        facts["metrics"] = {name: _without_infinities(values) for name, values in self.metrics.items()}
-        return facts
+        return plain(dataclasses.asdict(self))
 
     @classmethod
     def from_facts(cls, facts: Any) -> Self:
@@ -122,10 +119,6 @@ def _joined(own: list[float], epochs: int, new: list[float], new_epochs: int) ->
     if not own and not new:
         return []
     return [*(own or [math.nan] * epochs), *(new or [math.nan] * new_epochs)]
-
-
-def _without_infinities(values: list[float]) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in values]
 
 
 def _numbers(values: Any) -> list[float]:

@@ -9,6 +9,7 @@ surround it (`ganglion.core.update`). To add one: write the class, add it to the
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
@@ -127,11 +128,13 @@ class SGD(StepOptimizer):
     """Stochastic gradient descent: change = rate * g; with momentum, a running sum of gradients.
 
     velocity = momentum * velocity + g; change = rate * velocity, or with Nesterov's look ahead
-    rate * (g + momentum * velocity) (Sutskever et al., 2013, in PyTorch's form). The default rate is 0.01.
+    rate * (g + momentum * velocity) (Sutskever et al., 2013, in PyTorch's form).
 
     Args:
+        learning_rate: a number, or a schedule; 0.01 by default.
         momentum: from 0, the default, to 1; 0.9 is usual.
         nesterov: False by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     momentum: float = 0.0
@@ -159,12 +162,14 @@ class RMSprop(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square a running mean of g**2 (Hinton, 2012).
 
     With momentum, change = rate * velocity and velocity = momentum * velocity + g / (sqrt(square) + epsilon).
-    The default rate is 0.01.
+
 
     Args:
+        learning_rate: a number, or a schedule; 0.01 by default.
         decay: the fraction of the running mean that an update keeps, 0.99 by default.
         epsilon: 1e-8 by default.
         momentum: 0 by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     decay: float = 0.99
@@ -192,10 +197,12 @@ class RMSprop(StepOptimizer):
 class Adagrad(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square the sum of all g**2 (Duchi et al., 2011).
 
-    The default rate is 0.01.
+
 
     Args:
+        learning_rate: a number, or a schedule; 0.01 by default.
         epsilon: 1e-10 by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     epsilon: float = 1e-10
@@ -223,10 +230,12 @@ class Adam(StepOptimizer):
     scikit-learn. The default rate is 0.001.
 
     Args:
+        learning_rate: a number, or a schedule; 0.001 by default.
         beta_1: the fraction of m that an update keeps, 0.9 by default.
         beta_2: the fraction of v that an update keeps, 0.999 by default.
         epsilon: 1e-8 by default.
         epsilon_hat: False by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     beta_1: float = 0.9
@@ -265,6 +274,10 @@ class AdamW(Adam):
 
     PyTorch's class of this name decays every parameter it is given; here biases and the scales of
     normalization are never decayed.
+
+    Args:
+        weight_decay: 0.01 by default.
+        learning_rate, beta_1, beta_2, epsilon, epsilon_hat, clip_norm, average: as in `Adam`.
     """
 
     weight_decay: float = field(default=0.01, kw_only=True)
@@ -277,12 +290,13 @@ class Lion(StepOptimizer):
     """change = rate * sign(beta_1 * m + (1 - beta_1) * g), then m = beta_2 * m + (1 - beta_2) * g.
 
     Only the sign is used, so every weight moves by the rate (Chen et al., 2023, algorithm 2). A subnormal m
-    becomes 0, or its sign would move the weight for ever. The default rate is 0.0001; a third to a tenth of
-    Adam's rate is usual.
+    becomes 0, or its sign would move the weight for ever.
 
     Args:
+        learning_rate: a number, or a schedule; 0.0001 by default. A third to a tenth of Adam's is usual.
         beta_1: 0.9 by default.
         beta_2: 0.99 by default.
+        weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
     beta_1: float = 0.9
@@ -322,7 +336,7 @@ class LBFGS(Optimizer):
 
     history: int = 10
     tolerance: float = 1e-6
-    loss_tolerance: float = 64 * np.finfo(np.float64).eps
+    loss_tolerance: float = 64 * sys.float_info.epsilon
     evaluations: int | None = None
 
     name = "lbfgs"

@@ -30,9 +30,9 @@ from ganglion.training.splitting import class_weights, split
 class Plan:
     """What one call of `fit` was asked to do.
 
-    `order` returns the order of an epoch's rows, given its number. `report` multiplies the loss wherever it is
-    reported or compared by L-BFGS, but not its gradient. `offset` is added where L-BFGS compares it: a constant
-    that no weight changes and the loss leaves out.
+    `order` returns the order of an epoch's rows, given its number. `report` multiplies the loss wherever it
+    is reported or compared by L-BFGS, but not its gradient. `offset` is added where L-BFGS compares it: a
+    constant that no weight changes and the loss leaves out.
     """
 
     rows: Rows

@@ -81,6 +81,7 @@ class StepDecay(Schedule):
     """learning_rate * factor**floor(epoch / every).
 
     Args:
+        learning_rate: the rate that it starts from.
         every: epochs between two steps, 30 by default.
         factor: multiplies the rate at each step; 0.1 by default.
     """
@@ -104,6 +105,7 @@ class ExponentialDecay(Schedule):
     """learning_rate * factor**epoch.
 
     Args:
+        learning_rate: the rate that it starts from.
         factor: multiplies the rate in each epoch; 0.95 by default.
     """
 
@@ -124,6 +126,7 @@ class InverseScaling(Schedule):
     """learning_rate / (1 + epoch)**power.
 
     Args:
+        learning_rate: the rate that it starts from.
         power: 0.5 by default.
     """
 
@@ -146,6 +149,7 @@ class CosineDecay(Schedule):
     The rate is learning_rate * (final + (1 - final) * (1 + cos(pi * s)) / 2) after the fraction s of a cycle.
 
     Args:
+        learning_rate: the rate that each cycle starts from, and that the warm-up climbs to.
         epochs: the length of the first cycle, 100 by default.
         warmup: epochs before the first cycle in which the rate rises linearly to `learning_rate`, 0 by
             default.
@@ -190,6 +194,7 @@ class OneCycle(Schedule):
     The rate starts at learning_rate / start_divisor and ends at learning_rate / (start_divisor * 10000).
 
     Args:
+        learning_rate: the rate that it climbs to.
         epochs: the length of the whole cycle, 100 by default; the rate then stays at its last value.
         rise: the fraction of the cycle in which the rate rises, 0.3 by default.
         start_divisor: the ratio of the highest rate to the first, 25 by default.
@@ -224,6 +229,7 @@ class ReduceOnPlateau(Schedule):
     The loss is the validation loss, or the training loss without validation.
 
     Args:
+        learning_rate: the rate that it starts from.
         factor: multiplies the rate at each reduction; 0.5 by default.
         patience: epochs without improvement before a reduction, 5 by default.
         tolerance: only a larger decrease of the loss is an improvement; 0 by default.

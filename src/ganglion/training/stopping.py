@@ -37,6 +37,7 @@ class _Watcher(Callback):
         self.sign = -1.0 if upward else 1.0
 
     def value(self, training: Training) -> float:
+        """Return what is watched, as measured in the last epoch; NaN before the first."""
         series = training.history.series(self.watched)
         return series[-1] if series else math.nan
 

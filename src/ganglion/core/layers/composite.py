@@ -1,4 +1,4 @@
-"""Layers made of layers: they lower to the steps of what is in them, and one step that combines the values."""
+"""Layers made of layers: they lower to the steps of these, and one step that combines the values."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Residual(Layer):
         if into.shape(around) != shape:
             if len(shape) != 1 or len(into.shape(around)) != 1:
                 raise ShapeError(
-                    f"a residual layer adds its input of shape {into.shape(around)} to what its layers give, of "
-                    f"shape {shape}",
+                    f"a residual layer adds its input, of shape {into.shape(around)}, to what its layers "
+                    f"give, of shape {shape}",
                     "let its layers keep the shape",
                 )
             around = into.step(Dense(shape[0]), around, suffix="projection")

@@ -59,6 +59,7 @@ class BinaryCrossEntropy(ProbabilityLoss):
         label_smoothing: moves targets this fraction of the way to 1/2, 0 by default.
         clip: if above 0, the value with a partner is that of `a` kept between clip and 1 - clip; the gradient
             stays a - y. 0 by default. scikit-learn's log loss uses the epsilon of the dtype.
+        factor: as in `Loss`.
     """
 
     name = "binary_cross_entropy"
@@ -108,6 +109,7 @@ class CrossEntropy(ProbabilityLoss):
         label_smoothing: takes this fraction from the true class and spreads it evenly over all, 0 by default
             (Szegedy et al., 2016, section 7).
         clip: as in `BinaryCrossEntropy`.
+        factor: as in `Loss`.
     """
 
     name = "cross_entropy"

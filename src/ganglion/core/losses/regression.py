@@ -44,6 +44,7 @@ class Huber(Loss):
 
     Args:
         delta: the error at which it turns from squared to absolute, 1 by default.
+        factor: as in `Loss`.
     """
 
     delta: float = 1.0
@@ -118,6 +119,7 @@ class Quantile(Loss):
 
     Args:
         quantile: between 0 and 1, 0.5 by default (the median).
+        factor: as in `Loss`.
     """
 
     quantile: float = 0.5

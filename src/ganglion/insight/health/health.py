@@ -17,7 +17,7 @@ from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import as_names
 from ganglion.core.losses import Loss
 from ganglion.core.model import Model
-from ganglion.core.part import Array
+from ganglion.core.part import Array, plain
 from ganglion.core.regularization import Regularization
 from ganglion.core.rows import Rows
 from ganglion.engines import Engine
@@ -25,7 +25,6 @@ from ganglion.errors import ConfigError, TrainingError
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.findings import look_for
 from ganglion.insight.health.measure import LayerHealth, measure, next_update, quiet
-from ganglion.insight.health.snippets import plain
 from ganglion.insight.health.subject import Subject
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
@@ -34,7 +33,7 @@ from ganglion.training.optimizers import Optimizer
 from ganglion.training.plan import encode_rows, pick_loss
 
 if TYPE_CHECKING:
-    from ganglion.training import Training
+    from ganglion.training.run import Training
 
 # Rows that a check looks at: enough for shares of a percent, few enough for a fraction of a second.
 MOST_ROWS = 2048

@@ -11,8 +11,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from ganglion.core.activations import Activation
 from ganglion.core.architecture import Architecture
 from ganglion.core.inputs import plain_inputs
@@ -75,12 +73,3 @@ def fit_code(settings: dict[str, Any], loss: Loss, output: Activation | None) ->
         plain = loss.is_built_in and loss == type(loss)()
         words.insert(0, f"loss={repr(loss.name) if plain else value_code(loss)}")
     return f"net.fit(X, y, {', '.join(words)})"
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON data, with None for what is no finite number."""
-    if isinstance(value, float):
-        return value if np.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    return [plain(one) for one in value] if isinstance(value, list | tuple) else value

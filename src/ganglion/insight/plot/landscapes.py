@@ -82,7 +82,8 @@ def boundary(
     architecture = net.architecture
     if not architecture.takes_numbers or architecture.input_shape != (2,):
         raise ConfigError(
-            f"a boundary is drawn over two inputs, this network has the inputs {plain_inputs(architecture.inputs)}",
+            "a boundary is drawn over two inputs, this network has the inputs "
+            f"{plain_inputs(architecture.inputs)}",
             "train one on two of the columns: X[:, [0, 1]]",
         )
     chosen = pick_loss(architecture, loss)

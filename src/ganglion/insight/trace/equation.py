@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.core.part import plain
 from ganglion.optional import load
 
 DIGITS = 6
@@ -266,12 +267,7 @@ class Function(Equation):
         yield from (rf"&= {step} \\" for step in rest)
 
     def to_dict(self) -> dict[str, Any]:
-        return super().to_dict() | {"arguments": {name: plain(v) for name, v in self.arguments.items()}}
-
-
-def plain(value: float) -> float | None:
-    """Return a number as JSON knows it, None where it is not finite."""
-    return float(value) if np.isfinite(value) else None
+        return super().to_dict() | {"arguments": plain(self.arguments)}
 
 
 def colored(text: str) -> Any:

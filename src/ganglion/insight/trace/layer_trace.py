@@ -1,4 +1,4 @@
-"""What went through one step of a network, forward and backward, and the equations that are written about it."""
+"""What went through one step of a network, forward and backward, and equations about it."""
 
 from __future__ import annotations
 

@@ -16,12 +16,11 @@ import numpy as np
 from ganglion.checks import check_integer
 from ganglion.core.architecture import Passed
 from ganglion.core.arrays import as_array, as_names
-from ganglion.core.bags import Bags
 from ganglion.core.inputs import InputRows, as_float64, count_rows, read_rows, values_of
 from ganglion.core.layers import Context
 from ganglion.core.losses import Loss, batch_mean
 from ganglion.core.model import Model
-from ganglion.core.part import Array
+from ganglion.core.part import Array, plain
 from ganglion.core.regularization import Regularization
 from ganglion.core.steps import Entry
 from ganglion.errors import ConfigError, DataError, shortened
@@ -34,7 +33,6 @@ from ganglion.insight.trace.equation import (
     Symbol,
     Term,
     colored,
-    plain,
     unless_one,
 )
 from ganglion.insight.trace.layer_trace import Index, LayerTrace, Namer, known
@@ -303,16 +301,16 @@ class Trace:
         layers = []
         for part in self.layers:
             facts: dict[str, Any] = {"name": part.name, "does": part.layer.describe()}
-            facts |= {name: _plain(values) for name, values in part.series().items()}
-            facts["parameters"] = {k: _plain(v) for k, v in vars(part.weights).items()}
-            facts["gradients"] = {k: _plain(v) for k, v in part.gradients.items()}
+            facts |= plain(part.series())
+            facts["parameters"] = plain(vars(part.weights))
+            facts["gradients"] = plain(part.gradients)
             layers.append(facts)
         objective = self._objective
         return {
             "training": self.training,
-            "loss": None if self.loss is None else plain(self.loss),
+            "loss": plain(self.loss),
             "loss_name": None if objective is None else objective.loss.name,
-            "targets": None if objective is None else _plain(objective.y),
+            "targets": None if objective is None else plain(objective.y),
             "layers": layers,
         }
 
@@ -428,16 +426,6 @@ class Trace:
     def _row(self, row: int) -> int:
         count = self.layers[0].count
         return check_integer(f"row, one of {count},", row, at_least=0, at_most=count - 1)
-
-
-def _plain(values: Any) -> Any:
-    if values is None:
-        return None
-    if isinstance(values, list):
-        return [_plain(each) for each in values]
-    if isinstance(values, Bags) or np.isfinite(values).all():
-        return values.tolist()
-    return [plain(v) if values.ndim == 1 else _plain(v) for v in values]
 
 
 def make_trace(

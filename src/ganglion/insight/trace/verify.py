@@ -12,9 +12,8 @@ import numpy as np
 from ganglion.core.architecture import Architecture
 from ganglion.core.layers import Context
 from ganglion.core.layers.base import Weights
-from ganglion.core.part import Array
+from ganglion.core.part import Array, plain
 from ganglion.core.steps import Entry
-from ganglion.insight.trace.equation import plain
 from ganglion.insight.trace.layer_trace import LayerTrace
 
 STEP = 1e-5
@@ -53,7 +52,7 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON data."""
-        return {k: plain(v) if isinstance(v, float) else v for k, v in dataclasses.asdict(self).items()}
+        return plain(dataclasses.asdict(self))
 
     def __str__(self) -> str:
         kinks = f" ({self.kinks} more lie at a kink, where there is no slope)" if self.kinks else ""

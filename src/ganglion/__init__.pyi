@@ -1,0 +1,132 @@
+# The public names, once: lazy_loader reads this file, and so do type checkers and editors.
+# A new public name is one line here; the reference finds its page by itself.
+
+from . import origins as origins
+from .core.activations import (
+    ELU as ELU,
+    GELU as GELU,
+    SELU as SELU,
+    Activation as Activation,
+    Exp as Exp,
+    GELUTanh as GELUTanh,
+    HardSigmoid as HardSigmoid,
+    Identity as Identity,
+    LeakyReLU as LeakyReLU,
+    LogSoftmax as LogSoftmax,
+    Mish as Mish,
+    ReLU as ReLU,
+    Sigmoid as Sigmoid,
+    SiLU as SiLU,
+    Softmax as Softmax,
+    Softplus as Softplus,
+    Tanh as Tanh,
+)
+from .core.bags import Bags as Bags
+from .core.initializers import (
+    Constant as Constant,
+    GlorotNormal as GlorotNormal,
+    GlorotUniform as GlorotUniform,
+    HeNormal as HeNormal,
+    HeUniform as HeUniform,
+    Initializer as Initializer,
+    LeCunNormal as LeCunNormal,
+    LeCunUniform as LeCunUniform,
+    Ones as Ones,
+    Orthogonal as Orthogonal,
+    SmallRandom as SmallRandom,
+    Zeros as Zeros,
+)
+from .core.inputs import (
+    BagInput as BagInput,
+    Input as Input,
+    IntegerInput as IntegerInput,
+    NumberInput as NumberInput,
+)
+from .core.layers import (
+    Activate as Activate,
+    BatchNormalization as BatchNormalization,
+    Dense as Dense,
+    Dropout as Dropout,
+    Flatten as Flatten,
+    Layer as Layer,
+    LayerNormalization as LayerNormalization,
+    Parallel as Parallel,
+    Reshape as Reshape,
+    Residual as Residual,
+)
+from .core.losses import (
+    BinaryCrossEntropy as BinaryCrossEntropy,
+    CrossEntropy as CrossEntropy,
+    Hinge as Hinge,
+    Huber as Huber,
+    LogCosh as LogCosh,
+    Loss as Loss,
+    MeanAbsoluteError as MeanAbsoluteError,
+    MeanSquaredError as MeanSquaredError,
+    Poisson as Poisson,
+    Quantile as Quantile,
+)
+from .core.regularization import (
+    Regularization as Regularization,
+)
+from .errors import (
+    ConfigError as ConfigError,
+    DataError as DataError,
+    FileError as FileError,
+    GanglionError as GanglionError,
+    GanglionNotice as GanglionNotice,
+    MissingPackageError as MissingPackageError,
+    ShapeError as ShapeError,
+    TrainingError as TrainingError,
+)
+from .insight import (
+    Attribution as Attribution,
+    Finding as Finding,
+    Health as Health,
+    HealthCheck as HealthCheck,
+    Trace as Trace,
+    plot as plot,
+)
+from .many import Trained as Trained, train_many as train_many
+from .network import (
+    Network as Network,
+)
+from .table_model import (
+    TableModel as TableModel,
+)
+from .training.callbacks import (
+    Callback as Callback,
+    ProgressBar as ProgressBar,
+)
+from .training.history import (
+    History as History,
+)
+from .training.optimizers import (
+    LBFGS as LBFGS,
+    SGD as SGD,
+    Adagrad as Adagrad,
+    Adam as Adam,
+    AdamW as AdamW,
+    Lion as Lion,
+    Optimizer as Optimizer,
+    RMSprop as RMSprop,
+    StepOptimizer as StepOptimizer,
+)
+from .training.schedules import (
+    ConstantRate as ConstantRate,
+    CosineDecay as CosineDecay,
+    ExponentialDecay as ExponentialDecay,
+    InverseScaling as InverseScaling,
+    OneCycle as OneCycle,
+    ReduceOnPlateau as ReduceOnPlateau,
+    Schedule as Schedule,
+    StepDecay as StepDecay,
+)
+from .training.stopping import (
+    EarlyStopping as EarlyStopping,
+    GradientNorm as GradientNorm,
+    TargetReached as TargetReached,
+    TimeBudget as TimeBudget,
+)
+
+__version__: str

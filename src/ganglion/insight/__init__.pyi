@@ -1,0 +1,11 @@
+# What `ganglion.insight` offers; lazy_loader reads this file, and so do type checkers and editors.
+
+from . import plot as plot
+from .attribution import Attribution as Attribution, attribute as attribute
+from .health import (
+    Finding as Finding,
+    Health as Health,
+    HealthCheck as HealthCheck,
+    check_health as check_health,
+)
+from .trace import Trace as Trace, make_trace as make_trace
