@@ -459,9 +459,17 @@ def test_history_of_several_fits_stays_in_step() -> None:
     assert (np.diff(net.history.seconds) > 0).all()
 
 
+def test_old_names_warn_and_work() -> None:
+    net = gg.Network([gg.Dense(1)], inputs=2)
+    with pytest.warns(DeprecationWarning, match="Network.to_model is now Network.to_saved"):
+        saved = net.to_model()
+    with pytest.warns(DeprecationWarning, match="Network.from_model is now Network.from_saved"):
+        assert (gg.Network.from_model(saved).parameters == net.parameters).all()
+
+
 def test_a_copy_through_a_model_shares_nothing() -> None:
     net = everything()
-    copy = gg.Network.from_model(net.to_model())
+    copy = gg.Network.from_saved(net.to_saved())
     copy.fit(X, Y, epochs=1)
     assert (net.parameters == everything().parameters).all()
     assert net.history.epochs == 0
@@ -519,7 +527,7 @@ def test_an_optimizer_that_was_forgotten_starts_afresh() -> None:
     went_on, forgot = nets
     forgot.forget_optimizer()
     assert forgot.trace(X[0], Y[0]).update("dense_1/bias", 0).title.endswith("after update 1")
-    fresh = gg.Network.from_model(forgot.to_model())  # it has no optimizer to go on with
+    fresh = gg.Network.from_saved(forgot.to_saved())  # it has no optimizer to go on with
     rates = [
         net.fit(X, Y, optimizer=adam, epochs=2, shuffle=False).learning_rate
         for net in (went_on, forgot, fresh)
@@ -552,13 +560,10 @@ def test_how_much_of_the_error_reaches_the_first_weights_does_not_depend_on_the_
 
     def reaching(loss: gg.Loss) -> tuple[float, float]:
         subject = Subject(
-            architecture=net.architecture,
+            model=net.model,
             engine=REFERENCE,
-            parameters=net.parameters,
-            state=net.state,
-            seed=net.seed,
             loss=loss,
-            rows=encode_rows(net.architecture, np.dtype(np.float64), loss, X, Y, None),
+            rows=encode_rows(net.model, loss, X, Y, None),
             validation=None,
             history=gg.History(),
             optimizer=None,

@@ -49,7 +49,7 @@ def test_type_checkers_see_every_public_name() -> None:
 def described(documentation: str) -> set[str]:
     """Return the names that the sections Args and Attributes of a docstring describe."""
     sections = re.findall(r"^(?:Args|Attributes):\n((?: +.*\n?|\n)*)", documentation, re.MULTILINE)
-    named = re.findall(r"^ {4}(\w+(?:, \w+)*):", "\n".join(sections), re.MULTILINE)
+    named = re.findall(r"^ {4}(\w+(?:, \w+)*)(?: \(.*\))?:", "\n".join(sections), re.MULTILINE)
     return {name for names in named for name in names.split(", ")}
 
 

@@ -24,6 +24,7 @@ from ganglion.core.losses import Loss
 from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.deprecation import RenamedAttribute
 from ganglion.engines import Engine, Learned, Objective, pick
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 from ganglion.files.model_file import SavedModel, read_model, write_model
@@ -493,6 +494,9 @@ class Network:
         network._set_up(saved.model, engine)
         network._history, network._facts = saved.history, saved.facts
         return network
+
+    to_model = RenamedAttribute("to_saved", "0.4")
+    from_model = RenamedAttribute("from_saved", "0.4")
 
     def summary(self) -> None:
         """Print the layers, their output shapes, their parameters, and the memory they take."""

@@ -193,7 +193,7 @@ def with_change(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Cal
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h, d: d.update(format=2), "format 2.*upgrade ganglion"),
+        (lambda h, d: d.update(format=3), "format 3.*upgrade ganglion"),
         (lambda h, d: d.update(format=True), "format is True"),
         (lambda h, d: d.update(extra=1), "'extra' is not known"),
         (lambda h, d: d.pop("training"), "'training' is missing"),
@@ -203,7 +203,10 @@ def with_change(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Cal
         (lambda h, d: d["network"]["layers"][0].update(units=10**15), "units must be"),
         (lambda h, d: d["network"]["layers"][0].update(activation="eval"), "no activation 'eval'"),
         (lambda h, d: d["network"].update(inputs=[10**9]), "shape|parameters"),
-        (lambda h, d: d["network"].update(layers=[{"name": "dense", "units": 1}] * 10_001), "lists"),
+        (
+            lambda h, d: d["network"].update(layers=[{"name": "dense", "units": 1}] * 10_001),
+            "not a list of at most 10000",
+        ),
         (lambda h, d: h["dense_1/bias"].update(shape=[5]), "shape"),
         (lambda h, d: h["dense_1/bias"].update(dtype="I64"), "float32 or all float64"),
         (lambda h, d: h["dense_1/bias"].update(data_offsets=[4, 20]), "gaps, overlap"),

@@ -153,7 +153,7 @@ def test_boundary_refuses_bad_input(
 
 def test_boundary_refuses_other_networks() -> None:
     three = gg.Network([gg.Dense(1, "sigmoid")], inputs=3)
-    with pytest.raises(gg.ConfigError, match="over two inputs, this network takes rows of shape"):
+    with pytest.raises(gg.ConfigError, match="over two inputs, this network has the inputs 3"):
         gg.plot.boundary(three, np.zeros((1, 3)), [0])
     with pytest.raises(gg.ConfigError, match="one output, or softmax"):
         gg.plot.boundary(two_inputs(gg.Dense(3)), *XOR)

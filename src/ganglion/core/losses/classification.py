@@ -25,6 +25,7 @@ class ProbabilityLoss(Loss):
             default (Szegedy et al., 2016, section 7).
         clip: if above 0, the value with a partner is computed from probabilities that are kept between clip
             and 1 - clip, as in scikit-learn's log loss; the gradient stays a - y. 0 by default.
+        factor: as in `Loss`.
     """
 
     label_smoothing: float = 0.0
