@@ -455,6 +455,8 @@ LAYERS = [
     LayerCase(
         gg.Parallel({"left": [gg.Dense(3, "tanh")], "right": [gg.Dropout(0.4)], "as it is": []}), (4,), (11,)
     ),
+    LayerCase(gg.MaxPool2D(2), (4, 6, 3), (2, 3, 3)),
+    LayerCase(gg.MaxPool2D((3, 2), stride=(2, 1), padding="same"), (5, 4, 2), (3, 4, 2)),
     LayerCase(gg.Parallel({"only": [gg.Residual([gg.Dense(4)]), gg.LayerNormalization()]}), (4,), (4,)),
 ]
 each_layer = pytest.mark.parametrize("case", LAYERS, ids=ids(LAYERS))

@@ -50,6 +50,7 @@ from .core.layers import (
     Flatten as Flatten,
     Layer as Layer,
     LayerNormalization as LayerNormalization,
+    MaxPool2D as MaxPool2D,
     Parallel as Parallel,
     Reshape as Reshape,
     Residual as Residual,

@@ -6,11 +6,12 @@
 #include "dense.hpp"
 #include "dropout.hpp"
 #include "normalization.hpp"
+#include "pooling.hpp"
 #include "reshape.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
-using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape, Residual,
-                    Parallel>;
+using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape,
+                    Residual, Parallel, MaxPool2D>;
 
 }  // namespace ganglion::GANGLION_ISA

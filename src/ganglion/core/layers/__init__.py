@@ -6,12 +6,24 @@ from ganglion.core.layers.composite import Parallel, Residual
 from ganglion.core.layers.dense import Dense
 from ganglion.core.layers.dropout import Dropout
 from ganglion.core.layers.normalization import BatchNormalization, LayerNormalization
+from ganglion.core.layers.pooling import MaxPool2D
 from ganglion.core.layers.reshape import Flatten, Reshape
 from ganglion.core.part import built_in
 
 built_in(
     Layer,
-    [Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape, Residual, Parallel],
+    [
+        Dense,
+        Activate,
+        Dropout,
+        BatchNormalization,
+        LayerNormalization,
+        Flatten,
+        Reshape,
+        Residual,
+        Parallel,
+        MaxPool2D,
+    ],
 )
 
 __all__ = [
@@ -23,6 +35,7 @@ __all__ = [
     "Flatten",
     "Layer",
     "LayerNormalization",
+    "MaxPool2D",
     "Parallel",
     "Reshape",
     "Residual",

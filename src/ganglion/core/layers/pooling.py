@@ -1,0 +1,204 @@
+"""Pooling: each window of an image becomes one number for each channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganglion.checks import check_integer
+from ganglion.core.arithmetic import Arithmetic, Index
+from ganglion.core.layers.base import Cache, Context, Layer, Weights
+from ganglion.core.part import Array, Shape
+from ganglion.errors import ConfigError, ShapeError, one_of, shortened
+
+if TYPE_CHECKING:
+    from ganglion.core.arithmetic import TracedStep
+
+
+@dataclass(frozen=True)
+class Pool2D(Layer):
+    """What the pools over windows of an image share: where the windows lie.
+
+    Args:
+        pool: height and width of a window, or one number for both; 2 by default.
+        stride: how far apart the windows are, likewise; by default as far as they are large.
+        padding: "valid", the default, for whole windows only: floor((size - pool) / stride) + 1 of them.
+            "same" for ceil(size / stride) of them, which reach over the edges: of the
+            max((count - 1) * stride + pool - size, 0) missing rows the smaller half comes first.
+    """
+
+    pool: int | tuple[int, int] = 2
+    stride: int | tuple[int, int] | None = None
+    padding: str = "valid"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pool", _pair("pool", self.pool))
+        object.__setattr__(self, "stride", _pair("stride", self.pool if self.stride is None else self.stride))
+        if self.padding not in ("valid", "same"):
+            raise ConfigError(
+                f"there is no padding {shortened(self.padding)}", one_of(str(self.padding), ["valid", "same"])
+            )
+
+    def settings(self) -> dict[str, float]:
+        return super().settings() | {"same": float(self.padding == "same")}
+
+    def windows(self, shape: Shape) -> list[Windows]:
+        """Return where the windows lie along height and width."""
+        if len(shape) != 3:
+            raise ShapeError(
+                f"{self.name} needs images of shape (height, width, channels), got inputs of shape {shape}",
+                "put gg.Reshape((height, width, channels)) before it",
+            )
+        found = []
+        for size, pool, stride in zip(shape[:2], self.pool, self.stride, strict=True):  # type: ignore[arg-type]
+            count = -(-size // stride) if self.padding == "same" else (size - pool) // stride + 1
+            if count < 1:
+                raise ShapeError(
+                    f"{self.name} needs images no smaller than its windows, {self.pool}, got {shape[:2]}",
+                    'use a smaller pool, or padding="same"',
+                )
+            missing = max((count - 1) * stride + pool - size, 0)
+            found.append(Windows(size, pool, stride, count, missing // 2))
+        return found
+
+    def output_shape(self, shape: Shape) -> Shape:
+        height, width = self.windows(shape)
+        return (height.count, width.count, shape[2])
+
+    def describe(self) -> str:
+        size = " x ".join(map(str, self.pool))  # type: ignore[arg-type]
+        return f"{self.name.replace('_', ' ')} of {size}"
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows along one axis: `count` of them, `stride` apart, the first one `before` its edge."""
+
+    size: int
+    pool: int
+    stride: int
+    count: int
+    before: int
+
+    @property
+    def after(self) -> int:
+        """How many places the last window reaches beyond the other edge."""
+        return max((self.count - 1) * self.stride + self.pool - self.before - self.size, 0)
+
+    def places(self, offset: int) -> slice:
+        """Return where each window has its place number `offset`, with the places before the edge counted."""
+        return slice(offset, offset + (self.count - 1) * self.stride + 1, self.stride)
+
+
+def _pair(what: str, value: Any) -> tuple[int, int]:
+    sizes = value if isinstance(value, tuple | list) else (value, value)
+    if len(sizes) != 2:
+        raise ConfigError(f"{what} must be one whole number or two, got {shortened(value)}")
+    first, second = (check_integer(what, size, at_least=1, at_most=2**20) for size in sizes)
+    return first, second
+
+
+def _padded(x: Array, height: Windows, width: Windows, value: float) -> Array:
+    """Return images with what windows see beyond the edges."""
+    around = ((0, 0), (height.before, height.after), (width.before, width.after), (0, 0))
+    return np.pad(x, around, constant_values=value) if any(map(any, around)) else x
+
+
+def _inside(x: Array, height: Windows, width: Windows) -> Array:
+    """Return padded images without their padding."""
+    return x[:, height.before : height.before + height.size, width.before : width.before + width.size]
+
+
+@dataclass(frozen=True)
+class MaxPool2D(Pool2D):
+    """a = the largest number in each window, channel by channel; the gradient goes to that number alone.
+
+    Of equal numbers the first counts, row by row. Nothing beyond the edges is ever chosen.
+
+    Args:
+        pool: height and width of a window, or one number for both; 2 by default.
+        stride: how far apart the windows are, likewise; by default as far as they are large.
+        padding: "valid", the default, for whole windows only; "same" for ceil(size / stride) of them. See `Pool2D`.
+
+    Shapes: x (n, height, width, channels), a (n, rows of windows, columns of windows, channels).
+
+    Raises:
+        ConfigError: for a setting out of range.
+        ShapeError: for inputs that are no images, or smaller than a window.
+
+    >>> net = gg.Network([gg.MaxPool2D(2)], inputs=(4, 4, 1))
+    >>> net.predict(np.arange(16.0).reshape(1, 4, 4, 1)).squeeze().tolist()
+    [[5.0, 7.0], [13.0, 15.0]]
+    """
+
+    name = "max_pool_2d"
+
+    def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
+        height, width = self.windows(x.shape[1:])
+        padded = _padded(x, height, width, -np.inf)
+        seen = np.stack(
+            [
+                padded[:, height.places(i), width.places(j)]
+                for i in range(height.pool)
+                for j in range(width.pool)
+            ]
+        )
+        choice = seen.argmax(axis=0)
+        return np.take_along_axis(seen, choice[None], axis=0)[0], (choice, x.shape)
+
+    def backward(
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
+    ) -> tuple[Array, Mapping[str, Array]]:
+        choice, shape = cache
+        height, width = self.windows(shape[1:])
+        grad_x = _padded(np.zeros(shape, dtype=grad_z.dtype), height, width, 0)
+        for place in range(height.pool * width.pool):
+            i, j = divmod(place, width.pool)
+            grad_x[:, height.places(i), width.places(j)] += grad_z * (choice == place)
+        return _inside(grad_x, height, width), {}
+
+
+class MaxPoolArithmetic(Arithmetic):
+    """a is one of the numbers in its window, and the gradient of a number is the sum of those that chose it."""
+
+    def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
+        chosen = _chosen(step, row, index)
+        term = step.term(step.input(row, chosen))
+        return [step.sum(step.out(index), step.z[(row, *index)], "the largest number in the window", (term,))]
+
+    def backward(
+        self, step: TracedStep, row: int, index: Index, which: int = 0
+    ) -> tuple[list[Any], Index | None]:
+        places = [place for place in _windows_over(step, index) if _chosen(step, row, place) == index]
+        terms = [step.term(step.grad_out(row, place)) for place in places]
+        value = float(step.grad_x()[(row, *index)])
+        rule = "the sum over the windows that chose it"
+        largest = max(places, key=lambda place: abs(step.back[(row, *place)]), default=None)
+        return [step.sum(step.grad_input(index), value, rule, terms)], largest
+
+
+def _chosen(step: TracedStep, row: int, index: Index) -> Index:
+    """Return the place in the input that a window chose."""
+    height, width = step.layer.windows(step.x.shape[1:])  # type: ignore[attr-defined]
+    i, j = divmod(int(step.cache[0][(row, *index)]), width.pool)
+    return (
+        index[0] * height.stride - height.before + i,
+        index[1] * width.stride - width.before + j,
+        index[2],
+    )
+
+
+def _windows_over(step: TracedStep, index: Index) -> list[Index]:
+    """Return the windows that a place in the input lies in."""
+    height, width = step.layer.windows(step.x.shape[1:])  # type: ignore[attr-defined]
+    rows, columns = (
+        [n for n in range(w.count) if 0 <= place - (n * w.stride - w.before) < w.pool]
+        for w, place in zip((height, width), index, strict=False)
+    )
+    return [(i, j, index[2]) for i in rows for j in columns]
+
+
+MaxPool2D.arithmetic = MaxPoolArithmetic()

@@ -1,0 +1,115 @@
+// Pooling: each window of an image becomes one number for each channel.
+#pragma once
+
+#include "layer.hpp"
+
+namespace ganglion::GANGLION_ISA {
+
+// Windows along one axis, as in core/layers/pooling.py: the first one begins `before` places ahead of the
+// edge.
+struct Windows {
+    size_t size, pool, stride, count, before;
+
+    // The places of a window that lie inside, from `first` to `last`; its own place number 0 is at `begin`.
+    struct Inside {
+        ptrdiff_t begin;
+        size_t first, last;
+    };
+    Inside inside(size_t window) const {
+        const ptrdiff_t begin = static_cast<ptrdiff_t>(window * stride) - static_cast<ptrdiff_t>(before);
+        const ptrdiff_t end = begin + static_cast<ptrdiff_t>(pool);
+        return {begin, begin < 0 ? 0 : static_cast<size_t>(begin), smaller(size, static_cast<size_t>(end))};
+    }
+};
+
+struct Pool2D : LayerKind {
+    static constexpr Names settings = {{"pool_0", "pool_1", "stride_0", "stride_1", "same"}};
+    static constexpr bool in_place = false;
+    enum { pool, stride = 2, same = 4 };
+
+    static double work(const Step& step) {
+        return static_cast<double>(step.outputs) * step.settings[pool] * step.settings[pool + 1];
+    }
+
+protected:
+    static Windows windows(const Step& step, size_t axis) {
+        Windows found = {step.shapes[0][axis], static_cast<size_t>(step.settings[pool + axis]),
+                         static_cast<size_t>(step.settings[stride + axis]), step.shape[axis], 0};
+        const size_t needed = (found.count - 1) * found.stride + found.pool;
+        if (step.settings[same] != 0 && needed > found.size) found.before = (needed - found.size) / 2;
+        return found;
+    }
+
+    // Calls body(row, window's number, rows and columns that it covers) for each window of each row.
+    template <class T, class Body>
+    static void each_window(const Here<T>& here, Body body) {
+        const Windows height = windows(here.step, 0), width = windows(here.step, 1);
+        for (size_t row = 0; row < here.rows; ++row)
+            for (size_t i = 0; i < height.count; ++i)
+                for (size_t j = 0; j < width.count; ++j)
+                    body(row, i * width.count + j, height.inside(i), width.inside(j));
+    }
+};
+
+struct MaxPool2D : Pool2D {
+    static constexpr const char* name = "max_pool_2d";
+
+    // The place in its window that each number came from.
+    template <class T>
+    static size_t room(const Step& step, size_t rows) {
+        return rows * step.outputs;
+    }
+
+    template <class T>
+    static const T* forward(const Here<T>& here, T* out) {
+        const size_t channels = here.step.columns, columns = here.step.shapes[0][1],
+                     across = static_cast<size_t>(here.step.settings[pool + 1]);
+        T* choices = here.room;
+        each_window(here, [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along) {
+            const T* x = here.x() + row * here.step.inputs;
+            const size_t at = row * here.step.outputs + window * channels;
+            sweep<T>(channels, [&](size_t c, auto part) {
+                Vector<T> most = load(x + (down.first * columns + along.first) * channels + c, part),
+                          choice{};
+                for (size_t i = down.first; i < down.last; ++i)
+                    for (size_t j = along.first; j < along.last; ++j) {
+                        const size_t place =
+                            static_cast<size_t>(static_cast<ptrdiff_t>(i) - down.begin) * across +
+                            static_cast<size_t>(static_cast<ptrdiff_t>(j) - along.begin);
+                        const Vector<T> value = load(x + (i * columns + j) * channels + c, part);
+                        if (i == down.first && j == along.first) {
+                            choice = all<T>(T(place));
+                            continue;
+                        }
+                        // What is not a number counts as the largest, as in NumPy.
+                        const auto larger = (value > most) | ((value != value) & (most == most));
+                        most = larger ? value : most;
+                        choice = larger ? all<T>(T(place)) : choice;
+                    }
+                store(out + at + c, most, part);
+                store(choices + at + c, choice, part);
+            });
+        });
+        return out;
+    }
+
+    template <class T>
+    static void backward(const Here<T>& here, const Back<T>& back) {
+        if (!back.grad_x[0]) return;
+        const size_t channels = here.step.columns, columns = here.step.shapes[0][1],
+                     across = static_cast<size_t>(here.step.settings[pool + 1]);
+        memset(back.grad_x[0], 0, here.rows * here.step.inputs * sizeof(T));
+        each_window(here, [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along) {
+            T* grad_x = back.grad_x[0] + row * here.step.inputs;
+            const size_t at = row * here.step.outputs + window * channels;
+            for (size_t c = 0; c < channels; ++c) {
+                const size_t place = static_cast<size_t>(here.room[at + c]);
+                const size_t i = static_cast<size_t>(down.begin + static_cast<ptrdiff_t>(place / across)),
+                             j = static_cast<size_t>(along.begin + static_cast<ptrdiff_t>(place % across));
+                grad_x[(i * columns + j) * channels + c] += back.grad[at + c];
+            }
+        });
+    }
+};
+
+}  // namespace ganglion::GANGLION_ISA
