@@ -45,11 +45,10 @@ def make_case(
     chance = np.random.default_rng(9)
     parameters, state = architecture.initial(3, np.dtype(dtype))
     parameters += chance.normal(0, 0.05, parameters.shape).astype(dtype)
-    x = {name: sample(part, rows, chance, dtype) for name, part in architecture.inputs.items()}
     return Case(
         Model(architecture, parameters, state, 7),
         Rows(
-            x=next(iter(x.values())) if is_single(architecture.inputs) else x,
+            x=random_rows(architecture.inputs, rows, chance, dtype),
             y=loss.sample_targets((rows, *architecture.outputs), chance).astype(dtype),
             sample_weight=chance.uniform(0.1, 2, rows).astype(dtype) if weighted else None,
         ),
@@ -63,6 +62,12 @@ def make_case(
             mean=parameters.copy() if optimizer.average else None,
         ),
     )
+
+
+def random_rows(inputs: dict[str, gg.Input], rows: int, chance: np.random.Generator, dtype: str) -> Any:
+    """Return random rows of all inputs."""
+    x = {name: sample(part, rows, chance, dtype) for name, part in inputs.items()}
+    return next(iter(x.values())) if is_single(inputs) else x
 
 
 def sample(part: gg.Input, rows: int, chance: np.random.Generator, dtype: str) -> Any:

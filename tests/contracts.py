@@ -7,6 +7,7 @@ tests marked `peers`.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from dataclasses import dataclass, field
@@ -16,9 +17,10 @@ import numpy as np
 import pytest
 
 import ganglion as gg
-from agreement import assert_agreement, make_case, native_engine
+from agreement import assert_agreement, make_case, native_engine, random_rows
 from ganglion.core.architecture import Architecture
 from ganglion.core.initializers import fans
+from ganglion.core.inputs import find_inputs, take_rows
 from ganglion.core.layers import Context
 from ganglion.core.model import Model
 from ganglion.core.part import Part
@@ -432,8 +434,15 @@ def test_loss_equals_pytorch(case: LossCase) -> None:
 @dataclass
 class LayerCase:
     part: gg.Layer
-    shape: tuple[int, ...]
+    inputs: Any
     outputs: tuple[int, ...]
+
+    @property
+    def takes_numbers(self) -> bool:
+        return isinstance(self.inputs, tuple)
+
+    def rows(self, count: int, chance: np.random.Generator, dtype: str = "float64") -> Any:
+        return random_rows(find_inputs(self.inputs), count, chance, dtype)
 
 
 LAYERS = [
@@ -457,6 +466,22 @@ LAYERS = [
     ),
     LayerCase(gg.MaxPool2D(2), (4, 6, 3), (2, 3, 3)),
     LayerCase(gg.MaxPool2D((3, 2), stride=(2, 1), padding="same"), (5, 4, 2), (3, 4, 2)),
+    LayerCase(gg.AveragePool2D(2), (4, 5, 3), (2, 2, 3)),
+    LayerCase(gg.AveragePool2D((3, 2), stride=(2, 1), padding="same"), (5, 4, 2), (3, 4, 2)),
+    LayerCase(gg.GlobalMaxPool(), (3, 4, 2), (2,)),
+    LayerCase(gg.GlobalAveragePool(), (5, 3), (3,)),
+    LayerCase(gg.Embedding(9, 4), gg.IntegerInput(9), (4,)),
+    LayerCase(gg.Embedding(20, 17), gg.IntegerInput(9, (2, 3)), (2, 3, 17)),
+    LayerCase(gg.EmbeddingBag(9, 4), gg.BagInput(9), (4,)),
+    LayerCase(gg.EmbeddingBag(9, 4, "sum"), gg.BagInput(9, weighted=True), (4,)),
+    LayerCase(gg.EmbeddingBag(30, 17, "mean"), gg.BagInput(9, weighted=True), (17,)),
+    LayerCase(
+        gg.Parallel(
+            {"word": [gg.Embedding(9, 4)], "bag": [gg.EmbeddingBag(7, 3)], "number": [gg.Dense(2, "tanh")]}
+        ),
+        {"word": gg.IntegerInput(9), "bag": gg.BagInput(7), "number": 5},
+        (9,),
+    ),
     LayerCase(gg.Parallel({"only": [gg.Residual([gg.Dense(4)]), gg.LayerNormalization()]}), (4,), (4,)),
 ]
 each_layer = pytest.mark.parametrize("case", LAYERS, ids=ids(LAYERS))
@@ -465,48 +490,77 @@ each_layer = pytest.mark.parametrize("case", LAYERS, ids=ids(LAYERS))
 @each_layer
 @pytest.mark.parametrize("training", [True, False])
 def test_layer_backward_is_the_derivative(case: LayerCase, training: bool) -> None:
-    architecture = Architecture([case.part], case.shape)
+    architecture = Architecture([case.part], case.inputs)
     assert architecture.outputs == case.outputs
     parameters, state = architecture.initial(5, np.dtype(np.float64))
     chance = np.random.default_rng(4)
     parameters += chance.normal(0, 0.1, parameters.shape)
     state += chance.uniform(0, 0.5, state.shape)
-    x = chance.normal(size=(5, *case.shape))
+    x = case.rows(5, chance)
     direction = chance.normal(size=(5, *case.outputs))
     context = Context(training=training, seed=1, step=7)
 
-    def value(x: np.ndarray, parameters: np.ndarray) -> float:
+    def value(x: Any, parameters: np.ndarray) -> float:
         a, _ = architecture.forward(architecture.views(parameters, state), x, context)
         return float((a * direction).sum())
 
     weights = architecture.views(parameters, state)
-    inputs = x.copy()
-    _, caches = architecture.forward(weights, x, context)
-    grad_x, gradient = architecture.backward(weights, caches, direction, context)
-    assert relative_error(grad_x, numeric_gradient(lambda v: value(v, parameters), x)) <= 1e-7
+    inputs = copy.deepcopy(x)
+    _, passed = architecture.forward(weights, x, context)
+    grad_x, gradient = architecture.backward(weights, passed, direction, context)
     assert relative_error(gradient, numeric_gradient(lambda v: value(x, v), parameters)) <= 1e-7
-    assert (x == inputs).all()
+    if case.takes_numbers:
+        assert relative_error(grad_x, numeric_gradient(lambda v: value(v, parameters), x)) <= 1e-7
+        assert (x == inputs).all()
 
 
 @each_layer
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_layer_keeps_dtype_and_rows_apart(case: LayerCase, dtype: type) -> None:
-    """Predicting, a row's answer does not depend on the rows beside it."""
-    architecture = Architecture([case.part], case.shape)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layer_keeps_dtype_and_rows_apart(case: LayerCase, dtype: str) -> None:
+    """Predicting, a row's answer does not depend on the other rows."""
+    architecture = Architecture([case.part], case.inputs)
     weights = architecture.views(*architecture.initial(5, np.dtype(dtype)))
-    x = np.random.default_rng(6).normal(size=(4, *case.shape)).astype(dtype)
+    x = case.rows(4, np.random.default_rng(6), dtype)
     together, _ = architecture.forward(weights, x)
-    alone = np.concatenate([architecture.forward(weights, x[i : i + 1])[0] for i in range(4)])
+    alone = np.concatenate(
+        [architecture.forward(weights, take_rows(x, slice(i, i + 1)))[0] for i in range(4)]
+    )
     assert together.dtype == dtype
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
-    one, caches = architecture.forward(weights, x, Context(training=True))
-    grad_x, gradient = architecture.backward(weights, caches, np.ones_like(one), Context(training=True))
-    assert grad_x.dtype == gradient.dtype == dtype
+    one, passed = architecture.forward(weights, x, Context(training=True))
+    grad_x, gradient = architecture.backward(weights, passed, np.ones_like(one), Context(training=True))
+    assert gradient.dtype == dtype
+    assert not case.takes_numbers or grad_x.dtype == dtype
+
+
+@each_layer
+def test_layer_is_taken_apart(case: LayerCase) -> None:
+    """Every unit and every parameter has an explanation whose value is the number used; gradients agree."""
+    net = gg.Network(
+        [case.part, gg.Flatten(), gg.Dense(2, "tanh")], inputs=case.inputs, dtype="float64", seed=1
+    )
+    net.state[...] += 0.1
+    x, y = case.rows(3, np.random.default_rng(2)), np.ones((3, 2))
+    trace = net.trace(x, y, "mse", "adam", regularization=gg.Regularization(l2=0.1))
+    assert trace.verify().agrees, trace.verify()
+    for part in trace.layers:
+        for index in list(np.ndindex(part.a.shape[1:]))[:: max(1, part.z[0].size // 7)]:
+            assert trace.unit(part.name, index).value == part.a[(0, *index)]
+    for entry in net.architecture.parameters:
+        for index in list(np.ndindex(entry.shape))[:: max(1, (entry.stop - entry.start) // 7)]:
+            found = trace.gradient(entry.name, index)
+            assert found.value == entry.of(trace.gradient_vector)[index]
+            assert str(found)
+            assert math.isfinite(trace.update(entry.name, index).value)
+    assert str(trace)
+    assert trace.to_dict()
+    assert trace._repr_html_()
+    assert net.health(x, y, "mse").layers is not None
 
 
 @each_layer
 def test_layer_goes_through_a_file(case: LayerCase, tmp_path: Any) -> None:
-    net = gg.Network([case.part], inputs=case.shape, seed=3, dtype="float64")
+    net = gg.Network([case.part], inputs=case.inputs, seed=3, dtype="float64")
     net.save(tmp_path / "layer.safetensors")
     loaded = gg.Network.load(tmp_path / "layer.safetensors")
     assert loaded.layers == (case.part,)
@@ -529,16 +583,16 @@ def test_layer_equals_pytorch(case: LayerCase, training: bool) -> None:
         }
         oracle: Any = torch.nn.Sequential(torch.nn.Linear(4, part.units), activation[part.activation.name])
         names = {"0.weight": "dense_1/weight", "0.bias": "dense_1/bias"}
-    elif isinstance(part, gg.BatchNormalization) and len(case.shape) == 1:
-        oracle = torch.nn.BatchNorm1d(*case.shape, eps=part.epsilon, momentum=1 - part.momentum)
+    elif isinstance(part, gg.BatchNormalization) and len(case.inputs) == 1:
+        oracle = torch.nn.BatchNorm1d(*case.inputs, eps=part.epsilon, momentum=1 - part.momentum)
         names = {"weight": "batch_normalization_1/scale", "bias": "batch_normalization_1/shift"}
     elif isinstance(part, gg.LayerNormalization):
-        oracle = torch.nn.LayerNorm(case.shape[-1], eps=part.epsilon)
+        oracle = torch.nn.LayerNorm(case.inputs[-1], eps=part.epsilon)
         names = {"weight": "layer_normalization_1/scale", "bias": "layer_normalization_1/shift"}
     else:
         pytest.skip("no counterpart, or nothing but a function tested on its own")
     oracle.double().train(training)
-    architecture = Architecture([part], case.shape)
+    architecture = Architecture([part], case.inputs)
     parameters, state = architecture.initial(1, np.dtype(np.float64))
     chance = np.random.default_rng(8)
     parameters += chance.normal(0, 0.3, parameters.shape)
@@ -546,7 +600,7 @@ def test_layer_equals_pytorch(case: LayerCase, training: bool) -> None:
     with torch.no_grad():
         for theirs, mine in names.items():
             dict(oracle.named_parameters())[theirs].copy_(torch.tensor(entries[mine].of(parameters).T.copy()))
-    x, direction = chance.normal(size=(7, *case.shape)), chance.normal(size=(7, *case.outputs))
+    x, direction = chance.normal(size=(7, *case.inputs)), chance.normal(size=(7, *case.outputs))
     x_theirs = torch.tensor(x, requires_grad=True)
     a_theirs = oracle(x_theirs)
     a_theirs.backward(torch.tensor(direction))
@@ -567,15 +621,66 @@ def test_layer_equals_pytorch(case: LayerCase, training: bool) -> None:
 @each_layer
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_layer_is_the_same_on_both_engines(case: LayerCase, dtype: str) -> None:
-    layers = [
-        gg.Reshape((math.prod(case.shape),)),
-        gg.Dense(math.prod(case.shape), "tanh"),
-        gg.Reshape(case.shape),
-        case.part,
-        gg.Flatten(),
-        gg.Dense(2),
-    ]
-    assert_agreement(layers, case.shape, gg.MeanSquaredError(), dtype=dtype)
+    layers = [case.part, gg.Flatten(), gg.Dense(2)]
+    if case.takes_numbers:
+        size = math.prod(case.inputs)
+        layers = [gg.Reshape((size,)), gg.Dense(size, "tanh"), gg.Reshape(case.inputs), *layers]
+    assert_agreement(layers, case.inputs, gg.MeanSquaredError(), dtype=dtype)
+
+
+@each_layer
+def test_layer_gives_the_same_bits_on_any_number_of_threads(case: LayerCase) -> None:
+    module, found = native_engine().module, []
+    before = module.get_threads()
+    architecture = Architecture([case.part, gg.Flatten(), gg.Dense(100, "tanh"), gg.Dense(2)], case.inputs)
+    try:
+        for threads in (1, 2, 3):
+            module.set_threads(threads)
+            made = make_case(architecture, gg.MeanSquaredError(), gg.Adam(), 600, "float32")
+            session = made.open(native_engine())
+            session.steps(np.arange(600), 300, np.full(2, 0.01))
+            found.append((made.start.parameters, session.evaluate(made.rows)[1]))
+    finally:
+        module.set_threads(before)
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+TABLES = [
+    ([gg.Embedding(9, 5), gg.Flatten(), gg.Dense(2)], gg.IntegerInput(9, (3,))),
+    ([gg.EmbeddingBag(40, 3), gg.Dense(2)], gg.BagInput(40, weighted=True)),
+]
+
+
+@pytest.mark.parametrize(("layers", "inputs"), TABLES)
+@pytest.mark.parametrize("number", range(12))
+def test_updates_of_tables_are_the_same_on_both_engines(layers: Any, inputs: Any, number: int) -> None:
+    optimizer = [case.part for case in OPTIMIZERS if isinstance(case.part, gg.StepOptimizer)][number]
+    optimizer = dataclasses.replace(optimizer, weight_decay=0.1, clip_norm=0.5, average=0.9)
+    rules = gg.Regularization(l1=0.01, l2=0.02, max_norm=0.5)
+    assert_agreement(
+        layers, inputs, gg.MeanSquaredError(), optimizer, rows=60, batch_size=7, regularization=rules
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+@pytest.mark.parametrize("number", range(12))
+def test_an_update_leaves_the_rows_of_a_table_that_no_row_read(engine: Any, number: int) -> None:
+    optimizer = [case.part for case in OPTIMIZERS if isinstance(case.part, gg.StepOptimizer)][number]
+    optimizer = dataclasses.replace(optimizer, weight_decay=0.1, average=0.9)
+    architecture = Architecture([gg.Embedding(9, 4), gg.Dense(2)], gg.IntegerInput(9))
+    case = make_case(architecture, gg.MeanSquaredError(), optimizer, 30, "float64")
+    session, learned = case.open(engine), case.start
+    session.steps(np.arange(30), 10, np.full(3, 0.01))
+    vectors = [learned.parameters, *learned.slots.values(), learned.mean]
+    table = architecture.parameters[0]
+    before = [table.of(vector).copy() for vector in vectors]
+    few = np.flatnonzero(np.isin(case.rows.x, [2, 5]))[:4]
+    session.steps(few, 4, np.full(1, 0.01))
+    for was, vector in zip(before, vectors, strict=True):
+        changed = np.flatnonzero((table.of(vector) != was).any(axis=1))
+        assert set(changed) == set(case.rows.x[few])
 
 
 # ------------------------------------------------------------------------------------------- optimizers

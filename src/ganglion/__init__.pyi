@@ -44,10 +44,15 @@ from .core.inputs import (
 )
 from .core.layers import (
     Activate as Activate,
+    AveragePool2D as AveragePool2D,
     BatchNormalization as BatchNormalization,
     Dense as Dense,
     Dropout as Dropout,
+    Embedding as Embedding,
+    EmbeddingBag as EmbeddingBag,
     Flatten as Flatten,
+    GlobalAveragePool as GlobalAveragePool,
+    GlobalMaxPool as GlobalMaxPool,
     Layer as Layer,
     LayerNormalization as LayerNormalization,
     MaxPool2D as MaxPool2D,

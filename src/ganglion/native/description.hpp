@@ -144,7 +144,7 @@ struct Functions {  // of one engine and one type of number
                      void* result);  // exp, tanh, sigmoid: to be tested
 };
 
-struct Table {  // the kinds of one list
+struct KindTable {  // the kinds of one list
     const Kind* kinds;
     int size;
 };
@@ -152,7 +152,7 @@ struct Table {  // the kinds of one list
 struct Engine {
     const char* name;
     Functions of_float, of_double;
-    Table layers, activations, losses, optimizers;
+    KindTable layers, activations, losses, optimizers;
 };
 
 }  // namespace ganglion

@@ -94,7 +94,8 @@ double loss_and_gradients(const Network& network, const Run& run, Workspace<T>& 
     each(way.together ? nullptr : run.team, way.groups, [&](size_t group, size_t worker) {
         Block<T>& block = space.blocks[worker];
         const Workers<T> workers = {way.together ? run.team : nullptr, space.workers.panel(worker)};
-        const Pass<T> pass = pass_of<T>(network, run, true, workers);
+        Pass<T> pass = pass_of<T>(network, run, true, workers);
+        pass.kept = space.kept;
         T* gradient = space.gradients + group * space.stride;
         const size_t begin = rows * group / way.groups, end = rows * (group + 1) / way.groups;
         double loss = 0;
@@ -157,7 +158,8 @@ size_t train(const Network& network, Run& run) {
         const double loss = loss_and_gradients<T>(network, run, space, order, rows, weight);
         if (!__builtin_isfinite(loss)) run.failure = Failure::loss;
         if (run.failure != Failure::none) return 0;
-        const bool shared = space.way.groups > 1 || space.way.together || network.parameters >= WORTH_SLICES;
+        collect<T>(network, run, space, order, rows);
+        const bool shared = space.way.groups > 1 || space.way.together || network.gradients >= WORTH_SLICES;
         space.per_weight = run.regularization.per_row ? 1 / weight : 1;
         double norm = 0;
         if (!space.factors || !update_by_factors<T>(network, run, space, run.rates[run.done], &norm))
@@ -181,6 +183,7 @@ size_t gradient(const Network& network, Run& run, void* result, double* loss, do
     const double weight = total_weight<T>(run, run.order, run.order_size);
     space.per_weight = run.regularization.per_row ? 1 / weight : 1;
     *loss = loss_and_gradients<T>(network, run, space, run.order, run.order_size, weight);
+    collect<T>(network, run, space, run.order, run.order_size);
     for (size_t i = 0; i < space.slice_count; ++i) space.sums[i] = reduce<T>(run, space, space.slices[i]);
     *sum_of_penalties = penalty<T>(space);
     T* whole = static_cast<T*>(result);
@@ -255,15 +258,15 @@ template <class... Each>
 constexpr Kind PART_KINDS_OF[] = {{Each::name, Each::settings, false, false, false, false}...};
 
 template <class... Each>
-constexpr Table layer_table(List<Each...>) {
+constexpr KindTable layer_table(List<Each...>) {
     return {LAYER_KINDS_OF<Each...>, sizeof...(Each)};
 }
 template <class... Each>
-constexpr Table activation_table(List<Each...>) {
+constexpr KindTable activation_table(List<Each...>) {
     return {ACTIVATION_KINDS_OF<Each...>, sizeof...(Each)};
 }
 template <class... Each>
-constexpr Table part_table(List<Each...>) {
+constexpr KindTable part_table(List<Each...>) {
     return {PART_KINDS_OF<Each...>, sizeof...(Each)};
 }
 

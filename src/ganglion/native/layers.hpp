@@ -5,13 +5,16 @@
 #include "composite.hpp"
 #include "dense.hpp"
 #include "dropout.hpp"
+#include "embedding.hpp"
+#include "global_pooling.hpp"
 #include "normalization.hpp"
 #include "pooling.hpp"
 #include "reshape.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
-using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape,
-                    Residual, Parallel, MaxPool2D>;
+using Layers =
+    List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape, Residual,
+         Parallel, MaxPool2D, AveragePool2D, GlobalMaxPool, GlobalAveragePool, Embedding, EmbeddingBag>;
 
 }  // namespace ganglion::GANGLION_ISA

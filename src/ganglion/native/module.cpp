@@ -314,7 +314,7 @@ private:
     Run run_ = {};
 };
 
-nb::dict kinds_of(const Table& table) {
+nb::dict kinds_of(const KindTable& table) {
     nb::dict found;
     for (int i = 0; i < table.size; ++i) {
         nb::list settings;

@@ -26,16 +26,6 @@ struct Cache {
     T *z, *a, *room;
 };
 
-// Some rows of bags: row i of them is row order[i], or first + i where there is no order.
-template <class T>
-struct Bags {
-    const int64_t *indices, *offsets, *order;
-    const T* weights;
-    size_t first;
-
-    size_t row(size_t i) const { return order ? static_cast<size_t>(order[i]) : first + i; }
-};
-
 // Room for some rows on their way through the network. `values` has what each step reads and writes, by
 // number; `grads` the gradients on their way back.
 template <class T>

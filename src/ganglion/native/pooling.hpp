@@ -112,4 +112,50 @@ struct MaxPool2D : Pool2D {
     }
 };
 
+struct AveragePool2D : Pool2D {
+    static constexpr const char* name = "average_pool_2d";
+
+    template <class T>
+    static const T* forward(const Here<T>& here, T* out) {
+        const size_t channels = here.step.columns, columns = here.step.shapes[0][1];
+        each_window(here, [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along) {
+            const T* x = here.x() + row * here.step.inputs;
+            T* to = out + row * here.step.outputs + window * channels;
+            sweep<T>(channels, [&](size_t c, auto part) {
+                Vector<T> total{};
+                for (size_t i = down.first; i < down.last; ++i)
+                    for (size_t j = along.first; j < along.last; ++j)
+                        total += load(x + (i * columns + j) * channels + c, part);
+                store(to + c, total / count<T>(down, along), part);
+            });
+        });
+        return out;
+    }
+
+    template <class T>
+    static void backward(const Here<T>& here, const Back<T>& back) {
+        if (!back.grad_x[0]) return;
+        const size_t channels = here.step.columns, columns = here.step.shapes[0][1];
+        memset(back.grad_x[0], 0, here.rows * here.step.inputs * sizeof(T));
+        each_window(here, [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along) {
+            T* grad_x = back.grad_x[0] + row * here.step.inputs;
+            const T* grad = back.grad + row * here.step.outputs + window * channels;
+            sweep<T>(channels, [&](size_t c, auto part) {
+                const Vector<T> each = load(grad + c, part) / count<T>(down, along);
+                for (size_t i = down.first; i < down.last; ++i)
+                    for (size_t j = along.first; j < along.last; ++j) {
+                        T* at = grad_x + (i * columns + j) * channels + c;
+                        store(at, load(at, part) + each, part);
+                    }
+            });
+        });
+    }
+
+private:
+    template <class T>
+    static T count(Windows::Inside down, Windows::Inside along) {
+        return T((down.last - down.first) * (along.last - along.first));
+    }
+};
+
 }  // namespace ganglion::GANGLION_ISA

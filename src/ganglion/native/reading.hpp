@@ -23,7 +23,7 @@ Value read(const nb::dict& from, const char* name) {
 }
 
 // The number of a kind, and its settings in their order.
-inline int read_kind(const nb::dict& part, const Table& table, double* settings) {
+inline int read_kind(const nb::dict& part, const KindTable& table, double* settings) {
     const std::string name = read<std::string>(part, "kind");
     const nb::dict given = read<nb::dict>(part, "settings");
     for (int i = 0; i < table.size; ++i) {

@@ -81,6 +81,18 @@ struct Sums {
     double squares, penalty;
 };
 
+// The gradient of one row-sparse table over a batch. `row_of` names the rows of the table that were read so
+// far, `count` of them, in the order of `gradient`; `place_of` a row is its place there, if row_of agrees: it
+// need not be cleared between two batches.
+template <class T>
+struct SparseGradient {
+    T *kept,
+        *gradient;  // with respect to what the step gave for each row of the batch; of the rows of the table
+    uint32_t* place_of;
+    size_t* row_of;
+    size_t count;
+};
+
 // The memory of training steps over `rows` rows each.
 template <class T>
 struct Workspace {
@@ -92,7 +104,9 @@ struct Workspace {
     Sums* sums;
     Failure* outcomes;
     Slice<T>* slices;
-    size_t slice_count, stride;
+    size_t slice_count, dense_slices, stride;
+    SparseGradient<T>* sparse;  // of each step, null where none is
+    T** kept;
     double per_weight;    // what penalties are multiplied by for the batch
     double bound;         // no parameter is larger, as long as plain SGD moves them
     Factors<T>* factors;  // of each step's gradient, null where it is worked out
@@ -131,7 +145,28 @@ Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_
     space.stride = (network.gradients + 63) / 64 * 64;
     space.gradients = arena.take<T>(space.way.groups * space.stride);
     space.group_losses = arena.take<double>(space.way.groups);
-    const size_t most = network.segment_count + network.gradients / SLICE + 1;
+    size_t most = network.segment_count + network.gradients / SLICE + 1;
+    if (network.gradients < network.parameters) {
+        space.sparse = arena.take<SparseGradient<T>>(network.count);
+        space.kept = arena.take<T*>(network.count);
+    }
+    for (size_t i = 0; network.gradients < network.parameters && i < network.count; ++i) {
+        const Step& step = network.steps[i];
+        with_kind(Layers{}, step.kind, [&](auto kind) {
+            if constexpr (kind.row_sparse) {
+                const size_t table = static_cast<size_t>(step.settings[0]);
+                const size_t read = smaller(
+                    table, kind.most_read(step, run.x[step.reads[0]], run.order, run.order_size, rows));
+                SparseGradient<T> own = {};
+                own.kept = arena.take<T>(rows * step.outputs);
+                own.gradient = arena.take<T>(read * step.columns);
+                own.place_of = arena.take<uint32_t>(table);
+                own.row_of = arena.take<size_t>(read);
+                most += read;
+                if (arena.at) space.sparse[i] = own, space.kept[i] = own.kept;
+            }
+        });
+    }
     space.sums = arena.take<Sums>(most);
     space.outcomes = arena.take<Failure>(most);
     space.slices = arena.take<Slice<T>>(most);
@@ -168,7 +203,47 @@ Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_
         cut(first.start, stop, gradient, first.penalized && !alike);
         gradient += stop - first.start;
     }
+    space.dense_slices = space.slice_count;
     return space;
+}
+
+// Sums up the gradients of the rows of tables that a batch read, and adds a slice for each.
+template <class T>
+void collect(const Network& network, const Run& run, Workspace<T>& space, const int64_t* order, size_t rows) {
+    space.slice_count = space.dense_slices;
+    if (!space.sparse) return;
+    const bool decays =
+        run.regularization.l1 != 0 || run.regularization.l2 != 0 || run.optimizer.weight_decay != 0;
+    for (size_t i = 0; i < network.count; ++i) {
+        const Step& step = network.steps[i];
+        const size_t units = step.columns;
+        with_kind(Layers{}, step.kind, [&](auto kind) {
+            if constexpr (kind.row_sparse) {
+                SparseGradient<T>& own = space.sparse[i];
+                own.count = 0;
+                kind.template each_read<T>(
+                    step, run.x[step.reads[0]], order, rows, own.kept,
+                    [&](size_t row, T factor, const T* grad) {
+                        size_t place = own.place_of[row];
+                        if (place >= own.count || own.row_of[place] != row) {
+                            place = own.count++;
+                            own.place_of[row] = static_cast<uint32_t>(place);
+                            own.row_of[place] = row;
+                            memset(own.gradient + place * units, 0, units * sizeof(T));
+                        }
+                        T* total = own.gradient + place * units;
+                        sweep<T>(units, [&](size_t j, auto part) {
+                            store(total + j, load(total + j, part) + load(grad + j, part) * factor, part);
+                        });
+                    });
+                for (size_t place = 0; place < own.count; ++place) {
+                    const size_t start = step.parameters + own.row_of[place] * units;
+                    space.slices[space.slice_count++] = {start, start + units, own.gradient + place * units,
+                                                         1, decays};
+                }
+            }
+        });
+    }
 }
 
 }  // namespace ganglion::GANGLION_ISA

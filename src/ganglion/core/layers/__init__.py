@@ -5,8 +5,10 @@ from ganglion.core.layers.base import Context, Layer
 from ganglion.core.layers.composite import Parallel, Residual
 from ganglion.core.layers.dense import Dense
 from ganglion.core.layers.dropout import Dropout
+from ganglion.core.layers.embedding import Embedding, EmbeddingBag
+from ganglion.core.layers.global_pooling import GlobalAveragePool, GlobalMaxPool
 from ganglion.core.layers.normalization import BatchNormalization, LayerNormalization
-from ganglion.core.layers.pooling import MaxPool2D
+from ganglion.core.layers.pooling import AveragePool2D, MaxPool2D
 from ganglion.core.layers.reshape import Flatten, Reshape
 from ganglion.core.part import built_in
 
@@ -23,16 +25,26 @@ built_in(
         Residual,
         Parallel,
         MaxPool2D,
+        AveragePool2D,
+        GlobalMaxPool,
+        GlobalAveragePool,
+        Embedding,
+        EmbeddingBag,
     ],
 )
 
 __all__ = [
     "Activate",
+    "AveragePool2D",
     "BatchNormalization",
     "Context",
     "Dense",
     "Dropout",
+    "Embedding",
+    "EmbeddingBag",
     "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
     "Layer",
     "LayerNormalization",
     "MaxPool2D",

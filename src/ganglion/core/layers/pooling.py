@@ -121,7 +121,7 @@ class MaxPool2D(Pool2D):
     Args:
         pool: height and width of a window, or one number for both; 2 by default.
         stride: how far apart the windows are, likewise; by default as far as they are large.
-        padding: "valid", the default, for whole windows only; "same" for ceil(size / stride) of them. See `Pool2D`.
+        padding: "valid", the default, for whole windows only; "same" for ceil(size / stride). See `Pool2D`.
 
     Shapes: x (n, height, width, channels), a (n, rows of windows, columns of windows, channels).
 
@@ -162,7 +162,7 @@ class MaxPool2D(Pool2D):
 
 
 class MaxPoolArithmetic(Arithmetic):
-    """a is one of the numbers in its window, and the gradient of a number is the sum of those that chose it."""
+    """a is one of the numbers in its window; a number's gradient is the sum over the windows that chose it."""
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         chosen = _chosen(step, row, index)
@@ -202,3 +202,94 @@ def _windows_over(step: TracedStep, index: Index) -> list[Index]:
 
 
 MaxPool2D.arithmetic = MaxPoolArithmetic()
+
+
+@dataclass(frozen=True)
+class AveragePool2D(Pool2D):
+    """a = the mean of each window, channel by channel; what lies beyond the edges does not count.
+
+    Args:
+        pool: height and width of a window, or one number for both; 2 by default.
+        stride: how far apart the windows are, likewise; by default as far as they are large.
+        padding: "valid", the default, for whole windows only; "same" for ceil(size / stride). See `Pool2D`.
+
+    Shapes: x (n, height, width, channels), a (n, rows of windows, columns of windows, channels).
+
+    Raises:
+        ConfigError: for a setting out of range.
+        ShapeError: for inputs that are no images, or smaller than a window.
+
+    >>> net = gg.Network([gg.AveragePool2D(2)], inputs=(2, 2, 1))
+    >>> net.predict([[[[1], [2]], [[3], [6]]]]).item()
+    3.0
+    """
+
+    name = "average_pool_2d"
+
+    def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
+        height, width = self.windows(x.shape[1:])
+        total = _sum_of_windows(_padded(x, height, width, 0), height, width)
+        counted = self.counts(x.shape[1:], x.dtype)
+        return total / counted, x.shape
+
+    def backward(
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
+    ) -> tuple[Array, Mapping[str, Array]]:
+        height, width = self.windows(cache[1:])
+        grad_x = _padded(np.zeros(cache, dtype=grad_z.dtype), height, width, 0)
+        each = grad_z / self.counts(cache[1:], grad_z.dtype)
+        for i in range(height.pool):
+            for j in range(width.pool):
+                grad_x[:, height.places(i), width.places(j)] += each
+        return _inside(grad_x, height, width), {}
+
+    def counts(self, shape: Shape, dtype: Any) -> Array:
+        """Return how many numbers each window covers, of shape (rows, columns, 1)."""
+        height, width = self.windows(shape)
+        ones = np.ones((1, *shape[:2], 1), dtype=dtype)
+        return _sum_of_windows(_padded(ones, height, width, 0), height, width)[0]
+
+
+def _sum_of_windows(padded: Array, height: Windows, width: Windows) -> Array:
+    places = [(i, j) for i in range(height.pool) for j in range(width.pool)]
+    total = padded[:, height.places(0), width.places(0)]
+    for i, j in places[1:]:
+        total = total + padded[:, height.places(i), width.places(j)]
+    return total
+
+
+class AveragePoolArithmetic(Arithmetic):
+    """a is a sum over its window, each number divided by their count."""
+
+    def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
+        seen = _seen(step, index)
+        each = step.factor(f"1/{len(seen)}", 1 / len(seen))
+        terms = [step.term(step.input(row, place), each) for place in seen]
+        return [step.sum(step.out(index), step.z[(row, *index)], "the mean of the window", terms)]
+
+    def backward(
+        self, step: TracedStep, row: int, index: Index, which: int = 0
+    ) -> tuple[list[Any], Index | None]:
+        places = _windows_over(step, index)
+        terms = []
+        for place in places:
+            count = len(_seen(step, place))
+            terms.append(step.term(step.grad_out(row, place), step.factor(f"1/{count}", 1 / count)))
+        value = float(step.grad_x()[(row, *index)])
+        largest = max(places, key=lambda place: abs(step.back[(row, *place)]), default=None)
+        return [
+            step.sum(step.grad_input(index), value, "the sum over the windows it lies in", terms)
+        ], largest
+
+
+def _seen(step: TracedStep, index: Index) -> list[Index]:
+    """Return the places in the input that a window covers."""
+    height, width = step.layer.windows(step.x.shape[1:])  # type: ignore[attr-defined]
+    rows, columns = (
+        [p for p in range(n * w.stride - w.before, n * w.stride - w.before + w.pool) if 0 <= p < w.size]
+        for w, n in zip((height, width), index, strict=False)
+    )
+    return [(i, j, index[2]) for i in rows for j in columns]
+
+
+AveragePool2D.arithmetic = AveragePoolArithmetic()
