@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises sanitize sanitize-threads docs clean
+.PHONY: demo native test check format peers bench timings promises sanitize sanitize-threads aarch64 fuzz wheel docs clean
 
 demo: .venv/native  ## set up, train on handwritten digits, and show everything
 	$(BIN)/ganglion demo
@@ -50,6 +50,17 @@ sanitize-threads: sanitized-thread  ## the tests of the engine's threads under t
 	LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS="die_after_fork=0 halt_on_error=1" \
 	    $(call SANITIZED,thread) --capture=sys tests/engines/test_native.py tests/engines/test_sanitized.py \
 	    -k "threads or at_once or sanitized"
+
+aarch64: .venv/ready-dev .venv/native  ## cross-compile the engine for 64-bit Arm and test it under emulation (Debian)
+	.ci/aarch64
+
+fuzz: .venv/ready-fuzz .venv/native  ## look for bytes that break the reader of model files; SECONDS=60
+	@mkdir -p build/fuzz
+	PYTHONPATH=src:tests $(BIN)/python tests/fuzz/model_file.py build/fuzz/corpus -max_total_time=$(or $(SECONDS),60) \
+	    -timeout=10 -rss_limit_mb=1024 -max_len=20000 -artifact_prefix=build/fuzz/ -print_final_stats=1 -verbosity=0
+
+wheel:  ## build the wheel and test it, installed where there is no compiler; PYTHON is the newest one by default
+	$(if $(filter-out file,$(origin PYTHON)),PYTHON="$(PYTHON)") .ci/wheel
 
 # The engine and its tests under a sanitizer, in build/address or build/thread.
 sanitized-%: .venv/ready-dev .venv/native
@@ -101,6 +112,10 @@ NATIVE := CMakeLists.txt $(wildcard src/ganglion/native/*) tests/engines/functio
 
 .venv/ready-dev: .venv/ready requirements/dev.txt
 	$(PIP) -r requirements/dev.txt
+	touch $@
+
+.venv/ready-fuzz: .venv/ready-dev requirements/fuzz.txt
+	$(PIP) -r requirements/fuzz.txt
 	touch $@
 
 .venv/ready-docs: .venv/ready-dev requirements/docs.txt
