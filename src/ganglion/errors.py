@@ -66,12 +66,19 @@ class GanglionNotice(UserWarning):
     """Something worth knowing that is no error: a column left out, a category never seen before."""
 
 
-def notice(text: str) -> None:
-    """Warn with a `GanglionNotice` that points to the first line of code outside this package."""
+def notice(text: str, kind: type[Warning] = GanglionNotice) -> None:
+    """Warn, pointing to the first line of code outside this package."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("ganglion."):
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("ganglion."):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, GanglionNotice, stacklevel=level)
+    warnings.warn(text, kind, stacklevel=level)
+
+
+def deprecated(old: str, instead: str, removed: str) -> None:
+    """Warn that an old public name or setting is used; say what replaces it and which version removes it."""
+    notice(
+        f"{old} is deprecated and will be removed in ganglion {removed}: use {instead}", DeprecationWarning
+    )
 
 
 def one_of(word: str, choices: Iterable[str]) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -72,7 +71,8 @@ def test_the_extension_is_small_and_exports_one_symbol() -> None:
     assert set(symbols(path, "--dynamic")) - {"_init", "_fini"} == {"PyInit__native"}
 
 
-def test_the_version_is_that_of_the_project() -> None:
-    project = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.M)
-    assert project is not None
-    assert gg.__version__ == project[1] == version("ganglion")
+def test_the_version_is_the_same_everywhere() -> None:
+    for name, pattern in (("pyproject.toml", r'^version = "(.+)"$'), ("CITATION.cff", r"^version: (.+)$")):
+        found = re.search(pattern, (ROOT / name).read_text(), re.MULTILINE)
+        assert found is not None
+        assert found[1] == gg.__version__, name
