@@ -22,28 +22,8 @@ from pathlib import Path
 from typing import Any
 
 MOST_NUMBERS = 10**6  # of one row, in any layer: more is memory for the prediction, not for reading the file
-VALUES = [
-    None,
-    True,
-    0,
-    -1,
-    1,
-    3,
-    2**31,
-    2**63,
-    10**18,
-    0.5,
-    -0.5,
-    1e308,
-    5e-324,
-    "",
-    "x",
-    "relu",
-    [],
-    [0],
-    {},
-    [{}],
-]
+NUMBERS = [0, -1, 1, 3, 2**31, 2**63, 10**18, 0.5, -0.5, 1e308, 5e-324]
+VALUES = [*NUMBERS, None, True, "", "x", "relu", [], [0], {}, [{}]]
 
 
 def file_of(data: bytes) -> bytes:
