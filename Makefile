@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises sanitize docs clean
+.PHONY: demo native test check format peers bench timings promises sanitize sanitize-threads aarch64 fuzz wheel docs clean
 
 demo: .venv/native  ## set up, train on handwritten digits, and show everything
 	$(BIN)/ganglion demo
@@ -17,14 +17,14 @@ test: .venv/ready-dev .venv/native ## set up and run the tests
 
 check: .venv/ready-dev  ## format, lint, types, imports; warnings are errors
 	$(BIN)/ruff format --check
-	$(BIN)/clang-format --dry-run --Werror src/ganglion/native/*.hpp src/ganglion/native/*.cpp
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: .venv/ready-dev  ## put the code in its format
 	$(BIN)/ruff format
-	$(BIN)/clang-format -i src/ganglion/native/*.hpp src/ganglion/native/*.cpp
+	$(BIN)/clang-format -i $(CPP)
 	$(BIN)/ruff check --fix
 
 peers: .venv/ready-peers .venv/native  ## the same tests, and those that need PyTorch or Dask
@@ -45,15 +45,36 @@ timings: .venv/ready-dev .venv/native  ## start, the reference engine's step, re
 	$(BIN)/python benchmarks/table.py
 	$(BIN)/python benchmarks/insight.py
 
-sanitize: .venv/ready-dev .venv/native  ## the engine's tests under the address and undefined-behavior sanitizers
-	@mkdir -p build && PATH="$(CURDIR)/$(BIN):$$PATH" && (cmake -S . -B build/sanitize -G Ninja -DGANGLION_SANITIZE=ON \
-	    -DGANGLION_PACKAGE="$(CURDIR)/build/sanitize" -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" \
-	    -Dnanobind_DIR="$$(python -m nanobind --cmake_dir)" && cmake --build build/sanitize) > build/sanitize.log 2>&1 \
-	    || (cat build/sanitize.log; exit 1)
+sanitize: sanitized-address  ## the engine's tests under the address and undefined-behavior sanitizers
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
-	    GANGLION_EXTENSION="$$(ls $(CURDIR)/build/sanitize/_native*)" $(BIN)/python -m pytest -q -n auto \
-	    tests/contracts.py tests/engines/test_native.py -m "not peers" \
-	    -k "both_engines or every_size or random_arch or threads_does or sanitized"
+	    $(call SANITIZED,address) -n auto tests/contracts.py tests/engines/test_native.py tests/engines/test_sanitized.py \
+	    -m "not peers" -k "both_engines or every_size or random_arch or threads_does or sanitized"
+
+# Processes that the tests start import the usual build, so what happens after a fork is not covered.
+sanitize-threads: sanitized-thread  ## the tests of the engine's threads under the thread sanitizer
+	LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS="die_after_fork=0 halt_on_error=1" \
+	    $(call SANITIZED,thread) --capture=sys tests/engines/test_native.py tests/engines/test_sanitized.py \
+	    -k "threads or at_once or sanitized"
+
+aarch64: .venv/ready-dev .venv/native  ## cross-compile the engine for 64-bit Arm and test it under emulation (Debian)
+	.ci/aarch64
+
+fuzz: .venv/ready-fuzz .venv/native  ## look for bytes that break the reader of model files; SECONDS=60
+	@mkdir -p build/fuzz
+	PYTHONPATH=src:tests $(BIN)/python tests/fuzz/model_file.py build/fuzz/corpus -max_total_time=$(or $(SECONDS),60) \
+	    -timeout=10 -rss_limit_mb=1024 -max_len=20000 -artifact_prefix=build/fuzz/ -print_final_stats=1 -verbosity=0
+
+wheel:  ## build the wheel and test it, installed where there is no compiler; PYTHON is the newest one by default
+	$(if $(filter-out file,$(origin PYTHON)),PYTHON="$(PYTHON)") .ci/wheel
+
+# The engine and its tests under a sanitizer, in build/address or build/thread.
+sanitized-%: .venv/ready-dev .venv/native
+	@PATH="$(CURDIR)/$(BIN):$$PATH" && (cmake -S . -B build/$* -G Ninja -DGANGLION_SANITIZE=$* -DGANGLION_TESTS=ON \
+	    -DGANGLION_PACKAGE="$(CURDIR)/build/$*" -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" \
+	    -Dnanobind_DIR="$$(python -m nanobind --cmake_dir)" && cmake --build build/$*) > build/$*.log 2>&1 \
+	    || (cat build/$*.log; exit 1)
+SANITIZED = GANGLION_SANITIZE=$1 GANGLION_BUILD="$(CURDIR)/build/$1" \
+	    GANGLION_EXTENSION="$$(ls $(CURDIR)/build/$1/_native*)" $(BIN)/python -m pytest -q
 
 promises: .venv/ready-dev .venv/native  ## the figures promised on real data, ten seeds each
 	$(BIN)/python benchmarks/promises.py
@@ -81,13 +102,14 @@ clean:
 	$(PIP) --no-deps -e .
 	touch $@
 
+CPP := $(wildcard src/ganglion/native/*.hpp src/ganglion/native/*.cpp tests/engines/*.cpp)
 # Without a C++ compiler everything works, on the reference engine.
-NATIVE := CMakeLists.txt $(wildcard src/ganglion/native/*)
+NATIVE := CMakeLists.txt $(wildcard src/ganglion/native/*) tests/engines/functions.cpp
 .venv/native: .venv/ready requirements/build.txt $(NATIVE)
 	$(PIP) -r requirements/build.txt
 	@mkdir -p build
 	@PATH="$(CURDIR)/$(BIN):$$PATH" && echo "building the native engine (a minute, once) ..." && \
-	if (cmake -S . -B build/native -G Ninja -Dnanobind_DIR="$$(python -m nanobind --cmake_dir)" \
+	if (cmake -S . -B build/native -G Ninja -DGANGLION_TESTS=ON -Dnanobind_DIR="$$(python -m nanobind --cmake_dir)" \
 	    -DPython_EXECUTABLE="$(CURDIR)/$(BIN)/python" && cmake --build build/native) > build/native.log 2>&1; \
 	then touch $@; \
 	elif grep -q "No CMAKE_CXX_COMPILER" build/native.log; \
@@ -96,6 +118,10 @@ NATIVE := CMakeLists.txt $(wildcard src/ganglion/native/*)
 
 .venv/ready-dev: .venv/ready requirements/dev.txt
 	$(PIP) -r requirements/dev.txt
+	touch $@
+
+.venv/ready-fuzz: .venv/ready-dev requirements/fuzz.txt
+	$(PIP) -r requirements/fuzz.txt
 	touch $@
 
 .venv/ready-docs: .venv/ready-dev requirements/docs.txt

@@ -74,7 +74,7 @@ def notice(text: str) -> None:
 def warn(text: str, category: type[Warning]) -> None:
     """Warn, and point to the first line of code outside this package."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("ganglion."):
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("ganglion."):
         level, frame = level + 1, frame.f_back
     warnings.warn(text, category, stacklevel=level)
 

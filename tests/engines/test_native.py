@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import multiprocessing
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -453,19 +452,6 @@ def test_a_small_network_starts_no_thread() -> None:
     assert in_fresh_process(code, GANGLION_THREADS="4") == "0"
 
 
-def test_the_extension_is_small_and_leaks_no_symbols() -> None:
-    path = Path(MODULE.__file__)
-    assert path.stat().st_size <= 3 * 2**20
-    nm = shutil.which("nm")
-    if nm is None:
-        pytest.skip("nm lists the symbols")
-    listed = subprocess.run(
-        [nm, "-D", "--defined-only", str(path)], capture_output=True, text=True, check=True
-    )
-    names = {line.split()[-1] for line in listed.stdout.splitlines()}
-    assert {name for name in names if not name.startswith(("_init", "_fini"))} == {"PyInit__native"}
-
-
 @pytest.mark.parametrize("name", SETS)
 def test_the_environment_overrides(name: str) -> None:
     code = "import ganglion as gg; from ganglion.engines import explain; print(*explain())"
@@ -532,10 +518,6 @@ def test_arrays_of_the_wrong_size_are_refused() -> None:
         session.steps(np.array([0, 20]), 2, np.array([0.1]))
     with pytest.raises(ValueError, match="one rate"):
         session.steps(np.arange(20), 10, np.array([0.1]))
-
-
-def test_the_extension_asked_for_is_the_one_tested_sanitized_or_not() -> None:
-    assert MODULE.__file__ == os.environ.get("GANGLION_EXTENSION", MODULE.__file__)
 
 
 def test_native_is_what_auto_means() -> None:

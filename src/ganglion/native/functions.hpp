@@ -1,5 +1,5 @@
-// Functions of mathematics on vectors, in float and double. Each keeps its precision over all inputs, gives
-// the limit at infinity and NaN for NaN.
+// Functions of mathematics on vectors, in float and double. Each keeps the precision that
+// tests/engines/test_functions.py states, gives the limit at infinity and NaN for NaN.
 //
 // exp(x) = 2**n * exp(r), with n the whole number nearest to x / log(2) and |r| <= log(2) / 2, where the
 // Taylor series of exp(r) - 1 is short. The others follow from exp(x) - 1.

@@ -6,8 +6,10 @@
 // others. So nobody waits for a thread that is asleep.
 #include "threads.hpp"
 
+#if !defined(_WIN32)
 #include <pthread.h>
 #include <signal.h>
+#endif
 
 #include <atomic>
 #include <chrono>
@@ -16,11 +18,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 
 namespace ganglion {
 namespace {
 
+using Handle = std::thread::native_handle_type;  // of a thread, in the system's own terms
 constexpr auto LOOK_OUT = std::chrono::microseconds(200);
 
 void pause() {
@@ -58,7 +62,7 @@ int processor() { return sched_getcpu(); }
 class Processors {
 public:
     Processors() { known_ = pthread_getaffinity_np(pthread_self(), sizeof set_, &set_) == 0; }
-    void keep_off(int processor, pthread_t thread, std::size_t threads) const {
+    void keep_off(int processor, Handle thread, std::size_t threads) const {
         if (!known_ || processor < 0 || processor >= CPU_SETSIZE) return;
         cpu_set_t others = set_;
         CPU_CLR(processor, &others);
@@ -73,7 +77,7 @@ private:
 #else
 int processor() { return -1; }
 struct Processors {
-    void keep_off(int, pthread_t, std::size_t) const {}
+    void keep_off(int, Handle, std::size_t) const {}
 };
 #endif
 
@@ -86,8 +90,26 @@ bool has_piece(uint64_t ticket) { return (ticket & MOST_PIECES) < (ticket >> 16 
 
 struct alignas(64) Share {
     std::atomic<uint64_t> ticket{0};
-    pthread_t thread{};  // that it belongs to
+    Handle thread{};  // that it belongs to
 };
+
+// While it lives, threads start with every signal blocked: signals are for the threads of Python.
+#if defined(_WIN32)
+struct SignalsBlocked {};
+#else
+class SignalsBlocked {
+public:
+    SignalsBlocked() {
+        sigset_t every;
+        sigfillset(&every);
+        pthread_sigmask(SIG_SETMASK, &every, &before_);
+    }
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t before_;
+};
+#endif
 
 class Alone final : public Team {
 public:
@@ -139,9 +161,7 @@ public:
 private:
     void start() {
         processors_.emplace();
-        sigset_t every, before;  // signals are for the threads of Python
-        sigfillset(&every);
-        pthread_sigmask(SIG_SETMASK, &every, &before);
+        [[maybe_unused]] const SignalsBlocked blocked;
         for (std::size_t worker = 1; worker < size_; ++worker) try {
                 std::thread thread([this, worker] { serve(worker); });
                 shares_[worker].thread = thread.native_handle();
@@ -150,7 +170,6 @@ private:
             } catch (const std::system_error&) {
                 break;  // the system has no more threads to give: the work is done with those there are
             }
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
         started_ = true;
     }
 
@@ -222,15 +241,16 @@ Pool* pool_of(std::size_t size) {
     return found;
 }
 
-void forget_after_fork() {
+[[maybe_unused]] void forget_after_fork() {
     for (std::atomic<Pool*>& pool : pools) pool.store(nullptr);
 }
 
 }  // namespace
 
 void set_threads(std::size_t count) {
-    static const int registered = pthread_atfork(nullptr, nullptr, forget_after_fork);
-    static_cast<void>(registered);
+#if !defined(_WIN32)
+    [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, forget_after_fork);
+#endif
     usual.store(count < LARGEST ? count : LARGEST);
 }
 

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Table(Layer):
     """What embeddings share: a table of which a batch reads a few rows.
 
-    Updates are row-sparse. A row that no value of the batch names keeps its numbers, its optimizer slots and
-    its running mean. Weight decay, L1 and L2 act on the rows that the batch read, in that update; the max-norm
-    rule does not act. The optimizer counts every update, whether it visits a row or not.
+    Updates are row-sparse. A row that no value of the batch names keeps its numbers, its optimizer slots
+    and its running mean. Weight decay, L1 and L2 act on the rows that the batch read, in that update; the
+    max-norm rule does not act. The optimizer counts every update, whether it visits a row or not.
 
     Args:
         categories: how many rows the table has: the values are from 0 to `categories` - 1.

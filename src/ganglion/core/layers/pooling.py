@@ -162,7 +162,7 @@ class MaxPool2D(Pool2D):
 
 
 class MaxPoolArithmetic(Arithmetic):
-    """a is one of the numbers in its window; a number's gradient is the sum over the windows that chose it."""
+    """a is a number of its window; the gradient of a number is the sum over the windows that chose it."""
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         chosen = _chosen(step, row, index)
