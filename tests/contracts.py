@@ -497,6 +497,8 @@ def test_layer_backward_is_the_derivative(case: LayerCase, training: bool) -> No
     parameters += chance.normal(0, 0.1, parameters.shape)
     state += chance.uniform(0, 0.5, state.shape)
     x = case.rows(5, chance)
+    if case.takes_numbers:  # no two so close that a small move changes which is the larger
+        x = 4 * x.argsort(axis=None).argsort().reshape(x.shape) / x.size - 2
     direction = chance.normal(size=(5, *case.outputs))
     context = Context(training=training, seed=1, step=7)
 

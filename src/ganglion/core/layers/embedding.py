@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,7 @@ class Table(Layer):
 
     categories: int
     units: int
+    _: KW_ONLY
     weight_initializer: PartField[Initializer] = PartField(Initializer, "small_random")
 
     penalized = ("weight",)
