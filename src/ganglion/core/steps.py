@@ -99,6 +99,16 @@ class Step(NamedTuple):
     state: tuple[Entry, ...]
 
     @property
+    def kind(self) -> str:
+        """The name of its layer's kind, such as "dense"."""
+        return self.layer.name
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """The numbers that its layer is configured with, by name."""
+        return self.layer.settings()
+
+    @property
     def outputs(self) -> int:
         """How many numbers it writes for each row."""
         return math.prod(self.shape)

@@ -154,7 +154,7 @@ Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_
         const Step& step = network.steps[i];
         with_kind(Layers{}, step.kind, [&](auto kind) {
             if constexpr (kind.row_sparse) {
-                const size_t table = static_cast<size_t>(step.settings[0]);
+                const size_t table = kind.table_rows(step);
                 const size_t read = smaller(
                     table, kind.most_read(step, run.x[step.reads[0]], run.order, run.order_size, rows));
                 SparseGradient<T> own = {};
