@@ -27,7 +27,11 @@ def main() -> None:
     tag = f"cp3{api[1]}-abi3" if stable else "cp{0}{1}-cp{0}{1}".format(*sys.version_info)
     assert wheel.name.startswith(f"ganglion-{version[1]}-{tag}-"), wheel.name
 
-    python = {str(path.relative_to("src")) for path in Path("src/ganglion").rglob("*.py")}
+    python = {
+        str(path.relative_to("src"))
+        for path in Path("src/ganglion").rglob("*.py*")
+        if path.suffix in (".py", ".pyi")
+    }
     data = {str(path.relative_to("src")) for path in Path("src/ganglion/tables/data").iterdir()}
     metadata = f"ganglion-{version[1]}.dist-info"
     needed = (

@@ -33,6 +33,7 @@ GROUPS = {
     "Tables": ("ganglion.table_model", "ganglion.tables"),
     "Estimators": ("ganglion.estimators",),
     "Layers": ("ganglion.core.layers",),
+    "Inputs": ("ganglion.core.inputs", "ganglion.core.bags"),
     "Activations": ("ganglion.core.activations",),
     "Losses": ("ganglion.core.losses",),
     "Optimizers": ("ganglion.training.optimizers",),

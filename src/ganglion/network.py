@@ -75,6 +75,7 @@ class Network:
 
     def _set_up(self, model: Model, engine: str) -> None:
         self._model = model
+        self._row_shape = model.architecture.input_shape if model.architecture.takes_numbers else None
         self._engine_name, self._engine = engine, pick(engine, model.architecture)
         self._optimizer_state = OptimizerState()
         self._history = History()
@@ -200,12 +201,12 @@ class Network:
         Raises:
             DataError, ShapeError: if X holds anything but finite numbers in that shape.
         """
-        architecture, dtype = self._model.architecture, self._model.dtype
-        if architecture.takes_numbers and are_inputs(X, architecture.input_shape, dtype):
-            a = self.predict_if_finite(X)
+        model = self._model
+        if are_inputs(X, self._row_shape, model.parameters.dtype):
+            a = self._engine.predict_if_finite(model, X)
             if a is not None:
                 return a
-        return self.predict_checked(read_rows(architecture.inputs, X, dtype))
+        return self.predict_checked(read_rows(model.architecture.inputs, X, model.dtype))
 
     def predict_if_finite(self, x: Array) -> Array | None:
         """Return the same for rows that are a contiguous array of the network's type and shape.

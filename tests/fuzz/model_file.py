@@ -72,6 +72,13 @@ def seeds(folder: Path) -> Iterator[bytes]:
             gg.Flatten(),
         ]
         yield saved(gg.Network([*layers, gg.Reshape((2, 1)), gg.Flatten()], inputs=4, dtype=dtype))
+    branches = {
+        "image": [gg.MaxPool2D(2), gg.AveragePool2D((1, 2), padding="same"), gg.GlobalMaxPool()],
+        "words": [gg.EmbeddingBag(5, 3, "sum"), gg.Residual([gg.Dense(2)])],
+        "kind": [gg.Embedding(6, 2), gg.GlobalAveragePool()],
+    }
+    inputs = {"image": (4, 4, 1), "words": gg.BagInput(5, weighted=True), "kind": gg.IntegerInput(6, 2)}
+    yield saved(gg.Network([gg.Parallel(branches), gg.Dense(1)], inputs=inputs))
     yield saved(gg.Network([gg.Activate(activation) for activation in known(gg.Activation)], inputs=2))
     for optimizer in known(gg.Optimizer):
         net = gg.Network([gg.Dense(2, "relu"), gg.Dense(1)], inputs=4)
@@ -98,19 +105,20 @@ def check(data: bytes, path: Path) -> str:
     import numpy as np
 
     import ganglion as gg
+    from agreement import random_rows
     from ganglion.files.model_file import read_model
 
     path.write_bytes(file_of(data))
     try:
-        model = read_model(path)
-        table = None if model.table is None else gg.TableModel.load(path)
+        saved = read_model(path)
+        table = None if saved.table is None else gg.TableModel.load(path)
     except gg.FileError as error:
         return str(error)
-    if any(math.prod(shape) > MOST_NUMBERS for shape in model.architecture.shapes):
+    architecture = saved.model.architecture
+    if any(math.prod(value.shape) > MOST_NUMBERS for value in architecture.values):
         return "large"
-    net = gg.Network.from_model(model)
-    outputs = net.predict(np.zeros((2, *model.architecture.inputs)))
-    assert outputs.shape[0] == 2
+    rows = random_rows(architecture.inputs, 2, np.random.default_rng(0), saved.model.dtype.name)
+    assert gg.Network.from_saved(saved).predict(rows).shape[0] == 2
     return "network" if table is None else "table"
 
 

@@ -66,7 +66,7 @@ class Architecture:
         self.parameters: list[Entry] = lowering.parameters
         self.state: list[Entry] = lowering.state
 
-    @property
+    @cached_property
     def input_shape(self) -> Shape:
         """The shape of one row of the only input.
 
@@ -74,10 +74,7 @@ class Architecture:
             ConfigError: if the network has several inputs.
         """
         if not is_single(self.inputs):
-            raise ConfigError(
-                f"this needs a network with one input, this one has {', '.join(self.inputs)}",
-                "or name the input",
-            )
+            raise ConfigError(f"this needs a network with one input, this one has {', '.join(self.inputs)}")
         return next(iter(self.inputs.values())).row_shape
 
     @property
@@ -86,12 +83,12 @@ class Architecture:
         after = {step.place: step.shape for step in self.steps}
         return [self.input_shape, *(after[place] for place in range(len(self.layers)))]
 
-    @property
+    @cached_property
     def takes_numbers(self) -> bool:
         """Whether its rows are one array of numbers."""
         return is_single(self.inputs) and next(iter(self.inputs.values())).holds == "numbers"
 
-    @property
+    @cached_property
     def outputs(self) -> Shape:
         """The shape of one output."""
         return self.steps[-1].shape

@@ -13,8 +13,8 @@ from ganglion.errors import DataError, ShapeError, shortened
 CACHE_LINE = 64  # bytes
 
 
-def are_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> bool:
-    """Return whether `x` is what `as_numbers` returns, finite or not."""
+def are_inputs(x: Any, shape: Shape | None, dtype: np.dtype[Any]) -> bool:
+    """Return whether `x` is what `as_numbers` returns, finite or not; False where `shape` is None."""
     return type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous
 
 

@@ -196,9 +196,11 @@ def find_inputs(inputs: Any) -> dict[str, Input]:
     Raises:
         ConfigError: for anything that describes no input.
     """
-    if not isinstance(inputs, Mapping) or "name" in inputs:
+    if not isinstance(inputs, Mapping) or isinstance(inputs.get("name"), str):  # one, or its configuration
         return {ONLY: _find_input(inputs)}
-    if not inputs or not all(isinstance(name, str) and name and "/" not in name for name in inputs):
+    if not inputs:
+        raise ConfigError("a network needs at least one input, got none", "for example inputs=4")
+    if not all(isinstance(name, str) and name and "/" not in name for name in inputs):
         raise ConfigError(f"inputs must have names without '/', got {shortened(inputs)}")
     return {name: _find_input(value) for name, value in inputs.items()}
 

@@ -65,6 +65,15 @@ struct Input {
     size_t categories;  // whole numbers are below
 };
 
+// What follows from the steps, worked out once.
+struct Facts {
+    double work;          // operations of the forward pass of one row
+    size_t largest;       // numbers of the largest weight whose product threads may share
+    size_t rows_at_once;  // that go through together, by the memory that they need
+    bool uses_batch,
+        products;  // whether a step looks at the whole batch; whether all that learn are products
+};
+
 struct Network {
     const Input* inputs;
     size_t input_count;
@@ -77,6 +86,7 @@ struct Network {
     size_t gradients;  // numbers of a gradient, without those of row-sparse arrays
     size_t slots;      // of gradients on their way back
     size_t most_reads;
+    Facts facts;
 };
 
 struct Loss {
@@ -137,6 +147,7 @@ struct Run {
 };
 
 struct Functions {  // of one engine and one type of number
+    Facts (*facts)(const Network&);
     size_t (*predict)(const Network&, const Run&, size_t rows, void* a, void* losses, bool* finite);
     size_t (*gradient)(const Network&, Run&, void* gradient, double* loss, double* penalty);
     size_t (*train)(const Network&, Run&);

@@ -23,7 +23,9 @@ struct Table : LayerKind {
     static constexpr bool row_sparse = true, in_place = false;
 
     static double work(const Step& step) { return static_cast<double>(step.outputs); }
-    static size_t table_rows(const Step& step) { return static_cast<size_t>(step.settings[0]); }  // "categories"
+    static size_t table_rows(const Step& step) {
+        return static_cast<size_t>(step.settings[0]);
+    }  // "categories"
 
     template <class T>
     static void backward(const Here<T>&, const Back<T>&) {}

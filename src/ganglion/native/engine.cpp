@@ -152,7 +152,10 @@ size_t train(const Network& network, Run& run) {
         if (rows != laid_out) {
             Arena arena = {run.arena};
             space = lay_out<T>(arena, network, run, rows);
-            space.bound = largest_size<T>(network.parameters, static_cast<const T*>(run.parameters));
+            // Tables are too large to look at, and the updates of other optimizers are looked at one by one.
+            space.bound = space.sparse || !is_bounded(run.optimizer)
+                              ? __builtin_inf()
+                              : largest_size<T>(network.parameters, static_cast<const T*>(run.parameters));
             laid_out = rows;
         }
         const double loss = loss_and_gradients<T>(network, run, space, order, rows, weight);
@@ -200,8 +203,8 @@ size_t gradient(const Network& network, Run& run, void* result, double* loss, do
 template <class T>
 size_t predict(const Network& network, const Run& run, size_t rows, void* activations, void* losses,
                bool* finite) {
-    const size_t at_once = larger(1, smaller(rows, rows_in_cache<T>(network)));
-    const bool shared = static_cast<double>(rows) * work_of(network) >= WORTH_A_THREAD && rows > at_once;
+    const size_t at_once = larger(1, smaller(rows, network.facts.rows_at_once));
+    const bool shared = static_cast<double>(rows) * network.facts.work >= WORTH_A_THREAD && rows > at_once;
     Team* team = shared ? run.team : nullptr;
     const size_t threads = shared ? run.team->size() : 1, columns = network.columns;
     Arena arena = {run.arena};
@@ -276,8 +279,8 @@ constexpr KindTable part_table(List<Each...>) {
 extern const Engine engine;
 const Engine engine = {
     GANGLION_TEXT(GANGLION_ISA),
-    {predict<float>, gradient<float>, train<float>, function<float>},
-    {predict<double>, gradient<double>, train<double>, function<double>},
+    {facts<float>, predict<float>, gradient<float>, train<float>, function<float>},
+    {facts<double>, predict<double>, gradient<double>, train<double>, function<double>},
     layer_table(Layers{}),
     activation_table(Activations<float>{}),
     part_table(Losses<float>{}),

@@ -7,7 +7,6 @@
 #include <nanobind/stl/vector.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <optional>
@@ -68,8 +67,8 @@ using Orders = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device:
 using Numbers = nb::ndarray<double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rates = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-void require(bool holds, const std::string& rule) {
-    if (!holds) throw nb::value_error(rule.c_str());
+void require(bool holds, const char* rule) {
+    if (!holds) throw nb::value_error(rule);
 }
 
 // Memory aligned to a line of the cache, kept from call to call.
@@ -79,16 +78,16 @@ public:
         if (bytes > size_) {
             memory_.reset();
             size_ = 0;
-            memory_.reset(static_cast<char*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64)));
-            if (!memory_) throw std::bad_alloc();
+            memory_.reset(static_cast<char*>(::operator new(bytes, LINE)));
             size_ = bytes;
         }
         return memory_.get();
     }
 
 private:
+    static constexpr std::align_val_t LINE{64};
     struct Free {
-        void operator()(char* memory) const { std::free(memory); }
+        void operator()(char* memory) const { ::operator delete(memory, LINE); }
     };
     std::unique_ptr<char, Free> memory_;
     size_t size_ = 0;
@@ -101,13 +100,26 @@ class Program {
 public:
     Program(bool is_double, const nb::list& inputs, const nb::list& steps, const nb::list& segments,
             size_t state)
-        : is_double_(is_double), description_(inputs, steps, segments, state) {}
+        : is_double_(is_double), description_(inputs, steps, segments, state) {
+        description_.set_facts(functions().facts(network()));
+    }
 
     bool predict(const Any& parameters, const Any& state, const std::vector<Arrays>& x, const Writable& a) {
         const size_t count = a.shape(0);
         Run run = described(parameters, state);
         std::vector<Column> columns = columns_of(x, count);
         run.x = columns.data();
+        return run_prediction(run, count, numbers(a, network().outputs, count), nullptr);
+    }
+
+    // The same for one array of numbers.
+    bool predict_numbers(const Any& parameters, const Any& state, const Any& x, const Writable& a) {
+        const size_t count = a.shape(0);
+        require(network().input_count == 1 && network().inputs[0].holds == Holds::numbers,
+                "the input must be one array of numbers");
+        Run run = described(parameters, state);
+        const Column column = {numbers(x, network().inputs[0].width, count), nullptr, nullptr};
+        run.x = &column;
         return run_prediction(run, count, numbers(a, network().outputs, count), nullptr);
     }
 
@@ -295,9 +307,10 @@ private:
             const uint64_t row = static_cast<uint64_t>(run.order[i]);
             largest = row > largest ? row : largest;
         }
-        require(largest < count_ || run.order_size == 0,
-                "row index " + std::to_string(static_cast<int64_t>(largest)) + " is out of range for " +
-                    std::to_string(count_) + " rows");
+        if (largest >= count_ && run.order_size)
+            throw nb::value_error(("row index " + std::to_string(static_cast<int64_t>(largest)) +
+                                   " is out of range for " + std::to_string(count_) + " rows")
+                                      .c_str());
         run.seed = seed;
         run.step = step;
         return run;
@@ -368,6 +381,7 @@ NB_MODULE(_native, module) {
     nb::class_<Program>(module, "Program")
         .def(nb::init<bool, const nb::list&, const nb::list&, const nb::list&, size_t>())
         .def("predict", &Program::predict)
+        .def("predict_numbers", &Program::predict_numbers)
         .def("evaluate", &Program::evaluate);
     nb::class_<Session>(module, "Session")
         .def(nb::init<Program&, const Writable&, const Writable&, const std::optional<Writable>&,

@@ -65,6 +65,7 @@ class Description {
 public:
     Description(const nb::list& inputs, const nb::list& steps, const nb::list& segments, size_t state);
     const Network& network() const { return network_; }
+    void set_facts(const Facts& facts) { network_.facts = facts; }
 
 private:
     void read_step(const nb::dict& from);

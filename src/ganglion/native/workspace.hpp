@@ -27,31 +27,28 @@ struct Split {
     bool together;
 };
 
-// As many rows as fit the cache; enough for a good product where they do not fill a larger one; at least one.
+// As many rows as fit the cache go through together; enough for a good product where they do not fill a
+// larger one; at least one.
 template <class T>
-size_t rows_in_cache(const Network& network) {
-    const size_t bytes = row_bytes<T>(network), usual = smaller(USUAL_ROWS, LARGER_CACHE / bytes);
-    return larger(larger(1, usual), smaller(MOST_ROWS, CACHE / bytes));
-}
-
-// Operations of the forward pass of one row.
-inline double work_of(const Network& network) {
-    double total = 0;
-    for (size_t i = 0; i < network.count; ++i)
-        with_kind(Layers{}, network.steps[i].kind, [&](auto kind) { total += kind.work(network.steps[i]); });
-    return total;
-}
-
-template <class T>
-Split split(const Network& network, size_t rows) {
-    bool whole_batch = false;
-    size_t largest = 0;
-    for (size_t i = 0; i < network.count; ++i)
-        with_kind(Layers{}, network.steps[i].kind, [&](auto kind) {
-            whole_batch = whole_batch || kind.uses_batch;
-            largest = larger(largest, kind.product(network.steps[i]));
+Facts facts(const Network& network) {
+    Facts found = {0, 0, 0, false, true};
+    for (size_t i = 0; i < network.count; ++i) {
+        const Step& step = network.steps[i];
+        with_kind(Layers{}, step.kind, [&](auto kind) {
+            found.work += kind.work(step);
+            found.largest = larger(found.largest, kind.product(step));
+            found.uses_batch = found.uses_batch || kind.uses_batch;
+            found.products = found.products && (kind.is_product || !step.learns);
         });
-    const double work = 3.0 * static_cast<double>(rows) * work_of(network);  // the backward pass is two more
+    }
+    const size_t bytes = row_bytes<T>(network), usual = smaller(USUAL_ROWS, LARGER_CACHE / bytes);
+    found.rows_at_once = larger(larger(1, usual), smaller(MOST_ROWS, CACHE / bytes));
+    return found;
+}
+
+inline Split split(const Network& network, size_t rows) {
+    const Facts& facts = network.facts;
+    const double work = 3.0 * static_cast<double>(rows) * facts.work;  // the backward pass is two more
     size_t groups = 1;
     if (work >= WORTH_TWO_GROUPS)
         while (groups < MOST_GROUPS && 2 * groups * LEAST_ROWS <= rows &&
@@ -59,11 +56,11 @@ Split split(const Network& network, size_t rows) {
                (groups == 1 || 2 * static_cast<double>(groups) * WORTH_A_GROUP <= work))
             groups *= 2;
     const bool few = groups == 1 || rows / groups < 256;
-    const bool together =
-        whole_batch || (work >= WORTH_TWO_GROUPS && (groups == 1 || (largest >= LARGE_WEIGHT && few)));
+    const bool together = facts.uses_batch || (work >= WORTH_TWO_GROUPS &&
+                                               (groups == 1 || (facts.largest >= LARGE_WEIGHT && few)));
     if (together) return {1, rows, true};
     const size_t most = (rows + groups - 1) / groups,
-                 blocks = (most + rows_in_cache<T>(network) - 1) / rows_in_cache<T>(network);
+                 blocks = (most + facts.rows_at_once - 1) / facts.rows_at_once;
     return {groups, (most + blocks - 1) / blocks, false};
 }
 
@@ -115,12 +112,8 @@ struct Workspace {
 // Whether the gradient need not be worked out: over one row it is a product, which plain SGD can subtract at
 // once.
 inline bool leaves_factors(const Network& network, const Run& run, size_t rows) {
-    bool products = true;
-    for (size_t i = 0; i < network.count; ++i)
-        with_kind(Layers{}, network.steps[i].kind,
-                  [&](auto kind) { products = products && (kind.is_product || !network.steps[i].learns); });
     const bool penalty = run.regularization.l1 != 0 || run.regularization.l2 != 0;
-    return run.steps && rows == 1 && products && !penalty && is_bounded(run.optimizer);
+    return run.steps && rows == 1 && network.facts.products && !penalty && is_bounded(run.optimizer);
 }
 
 template <class T>
@@ -133,7 +126,7 @@ double largest_size(size_t count, const T* x) {
 template <class T>
 Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_t rows) {
     Workspace<T> space = {};
-    space.way = split<T>(network, rows);
+    space.way = split(network, rows);
     const size_t threads = run.team->size();
     const size_t blocks = space.way.groups == 1 ? 1 : threads;
     space.workers = {run.team, arena.take<T>(threads * Workers<T>::panel_size)};

@@ -10,7 +10,7 @@ import numpy as np
 
 from ganglion.core.part import Array
 from ganglion.engines import Learned, Objective, Session
-from ganglion.errors import ConfigError
+from ganglion.errors import ConfigError, TrainingError
 from ganglion.training.blas import single_threaded_blas
 from ganglion.training.optimizers import LBFGS
 from ganglion.training.run import Training
@@ -20,11 +20,13 @@ class Minimization(Training):
     """A run in which an epoch is one iteration of L-BFGS."""
 
     def _open(self, objective: Objective) -> Session:
+        if not isinstance(self.plan.optimizer, LBFGS):
+            raise TrainingError(f"a run needs a gg.StepOptimizer or L-BFGS, got {self.plan.optimizer!r}")
+        self.optimizer = self.plan.optimizer
         start = Learned(self.model.parameters, self.model.state, self.optimizer_state.step)
         return self.engine.open(self.model, self.plan.rows, objective, None, start)
 
     def _learn(self) -> None:
-        optimizer: LBFGS = self.plan.optimizer  # type: ignore[assignment]
         steps = self.architecture.steps
         if self.architecture.state or any(step.layer.is_random for step in steps):
             raise ConfigError(
@@ -37,7 +39,7 @@ class Minimization(Training):
         if not self.epochs:
             return
         state, session = self.optimizer_state, self.session
-        state.optimizer, state.mean = optimizer, None
+        state.optimizer, state.mean = self.optimizer, None
         everything = self.order = np.arange(len(self.plan.rows))
         self.losses, self.penalties = np.full((2, 1), math.nan)
         latest: dict[str, Any] = {}
@@ -82,7 +84,7 @@ class Minimization(Training):
         self.notify("on_epoch_begin")
         try:
             with nullcontext() if self.engine.uses_blas else single_threaded_blas():
-                converged, reason = optimizer.minimize(objective, best, self.epochs, after_iteration)
+                converged, reason = self.optimizer.minimize(objective, best, self.epochs, after_iteration)
         finally:
             session.write(best)
         if converged or self.history.epochs < self.epochs:
