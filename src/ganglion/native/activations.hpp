@@ -73,7 +73,7 @@ struct ELU : ElementWise {
         return z > T(0) ? z : exp_minus_1<T>(minimum<T>(z, Vector<T>{})) * alpha;
     }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T alpha) {
-        return grad_a * (z > T(0) ? all<T>(T(1)) : exponential<T>(minimum<T>(z, Vector<T>{})) * alpha);
+        return grad_a * (z > T(0) ? broadcast<T>(T(1)) : exponential<T>(minimum<T>(z, Vector<T>{})) * alpha);
     }
 };
 
@@ -94,7 +94,7 @@ struct GELU : ElementWise {
     static constexpr const char* name = "gelu";
     static constexpr Needs needs = Needs::z;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
-        return maximum<T>(z, all<T>(T(-40))) * normal_cdf<T>(z);
+        return maximum<T>(z, broadcast<T>(T(-40))) * normal_cdf<T>(z);
     }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
         const Vector<T> near = clamp<T>(z, T(-40), T(40));
@@ -112,7 +112,7 @@ struct GELUTanh : ElementWise {
         return logistic<T>((near + near * near * near * T(0.044715)) * twice_root);
     }
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
-        return maximum<T>(z, all<T>(T(-40))) * share(clamp<T>(z, T(-40), T(40)));
+        return maximum<T>(z, broadcast<T>(T(-40))) * share(clamp<T>(z, T(-40), T(40)));
     }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
         const Vector<T> near = clamp<T>(z, T(-40), T(40)), s = share(near);
@@ -126,7 +126,7 @@ struct SiLU : ElementWise {
     static constexpr const char* name = "silu";
     static constexpr Needs needs = Needs::z;
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
-        return maximum<T>(z, all<T>(T(-800))) * logistic<T>(z);
+        return maximum<T>(z, broadcast<T>(T(-800))) * logistic<T>(z);
     }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
         const Vector<T> s = logistic<T>(z);
@@ -154,7 +154,7 @@ struct Mish : ElementWise {
         return hyperbolic_tangent<T>(Softplus<T>::forward(z, T(0)));
     }
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
-        return maximum<T>(z, all<T>(T(-800))) * share(z);
+        return maximum<T>(z, broadcast<T>(T(-800))) * share(z);
     }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
         const Vector<T> t = share(z), near = clamp<T>(z, T(-800), T(800));
@@ -205,11 +205,11 @@ void softmax(bool logarithmic, Area area, const T* z, T* a) {
             const Vector<T> value = load(from + j, part);
             const Vector<T> below = value == most ? Vector<T>{} : value - most;
             const Vector<T> power = exponential<T>(below);
-            sums += only<T>(power, part, T(0));
+            sums += masked<T>(power, part, T(0));
             store(to + j, logarithmic ? below : power, part);
         });
         const T total = sum<T>(sums);
-        const T log_total = logarithm<T>(all<T>(total))[0];
+        const T log_total = logarithm<T>(broadcast<T>(total))[0];
         sweep<T>(area.columns, [&](size_t j, auto part) {
             const Vector<T> value = load(to + j, part);
             store(to + j, logarithmic ? value - log_total : value / total, part);
@@ -262,17 +262,23 @@ constexpr int RELU = place_in<ReLU<float>>(Activations<float>{});
 inline bool is_identity(Activation f) { return f.kind == IDENTITY.kind; }
 inline bool is_relu(Activation f) { return f.kind == RELU; }
 
-inline bool needs_z(Activation f) {
-    bool answer = false;
-    with_kind(Activations<float>{}, f.kind, [&](auto chosen) { answer = chosen.needs == Needs::z; });
-    return answer;
+// What is asked of every step, looked up rather than dispatched.
+template <class... Each>
+constexpr bool NEEDS_Z[] = {(Each::needs == Needs::z)...};
+template <class... Each>
+constexpr bool ROW_WISE[] = {Each::row_wise...};
+
+template <class... Each>
+bool needs_z(List<Each...>, int kind) {
+    return NEEDS_Z<Each...>[kind];
+}
+template <class... Each>
+bool is_row_wise(List<Each...>, int kind) {
+    return ROW_WISE<Each...>[kind];
 }
 
-inline bool is_row_wise(Activation f) {
-    bool answer = false;
-    with_kind(Activations<float>{}, f.kind, [&](auto chosen) { answer = chosen.row_wise; });
-    return answer;
-}
+inline bool needs_z(Activation f) { return needs_z(Activations<float>{}, f.kind); }
+inline bool is_row_wise(Activation f) { return is_row_wise(Activations<float>{}, f.kind); }
 
 inline bool is_logarithmic(Activation f) {
     return f.kind == place_in<LogSoftmax<float>>(Activations<float>{});

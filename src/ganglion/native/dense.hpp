@@ -29,7 +29,7 @@ void dense_narrow(size_t inputs, size_t units, T* panel, size_t rows, const T* w
     const T* by_unit = weight;
     if (units > 1) {
         by_unit = panel + units * at_once;
-        turn<T>(inputs, units, weight, panel + units * at_once, false);
+        transpose_into<T>(inputs, units, weight, panel + units * at_once, false);
     }
     for (size_t i = 0; i < rows; i += at_once) {
         const size_t count = smaller(at_once, rows - i);
@@ -50,11 +50,11 @@ void dense_backward_parameters(size_t inputs, size_t units, Workers<T> workers, 
                                const T* grad, T* grad_weight, bool add) {
     sum_rows<T>(rows, units, grad, grad_weight + inputs * units, add);
     if (is_narrow_backward<T>(inputs, units, rows)) {
-        T* turned = units == 1 ? grad_weight : workers.panel(0);
+        T* transposed = units == 1 ? grad_weight : workers.panel(0);
         product<T>(units, 0, inputs, rows, {grad, 1, units}, {x, inputs, false},
-                   {add && units == 1 ? grad_weight : nullptr, inputs}, turned, inputs,
+                   {add && units == 1 ? grad_weight : nullptr, inputs}, transposed, inputs,
                    static_cast<T*>(nullptr), AsTheyAre<T>{}, nothing);
-        if (units > 1) turn<T>(units, inputs, turned, grad_weight, add);
+        if (units > 1) transpose_into<T>(units, inputs, transposed, grad_weight, add);
         return;
     }
     shared_product<T>(workers, Cut::rows, inputs, units, rows, {x, 1, inputs}, {grad, units, false},

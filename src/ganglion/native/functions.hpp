@@ -47,7 +47,7 @@ constexpr InverseFactorials inverse_factorial;
 template <class T>
 GANGLION_INLINE Vector<T> exp_minus_1_near_0(Vector<T> r) {
     constexpr int terms = Format<T>::terms;
-    Vector<T> series = all<T>(T(inverse_factorial.of[terms]));
+    Vector<T> series = broadcast<T>(T(inverse_factorial.of[terms]));
 #pragma GCC unroll 16
     for (int k = terms - 1; k >= 2; --k) series = series * r + T(inverse_factorial.of[k]);
     return r + (r * r) * series;
@@ -59,7 +59,7 @@ GANGLION_INLINE Vector<T> reduce(Vector<T> x, Integers<T>& n) {
     constexpr T rounder = Format<T>::rounder;
     const Vector<T> shifted = x * T(1.44269504088896340736) + rounder;
     const Vector<T> whole = shifted - rounder;
-    n = (Integers<T>)shifted - (Integers<T>)all<T>(rounder);
+    n = (Integers<T>)shifted - (Integers<T>)broadcast<T>(rounder);
     return (x - whole * Format<T>::log2_high) - whole * Format<T>::log2_low;
 }
 
@@ -70,8 +70,8 @@ GANGLION_INLINE Vector<T> power_of_2(Integers<T> n) {
 
 template <class T>
 GANGLION_INLINE Vector<T> clamp(Vector<T> x, T low, T high) {  // NaN stays
-    x = x < low ? all<T>(low) : x;
-    return x > high ? all<T>(high) : x;
+    x = x < low ? broadcast<T>(low) : x;
+    return x > high ? broadcast<T>(high) : x;
 }
 
 template <class T>
@@ -96,7 +96,7 @@ GANGLION_INLINE Vector<T> exp_minus_1_within(Vector<T> x) {
 template <class T>
 GANGLION_INLINE Vector<T> exp_minus_1(Vector<T> x) {
     constexpr T lowest = T(-2.0 * (Format<T>::mantissa + 2));  // from here on it is -1
-    return exp_minus_1_within<T>(x < lowest ? all<T>(lowest) : x);
+    return exp_minus_1_within<T>(x < lowest ? broadcast<T>(lowest) : x);
 }
 
 // tanh(x) = t / (t + 2) with t = exp(2 x) - 1, for |x|.
@@ -104,7 +104,7 @@ template <class T>
 GANGLION_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
     constexpr T farthest = T(Format<T>::mantissa);  // tanh is 1 well before
     const Vector<T> size = absolute<T>(x);
-    const Vector<T> t = exp_minus_1_within<T>((size > farthest ? all<T>(farthest) : size) * T(2));
+    const Vector<T> t = exp_minus_1_within<T>((size > farthest ? broadcast<T>(farthest) : size) * T(2));
     return with_sign_of<T>(t / (t + T(2)), x);
 }
 
@@ -112,7 +112,7 @@ GANGLION_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
 template <class T>
 GANGLION_INLINE Vector<T> logistic(Vector<T> x) {
     const Vector<T> small = exponential<T>(-absolute<T>(x));
-    return (x < T(0) ? small : all<T>(T(1))) / (small + T(1));
+    return (x < T(0) ? small : broadcast<T>(T(1))) / (small + T(1));
 }
 
 // log(x) for x >= tiny: x = 2**n * m with m from sqrt(1/2) to sqrt(2), and log(m) = 2 artanh(s) with
@@ -129,7 +129,7 @@ GANGLION_INLINE Vector<T> logarithm(Vector<T> x) {
     const Vector<T> part = big ? m * T(0.5) : m;
     const Vector<T> whole = __builtin_convertvector(n, Vector<T>);
     const Vector<T> f = part - T(1), s = f / (f + T(2)), z = s * s;
-    Vector<T> series = all<T>(T(2.0 / (2 * Format<T>::log_terms + 1)));
+    Vector<T> series = broadcast<T>(T(2.0 / (2 * Format<T>::log_terms + 1)));
 #pragma GCC unroll 16
     for (int k = Format<T>::log_terms - 1; k >= 1; --k) series = series * z + T(2.0 / (2 * k + 1));
     // 2 s = f - s f, which is exact where f is
@@ -160,7 +160,7 @@ constexpr double ERFC_COEFFICIENTS[] = {
 template <class T>
 GANGLION_INLINE Vector<T> normal_cdf(Vector<T> z) {
     constexpr int terms = sizeof(T) == 4 ? 12 : 24;
-    const Vector<T> x = minimum<T>(absolute<T>(z), all<T>(T(40))) * T(0.70710678118654752440);
+    const Vector<T> x = minimum<T>(absolute<T>(z), broadcast<T>(T(40))) * T(0.70710678118654752440);
     const Vector<T> t = T(3) / (x + T(3)), u = t * T(4) - T(2);
     Vector<T> later{}, last{};
     for (int k = terms - 1; k >= 1; --k) {  // Clenshaw's recurrence

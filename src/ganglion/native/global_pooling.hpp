@@ -35,7 +35,7 @@ struct GlobalMaxPool : GlobalPool {
                     // What is not a number counts as the largest, as in NumPy.
                     const auto larger = (value > most) | ((value != value) & (most == most));
                     most = larger ? value : most;
-                    choice = larger ? all<T>(T(place)) : choice;
+                    choice = larger ? broadcast<T>(T(place)) : choice;
                 }
                 store(out + row * channels + c, most, part);
                 store(here.room + row * channels + c, choice, part);

@@ -14,7 +14,7 @@ struct Both {
 
 template <class T>
 GANGLION_INLINE Vector<T> sign(Vector<T> x) {
-    return x > T(0) ? all<T>(T(1)) : (x < T(0) ? all<T>(T(-1)) : x);
+    return x > T(0) ? broadcast<T>(T(1)) : (x < T(0) ? broadcast<T>(T(-1)) : x);
 }
 
 template <class T>
@@ -47,7 +47,7 @@ struct LogCosh {
         const Vector<T> error = a - y, size = absolute<T>(error);
         // log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log(2); near 0 it is log(1 + t**2 / (2 (1 + t))) with
         // t = exp(|e|) - 1, which keeps its precision there
-        const Vector<T> t = exp_minus_1<T>(minimum<T>(size, all<T>(T(1))));
+        const Vector<T> t = exp_minus_1<T>(minimum<T>(size, broadcast<T>(T(1))));
         const Vector<T> near = log_1_plus<T>(t * t / (t * T(2) + T(2)));
         const Vector<T> far = size + log_1_plus<T>(exponential<T>(size * T(-2))) - T(0.69314718055994530942);
         return {size < T(1) ? near : far, hyperbolic_tangent<T>(error)};
@@ -58,8 +58,8 @@ template <class T>
 struct BinaryCrossEntropy {
     static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T smoothing, T) {
         y = y * (T(1) - smoothing) + smoothing * T(0.5);
-        const Vector<T> yes = maximum<T>(a, all<T>(Format<T>::tiny)),
-                        no = maximum<T>(T(1) - a, all<T>(Format<T>::tiny));
+        const Vector<T> yes = maximum<T>(a, broadcast<T>(Format<T>::tiny)),
+                        no = maximum<T>(T(1) - a, broadcast<T>(Format<T>::tiny));
         return {-(y * logarithm<T>(yes) + (T(1) - y) * logarithm<T>(no)), (T(1) - y) / no - y / yes};
     }
 };
@@ -86,7 +86,7 @@ struct BinaryCrossEntropyClipped {
 template <class T>
 struct Poisson {
     static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T, T) {
-        const Vector<T> positive = maximum<T>(a, all<T>(Format<T>::tiny));
+        const Vector<T> positive = maximum<T>(a, broadcast<T>(Format<T>::tiny));
         return {a - y * logarithm<T>(positive), T(1) - y / positive};
     }
 };
@@ -104,7 +104,7 @@ struct Quantile {
     static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T quantile, T) {
         const Vector<T> error = a - y;
         const Vector<T> slope =
-            error > T(0) ? all<T>(T(1) - quantile) : (error < T(0) ? all<T>(-quantile) : error);
+            error > T(0) ? broadcast<T>(T(1) - quantile) : (error < T(0) ? broadcast<T>(-quantile) : error);
         return {slope * error, slope};
     }
 };
@@ -219,7 +219,7 @@ T clipped_cross_entropy(Classes loss, size_t classes, T total, const T* y, T* sl
     Vector<T> value{};
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> share = load(slope + j, part) / total, target = load(y + j, part) * keep + spread;
-        value -= only<T>(target * logarithm<T>(clamp<T>(share, clip, T(1) - clip)), part, T(0));
+        value -= masked<T>(target * logarithm<T>(clamp<T>(share, clip, T(1) - clip)), part, T(0));
         store(slope + j, share - target, part);
     });
     return sum<T>(value);
@@ -232,9 +232,9 @@ T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope) 
     Vector<T> value{};
     if (!loss.from_z) {
         sweep<T>(classes, [&](size_t j, auto part) {
-            const Vector<T> share = maximum<T>(load(a + j, part), all<T>(Format<T>::tiny));
+            const Vector<T> share = maximum<T>(load(a + j, part), broadcast<T>(Format<T>::tiny));
             const Vector<T> target = load(y + j, part) * keep + spread;
-            value -= only<T>(target * logarithm<T>(share), part, T(0));
+            value -= masked<T>(target * logarithm<T>(share), part, T(0));
             store(slope + j, -target / share, part);
         });
         return sum<T>(value);
@@ -246,20 +246,20 @@ T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope) 
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> z = load(a + j, part);
         const Vector<T> share = exponential<T>(z == most ? Vector<T>{} : z - most);
-        shares += only<T>(share, part, T(0));
+        shares += masked<T>(share, part, T(0));
         store(slope + j, share, part);
     });
     const T total = sum<T>(shares);
     if (loss.clip != 0) return clipped_cross_entropy<T>(loss, classes, total, y, slope);
-    const T log_total = logarithm<T>(all<T>(total))[0];
+    const T log_total = logarithm<T>(broadcast<T>(total))[0];
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> z = load(a + j, part);
         const Vector<T> log_share = (z == most ? Vector<T>{} : z - most) - log_total;
         const Vector<T> target = load(y + j, part) * keep + spread;
         // a share of 0 adds nothing, even where its logarithm is minus infinity
         const Vector<T> term =
-            target == T(0) ? Vector<T>{} : target * maximum<T>(log_share, all<T>(-Format<T>::largest));
-        value -= only<T>(term, part, T(0));
+            target == T(0) ? Vector<T>{} : target * maximum<T>(log_share, broadcast<T>(-Format<T>::largest));
+        value -= masked<T>(term, part, T(0));
         store(slope + j, load(slope + j, part) / total - target, part);
     });
     return sum<T>(value);
@@ -300,21 +300,22 @@ GANGLION_INLINE void cross_entropies(Classes loss, T factor, size_t count, size_
         targets += target[k];
         squares += target[k] * target[k];
         chosen += target[k] * share[k];
-        chosen_below +=
-            target[k] == T(0) ? Vector<T>{} : target[k] * maximum<T>(below[k], all<T>(-Format<T>::largest));
+        chosen_below += target[k] == T(0)
+                            ? Vector<T>{}
+                            : target[k] * maximum<T>(below[k], broadcast<T>(-Format<T>::largest));
     }
     const Vector<T> log_total = logarithm<T>(total), over_total = scale / total;
     const auto kept = [=](Vector<T> shares) { return clamp<T>(shares, clip, T(1) - clip); };
     Vector<T> value{};
-    if (sum<T>(targets == T(1) ? Vector<T>{} : all<T>(1)) +
-            sum<T>(squares == T(1) ? Vector<T>{} : all<T>(1)) ==
+    if (sum<T>(targets == T(1) ? Vector<T>{} : broadcast<T>(1)) +
+            sum<T>(squares == T(1) ? Vector<T>{} : broadcast<T>(1)) ==
         0)
         value = clip != 0 ? -logarithm<T>(kept(chosen / total)) : log_total - chosen_below;
     else
         for (size_t k = 0; k < classes; ++k) {
-            const Vector<T> log_share = clip != 0
-                                            ? logarithm<T>(kept(share[k] / total))
-                                            : maximum<T>(below[k] - log_total, all<T>(-Format<T>::largest));
+            const Vector<T> log_share =
+                clip != 0 ? logarithm<T>(kept(share[k] / total))
+                          : maximum<T>(below[k] - log_total, broadcast<T>(-Format<T>::largest));
             value -= target[k] == T(0) ? Vector<T>{} : target[k] * log_share;
         }
     for (size_t k = 0; k < classes; ++k) share[k] = share[k] * over_total - target[k] * scale;

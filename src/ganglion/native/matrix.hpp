@@ -1,9 +1,9 @@
 // Products of matrices: C = start + A B, tile by tile, a tile being as much of C as fits in registers.
 //
 // A and C are read and written where they lie. B is too, unless its rows are so far apart that they would
-// push each other out of the cache, or it is to be used turned over: then one panel of it, as wide as a tile,
-// is copied first. When some tiles are done, `finish` is called on them while they are still in the nearest
-// cache.
+// push each other out of the cache, or it is to be used transposed: then one panel of it, as wide as a
+// tile, is copied first. When some tiles are done, `finish` is called on them while they are still in the
+// nearest cache.
 //
 // Every number of C is summed up in the order of the depth, whatever the tile it is in.
 #pragma once
@@ -31,10 +31,10 @@ struct Left {  // A: element (i, k) is at[i * row + k * depth]
 };
 
 template <class T>
-struct Right {  // B: element (k, j) is at[k * stride + j], or at[j * stride + k] where it is turned over
+struct Right {  // B: element (k, j) is at[k * stride + j], or at[j * stride + k] where it is transposed
     const T* at;
     size_t stride;
-    bool turned;
+    bool transposed;
 };
 
 // Where the sums of C begin: element (i, j) at at[i * row + j], at 0 where that is null.
@@ -174,7 +174,7 @@ Tile<T, Epilogue> pick_tile(size_t rows, size_t columns) {
 template <class T>
 void copy_panel(Right<T> b, size_t first, size_t columns, size_t depth, T* panel) {
     constexpr size_t L = lanes<T>, width = tile_columns<T>;
-    if (!b.turned) {
+    if (!b.transposed) {
         for (size_t k = 0; k < depth; ++k)
             sweep<T>(columns, [&](size_t j, auto part) {
                 store(panel + k * width + j, load(b.at + k * b.stride + first + j, part), Whole{});
@@ -217,7 +217,7 @@ GANGLION_INLINE Vector<T> scalar_products_at(const T* a, const T* b, size_t stri
     return sums<T>(total);
 }
 
-// C = A B for few rows of A and B turned over: each number is a scalar product of two rows.
+// C = A B for few rows of A and B transposed: each number is a scalar product of two rows.
 template <class T, class Finish>
 void scalar_products(size_t rows, size_t columns, size_t depth, Left<T> a, Right<T> b, T* c, size_t row,
                      Finish finish) {
@@ -236,8 +236,9 @@ constexpr size_t WORTH_FINISHING = 1024;  // numbers, few enough to be in the ne
 
 // Columns first .. last of one stretch of the depth, as deep as a panel.
 template <class T, class Epilogue, class Finish>
-void product_piece(size_t rows, size_t j, size_t columns, size_t deep, Left<T> a, const T* b, size_t stride,
-                   Start<T> start, T* c, size_t row, Epilogue epilogue, Finish finish) {
+GANGLION_INLINE void product_piece(size_t rows, size_t j, size_t columns, size_t deep, Left<T> a, const T* b,
+                                   size_t stride, Start<T> start, T* c, size_t row, Epilogue epilogue,
+                                   Finish finish) {
     const size_t step = tile_rows((columns + lanes<T> - 1) / lanes<T>);
     const Tile<T, Epilogue> whole = pick_tile<T, Epilogue>(step, columns);
     Part<T, Epilogue> part = {a, b, stride, deep, start, epilogue.moved(j), c + j, row, columns % lanes<T>};
@@ -265,12 +266,12 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
              T* c, size_t row, T* panel, Epilogue epilogue, Finish finish) {
     constexpr size_t width = tile_columns<T>;
     const size_t parts = larger(1, (depth + DEPTH_AT_ONCE - 1) / DEPTH_AT_ONCE);
-    const bool copies = b.turned || (rows >= ROWS_WORTH_A_COPY && b.stride * sizeof(T) >= FAR_APART);
+    const bool copies = b.transposed || (rows >= ROWS_WORTH_A_COPY && b.stride * sizeof(T) >= FAR_APART);
     for (size_t j = first; j < last; j += width) {
         const size_t columns = smaller(width, last - j);
         for (size_t piece = 0; piece < parts; ++piece) {
             const size_t k = depth * piece / parts, deep = depth * (piece + 1) / parts - k;
-            const Right<T> below = {b.turned ? b.at + k : b.at + k * b.stride, b.stride, b.turned};
+            const Right<T> below = {b.transposed ? b.at + k : b.at + k * b.stride, b.stride, b.transposed};
             if (copies) copy_panel<T>(below, j, columns, deep, panel);
             const Left<T> left = {a.at + k * a.depth, a.row, a.depth};
             const T* right = copies ? panel : below.at + j;
@@ -308,7 +309,7 @@ void sum_rows(size_t rows, size_t columns, const T* x, T* total, bool add) {
 
 // to[j * rows + i] = (that or 0) + from[i * columns + j].
 template <class T>
-void turn(size_t rows, size_t columns, const T* from, T* to, bool add) {
+void transpose_into(size_t rows, size_t columns, const T* from, T* to, bool add) {
     for (size_t j = 0; j < columns; ++j)
         for (size_t i = 0; i < rows; ++i)
             to[j * rows + i] = (add ? to[j * rows + i] : T(0)) + from[i * columns + j];

@@ -129,10 +129,10 @@ struct LayerNormalization : Normalization {
             sweep<T>(features, [&](size_t j, auto part) { sums += load(from + j, part); });
             const T mean = sum<T>(sums) / T(features);
             sweep<T>(features, [&](size_t j, auto part) {
-                const Vector<T> centered = only<T>(load(from + j, part) - mean, part, T(0));
+                const Vector<T> centered = masked<T>(load(from + j, part) - mean, part, T(0));
                 squares += centered * centered;
             });
-            const T d = square_root(all<T>(sum<T>(squares) / T(features) + least))[0];
+            const T d = square_root(broadcast<T>(sum<T>(squares) / T(features) + least))[0];
             deviation[i] = d;
             sweep<T>(features, [&](size_t j, auto part) {
                 const Vector<T> n = (load(from + j, part) - mean) / d;

@@ -88,7 +88,7 @@ struct Lion {
     static GANGLION_INLINE Vector<T> change(Settings<T> s, Vector<T> g, Vector<T>* slot) {
         const Vector<T> mix = slot[0] * s.first + g * s.first_rest;
         slot[0] = slot[0] * s.second + g * s.second_rest;
-        return mix > T(0) ? all<T>(s.rate) : (mix < T(0) ? all<T>(-s.rate) : mix);
+        return mix > T(0) ? broadcast<T>(s.rate) : (mix < T(0) ? broadcast<T>(-s.rate) : mix);
     }
 };
 
@@ -226,7 +226,7 @@ bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, s
             if constexpr (chosen.slots > 1) store(slot_1 + i, slots[1], part);
             store(gradient + i, before, part);
             store(parameters + i, after, part);
-            spoiled[n] += only<T>(after - after, part, T(0));  // 0 for a finite number, else NaN
+            spoiled[n] += masked<T>(after - after, part, T(0));  // 0 for a finite number, else NaN
         });
     });
     return sum<T>(spoiled[0] + spoiled[1] + spoiled[2] + spoiled[3]) == T(0);

@@ -78,13 +78,13 @@ struct MaxPool2D : Pool2D {
                             static_cast<size_t>(static_cast<ptrdiff_t>(j) - along.begin);
                         const Vector<T> value = load(x + (i * columns + j) * channels + c, part);
                         if (i == down.first && j == along.first) {
-                            choice = all<T>(T(place));
+                            choice = broadcast<T>(T(place));
                             continue;
                         }
                         // What is not a number counts as the largest, as in NumPy.
                         const auto larger = (value > most) | ((value != value) & (most == most));
                         most = larger ? value : most;
-                        choice = larger ? all<T>(T(place)) : choice;
+                        choice = larger ? broadcast<T>(T(place)) : choice;
                     }
                 store(out + at + c, most, part);
                 store(choices + at + c, choice, part);

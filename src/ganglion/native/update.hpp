@@ -105,7 +105,7 @@ double update(Run& run, Workspace<T>& space, Team* team, double rate) {
         space.sums[piece] = reduce<T>(run, space, space.slices[piece]);
     };
     const auto update_slice = [&](size_t piece, size_t) {
-        const Slice<T> slice = space.slices[piece];
+        const Slice<T>& slice = space.slices[piece];
         const size_t at = slice.start;
         const T decay = slice.penalized ? T(rate * optimizer.weight_decay) : T(0);
         space.outcomes[piece] = Failure::none;
@@ -160,7 +160,7 @@ void limit(const Network& network, T most, T* parameters) {
             Vector<T> squares{};
             for (size_t i = 0; i < rows; ++i)
                 squares += load(at + i * columns, part) * load(at + i * columns, part);
-            const Vector<T> scale = most / maximum<T>(square_root(squares), all<T>(most));
+            const Vector<T> scale = most / maximum<T>(square_root(squares), broadcast<T>(most));
             for (size_t i = 0; i < rows; ++i)
                 store(at + i * columns, load(at + i * columns, part) * scale, part);
         });

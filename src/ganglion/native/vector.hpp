@@ -71,7 +71,7 @@ struct First {
 };
 
 template <class T>
-GANGLION_INLINE Vector<T> all(T value) {
+GANGLION_INLINE Vector<T> broadcast(T value) {
     return value - Vector<T>{};
 }
 
@@ -157,14 +157,14 @@ GANGLION_INLINE void sweep_by_4(size_t count, Body body) {
 
 // The value in the lanes that are meant, another in the rest.
 template <class T>
-GANGLION_INLINE Vector<T> only(Vector<T> value, Whole, T) {
+GANGLION_INLINE Vector<T> masked(Vector<T> value, Whole, T) {
     return value;
 }
 template <class T>
-GANGLION_INLINE Vector<T> only(Vector<T> value, First part, T otherwise) {
+GANGLION_INLINE Vector<T> masked(Vector<T> value, First part, T otherwise) {
     Integers<T> number;
     for (size_t i = 0; i < lanes<T>; ++i) number[i] = static_cast<int>(i);
-    return number < static_cast<typename Types<T>::Integer>(part.count) ? value : all<T>(otherwise);
+    return number < static_cast<typename Types<T>::Integer>(part.count) ? value : broadcast<T>(otherwise);
 }
 
 // The lanes of a, and from there on those of b, whose numbers are given.
