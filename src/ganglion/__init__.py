@@ -11,7 +11,7 @@ import numpy as _numpy  # noqa: F401  # all that a bare import loads
 
 from ganglion import insight as _insight, training as _training
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __getattr__, __dir__, __all__ = _lazy_loader.attach_stub(__name__, __file__)
 

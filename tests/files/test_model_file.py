@@ -181,6 +181,14 @@ def test_loading_does_not_draw_initial_weights(folder: Path, monkeypatch: pytest
     gg.Network.load(folder / "q.safetensors")
 
 
+def nested(depth: int) -> list[dict[str, Any]]:
+    """Return a description of residual layers in residual layers."""
+    layers: list[dict[str, Any]] = [{"name": "flatten"}]
+    for _ in range(depth):
+        layers = [{"name": "residual", "layers": layers}]
+    return layers
+
+
 def with_change(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[Path], bytes]:
     def make(folder: Path) -> bytes:
         header, description, numbers = parts(good_bytes(str(folder)))
@@ -204,9 +212,10 @@ def with_change(change: Callable[[dict[str, Any], dict[str, Any]], None]) -> Cal
         (lambda h, d: d["network"]["layers"][0].update(activation="eval"), "no activation 'eval'"),
         (lambda h, d: d["network"].update(inputs=[10**9]), "shape|parameters"),
         (
-            lambda h, d: d["network"].update(layers=[{"name": "dense", "units": 1}] * 10_001),
-            "not a list of at most 10000",
+            lambda h, d: d["network"].update(layers=[{"name": "dense", "units": 1}] * 40_001),
+            "more than 40000 parts",
         ),
+        (lambda h, d: d["network"].update(layers=nested(60)), "nested too deeply"),
         (lambda h, d: h["dense_1/bias"].update(shape=[5]), "shape"),
         (lambda h, d: h["dense_1/bias"].update(dtype="I64"), "float32 or all float64"),
         (lambda h, d: h["dense_1/bias"].update(data_offsets=[4, 20]), "gaps, overlap"),

@@ -15,7 +15,7 @@ import numpy as np
 
 from ganglion.core.activations import Activation
 from ganglion.core.arrays import aligned_zeros
-from ganglion.core.initializers import Initializer, Zeros
+from ganglion.core.initializers import Initializer
 from ganglion.core.inputs import Input, InputRows, find_inputs, is_single, values_of
 from ganglion.core.layers import Context, Layer
 from ganglion.core.layers.base import Cache, Weights
@@ -159,9 +159,10 @@ class Architecture:
     def _initial(self, entries: list[Entry], size: int, seed: int, dtype: np.dtype[Any]) -> Array:
         vector = aligned_zeros(size, dtype)
         for position, entry in enumerate(entries):
-            initializer = self.steps[entry.step].layer.initializers().get(entry.short, Zeros())
-            chance = generator(seed, Purpose.INITIAL_WEIGHTS, position)
-            entry.of(vector)[...] = Initializer.find(initializer).sample(chance, entry.shape)
+            initializer = self.steps[entry.step].layer.initializers().get(entry.short)
+            if initializer is not None:  # the others start at 0, as they are
+                chance = generator(seed, Purpose.INITIAL_WEIGHTS, position)
+                entry.of(vector)[...] = Initializer.find(initializer).sample(chance, entry.shape)
         return vector
 
     def views(self, parameters: Array, state: Array) -> list[Weights]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -94,7 +95,7 @@ class NativeEngine:
             return ""  # an optimizer that asks for losses and gradients only
         if not part.is_built_in or part.name not in known:
             return word
-        unknown = part.settings().keys() - known[part.name]
+        unknown = _plain(part)["settings"].keys() - known[part.name]
         return f"the setting {min(unknown)} of {word}" if unknown else ""
 
     def program(self, model: Model) -> Any:
@@ -260,7 +261,9 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
     return module.Program(dtype == np.float64, inputs, steps, segments, architecture.state_size)
 
 
+@lru_cache(4096)
 def _plain(part: Part) -> dict[str, Any]:
+    """Return the kind and the settings of a built-in part."""
     return {"kind": part.name, "settings": part.settings()}
 
 

@@ -38,7 +38,8 @@ from ganglion.training.optimizers import Optimizer
 FORMAT = 2  # 1, up to ganglion 0.1: inputs are the sizes of one array of numbers
 MAXIMUM_BYTES = 2**31
 MAXIMUM_HEADER_BYTES = 2**24
-MAXIMUM_LAYERS = 10_000
+MAXIMUM_PARTS = 40_000  # layers, and what they are made of
+MAXIMUM_DEPTH = 100  # of lists and objects in the description of a network
 MOST_DIGITS = 20
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
 FACTS = {"loss", "optimizer", "batch_size", "regularization", "rows", "versions"}
@@ -204,8 +205,8 @@ def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:
 
 def _network(network: Mapping[str, Any]) -> tuple[Architecture, int]:
     inputs, layers, seed = network["inputs"], network["layers"], network["seed"]
-    if not isinstance(layers, list) or _count(layers) > MAXIMUM_LAYERS:
-        raise _DamageError(f"its layers are not a list of at most {MAXIMUM_LAYERS}")
+    if not isinstance(layers, list) or _count(layers) + _count(inputs) > MAXIMUM_PARTS:
+        raise _DamageError(f"its layers are not a list, or have more than {MAXIMUM_PARTS} parts")
     if not isinstance(inputs, list):  # of format 1: the sizes of the only input
         for part in _object(inputs).values():
             _object(part)
@@ -302,11 +303,12 @@ def _checksum(text: str, numbers: bytes) -> str:
     return digest.hexdigest()
 
 
-def _count(value: Any) -> int:
-    """Return how many objects a description holds, at any depth: no more layers than these."""
-    if isinstance(value, dict):
-        return 1 + sum(map(_count, value.values()))
-    return sum(map(_count, value)) if isinstance(value, list) else 0
+def _count(value: Any, depth: int = 0) -> int:
+    """Return how many objects a description holds, at any depth: there are no more layers than these."""
+    if depth > MAXIMUM_DEPTH:
+        raise _DamageError("its layers are nested too deeply")
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, dict) + sum(_count(each, depth + 1) for each in values)
 
 
 def _refuse_own_parts(architecture: Architecture) -> None:

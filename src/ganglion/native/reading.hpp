@@ -18,8 +18,9 @@ extern const Engine* chosen;
 
 template <class Value>
 Value read(const nb::dict& from, const char* name) {
-    if (!from.contains(name)) throw nb::value_error((std::string(name) + " is missing").c_str());
-    return nb::cast<Value>(from[name]);
+    PyObject* found = PyDict_GetItemString(from.ptr(), name);  // borrowed
+    if (!found) throw nb::value_error((std::string(name) + " is missing").c_str());
+    return nb::cast<Value>(nb::handle(found));
 }
 
 // The number of a kind, and its settings in their order.
