@@ -33,7 +33,7 @@ def test_the_first_page_shows_the_row_the_layers_and_the_reason(capsys: Capture,
     code, out, error = explain(capsys, made, "--row", "17")
     assert (code, error) == (0, "")
     assert "row 17: sepal_length 5.1" in out
-    assert "the table has setosa" in out
+    assert "the target is setosa" in out
     assert "(5.1 - " in out
     assert "dense_1: 5 relu" in out
     assert "dropout acts only while training" in out

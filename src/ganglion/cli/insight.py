@@ -172,7 +172,7 @@ def _row_page(model: TableModel, single: pl.DataFrame, row: int, prediction: pl.
         predicted += f" with probability {figure(probability)}"
     truth = ""
     if target.column in single.columns and single[target.column][0] is not None:
-        truth = f", the table has {_value(single[target.column][0])}"
+        truth = f"; the target is {_value(single[target.column][0])}"
     lines = [
         f"row {row}: {', '.join(shown)}{more}",
         f"{target.column}: the model predicts {predicted}{truth}",
