@@ -143,9 +143,9 @@ class TableModel:
         # Fit the whole table first, so that errors name rows by their number in it.
         Encoder.fit(whole.drop(target, *drop), categories, scaling)
         full_target = fit_target(frame.get_column(target), task)
-        learn_rows, test_rows = _hold_out(frame, full_target, test, seed, "test")
-        train_rows, validation_rows = _hold_out(learn_rows, full_target, validation, seed, "validation")
-        suited = Settings.suited_to(learn_rows.height)
+        development_rows, test_rows = _hold_out(frame, full_target, test, seed, "test")
+        train_rows, validation_rows = _hold_out(development_rows, full_target, validation, seed, "validation")
+        suited = Settings.suited_to(development_rows.height)
         epochs = suited.epochs if epochs is None else check_integer("epochs", epochs, at_least=1)
         chosen = optimizer_for(optimizer, learning_rate, epochs, suited.weight_decay)
         # L-BFGS needs the same loss function in every step, and dropout changes it.
@@ -161,15 +161,15 @@ class TableModel:
             network = Network(layers, len(encoder.features), seed, engine=engine)
             return cls(network, encoder, fitted_target, network.history)
 
-        def run(model: TableModel, rows: pl.DataFrame, validation_rows: pl.DataFrame | None) -> History:
+        def run(model: TableModel, train_on: pl.DataFrame, validate_on: pl.DataFrame | None) -> History:
             return model.network.fit(
-                *model._encode(rows),
+                *model._encode(train_on),
                 optimizer=chosen,
                 epochs=epochs,
                 batch_size=suited.batch_size if batch_size is None else batch_size,
-                validation=None if validation_rows is None else model._encode(validation_rows),
+                validation=None if validate_on is None else model._encode(validate_on),
                 class_weight=class_weight,
-                callbacks=callbacks if rows is train_rows else (),
+                callbacks=callbacks if train_on is train_rows else (),
                 progress=progress,
             )
 
@@ -182,8 +182,10 @@ class TableModel:
         announce(model)
         history = run(model, train_rows, validation_rows)
         if validation_rows is not None and history.ended == "completed" and history.best_epoch is None:
-            final = untrained(learn_rows)
-            if run(final, learn_rows, None).ended == "completed":  # if interrupted, keep the first model
+            final = untrained(development_rows)
+            if (
+                run(final, development_rows, None).ended == "completed"
+            ):  # else keep the first model
                 model = final
         model.history, model.balanced = history, class_weight is not None
         model.rows = {
@@ -236,7 +238,7 @@ class TableModel:
         frame = read_table(table)
         if not frame.height:
             raise DataError("a trace needs a table with at least one row, got none")
-        check_integer(f"row (the table has {frame.height:,})", row, at_least=0, at_most=frame.height - 1)
+        check_integer(f"row (the table has {frame.height:,} rows)", row, at_least=0, at_most=frame.height - 1)
         single, target = frame[row : row + 1], self.target.column
         y = None
         if target in single.columns and single.get_column(target)[0] is not None:

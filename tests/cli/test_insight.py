@@ -103,7 +103,7 @@ def test_latex_and_a_table_without_the_target(capsys: Capture, made: Path) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--row", "150"], "row (the table has 150) must be a whole number >= 0 and <= 149, got 150"),
+        (["--row", "150"], "row (the table has 150 rows) must be a whole number >= 0 and <= 149, got 150"),
         (["--row", "-1"], "got -1"),
         (["--row", "3.5"], "must be a whole number, got 3.5"),
         (["--gradient", "dense_1/weight:4,0"], "dense_1/weight has size 4 x 5, got place (4, 0)"),

@@ -158,7 +158,7 @@ class BooleanColumn(Column):
         return cls(values.name)
 
     def encode(self, values: pl.Series) -> Encoded:
-        notes = _note_missing(values, "0, between false and true")
+        notes = _note_missing(values, "0 (neither true nor false)")
         zero_or_one = values.dtype.is_numeric() and bool(((values == 0) | (values == 1)).all())
         if values.dtype == pl.Boolean or zero_or_one:
             numbers = values.cast(pl.Float64) * 2 - 1

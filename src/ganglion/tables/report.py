@@ -108,7 +108,7 @@ class Report:
 
 
 def figure(value: float) -> str:
-    """Return a number as text with four significant digits, with an exponent only for huge numbers."""
+    """Return a number as text with about four significant digits, and an exponent only if it is huge."""
     if not math.isfinite(value):
         return "-"
     if abs(value) >= 1000:
