@@ -16,7 +16,7 @@ def make(seed: int, **settings: Any) -> gg.Network:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_each_network_gets_the_bits_that_it_gets_alone(dtype: str) -> None:
+def test_each_network_gets_the_same_bits_as_alone(dtype: str) -> None:
     trained = gg.train_many(lambda seed: make(seed, dtype=dtype), X, Y, count=9, threads=3, epochs=4)
     assert len(trained) == len(trained.networks) == 9
     for seed, network in enumerate(trained.networks):
@@ -26,7 +26,7 @@ def test_each_network_gets_the_bits_that_it_gets_alone(dtype: str) -> None:
         assert trained[seed].loss == history.loss
 
 
-def test_folds_and_rates_differ_as_told() -> None:
+def test_each_sets_folds_and_rates() -> None:
     folds = [{"X": X[i::2], "y": Y[i::2], "validation": (X[1 - i :: 2], Y[1 - i :: 2])} for i in (0, 1)]
     trained = gg.train_many([make(0), make(0)], X, Y, each=folds, epochs=3, optimizer=gg.Adam(0.01))
     assert all(len(history.validation_loss) == 3 for history in trained)
@@ -35,7 +35,7 @@ def test_folds_and_rates_differ_as_told() -> None:
     assert [h.learning_rate[0] for h in gg.train_many(make, X, Y, each=rates, epochs=1)] == [0.1, 0.2]
 
 
-def test_each_has_callbacks_of_its_own() -> None:
+def test_each_network_has_its_own_callbacks() -> None:
     stop = gg.EarlyStopping(patience=2)
     trained = gg.train_many(make, X, Y, count=4, epochs=60, validation=0.3, callbacks=stop)
     for seed, network in enumerate(trained.networks):
@@ -45,11 +45,11 @@ def test_each_has_callbacks_of_its_own() -> None:
 
 
 def test_an_error_in_one_stops_the_others() -> None:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     each = [{}, {"optimizer": "nonsense"}, {}]
     with pytest.raises(gg.ConfigError, match="there is no optimizer 'nonsense'"):
         gg.train_many(make, X, Y, each=each, threads=2, epochs=10**6)
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - start < 5
 
 
 def test_ctrl_c_ends_all_cleanly() -> None:
@@ -61,13 +61,13 @@ def test_ctrl_c_ends_all_cleanly() -> None:
     assert {history.ended for history in trained} == {"interrupted"}
     assert trained[0].epochs > 0
     assert trained[4].epochs == 0
-    assert "before it began" in trained[4].stopped_because
+    assert "before it started" in trained[4].stopped_because
 
 
 @pytest.mark.parametrize(
     ("networks", "settings", "message"),
     [
-        (make, {}, "needs to know how many"),
+        (make, {}, "needs count, got None"),
         ("net", {"count": 1}, "must be a list of networks"),
         ([make(0)], {"each": [{}, {}]}, "one entry for each of 1 networks, got 2"),
         ([make(0)], {"each": 5}, "list of dictionaries"),
@@ -77,11 +77,11 @@ def test_ctrl_c_ends_all_cleanly() -> None:
         (make, {"count": 1, "threads": 0}, "threads must be a whole number >= 1"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(networks: Any, settings: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_refused(networks: Any, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(gg.ConfigError, match=message):
         gg.train_many(networks, X, Y, **settings)
 
 
-def test_none_at_all_is_fine() -> None:
+def test_no_networks_are_allowed() -> None:
     assert gg.train_many([], X, Y) == []
     assert gg.train_many(make, X, Y, count=1, epochs=1, progress=True)[0].epochs == 1

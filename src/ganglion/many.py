@@ -1,4 +1,4 @@
-"""Many networks at once: seeds, folds, widths or learning rates, one network to each thread."""
+"""Train many networks at once, for seeds, folds, widths or learning rates: one network per thread."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from ganglion.training.run import INTERRUPTED, Training, interruptible
 
 
 class Trained(list[History]):
-    """What `train_many` returns: a list of histories, one for each network, in order.
+    """The result of `train_many`: a list of histories, one for each network, in order.
 
     Args:
-        networks: the networks, in the same order; kept as the attribute `networks`.
-        histories: what the list holds.
+        networks: the networks, in the same order; available as the attribute `networks`.
+        histories: the items of the list.
     """
 
     def __init__(self, networks: list[Network], histories: list[History]) -> None:
@@ -49,23 +49,23 @@ def train_many(
     """Train independent networks in parallel threads; each gets the same bits as if trained alone.
 
     Args:
-        networks: the networks, or a function of a number from 0 that makes one.
+        networks: the networks, or a function that returns the network with a given index, from 0.
         X: rows of numbers, (n, inputs).
         y: targets, as for `Network.fit`.
-        count: how many a function is to make; by default as many as `each` has entries.
-        each: for each network what is different for it: settings of `Network.fit`, and X and y too, for
-            folds: `{"optimizer": gg.Adam(0.01)}`, `{"X": X[learn], "y": y[learn]}`.
-        threads: how many train at once; by default one for each processor.
-        progress: whether to show one bar in a terminal, for all of them.
-        settings: those of `Network.fit`, for all networks. Each has callbacks of its own, copies of these.
+        count: number of networks that the function makes; by default the length of `each`.
+        each: settings of `Network.fit` for each network, such as `{"optimizer": gg.Adam(0.01)}`; for folds
+            also X and y: `{"X": X[learn], "y": y[learn]}`.
+        threads: number of networks trained at once; by default one for each processor.
+        progress: whether to show one progress bar for all networks in a terminal.
+        settings: of `Network.fit`, for all networks. Each network gets its own copies of the callbacks.
 
     Returns:
-        The histories in order: a list, with the networks as its attribute `networks`. After Ctrl-C those
-        of the networks that had not begun are empty, and `ended` says "interrupted".
+        The histories in order: a list, with the networks as its attribute `networks`. After Ctrl-C the
+        histories of networks that had not started are empty, with `ended` "interrupted".
 
     Raises:
-        ConfigError: for a setting out of range, or where `each` and the networks differ in number.
-        DataError, ShapeError: as `Network.fit` does, for the first network that raises; the others stop.
+        ConfigError: for a setting out of range, or if `each` and the networks differ in number.
+        DataError, ShapeError: as `Network.fit` raises, for the first network that fails; the others stop.
 
     >>> X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> def make(seed):
@@ -75,13 +75,13 @@ def train_many(
     [True, True, True, True, True]
     >>> best = min(trained.networks, key=lambda net: net.history.loss[-1])
     """
-    wishes = _wishes(networks, count, each)
+    own_settings = _settings_per_network(networks, count, each)
     make = networks if callable(networks) else list(networks).__getitem__
     check_flag("progress", progress)
     at_once = (
         thread_count() if threads is None else check_integer("threads", threads, at_least=1, at_most=1024)
     )
-    inputs, y = _by_type(as_array("X", X)), as_array("targets", y)
+    inputs, y = _by_dtype(as_array("X", X)), as_array("targets", y)
     stop = threading.Event()
 
     def train(number: int) -> tuple[Network, History]:
@@ -89,22 +89,25 @@ def train_many(
         if not isinstance(network, Network):
             raise ConfigError(f"networks must be gg.Network objects, got {shortened(network)}")
         if stop.is_set():
-            return network, History(stopped_because="it was interrupted before it began", ended="interrupted")
-        own = {"X": inputs[network.dtype], "y": y, **settings, **wishes[number]}
+            return network, History(
+                stopped_because="it was interrupted before it started", ended="interrupted"
+            )
+        own = {"X": inputs[network.dtype], "y": y, **settings, **own_settings[number]}
         own["callbacks"] = [_Stop(stop), *_copies(own.get("callbacks", ()))]
         try:
-            with limit_threads(1):  # one network to each thread
+            with limit_threads(1):  # the networks share the processors
                 return network, network.fit(**own)
         except BaseException:
             stop.set()
             raise
 
-    with ThreadPoolExecutor(min(at_once, len(wishes)) or 1) as pool:
-        futures = [pool.submit(train, number) for number in range(len(wishes))]
-        with interruptible(stop.set), _bar(len(wishes), progress) as advance:
+    total = len(own_settings)
+    with ThreadPoolExecutor(min(at_once, total) or 1) as pool:
+        futures = [pool.submit(train, number) for number in range(total)]
+        with interruptible(stop.set), _bar(total, progress) as advance:
             try:
                 for future in futures:
-                    while not wait([future], timeout=0.1).done:  # in between, Ctrl-C is answered
+                    while not wait([future], timeout=0.1).done:  # between two waits, Ctrl-C is handled
                         pass
                     future.result()
                     advance()
@@ -116,7 +119,7 @@ def train_many(
 
 
 class _Stop(Callback):
-    """Ends a run when all are to end."""
+    """Stops a run once the event is set."""
 
     def __init__(self, event: threading.Event) -> None:
         self.event = event
@@ -126,19 +129,19 @@ class _Stop(Callback):
             training.stop(INTERRUPTED, "interrupted")
 
 
-def _wishes(networks: Any, count: int | None, each: Any) -> list[Mapping[str, Any]]:
-    """Return what is different for each network, {} where nothing is."""
+def _settings_per_network(networks: Any, count: int | None, each: Any) -> list[Mapping[str, Any]]:
+    """Return the settings of `each`, or {} for every network."""
     if each is not None and (
         not isinstance(each, tuple | list) or not all(isinstance(own, Mapping) for own in each)
     ):
         raise ConfigError(f"each must be a list of dictionaries of settings, got {shortened(each)}")
     if callable(networks):
         if count is None and each is None:
-            raise ConfigError("a function that makes networks needs to know how many", "pass count=10")
+            raise ConfigError("a function that makes networks needs count, got None", "pass count=10")
         total = check_integer("count", len(each or ()) if count is None else count, at_least=0)
     elif isinstance(networks, tuple | list):
         if len({id(network) for network in networks}) < len(networks):
-            raise ConfigError("networks must be different objects: one of them is there twice")
+            raise ConfigError("networks must be different objects, got one of them twice")
         total = len(networks)
     else:
         raise ConfigError(f"networks must be a list of networks or a function, got {shortened(networks)}")
@@ -147,8 +150,8 @@ def _wishes(networks: Any, count: int | None, each: Any) -> list[Mapping[str, An
     return list(each) if each is not None else [{}] * total
 
 
-def _by_type(X: Any) -> dict[str, Any]:
-    """Return X for each type of number, converted once and not by every network again."""
+def _by_dtype(X: Any) -> dict[str, Any]:
+    """Return X in each dtype, converted once for all networks."""
     with np.errstate(over="ignore"):
         converted = X.astype(np.float32)
     return {"float32": converted if np.isfinite(converted).all() else X, "float64": X}
@@ -160,7 +163,7 @@ def _copies(callbacks: Any) -> list[Any]:
 
 @contextmanager
 def _bar(total: int, shown: bool) -> Iterator[Callable[[], None]]:
-    """Show how many networks are done; what is yielded counts one more."""
+    """Show how many networks are done; yield a function that counts one more."""
     if not shown:
         yield lambda: None
         return

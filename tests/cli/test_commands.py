@@ -24,10 +24,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 QUICK = ("--epochs", "3", "--hidden", "8")
 
 
-def test_the_whole_way_from_table_to_answers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_whole_path_from_table_to_predictions(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "train", "flowers.csv", "--target", "species")
     assert code == 0
-    for part in ("sepal_length", "4 inputs → 128 relu", "stopped because", "validation loss", "trivial"):
+    for part in ("sepal_length", "4 inputs → 128 relu", "stopped because", "validation loss", "baseline"):
         assert part in out
     assert "true \\ predicted" in out
     assert "model written to flowers.safetensors" in out
@@ -36,10 +36,16 @@ def test_the_whole_way_from_table_to_answers(here: Path, capsys: pytest.CaptureF
     assert out.splitlines()[:2] == ["prediction", "setosa"]
     assert len(out.splitlines()) == 151
     code, out, _ = run(
-        capsys, "predict", "flowers.safetensors", "flowers.csv", "--probabilities", "--out", "answers.parquet"
+        capsys,
+        "predict",
+        "flowers.safetensors",
+        "flowers.csv",
+        "--probabilities",
+        "--out",
+        "predictions.parquet",
     )
     assert code == 0
-    assert pl.read_parquet("answers.parquet").shape == (150, 4)
+    assert pl.read_parquet("predictions.parquet").shape == (150, 4)
     code, out, _ = run(capsys, "evaluate", "flowers.safetensors", "flowers.csv", "--json")
     assert json.loads(out)["metrics"]["accuracy"] > 0.9
     code, out, _ = run(capsys, "evaluate", "flowers.safetensors", "flowers.csv")
@@ -136,13 +142,17 @@ def test_options_reach_the_model(here: Path, capsys: pytest.CaptureFixture[str])
         (("train", "empty.csv", "--target", "a"), 1, "0 bytes"),
         (("predict", "flowers.csv", "flowers.csv"), 1, "is not a model file"),
         (("predict", "missing.safetensors", "flowers.csv"), 1, "No such file"),
-        (("predict", "good.safetensors", "flowers.csv", "--out", "a.xls"), 2, "what kind of table"),
+        (
+            ("predict", "good.safetensors", "flowers.csv", "--out", "a.xls"),
+            2,
+            "extension of a.xls is not that of a table",
+        ),
         (("predict", "good.safetensors", "empty.csv"), 1, "is not a model file"),
         (("show", "flowers.csv"), 1, "is not a model file"),
         (("demo", "mnist"), 2, "no example 'mnist'"),
     ],
 )
-def test_bad_use_is_one_line_and_an_exit_code(
+def test_bad_usage_is_one_line_and_an_exit_code(
     here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], code: int, message: str
 ) -> None:
     Path("empty.csv").touch()
@@ -174,10 +184,10 @@ GOOD = "a,b,c,t\n" + GOOD_ROWS
         (GOOD.replace("y\n", "x\n"), "at least two classes, got only 'x'"),
         (GOOD.replace(",x\n", ",5\n").replace(",y\n", ",5\n"), "at least two classes, got only 5"),
         (GOOD.replace(",x\n", ",\n").replace(",y\n", ",\n"), "at least 2 rows"),
-        (GOOD.replace("a,b,c,t", "a,b,a,t"), "names must differ, got 'a' 2 times"),
+        (GOOD.replace("a,b,c,t", "a,b,a,t"), "names must be distinct, got 'a' 2 times"),
         (GOOD.replace("a,b,c,t", "a,b,c,z"), "no column 't'"),
-        (GOOD.replace("u,", "ü,").encode("latin-1"), "not in the UTF-8 encoding"),
-        (GOOD.encode("utf-16"), "not in the UTF-8 encoding"),
+        (GOOD.replace("u,", "ü,").encode("latin-1"), "not encoded in UTF-8"),
+        (GOOD.encode("utf-16"), "not encoded in UTF-8"),
         (GOOD + "1,2,u,x,9\n", "more fields"),
         (b"", "is empty, 0 bytes"),
         (b"\x00\x01\x02", "UTF-8"),
@@ -201,7 +211,7 @@ def test_tables_at_prediction(here: Path, capsys: pytest.CaptureFixture[str]) ->
     assert run(capsys, "train", "t.csv", "--target", "t", *QUICK)[0] == 0
     for data, code, message in (
         ("c,b,a\nu,1,2\n", 0, ""),
-        ("a,b,c\n1,2,w\n", 0, "1 values of no known category, read as none of those known: 'w'"),
+        ("a,b,c\n1,2,w\n", 0, "1 values of unknown categories, encoded as 0 in all categories: 'w'"),
         ("a,b\n1,2\n", 1, "lacks 'c', which the model learned from"),
         ("a,b,c\n1,inf,u\n", 1, "'b' must be finite, got inf in row 0"),
         ("a,b,c\n1,2,u\n1,two,u\n", 1, "'b' must hold numbers, got 'two' in row 1"),
@@ -213,7 +223,7 @@ def test_tables_at_prediction(here: Path, capsys: pytest.CaptureFixture[str]) ->
         assert message in error
         assert out.count("\n") == (data.count("\n") if code == 0 else 0)
     code, _, error = run(capsys, "evaluate", "t.safetensors", "new.csv")
-    assert (code, "to answer without judging, use predict" in error) == (1, True)
+    assert (code, "for predictions without the target, use predict" in error) == (1, True)
     code, out, _ = run(capsys, "predict", "t.safetensors", "t.csv", "--keep", "b,t")
     assert out.splitlines()[:2] == ["b,t,prediction", f"0,y,{out.splitlines()[1].split(',')[2]}"]
     broken = Path("t.safetensors").read_bytes()[:-5]
@@ -222,7 +232,7 @@ def test_tables_at_prediction(here: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (code, "is damaged" in error) == (1, True)
 
 
-def test_what_is_read_is_never_written_over(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_input_files_are_never_overwritten(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "train", "flowers.csv", "--target", "species", *QUICK)
     before = Path("flowers.csv").read_bytes(), Path("flowers.safetensors").read_bytes()
     for words in (
@@ -235,13 +245,13 @@ def test_what_is_read_is_never_written_over(here: Path, capsys: pytest.CaptureFi
     assert (Path("flowers.csv").read_bytes(), Path("flowers.safetensors").read_bytes()) == before
 
 
-def test_notes_are_shown_and_answers_stay_clean(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_notes_do_not_mix_with_the_predictions(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys, "train", "flowers.csv", "--target", "species", *QUICK)
     table = pl.read_csv("flowers.csv").with_columns(extra=pl.lit(1))
     table.drop("species").write_csv("new.csv")
     code, out, error = run(capsys, "predict", "flowers.safetensors", "new.csv")
     assert code == 0
-    assert error == "note: not used, because unknown in training: 'extra'\n"
+    assert error == "note: ignored, because unknown in training: 'extra'\n"
     assert len(out.splitlines()) == 151
 
 
@@ -267,7 +277,7 @@ def test_ctrl_c_saves_what_was_learned(here: Path) -> None:
     assert gg.TableModel.load("flowers.safetensors").history.epochs > 0
 
 
-def test_a_reader_that_goes_away_is_no_error(here: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(here: Path) -> None:
     command = f"{sys.executable} -m ganglion info | head -1"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False

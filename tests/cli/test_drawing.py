@@ -23,7 +23,7 @@ def test_a_falling_curve_falls() -> None:
     assert lines[5].strip() == "* loss"
 
 
-def test_a_curve_keeps_its_place_where_nothing_was_measured() -> None:
+def test_a_curve_leaves_gaps_for_missing_values() -> None:
     lines = curve({"loss": [4, 3, 2, 1], "validation": [math.nan, math.nan, 4, math.inf, 1]}, height=4)
     assert [line.split("|")[1] for line in lines.splitlines()[:4]] == ["* o  ", " *   ", "  *  ", "   *#"]
 
@@ -33,7 +33,7 @@ def test_no_curve_without_two_values(values: list[float]) -> None:
     assert curve({"loss": values}) == ""
 
 
-def test_every_character_of_a_region_is_what_is_answered_there() -> None:
+def test_every_character_of_a_region_is_the_class_predicted_there() -> None:
     net = gg.Network([gg.Dense(5, "tanh"), gg.Dense(3, "softmax")], inputs=2, seed=3)
     corners = np.array([[-3.0, -2.0], [3.0, 2.0]])
     lines = field(
@@ -101,6 +101,6 @@ def test_bad_input_is_refused(
     assert words in str(raised.value)
 
 
-def test_answers_of_another_shape_are_refused() -> None:
-    with pytest.raises(gg.ShapeError, match="one class for each place"):
+def test_predictions_of_another_shape_are_refused() -> None:
+    with pytest.raises(gg.ShapeError, match="one class for each point"):
         boundary(lambda places: places, [[1, 2]], [0], ["no", "yes"])

@@ -1,4 +1,4 @@
-"""`ganglion explain`: every number of one row, and clear words for bad questions."""
+"""`ganglion explain` and `check`: every number of one row, and clear errors for bad arguments."""
 
 import json
 from pathlib import Path
@@ -33,15 +33,15 @@ def test_the_first_page_shows_the_row_the_layers_and_the_reason(capsys: Capture,
     code, out, error = explain(capsys, made, "--row", "17")
     assert (code, error) == (0, "")
     assert "row 17: sepal_length 5.1" in out
-    assert "the table says setosa" in out
+    assert "the target is setosa" in out
     assert "(5.1 - " in out
     assert "dense_1: 5 relu" in out
     assert "dropout acts only while training" in out
     assert "Most for it: " in out
-    assert "look closer: --unit dense_1:0, --features, --gradient" in out
+    assert "more detail: --unit dense_1:0, --features, --gradient" in out
 
 
-def test_what_is_asked_for_can_be_redone(capsys: Capture, made: Path) -> None:
+def test_explanations_can_be_recomputed(capsys: Capture, made: Path) -> None:
     for words in (
         ["--unit", "dense_1:3"],
         ["--unit", "dense_2:0", "--unit", "loss"],
@@ -55,13 +55,15 @@ def test_what_is_asked_for_can_be_redone(capsys: Capture, made: Path) -> None:
         assert redo(page) >= 1
 
 
-def test_features_add_up_to_the_answer(capsys: Capture, made: Path) -> None:
+def test_contributions_sum_to_the_prediction(capsys: Capture, made: Path) -> None:
     code, out, _ = explain(capsys, made, "--row", "3", "--features", "--verify")
     assert code == 0
     assert "from " in out
     lines = [line.split() for line in out.splitlines() if line.startswith("  ")]
-    moved = {line[0]: float(line[1]) for line in lines}
-    assert sum(v for k, v in moved.items() if k != "together") == pytest.approx(moved["together"], abs=1e-5)
+    contributions = {line[0]: float(line[1]) for line in lines}
+    assert sum(v for k, v in contributions.items() if k != "total") == pytest.approx(
+        contributions["total"], abs=1e-5
+    )
     assert "gradients agree with central differences" in out
 
 
@@ -74,8 +76,8 @@ def test_json_holds_all_of_it(capsys: Capture, made: Path) -> None:
     assert len(facts["trace"]["layers"]) == 3
     assert facts["verified"]["worst"] < 1e-6
     model = gg.TableModel.load(made / "flowers.safetensors")
-    share = model.network.predict(np.array(facts["trace"]["layers"][0]["x"])).max()
-    assert facts["features"]["explained"] == pytest.approx(float(share), rel=1e-5)
+    probability = model.network.predict(np.array(facts["trace"]["layers"][0]["x"])).max()
+    assert facts["features"]["explained"] == pytest.approx(float(probability), rel=1e-5)
 
 
 def test_latex_and_a_table_without_the_target(capsys: Capture, made: Path) -> None:
@@ -101,7 +103,7 @@ def test_latex_and_a_table_without_the_target(capsys: Capture, made: Path) -> No
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--row", "150"], "row, one of 150, must be a whole number >= 0 and <= 149, got 150"),
+        (["--row", "150"], "row (the table has 150 rows) must be a whole number >= 0 and <= 149, got 150"),
         (["--row", "-1"], "got -1"),
         (["--row", "3.5"], "must be a whole number, got 3.5"),
         (["--gradient", "dense_1/weight:4,0"], "dense_1/weight has size 4 x 5, got place (4, 0)"),
@@ -115,7 +117,7 @@ def test_latex_and_a_table_without_the_target(capsys: Capture, made: Path) -> No
         (["--optimizer", "adamm"], "did you mean 'adam'"),
     ],
 )
-def test_bad_questions_get_one_clear_line(
+def test_bad_arguments_give_one_clear_line(
     capsys: Capture, made: Path, words: list[str], message: str
 ) -> None:
     code, out, error = explain(capsys, made, *words)
@@ -158,7 +160,7 @@ def test_training_ends_with_what_the_health_check_found(capsys: Capture, made: P
     assert "The health check found nothing wrong." in out
     code, out, _ = run(capsys, *words, "--epochs", "3", "--hidden", "8")
     assert code == 0
-    assert "not_converged" not in out  # words for people, not names
+    assert "not_converged" not in out  # the text output shows titles, not names
     assert "remedy: " in out
     _, out, _ = run(capsys, *words, "--epochs", "3", "--hidden", "8", "--json")
     assert "not_converged" in [finding["name"] for finding in json.loads(out)["findings"]]

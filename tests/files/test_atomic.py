@@ -9,7 +9,7 @@ import ganglion as gg
 from ganglion.files.atomic import write_atomically
 
 
-def test_what_was_there_survives_a_failure(tmp_path: Path) -> None:
+def test_an_existing_file_survives_a_failure(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"before")
 
@@ -32,7 +32,7 @@ def test_an_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_permissions_are_kept_and_new_files_have_the_usual_ones(tmp_path: Path) -> None:
+def test_permissions_are_kept_and_new_files_have_the_default_ones(tmp_path: Path) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     old.write_bytes(b"")
     old.chmod(0o600)
@@ -50,7 +50,7 @@ def test_folders_and_missing_folders_are_refused(tmp_path: Path) -> None:
             write_atomically(path, lambda file: file.write(b"x"))
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes in the file system are of POSIX systems")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes need POSIX")
 def test_links_are_followed_and_devices_are_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"before")
     (tmp_path / "link").symlink_to("real")
@@ -65,9 +65,9 @@ def test_links_are_followed_and_devices_are_never_replaced(tmp_path: Path) -> No
     assert (tmp_path / "pipe").is_fifo()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits on file sizes are of POSIX systems")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits on file sizes need POSIX")
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    """A limit on the size of files makes the kernel refuse the write, as a full disk does."""
+    """A limit on file sizes makes the kernel refuse the write, as a full disk does."""
     program = f"""
 import resource, signal
 import ganglion as gg

@@ -31,7 +31,7 @@ TABLE = pl.DataFrame(
 ENCODER = Encoder.fit(TABLE)
 
 
-def test_what_is_understood_of_each_column() -> None:
+def test_the_kind_of_each_column_is_inferred() -> None:
     kinds = {column.column: column.name for column in ENCODER.columns}
     assert kinds == {
         "number": "number",
@@ -42,10 +42,10 @@ def test_what_is_understood_of_each_column() -> None:
         "day": "date",
     }
     assert dict(ENCODER.left_out) == {
-        "same": "it is the same in every row",
-        "empty": "it is empty",
-        "id": "it numbers the rows",
-        "name": "it is different in most rows, like a name",
+        "same": "the same value in every row",
+        "empty": "no values",
+        "id": "row numbers or identifiers",
+        "name": "a different value in most rows, like a name",
     }
 
 
@@ -54,12 +54,12 @@ def test_numbers_are_standardized_and_filled_with_the_median() -> None:
     number = TABLE["number"].fill_null(TABLE["number"].median()).to_numpy()
     np.testing.assert_allclose(x[:, 0], (number - number.mean()) / number.std(), rtol=1e-5)
     assert x.dtype == np.float32
-    assert any("'number': 6 missing, read as the median, 3" in note for note in notes)
+    assert any("'number': 6 missing, replaced by the median, 3" in note for note in notes)
 
 
-def test_robust_scaling_ignores_wild_values() -> None:
-    wild = pl.Series("w", [1.0, 2, 3, 4, 5, 1e9])
-    column = NumberColumn.fit(wild, robust=True)
+def test_robust_scaling_ignores_outliers() -> None:
+    outlier = pl.Series("w", [1.0, 2, 3, 4, 5, 1e9])
+    column = NumberColumn.fit(outlier, robust=True)
     assert (column.center, column.scale) == (3.5, pytest.approx(1.25))
     assert NumberColumn.fit(pl.Series("w", [1.0, 1, 1, 1, 9]), robust=True).scale == pytest.approx(3.2)
 
@@ -78,7 +78,7 @@ def test_categories_missing_and_other() -> None:
     assert (x[:, start : start + 4] == 0).all()
     assert (x[:, rare + 1] == 1).all()
     assert any(
-        "'word': 60 values of no known category, read as none of those known: 'violet'" in note
+        "'word': 60 values of unknown categories, encoded as 0 in all categories: 'violet'" in note
         for note in notes
     )
 
@@ -90,7 +90,7 @@ def test_dates_become_their_parts() -> None:
     year = np.array([day.year for day in TABLE["day"]])
     np.testing.assert_allclose(parts["day:year"], (year - year.mean()) / year.std(), rtol=1e-4)
     assert (np.diff(parts["day:elapsed"]) > 0).all()
-    assert (parts["day:hour"] == 0).all()  # dates have no hours: it never varies
+    assert (parts["day:hour"] == 0).all()  # dates have no hours
     words = TABLE.with_columns(pl.col("day").cast(pl.String))
     assert (ENCODER.encode(words)[0] == x).all()
 
@@ -102,7 +102,7 @@ def test_a_row_becomes_the_same_numbers_whatever_surrounds_it(columns: list[str]
     assert (alone == whole[row]).all()
 
 
-def test_it_goes_through_json_exactly() -> None:
+def test_json_round_trips_exactly() -> None:
     back = Encoder.from_configuration(json.loads(json.dumps(ENCODER.configuration())))
     assert back == ENCODER
     assert (back.encode(TABLE)[0] == ENCODER.encode(TABLE)[0]).all()
@@ -137,7 +137,7 @@ def test_columns_missing_reordered_and_surplus() -> None:
     shuffled = TABLE.select(random.Random(0).sample(TABLE.columns, len(TABLE.columns)))
     x, notes = ENCODER.encode(shuffled.with_columns(new=pl.lit(1)))
     assert (x == ENCODER.encode(TABLE)[0]).all()
-    assert "not used, because unknown in training: 'new'" in notes
+    assert "ignored, because unknown in training: 'new'" in notes
     assert ENCODER.encode(TABLE.drop("id", "same"))[0].shape == x.shape
     with pytest.raises(gg.DataError, match="lacks 'number', 'flag', which the model learned from"):
         ENCODER.encode(TABLE.drop("number", "flag"))
@@ -167,7 +167,7 @@ def test_values_of_another_kind_are_named(change: dict[str, Any], message: str) 
     ("columns", "message"),
     [
         ({"age": ["31", "4", "x", *map(str, range(40))]}, "'age' holds numbers, but 'x' in row 2"),
-        ({"note": [f"this is note number {i}" for i in range(50)]}, "'note' holds text.*--drop note"),
+        ({"note": [f"this is note number {i}" for i in range(50)]}, "'note' holds free text.*--drop note"),
         ({"list": [[1, 2]] * 5}, "'list' must hold numbers, words, dates"),
         ({"at": [datetime.time(1, 2)] * 5}, "'at' must hold"),
         ({"same": [1] * 5}, "no column is left to learn from"),
@@ -192,13 +192,13 @@ def test_numbers_can_be_read_as_categories() -> None:
         Encoder.fit(TABLE, scaling="huge")
 
 
-def test_missing_is_null_however_it_is_written() -> None:
+def test_nan_and_null_are_both_missing() -> None:
     nan = read_table(pl.DataFrame({"v": [1.0, 2.0, float("nan")]}))
     null = pl.DataFrame({"v": [1.0, 2.0, None]})
     assert Encoder.fit(nan) == Encoder.fit(null)
 
 
-def test_only_so_many_categories_are_kept() -> None:
+def test_the_number_of_categories_is_limited() -> None:
     many = pl.Series("v", [f"c{i % 300:03}" for i in range(3000)])
     column = CategoryColumn.fit(many)
     assert len(column.categories) == 100

@@ -22,7 +22,7 @@ from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
         ([datetime.date(2020, 1, 1), datetime.date(2020, 1, 2)] * 5, "classification"),
     ],
 )
-def test_the_task_is_guessed_from_the_target(values: list[object], task: str) -> None:
+def test_the_task_is_inferred_from_the_target(values: list[object], task: str) -> None:
     assert fit_target(pl.Series("t", values)).task == task
 
 
@@ -67,13 +67,15 @@ def test_targets_that_cannot_be_learned_are_refused(values: list[object], task: 
         fit_target(pl.Series("t", values, strict=False), task)
 
 
-def test_a_class_that_was_not_learned_is_named() -> None:
+def test_an_unknown_class_is_named() -> None:
     target = fit_target(pl.Series("t", ["a", "b"] * 5))
-    with pytest.raises(gg.DataError, match="one of the 2 classes learned, got 'c' in row 1.*they are a, b"):
+    with pytest.raises(
+        gg.DataError, match="one of the 2 classes learned, got 'c' in row 1.*the classes are a, b"
+    ):
         target.encode(pl.Series("t", ["a", "c"]))
 
 
-def test_classes_are_recognized_however_they_are_typed() -> None:
+def test_classes_are_recognized_in_other_types() -> None:
     yes_or_no = fit_target(pl.Series("t", [True, False] * 5))
     assert yes_or_no.encode(pl.Series("t", ["true", "false"])).tolist() == [1, 0]
     with pytest.raises(gg.DataError, match="got 'maybe'"):

@@ -1,7 +1,6 @@
-"""The command line: a thin skin on `TableModel`.
+"""The command line: a thin layer over `TableModel`.
 
-It exits with 0 when the job was done, 1 when it failed, 2 for bad use, and never shows a traceback
-unless `--debug` is given.
+Exit codes are 0 for success, 1 for a failed job and 2 for bad usage. Tracebacks appear only with `--debug`.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ app = cyclopts.App(
     version=ganglion.__version__,
     help_format="plaintext",
 )
-# Each command is loaded when it is run, so that `--help` answers at once.
+# Each command is imported when it runs, so that `--help` is fast.
 for _command, _help in {
     "demo": "Train on a table that comes with the package, and show everything.",
     "train": "Train a model to predict one column of a table from the others.",
-    "predict": "Answer for each row of a table, in order.",
-    "evaluate": "Judge a model on a table that holds the target too, beside the trivial answer.",
-    "explain": "Show every number of one row on its way through a model, and what moved the answer.",
-    "check": "Look for what is wrong with a model, its training or its table, and what to do about it.",
-    "show": "Show a model: its columns, its network, how it was trained and how good it is.",
+    "predict": "Predict the target for each row of a table, in order.",
+    "evaluate": "Evaluate a model on a table with the target, compared with a baseline.",
+    "explain": "Show every number that a model computes for one row, and what moved the prediction.",
+    "check": "Find problems of a model, its training or its table, each with a remedy.",
+    "show": "Show a model: its columns, network, training and report.",
     "info": "Show versions, the engine in use and why, and the processor.",
 }.items():
     _module = "insight" if _command in ("explain", "check") else "commands"
@@ -51,12 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         _fail(130, "interrupted", "", debug)
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone, which is their right
+        sys.stderr.close()  # the reader of our output closed the pipe, which is no error
         sys.exit(0)
     except MemoryError:
-        _fail(1, "the memory of this machine is not enough for that", "use fewer rows or units", debug)
-    except Exception as error:  # a defect of ours: one line for people, all of it for --debug
-        hint = "this is a defect in ganglion; run again with --debug and report what it prints"
+        _fail(1, "out of memory", "use fewer rows or units", debug)
+    except Exception as error:  # a bug in ganglion: one line by default, the traceback with --debug
+        hint = "this is a bug in ganglion; run again with --debug and report the output"
         _fail(1, f"unexpected {type(error).__name__}: {error}", hint, debug)
 
 

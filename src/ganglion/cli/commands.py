@@ -1,4 +1,4 @@
-"""The commands: what each takes, calls and prints."""
+"""The commands: the options, calls and output of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import ganglion
 from ganglion.cli import pages
-from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, split, tell
+from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, say_page, split
 from ganglion.cli.output import table_writer, write_table
 from ganglion.engines import explain
 from ganglion.errors import ConfigError
@@ -41,20 +41,20 @@ def demo(
     name
         digits, iris, breast-cancer, diabetes, spiral or xor.
     seed
-        Another seed, another split and another start.
+        Determines the split, the initial weights and everything else random.
     save_table
-        Also write the table to this file, to try the other commands on.
+        Also write the table to this file, for use with the other commands.
     out
         Write the model to this file.
     json
         Print one JSON object instead.
     """
     example, table = example_table(name)
-    said = [example.title, f"source: {example.source}"]
+    heading = [example.title, f"source: {example.source}"]
     if save_table is not None:
         write_table(table, save_table)
-        said.append(f"table written to {save_table}")
-    _train(table, example.name, example.target, said, out, json, seed=seed, **example.settings)
+        heading.append(f"table written to {save_table}")
+    _train(table, example.name, example.target, heading, out, json, seed=seed, **example.settings)
 
 
 def train(
@@ -86,41 +86,41 @@ def train(
     Parameters
     ----------
     table
-        CSV, TSV, Parquet, JSON lines or Arrow.
+        A CSV, TSV, Parquet, JSON lines or Arrow file.
     target
         The column to predict.
     out
-        Where the model goes; by default the table's name with .safetensors, in this folder.
+        File to write the model to; by default the table's name with .safetensors, in the current folder.
     hidden
         Units of each hidden layer, separated by commas; "" for none.
     activation
-        Of the hidden layers: relu, tanh, gelu ...
+        Activation of the hidden layers: relu, tanh, gelu ...
     task
-        classification or regression; by default guessed from the target.
+        classification or regression; by default inferred from the target.
     epochs
         Passes over the rows; by default 60, fewer for large tables.
     batch_size
         Rows for each update; by default 32, more for large tables.
     dropout
-        By default 0.3, less for large tables.
+        Dropout rate after each hidden layer; by default 0.3, less for large tables.
     optimizer
         sgd, rmsprop, adagrad, adam, adamw, lion or lbfgs.
     learning_rate
-        The highest of a one-cycle schedule; 0.005 by default.
+        Peak of a one-cycle schedule; 0.005 by default.
     validation
-        The share of the rows to learn from that validates; 0 for none.
+        Fraction of the rows outside the test to validate on; 0 for none.
     test
-        The share of all rows kept for the test; 0 for none.
+        Fraction of all rows to hold out for the test; 0 for none.
     balanced
-        Let every class weigh the same in all, however rare.
+        Give all classes equal total weight, however rare.
     drop
-        Columns not to use, separated by commas.
+        Columns to ignore, separated by commas.
     category
-        Columns of numbers to be read as categories, separated by commas.
+        Columns of numbers to treat as categories, separated by commas.
     scaling
-        Of numbers: standard, or robust where values are wild.
+        Scaling of numbers: standard, or robust for columns with outliers.
     seed
-        Decides everything random.
+        Determines everything random.
     engine
         auto or reference.
     json
@@ -162,93 +162,95 @@ def predict(
     probabilities: Flag = False,
     keep: Names = [],  # noqa: B006  # read only
 ) -> None:
-    """Answer for each row of a table, in order.
+    """Predict the target for each row of a table, in order.
 
     Parameters
     ----------
     model
-        A file that train wrote.
+        A model file written by train.
     table
-        With the columns that the model learned from.
+        A table with the columns that the model needs.
     out
         A .csv, .tsv, .parquet, .jsonl or .arrow file; by default CSV is printed.
     probabilities
-        One more column for each class.
+        Add a column with the probability of each class.
     keep
-        Columns of the table to write before the answers, separated by commas, such as an id.
+        Columns of the table to copy before the predictions, separated by commas, such as an id.
     """
     if out is not None:
         table_writer(out)
         if any(path.exists() and out.exists() and path.samefile(out) for path in (model, table)):
-            raise ConfigError(f"--out must not be a file that is read, got {out}", "give another name")
+            raise ConfigError(f"--out must not be an input file, got {out}", "give another name")
         check_writable(out)
-    with notes() as said:
-        found = TableModel.load(model)
+    with notes() as collected:
+        loaded = TableModel.load(model)
         frame = read_table(table)
-        kept = [require_column(frame, name) for name in split(keep)]
-        answers = found.predict(frame)
-    for note in said:
+        copied = [require_column(frame, name) for name in split(keep)]
+        predictions = loaded.predict(frame)
+    for note in collected:
         sys.stderr.write(f"note: {note}\n")
-    answers = answers if probabilities else answers.select("prediction")
-    if clash := sorted({column.name for column in kept} & set(answers.columns)):
-        raise ConfigError(f"--keep cannot keep {clash[0]!r}, the name of an answer", "rename the column")
-    answers = answers.select(*kept, *answers.columns)
+    predictions = predictions if probabilities else predictions.select("prediction")
+    if clash := sorted({column.name for column in copied} & set(predictions.columns)):
+        raise ConfigError(
+            f"--keep must not name a column of the predictions, got {clash[0]!r}", "rename the column"
+        )
+    predictions = predictions.select(*copied, *predictions.columns)
     if out is None:
-        sys.stdout.write(answers.write_csv())
+        sys.stdout.write(predictions.write_csv())
     else:
-        write_table(answers, out)
-        say(f"{answers.height:,} answers written to {out}")
+        write_table(predictions, out)
+        say(f"{predictions.height:,} predictions written to {out}")
 
 
 def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
-    """Judge a model on a table that holds the target too, beside the trivial answer.
+    """Evaluate a model on a table with the target, compared with a baseline.
 
     Parameters
     ----------
     model
-        A file that train wrote.
+        A model file written by train.
     table
-        Rows that the model has not learned from.
+        A table of rows that the model has not learned from.
     json
         Print one JSON object instead.
     """
-    with notes() as said:
+    with notes() as collected:
         report = TableModel.load(model).evaluate(table)
-    tell(report, report.to_dict(), said, json)
+    say_page(report, report.to_dict(), collected, json)
 
 
 def show(model: Path, /, *, json: Flag = False) -> None:
-    """Show a model: its columns, its network, how it was trained and how good it is.
+    """Show a model: its columns, network, training and report.
 
     Parameters
     ----------
     model
-        A file that train, or Network.save, wrote.
+        A model file written by train or Network.save.
     json
         Print one JSON object instead.
     """
     file = read_model(model)
-    found = TableModel.from_saved(file)
-    if found is None:
+    loaded = TableModel.from_saved(file)
+    if loaded is None:
         network = Network.from_saved(file)
         if json:
             say_json(network.architecture.configuration() | {"training": network.facts})
         else:
             network.summary()
-            _say_how_it_was_trained(network)
+            _say_training(network)
         return
     if json:
-        say_json(pages.facts(found))
+        say_json(pages.facts(loaded))
         return
-    say(f"{model.name}: {found.target.task} of {found.target.column!r}")
-    say(pages.columns_page(found))
-    say(f"\n{found.network.describe()}\n")
-    _say_how_it_was_trained(found.network)
-    say(pages.rows_page(found) + "\n")
-    say(pages.run_page(found))
-    if found.report is not None:
-        say("\n" + str(found.report))
-    say(f"\n{found.advice}")
+    say(f"{model.name}: {loaded.target.task} of {loaded.target.column!r}")
+    say(pages.columns_page(loaded))
+    say(f"\n{loaded.network.describe()}\n")
+    _say_training(loaded.network)
+    say(pages.rows_page(loaded) + "\n")
+    say(pages.run_page(loaded))
+    if loaded.report is not None:
+        say("\n" + str(loaded.report))
+    say(f"\n{loaded.advice}")
 
 
 def info(*, json: Flag = False) -> None:
@@ -277,9 +279,15 @@ def info(*, json: Flag = False) -> None:
 
 
 def _train(
-    table: Any, title: str, target: str, said: list[str], out: Path | None, as_json: bool, **settings: Any
+    table: Any,
+    title: str,
+    target: str,
+    heading: list[str],
+    out: Path | None,
+    as_json: bool,
+    **settings: Any,
 ) -> None:
-    """Train, print and save: what `demo` and `train` have in common."""
+    """Train, print and save, for both `demo` and `train`."""
     replaced = out is not None and out.is_file()
     if out is not None:
         if out.suffix != ".safetensors" and not out.is_dir():
@@ -291,10 +299,10 @@ def _train(
     def announce(model: TableModel) -> None:
         check.names = model.encoder.features
         if not as_json:
-            say("\n".join([title, *said, "", pages.columns_page(model, left_out=False)]))
+            say("\n".join([title, *heading, "", pages.columns_page(model, left_out=False)]))
             say("\n" + pages.network_page(model))
 
-    with notes() as said_of_it:
+    with notes() as collected:
         model = TableModel.train(
             table, target, announce=announce, progress=not as_json, callbacks=[check], **settings
         )
@@ -302,11 +310,11 @@ def _train(
     if out is not None:
         model.save(out)
     if as_json:
-        facts = pages.facts(model) | {"notes": said_of_it, "findings": [vars(each) for each in findings]}
+        facts = pages.facts(model) | {"notes": collected, "findings": [vars(each) for each in findings]}
         say_json(facts | {"model": None if out is None else str(out)})
         return
     say(pages.rows_page(model))
-    for note in said_of_it:
+    for note in collected:
         say(f"note: {note}")
     say("\n" + pages.run_page(model))
     if picture := pages.boundary_page(model, table):
@@ -316,15 +324,15 @@ def _train(
     say(f"\n{model.advice}")
     say(pages.findings_page(findings))
     if out is not None:
-        instead = ", in place of the one that was there" if replaced else ""
-        say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB{instead})")
+        replacing = ", replacing the previous file" if replaced else ""
+        say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB{replacing})")
 
 
-def _say_how_it_was_trained(network: Network) -> None:
+def _say_training(network: Network) -> None:
     facts = network.facts
     if facts:
-        optimizer = facts["optimizer"]["name"] if facts["optimizer"] else "an optimizer of your own"
-        loss = facts["loss"]["name"] if facts["loss"] else "a loss of your own"
+        optimizer = facts["optimizer"]["name"] if facts["optimizer"] else "a custom optimizer"
+        loss = facts["loss"]["name"] if facts["loss"] else "a custom loss"
         versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
         say(
             f"trained on {facts['rows']:,} rows with {optimizer}, {loss}, batches of "

@@ -1,4 +1,4 @@
-"""What every command shares: notices collected, text and JSON printed."""
+"""Shared by all commands: collect notices, print text and JSON."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Names = Annotated[list[str], Parameter(consume_multiple=False, negative="", show
 
 
 def whole(kind: Any, tokens: Any) -> int:
-    """Return the number that a word stands for, and refuse 3.5, which would else be rounded.
+    """Convert an argument to a whole number; 3.5 is refused, not rounded.
 
     Raises:
-        ConfigError: if it is no whole number.
+        ConfigError: if the argument is not a whole number.
     """
     text = tokens[0].value
     try:
@@ -36,7 +36,7 @@ Whole = Annotated[int, Parameter(converter=whole)]
 
 @contextmanager
 def notes() -> Iterator[list[str]]:
-    """Collect the notices of what runs inside, in order and without repeating any."""
+    """Collect the notices raised in the block, in order and without duplicates."""
     found: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GanglionNotice)
@@ -49,7 +49,7 @@ def notes() -> Iterator[list[str]]:
 
 
 def say(text: str) -> None:
-    """Print, at once."""
+    """Print a line and flush."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
@@ -59,16 +59,16 @@ def say_json(facts: dict[str, Any]) -> None:
     say(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def tell(page: object, facts: dict[str, Any], noted: list[str], as_json: bool) -> None:
-    """Print a page after its notes, or the facts with them as one JSON object."""
+def say_page(page: object, facts: dict[str, Any], collected: list[str], as_json: bool) -> None:
+    """Print the notes and a page, or facts and notes as one JSON object."""
     if as_json:
-        say_json(facts | {"notes": noted})
+        say_json(facts | {"notes": collected})
         return
-    for note in noted:
+    for note in collected:
         say(f"note: {note}")
     say(str(page))
 
 
 def split(names: list[str]) -> list[str]:
-    """Return names given one by one, or several separated by commas (in quotes if they hold one)."""
+    """Return the names; each item may hold several, separated by commas (quote names that contain one)."""
     return [name.strip() for part in csv.reader(names, skipinitialspace=True) for name in part]

@@ -1,4 +1,4 @@
-"""Small pictures made of characters, for a terminal: they need no matplotlib."""
+"""Small text plots for a terminal, without Matplotlib."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ganglion.core.arrays import as_array
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 
-LETTERS = "ABCDEFGHIJ"  # a row of the first class, of the second ...
-REGIONS = ".-+=:~^%'*"  # where the answer is the first class, the second ...
+LETTERS = "ABCDEFGHIJ"  # rows of the first class, of the second ...
+REGIONS = ".-+=:~^%'*"  # places where the first class is predicted, the second ...
 
 
 def curve(series: dict[str, Sequence[float]], width: int = 60, height: int = 9) -> str:
     """Return one or two series as a plot: `*` for the first, `o` for the second, `#` where they meet.
 
-    The vertical axis is logarithmic where the values span more than a factor of 20. What is not finite
-    leaves a gap; a series with less than two finite values is not drawn.
+    The vertical axis is logarithmic if the values span more than a factor of 20. Values that are not finite
+    leave gaps; a series with fewer than two finite values is not drawn.
     """
     drawn = {
         name: values for name, values in series.items() if sum(1 for v in values if math.isfinite(v)) > 1
@@ -63,24 +63,23 @@ def boundary(
     width: int = 60,
     height: int = 20,
 ) -> str:
-    """Return what is answered over the plane of two inputs as characters, with the rows on top.
+    """Return a text plot of the predicted classes over the plane of two inputs, with the rows on top.
 
-    A character such as `.` or `-` says which class is answered at its place, a letter stands for rows: of
-    several at one place, for the class that most of them have. An `A` among the `-` is therefore a row
-    of the first class that is taken for the second.
+    A character such as `.` or `-` marks the class predicted at its place. A letter marks the most common
+    class among the rows at its place: an `A` among `-` is a row of the first class predicted as the second.
 
     Args:
-        predict: from places, (n, 2), to the number of the class answered at each, (n,).
+        predict: maps points, (n, 2), to the number of the class predicted at each, (n,).
         rows: (n, 2); those with a missing or infinite number are not drawn.
         classes: the number of each row's class, (n,).
         labels: the name of each class, at most 10.
-        names: of the two inputs, the one that grows to the right and the one that grows upward.
-        width: columns of characters.
-        height: lines of characters.
+        names: names of the horizontal and the vertical input; by default x1 and x2.
+        width: width in characters, 60 by default.
+        height: height in lines, 20 by default.
 
     Raises:
-        ConfigError: for more classes than there are letters.
-        DataError, ShapeError: for rows or classes that break a rule.
+        ConfigError: for no class, or more than 10.
+        DataError, ShapeError: for invalid rows or classes.
 
     >>> rows = [[0, 0], [0, 1], [1, 0], [1, 1]]
     >>> picture = boundary(lambda p: p[:, 0] > 0.5, rows, [0, 0, 1, 1], ["no", "yes"], width=12, height=4)
@@ -96,27 +95,29 @@ def boundary(
         row B, region -: yes
     """
     if not 1 <= len(labels) <= len(LETTERS):
-        raise ConfigError(f"a drawn boundary has 1 to {len(LETTERS)} classes, got {len(labels)}")
+        raise ConfigError(f"a decision boundary must have 1 to {len(LETTERS)} classes, got {len(labels)}")
     points, numbers = as_array("rows", rows).astype(np.float64), as_array("classes", classes)
     if points.ndim != 2 or points.shape[1] != 2 or numbers.shape != points.shape[:1]:
         raise ShapeError(
             f"rows must have shape (n, 2) and classes (n,), got {points.shape} and {numbers.shape}"
         )
     _check_classes("classes", numbers, len(labels))
-    known = np.isfinite(points).all(axis=1)
-    points, numbers = points[known], numbers[known].astype(np.int64)
+    finite = np.isfinite(points).all(axis=1)
+    points, numbers = points[finite], numbers[finite].astype(np.int64)
     if not len(points):
-        raise DataError("a drawn boundary needs at least one row of two finite numbers, got none")
+        raise DataError("a decision boundary needs at least one row of two finite numbers, got none")
     low, high = points.min(axis=0), points.max(axis=0)
     flat = low == high
-    half = np.where(flat, np.maximum(np.abs(low) / 2, 0.5), 0)  # room around a column of one value
+    half = np.where(flat, np.maximum(np.abs(low) / 2, 0.5), 0)  # a margin around a column of one value
     low, high = low - half, high + half
     across, up = np.linspace(low[0], high[0], width), np.linspace(high[1], low[1], height)
-    answers = np.asarray(predict(np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)))
-    if answers.shape != (width * height,):
-        raise ShapeError(f"predict must give one class for each place, got {answers.shape}")
-    _check_classes("predict's answers", answers, len(labels))
-    grid = [[REGIONS[number] for number in line] for line in answers.astype(np.int64).reshape(height, width)]
+    predicted = np.asarray(predict(np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)))
+    if predicted.shape != (width * height,):
+        raise ShapeError(f"predict must return one class for each point, got shape {predicted.shape}")
+    _check_classes("predicted classes", predicted, len(labels))
+    grid = [
+        [REGIONS[number] for number in line] for line in predicted.astype(np.int64).reshape(height, width)
+    ]
     places = np.rint((points - low) / (high - low) * [width - 1, height - 1]).astype(np.int64)
     counts = np.zeros((height, width, len(labels)), dtype=np.int64)
     np.add.at(counts, (height - 1 - places[:, 1], places[:, 0], numbers), 1)
@@ -136,7 +137,7 @@ def _check_classes(what: str, numbers: Array, count: int) -> None:
 def _framed(
     grid: list[list[str]], low: Array, high: Array, labels: Sequence[str], names: Sequence[str]
 ) -> str:
-    """Return the grid with its axes, their ends and names, and what the characters mean."""
+    """Return the grid with labeled axes and a legend."""
     ends = [f"{high[1]:.3g}", *[""] * (len(grid) - 2), f"{low[1]:.3g}"]
     margin = max(2, *map(len, ends))
     width = len(grid[0])

@@ -1,4 +1,4 @@
-"""Writing answers: a frame to a file of the kind that its ending names. To add one: add it to `WRITERS`."""
+"""Write a frame to a file in the format of its extension. To add a format, add it to `WRITERS`."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ WRITERS: dict[str, Writer] = {
 
 
 def table_writer(path: Path) -> Writer:
-    """Return what writes a table to a file of this name.
+    """Return the writer for the extension of a file.
 
     Raises:
-        ConfigError: for an ending that stands for no kind of table.
+        ConfigError: for an extension that is not that of a table.
     """
-    ending = path.suffix.lower()
-    if ending not in WRITERS:
-        raise ConfigError(f"cannot tell what kind of table {path.name} is to be", one_of(ending, WRITERS))
-    return WRITERS[ending]
+    extension = path.suffix.lower()
+    if extension not in WRITERS:
+        raise ConfigError(f"the extension of {path.name} is not that of a table", one_of(extension, WRITERS))
+    return WRITERS[extension]
 
 
 def write_table(table: pl.DataFrame, path: Path) -> None:
-    """Write a table, whole or not at all.
+    """Write a table atomically.
 
     Raises:
         FileError: if it cannot be written.

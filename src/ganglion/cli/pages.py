@@ -1,4 +1,4 @@
-"""What the commands show: the same facts as words for people and as one object for programs."""
+"""The output of the commands: the same facts as text for people and as one object for programs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MOST_COLUMNS = 20
 
 
 def columns_page(model: TableModel, left_out: bool = True) -> str:
-    """Return what was understood of each column, those left out too if asked to."""
+    """Return the encoding of each column, and by default the columns left out."""
     encoder, target = model.encoder, model.target
     goal = (
         f"target, {len(target.classes)} classes: "
-        + _short([f"{target.label(i)} {share:.0%}" for i, share in enumerate(target.shares)])
+        + _short([f"{target.label(i)} {fraction:.0%}" for i, fraction in enumerate(target.shares)])
         if isinstance(target, ClassTarget)
         else f"target, a number, {figure(target.center)} ± {figure(target.scale)}"
     )
@@ -52,20 +52,20 @@ def network_page(model: TableModel) -> str:
 
 
 def rows_page(model: TableModel) -> str:
-    """Return how the rows were used."""
+    """Return the numbers of rows for training, validation and test."""
     rows = model.rows
     lines = [
-        f"{rows['train']:,} rows to learn from, {rows['validation']:,} to validate, "
+        f"{rows['train']:,} rows for training, {rows['validation']:,} for validation, "
         f"{rows['test']:,} for the test"
     ]
     everything = rows["train"] + rows["validation"]
     if rows["validation"] and model.network.facts.get("rows") == everything:
-        lines.append(f"after this run, trained anew on all {everything:,} that are not for the test")
+        lines.append(f"after validation, retrained on all {everything:,} rows outside the test")
     return "\n".join(lines)
 
 
 def run_page(model: TableModel) -> str:
-    """Return how the run went: epochs, seconds, why it stopped, the learning curve."""
+    """Return the epochs and seconds of the run, why it stopped, and the learning curve."""
     history = model.history
     seconds = f" in {history.seconds[-1]:.1f} s" if history.seconds else ""
     lines = [f"{history.epochs} epochs{seconds}; stopped because {history.stopped_because}"]
@@ -74,7 +74,7 @@ def run_page(model: TableModel) -> str:
 
 
 def boundary_page(model: TableModel, table: Any) -> str:
-    """Return what is answered over the plane of two number columns, "" where there are others."""
+    """Return the decision boundary of a model with exactly two number columns, else ""."""
     columns, target = model.encoder.columns, model.target
     plane = len(columns) == 2 and all(isinstance(column, NumberColumn) for column in columns)
     if not (plane and isinstance(target, ClassTarget) and len(target.classes) <= len(LETTERS)):
@@ -82,17 +82,17 @@ def boundary_page(model: TableModel, table: Any) -> str:
     names = [column.column for column in columns]
     frame = read_table(table).drop_nulls([*names, target.column])
 
-    def answer(places: Array) -> Array:
-        rows, _ = model.encoder.encode(pl.DataFrame(dict(zip(names, places.T, strict=True))))
+    def predict(points: Array) -> Array:
+        rows, _ = model.encoder.encode(pl.DataFrame(dict(zip(names, points.T, strict=True))))
         return model.network.predict(rows).argmax(axis=1)
 
     labels = [target.label(number) for number in range(len(target.classes))]
     classes = target.encode(frame.get_column(target.column))
-    return boundary(answer, frame.select(names).to_numpy(), classes, labels, names)
+    return boundary(predict, frame.select(names).to_numpy(), classes, labels, names)
 
 
 def findings_page(findings: list[Finding]) -> str:
-    """Return what the health check found while training, and what to do about it."""
+    """Return the findings of the health check during training, with their remedies."""
     if not findings:
         return "The health check found nothing wrong."
     return "\n".join(

@@ -1,1 +1,1 @@
-"""Model files: one small file that holds numbers and a description, and nothing that runs."""
+"""Model files: one small file with numbers and a description, and no code."""

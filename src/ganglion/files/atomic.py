@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Write a file atomically: completely or not at all."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ def as_path(path: str | os.PathLike[str]) -> Path:
     """Return a path as a `Path`.
 
     Raises:
-        FileError: if it is no path, or no file can have it.
+        FileError: if it is not a path, or not a valid one.
     """
     try:
         found = Path(path)
         found.is_file()
     except (TypeError, ValueError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise FileError(f"{shortened(path)} is no path of a file: {reason}") from error
+        raise FileError(f"{shortened(path)} is not a path to a file: {reason}") from error
     return found
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], object]) -> None:
-    """Give `write` a temporary file in the same folder, flush it to disk, then rename it to `path`.
+    """Call `write` with a temporary file in the same folder, flush it to disk and rename it to `path`.
 
-    Whatever goes wrong, a file that was at `path` stays as it was and no other is left behind.
+    On failure an existing file at `path` is unchanged and no other file is left behind.
 
     Raises:
         FileError: if the folder is missing or not writable, or the disk is full.
     """
     check_writable(path)
-    target, temporary = as_path(path).resolve(), ""  # the file that a link points to, not the link
+    target, temporary = as_path(path).resolve(), ""  # follow a link instead of replacing it
     try:
-        if target.exists() and not target.is_file():  # a device or a pipe: nothing there to be lost
+        if target.exists() and not target.is_file():  # a device or a pipe holds no data to protect
             with target.open("wb") as stream:
                 write(stream)
             return
@@ -54,14 +54,14 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
         os.replace(temporary, target)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise FileError(f"cannot write {target}: {reason}", "what was there before is unchanged") from error
+        raise FileError(f"cannot write {target}: {reason}", "an existing file is unchanged") from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise `FileError` now if a file could not be written to `path`, before long work is done for it."""
+    """Raise `FileError` if `path` is not writable; call this before long work whose result goes there."""
     target = as_path(path)
     if target.is_dir():
         raise FileError(f"cannot write {target}: it is a folder", "give the name of a file")

@@ -1,11 +1,11 @@
-"""The model file: safetensors, with one tensor for each named parameter and one JSON description.
+"""The model file: safetensors, with one tensor for each named parameter and a JSON description.
 
-The reader trusts nothing. Before anything is allocated, the description must name built-in parts only,
-and the tensors' names, types, shapes and places must be exactly those that follow from it; a checksum
-covers description and numbers. Nothing in a file names code.
+The reader trusts nothing. Before it allocates anything, it checks that the description names only built-in
+parts and that the tensors' names, types, shapes and offsets are exactly those that follow from it. A checksum
+covers description and numbers. No file contains code.
 
-Layout: 8 bytes with the header's length, the header (JSON: the tensors, and under `__metadata__` the
-keys `ganglion`, the description, and `sha256`), then the numbers, little-endian, without gaps.
+Layout: 8 bytes with the length of the header; the header, JSON with the tensors and, under `__metadata__`,
+the keys `ganglion` (the description) and `sha256`; then the numbers, little-endian, without gaps.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ganglion.files.atomic import as_path, write_atomically
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
 
-FORMAT = 2  # 1, up to ganglion 0.1: inputs are the sizes of one array of numbers
+FORMAT = 2  # in format 1, up to ganglion 0.1, `inputs` is the shape of the only input
 MAXIMUM_BYTES = 2**31
 MAXIMUM_HEADER_BYTES = 2**24
 MAXIMUM_PARTS = 40_000  # layers, and what they are made of
@@ -43,18 +43,18 @@ MAXIMUM_DEPTH = 100  # of lists and objects in the description of a network
 MOST_DIGITS = 20
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
 FACTS = {"loss", "optimizer", "batch_size", "regularization", "rows", "versions"}
-NOT_OURS = "only files written by ganglion's save can be loaded"
+NOT_OURS = "load only files that ganglion's save wrote"
 
 
 @dataclass
 class SavedModel:
-    """What a model file holds.
+    """The contents of a model file.
 
     Attributes:
-        model: architecture, parameters, state, seed.
-        history: of its training.
-        facts: more about its training, as plain JSON data (the keys of `FACTS`).
-        table: what a table model adds, as plain JSON data; None in the file of a bare network.
+        model: architecture, parameters, state and seed.
+        history: the history of its training.
+        facts: settings of its training, as plain JSON data (the keys of `FACTS`).
+        table: the table part of a table model, as plain JSON data; None for a bare network.
     """
 
     model: Model
@@ -64,10 +64,11 @@ class SavedModel:
 
 
 def write_model(path: str | os.PathLike[str], saved: SavedModel) -> None:
-    """Write a model file, whole or not at all.
+    """Write a model file atomically.
 
     Raises:
-        FileError: if it cannot be written, or holds a part that is not built in.
+        FileError: if it cannot be written, exceeds 2 GiB, or contains a weight that is not finite or a part
+            that is not built in.
     """
     model, architecture = saved.model, saved.model.architecture
     description: dict[str, Any] = {
@@ -77,7 +78,7 @@ def write_model(path: str | os.PathLike[str], saved: SavedModel) -> None:
     }
     if saved.table is not None:
         description["table"] = saved.table
-    _refuse_own_parts(architecture)
+    _refuse_custom_parts(architecture)
     if not (np.isfinite(model.parameters).all() and np.isfinite(model.state).all()):
         raise FileError(f"cannot write {path}: a weight is not finite", "train the network again")
     tensors = {
@@ -89,13 +90,13 @@ def write_model(path: str | os.PathLike[str], saved: SavedModel) -> None:
         for entry in entries
     }
     text = json.dumps(description, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # The library orders tensors in its own way, and the checksum covers them as they lie in the file.
+    # The library chooses the order of the tensors, and the checksum covers their bytes in file order.
     plain = safetensors.numpy.save(tensors)
     start = 8 + int.from_bytes(plain[:8], "little")
     metadata = {"ganglion": text, "sha256": _checksum(text, plain[start:])}
     data = safetensors.numpy.save(tensors, metadata)
     if len(data) > MAXIMUM_BYTES or int.from_bytes(data[:8], "little") > MAXIMUM_HEADER_BYTES:
-        raise FileError(f"cannot write {path}: a model file holds at most 2 GiB, this would be {len(data)}")
+        raise FileError(f"cannot write {path}: a model file must have at most 2 GiB, got {len(data)} bytes")
     write_atomically(path, lambda file: file.write(data))
 
 
@@ -103,12 +104,12 @@ def read_model(path: str | os.PathLike[str]) -> SavedModel:
     """Read a model file.
 
     Raises:
-        FileError: if it cannot be read, is damaged, or is anything but a model file of this format.
+        FileError: if it cannot be read, is damaged, or is not a model file of a known format.
     """
     path = as_path(path)
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise FileError(f"a model must be an ordinary file, {path} is not", NOT_OURS)
+            raise FileError(f"a model must be a regular file, got {path}", NOT_OURS)
         with open(path, "rb") as file:
             return _parse(file, os.fstat(file.fileno()).st_size)
     except _DamageError as damage:
@@ -122,7 +123,7 @@ def read_model(path: str | os.PathLike[str]) -> SavedModel:
 
 
 class _DamageError(Exception):
-    """What is wrong with a file, in words."""
+    """The problem of a damaged file, as text."""
 
 
 def _parse(file: BinaryIO, size: int) -> SavedModel:
@@ -131,12 +132,12 @@ def _parse(file: BinaryIO, size: int) -> SavedModel:
     prefix = file.read(8)
     length = int.from_bytes(prefix, "little")
     if not 2 <= length <= min(MAXIMUM_HEADER_BYTES, size - 8):
-        raise _DamageError("its header has no sensible length")
+        raise _DamageError("the length of its header is invalid")
     raw_header = file.read(length)
     header = _json(raw_header)
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or set(metadata) != {"ganglion", "sha256"}:
-        raise _DamageError("it carries no ganglion description")
+        raise _DamageError("it has no ganglion description")
     text = metadata["ganglion"]
     if not isinstance(text, str):
         raise _DamageError("its description is not text")
@@ -144,7 +145,7 @@ def _parse(file: BinaryIO, size: int) -> SavedModel:
     version = description.get("format")
     if type(version) is int and version > FORMAT:
         raise FileError(
-            f"the file has format {version}, this version of ganglion reads up to {FORMAT}",
+            f"the format must be at most {FORMAT} for this version of ganglion, got {version}",
             "upgrade ganglion",
         )
     if type(version) is not int or version < 1:
@@ -187,9 +188,9 @@ def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:
     if facts:
         _keys(facts, FACTS, set())
         if not all(type(facts[key]) is int for key in ("rows", "batch_size")):
-            raise _DamageError("its numbers of rows are no whole numbers")
+            raise _DamageError("its rows and batch_size must be whole numbers")
         if not all(isinstance(version, str) for version in _object(facts["versions"]).values()):
-            raise _DamageError("its versions are not text")
+            raise _DamageError("its versions must be text")
     try:
         for key, kind in (("loss", Loss), ("optimizer", Optimizer)):
             if facts.get(key) is not None:
@@ -198,9 +199,9 @@ def _training(training: dict[str, Any]) -> tuple[History, dict[str, Any]]:
             Regularization(**_object(facts["regularization"]))
         return History.from_facts(training["history"]), facts
     except TypeError as error:
-        raise _DamageError("its regularization has settings that are not known") from error
+        raise _DamageError("its regularization has unknown settings") from error
     except GanglionError as error:
-        raise _DamageError(f"its facts are not those of a training: {error.message}") from error
+        raise _DamageError(f"its description of the training is invalid: {error.message}") from error
 
 
 def _network(network: Mapping[str, Any]) -> tuple[Architecture, int]:
@@ -219,7 +220,7 @@ def _network(network: Mapping[str, Any]) -> tuple[Architecture, int]:
 
 
 def _check_tensors(header: Mapping[str, Any], architecture: Architecture, size: int) -> np.dtype[Any]:
-    """Return the one dtype of all tensors, after comparing every tensor with the architecture."""
+    """Check every tensor against the architecture, and return their common dtype."""
     expected = {e.name: e for e in (*architecture.parameters, *architecture.state)}
     if set(header) != set(expected):
         raise _DamageError("its tensors are not those of its network")
@@ -227,7 +228,7 @@ def _check_tensors(header: Mapping[str, Any], architecture: Architecture, size: 
     kind = kinds.pop() if len(kinds) == 1 else "F32" if not kinds else None
     if kind not in DTYPES:
         raise _DamageError("its tensors are not all float32 or all float64")
-    places = []
+    spans = []
     for name, tensor in header.items():
         _keys(tensor, {"dtype", "shape", "data_offsets"}, set())
         entry, offsets = expected[name], tensor["data_offsets"]
@@ -236,15 +237,15 @@ def _check_tensors(header: Mapping[str, Any], architecture: Architecture, size: 
             raise _DamageError(f"tensor {name} has shape {tensor['shape']}, its network needs {entry.shape}")
         if (
             not isinstance(offsets, list)
-            or not all(type(place) is int for place in offsets)
+            or not all(type(offset) is int for offset in offsets)
             or len(offsets) != 2
             or offsets[1] - offsets[0] != bytes_needed
         ):
-            raise _DamageError(f"tensor {name} has the wrong place")
-        places.append((offsets[0], offsets[1]))
-    ends = [0, *(end for _, end in sorted(places))]
-    if [start for start, _ in sorted(places)] != ends[:-1] or ends[-1] != size:
-        raise _DamageError("its tensors leave gaps, overlap or are cut short")
+            raise _DamageError(f"tensor {name} has the wrong offsets")
+        spans.append((offsets[0], offsets[1]))
+    ends = [0, *(end for _, end in sorted(spans))]
+    if [start for start, _ in sorted(spans)] != ends[:-1] or ends[-1] != size:
+        raise _DamageError("its tensors leave gaps, overlap or are truncated")
     return DTYPES[kind]
 
 
@@ -252,7 +253,7 @@ def _json(data: bytes) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) != len(pairs):
-            raise _DamageError("a key stands twice in one object")
+            raise _DamageError("an object has a duplicate key")
         return result
 
     def refuse(constant: str) -> None:
@@ -277,7 +278,7 @@ def _json(data: bytes) -> dict[str, Any]:
             parse_int=whole,
             parse_float=fraction,
         )
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for half of a surrogate pair
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # fails for an unpaired surrogate
     except (ValueError, RecursionError) as error:
         raise _DamageError("its description is not JSON") from error
     return _object(value)
@@ -285,7 +286,7 @@ def _json(data: bytes) -> dict[str, Any]:
 
 def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise _DamageError("something that should be an object is not")
+        raise _DamageError("a value that must be an object is not one")
     return value
 
 
@@ -294,7 +295,7 @@ def _keys(value: Any, needed: set[str], optional: set[str]) -> None:
     if missing := sorted(needed - found):
         raise _DamageError(f"{missing[0]!r} is missing")
     if unknown := sorted(found - needed - optional):
-        raise _DamageError(f"{unknown[0]!r} is not known")
+        raise _DamageError(f"{unknown[0]!r} is unknown")
 
 
 def _checksum(text: str, numbers: bytes) -> str:
@@ -311,8 +312,8 @@ def _count(value: Any, depth: int = 0) -> int:
     return isinstance(value, dict) + sum(_count(each, depth + 1) for each in values)
 
 
-def _refuse_own_parts(architecture: Architecture) -> None:
-    """Raise `FileError` unless reading the description back gives the same layers."""
+def _refuse_custom_parts(architecture: Architecture) -> None:
+    """Raise `FileError` unless the description restores equal layers."""
     for layer in architecture.layers:
         try:
             same = Layer.find(layer.configuration()) == layer
@@ -320,6 +321,6 @@ def _refuse_own_parts(architecture: Architecture) -> None:
             same = False
         if not same:
             raise FileError(
-                f"a model file holds only ganglion's own parts, got {layer!r}",
-                "save net.parameters yourself, with numpy.save",
+                f"a model file must contain only built-in parts, got {layer!r}",
+                "save net.parameters yourself with numpy.save",
             )

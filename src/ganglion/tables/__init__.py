@@ -1,1 +1,1 @@
-"""Files and frames to numbers, and answers back in the user's own words."""
+"""From files and frames to numbers, and from outputs back to the user's own values."""

@@ -1,8 +1,7 @@
-"""The kinds of columns: how the values of each become numbers.
+"""The kinds of columns: how each kind encodes its values as numbers.
 
-A column is fitted on the training rows only and is then a frozen piece of configuration: the same value
-always becomes the same numbers. To add a kind: write the class, add it to the list at the end, and say
-in `encode.py` which columns are of that kind.
+A column is fitted on the training rows only. It is then frozen configuration: equal values always become
+equal numbers. To add a kind, write its class, add it to the list at the end, and select it in `encode.py`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Column(Part):
     """A column of a table. Subclass it with `fit`, `features` and `encode`.
 
     Args:
-        column: its name in the table.
+        column: name of the column in the table.
     """
 
     column: str
@@ -43,27 +42,27 @@ class Column(Part):
 
     @property
     def features(self) -> list[str]:
-        """The names of the numbers that it becomes."""
+        """The names of the features that this column becomes."""
         return [self.column]
 
     def encode(self, values: pl.Series) -> Encoded:
-        """Return the numbers, of shape (n, features), and notes on what was out of the ordinary.
+        """Return an array of shape (n, features) and notes on missing or unknown values.
 
         Raises:
-            DataError: for a value that is not of this kind; its row is named.
+            DataError: if a value is not of this kind; the message names its row.
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method encode")
 
     def describe(self) -> str:
-        """Return in a few words what becomes of it."""
+        """Return a short description of the encoding."""
         raise NotImplementedError(f"{type(self).__name__} needs a method describe")
 
 
 def to_numbers(values: pl.Series) -> pl.Series:
-    """Return a column as float64, null where missing.
+    """Return a column as float64, with null for missing values.
 
     Raises:
-        DataError: for a word or an infinity; its row is named.
+        DataError: if a value is a word or infinite; the message names its row.
     """
     if values.dtype == pl.Duration:
         return values.dt.total_microseconds().cast(pl.Float64) / 1e6
@@ -76,13 +75,13 @@ def to_numbers(values: pl.Series) -> pl.Series:
         row = lost.arg_true()[0]
         raise DataError(
             f"column {values.name!r} must hold numbers, got {values[row]!r} in row {row}",
-            "mend the value or leave it empty",
+            "correct the value or leave it empty",
         )
     if numbers.is_infinite().any():
         row = numbers.is_infinite().arg_true()[0]
         raise DataError(
             f"column {values.name!r} must be finite, got {numbers[row]} in row {row}",
-            "mend the value or leave it empty",
+            "correct the value or leave it empty",
         )
     return numbers
 
@@ -91,18 +90,18 @@ def _dtype(values: pl.Series) -> str:
     return str(values.dtype).lower()
 
 
-def _missing(values: pl.Series, what: str) -> list[str]:
+def _note_missing(values: pl.Series, replacement: str) -> list[str]:
     count = values.null_count()
-    return [f"column {values.name!r}: {count} missing, read as {what}"] if count else []
+    return [f"column {values.name!r}: {count} missing, replaced by {replacement}"] if count else []
 
 
 @dataclass(frozen=True)
 class NumberColumn(Column):
-    """(value - center) / scale, with `fill` in place of what is missing.
+    """(value - center) / scale, with `fill` in place of missing values.
 
     Args:
-        fill: the median of the training rows (of 100,000 of them, evenly spread, where there are more).
-        center, scale: mean and standard deviation, or median and half the width of the middle half.
+        fill: median of the training rows, or of an evenly spaced sample if there are over 100,000.
+        center, scale: mean and standard deviation, or median and half the interquartile range.
     """
 
     fill: float
@@ -119,10 +118,10 @@ class NumberColumn(Column):
 
     @classmethod
     def fit(cls, values: pl.Series, robust: bool = False) -> Self:
-        """Learn fill, center and scale; the column must not be constant."""
+        """Compute fill, center and scale; the column must not be constant."""
         numbers = to_numbers(values)
-        known = numbers.drop_nulls()
-        median = float(np.median(known.gather_every(len(known) // ROWS_FOR_MEDIAN + 1).to_numpy()))
+        present = numbers.drop_nulls()
+        median = float(np.median(present.gather_every(len(present) // ROWS_FOR_MEDIAN + 1).to_numpy()))
         filled = numbers.fill_null(median).to_numpy()
         center, scale = median, 0.0
         if robust:
@@ -132,12 +131,12 @@ class NumberColumn(Column):
             with np.errstate(over="ignore", invalid="ignore"):
                 center, scale = float(filled.mean()), float(filled.std())
         if not (np.isfinite(center) and np.isfinite(scale) and scale > 0):
-            raise DataError(f"column {values.name!r} holds numbers too large or too close to scale")
+            raise DataError(f"column {values.name!r} holds numbers too large or too close together to scale")
         return cls(values.name, median, center, scale)
 
     def encode(self, values: pl.Series) -> Encoded:
         numbers = to_numbers(values)
-        notes = _missing(numbers, f"the median, {self.fill:g}")
+        notes = _note_missing(numbers, f"the median, {self.fill:g}")
         scaled = numbers.fill_null(self.fill).to_numpy() - self.center
         scaled /= self.scale
         return scaled[:, None], notes
@@ -155,11 +154,11 @@ class BooleanColumn(Column):
 
     @classmethod
     def fit(cls, values: pl.Series) -> Self:
-        """Learn nothing: true and false are the same everywhere."""
+        """Return the column; nothing is learned from the rows."""
         return cls(values.name)
 
     def encode(self, values: pl.Series) -> Encoded:
-        notes = _missing(values, "neither true nor false")
+        notes = _note_missing(values, "0 (neither true nor false)")
         zero_or_one = values.dtype.is_numeric() and bool(((values == 0) | (values == 1)).all())
         if values.dtype == pl.Boolean or zero_or_one:
             numbers = values.cast(pl.Float64) * 2 - 1
@@ -180,16 +179,16 @@ class BooleanColumn(Column):
 
 @dataclass(frozen=True)
 class CategoryColumn(Column):
-    """One number for each category, 1 for the one that it is and 0 for the others ("one-hot").
+    """One-hot encoding: one feature for each category, 1 for the value's own category and 0 for the others.
 
-    Missing is a category of its own where training rows lack values. Categories that were rare in
-    training share one called "other", which unseen values join; where there were no rare ones, nothing
-    was learned about others and an unseen value is 0 in all.
+    If training rows lack values, missing is a category of its own. Categories that are rare in training are
+    merged into one called "other", which unseen values join. Without rare categories there is no "other", and
+    an unseen value is 0 in all features.
 
     Args:
-        categories: the values with a number of their own, as text.
-        missing: whether missing is one more.
-        other: whether "other" is one more.
+        categories: the values that have their own feature, as text.
+        missing: whether there is a feature for missing values.
+        other: whether there is a feature for "other".
     """
 
     categories: tuple[str, ...]
@@ -201,9 +200,9 @@ class CategoryColumn(Column):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not isinstance(self.categories, tuple) or not all(isinstance(c, str) for c in self.categories):
-            raise ConfigError("categories must be texts")
+            raise ConfigError("categories must be a tuple of strings")
         if len(self.categories) > MOST_CATEGORIES or len(set(self.categories)) != len(self.categories):
-            raise ConfigError(f"categories must differ, and be at most {MOST_CATEGORIES}")
+            raise ConfigError(f"categories must be distinct, and at most {MOST_CATEGORIES}")
         check_flag("missing", self.missing)
         check_flag("other", self.other)
 
@@ -213,8 +212,8 @@ class CategoryColumn(Column):
         counts = as_text(values).drop_nulls().value_counts(sort=True)
         words, frequency = counts.get_column(values.name), counts.get_column("count")
         common = frequency >= (FEWEST_ROWS if len(values) >= 10 * FEWEST_ROWS else 1)
-        kept = sorted(words.filter(common).head(MOST_CATEGORIES))
-        return cls(values.name, tuple(kept), values.null_count() > 0, len(kept) < len(words))
+        categories = sorted(words.filter(common).head(MOST_CATEGORIES))
+        return cls(values.name, tuple(categories), values.null_count() > 0, len(categories) < len(words))
 
     @property
     def features(self) -> list[str]:
@@ -224,23 +223,23 @@ class CategoryColumn(Column):
     def encode(self, values: pl.Series) -> Encoded:
         text = as_text(values)
         places = text.cast(pl.Enum(self.categories), strict=False).to_physical()
-        gone, unseen = text.is_null().to_numpy(), (places.is_null() & text.is_not_null()).to_numpy()
+        missing, unseen = text.is_null().to_numpy(), (places.is_null() & text.is_not_null()).to_numpy()
         result = np.zeros((len(values), len(self.features)), dtype=np.float32)
-        known = places.is_not_null().to_numpy()
-        result[np.flatnonzero(known), places.drop_nulls().to_numpy()] = 1
+        seen = places.is_not_null().to_numpy()
+        result[np.flatnonzero(seen), places.drop_nulls().to_numpy()] = 1
         notes = []
         if self.missing:
-            result[gone, len(self.categories)] = 1
+            result[missing, len(self.categories)] = 1
         else:
-            notes += _missing(values, "none of its categories")
+            notes += _note_missing(values, "0 in all categories")
         if self.other:
             result[unseen, -1] = 1
         if unseen.any():
             new = text.filter(pl.Series(unseen)).unique().sort()
             names = ", ".join(map(repr, new.head(5))) + (" ..." if len(new) > 5 else "")
-            treated = "read as other" if self.other else "read as none of those known"
+            treated = "treated as other" if self.other else "encoded as 0 in all categories"
             notes.append(
-                f"column {values.name!r}: {int(unseen.sum())} values of no known category, {treated}: {names}"
+                f"column {values.name!r}: {unseen.sum()} values of unknown categories, {treated}: {names}"
             )
         return result, notes
 
@@ -251,10 +250,10 @@ class CategoryColumn(Column):
 
 
 def as_text(values: pl.Series) -> pl.Series:
-    """Return a column as text; whole floats are written like integers, so that 3.0 and 3 are one category.
+    """Return a column as text; whole floats are written as integers, so 3.0 and 3 are one category.
 
     Raises:
-        DataError: for a column of lists, durations or anything else that is no single word or number.
+        DataError: for a column of lists, durations or any other values that are not words or numbers.
     """
     if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Time, pl.Binary, pl.Object):
         raise DataError(f"column {values.name!r} must hold words or numbers, got {_dtype(values)}")
@@ -264,11 +263,11 @@ def as_text(values: pl.Series) -> pl.Series:
 
 @dataclass(frozen=True)
 class DateColumn(Column):
-    """Year, month, day, weekday, hour and days elapsed, each standardized; those that never vary are 0.
+    """Year, month, day, weekday, hour and days elapsed, each standardized; constant parts are 0.
 
     Args:
-        fill: of each part, its median in the training rows.
-        center, scale: of each part; a scale of 0 marks a part that never varied.
+        fill: median of each part in the training rows.
+        center, scale: mean and standard deviation of each part; a scale of 0 marks a constant part.
     """
 
     fill: tuple[float, ...]
@@ -289,7 +288,7 @@ class DateColumn(Column):
 
     @classmethod
     def fit(cls, values: pl.Series) -> Self:
-        """Learn what to fill in and how to scale."""
+        """Compute median, mean and standard deviation of each part."""
         parts = cls._split(values.drop_nulls())
         fill = tuple(float(v) for v in np.median(parts, axis=0))
         center, scale = parts.mean(axis=0), parts.std(axis=0)
@@ -325,7 +324,7 @@ class DateColumn(Column):
         scale = np.array(self.scale)
         varies = scale > 0
         result = np.where(varies, (result - np.array(self.center)) / np.where(varies, scale, 1), 0)
-        return result, _missing(parsed, "the median date")
+        return result, _note_missing(parsed, "the median date")
 
     def describe(self) -> str:
         return "date: " + ", ".join(
@@ -334,12 +333,12 @@ class DateColumn(Column):
 
 
 def _as_times(values: pl.Series) -> pl.Series:
-    """Return words as points in time, null where they are none."""
+    """Return text as dates and times, with null for other text."""
     parsed = pl.Series(values.name, [None] * len(values), dtype=pl.Datetime("us"))
     for read in (values.str.to_datetime, values.str.to_date):
         try:
             parsed = parsed.fill_null(read(strict=False).cast(pl.Datetime("us")))
-        except pl.exceptions.ComputeError:  # not one of the words looks like a date
+        except pl.exceptions.ComputeError:  # no value looks like a date
             continue
     return parsed
 

@@ -1,4 +1,4 @@
-"""What is chosen for a table where the caller does not choose: layers, optimizer, and settings by size."""
+"""Defaults for training on a table: layers, optimizer, and settings that depend on the number of rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEARNING_RATE = 0.005
 
 @dataclass(frozen=True)
 class Settings:
-    """What `train` chooses for itself from the number of rows, where the caller does not."""
+    """The settings that `TableModel.train` derives from the number of rows unless given."""
 
     epochs: int
     batch_size: int
@@ -29,7 +29,7 @@ class Settings:
 
     @classmethod
     def suited_to(cls, rows: int) -> Self:
-        """Return settings for a table: large ones need fewer passes and less to prevent overfitting."""
+        """Return the defaults for a table: large tables need fewer epochs and less regularization."""
         batch_size = int(np.clip(2 ** int(np.log2(max(rows, 1) / 50 + 1)), 32, 512))
         epochs = int(np.clip(2_000_000 // max(rows, 1), 10, EPOCHS))
         small, large = rows < 5_000, rows >= 50_000
@@ -40,15 +40,15 @@ class Settings:
 def layers_for(
     hidden: int | Sequence[int], activation: str, dropout: float, goal: ClassTarget | NumberTarget
 ) -> list[Layer]:
-    """Return dense layers with dropout after each hidden one, and the output that suits the target.
+    """Return hidden dense layers, each followed by dropout, and the output layer for the target.
 
     Raises:
-        ConfigError: if `hidden` is no list of numbers of units.
+        ConfigError: if `hidden` is not a number of units or a list of them.
     """
     layers: list[Layer] = []
     sizes = [hidden] if isinstance(hidden, int) else hidden
     if not isinstance(sizes, tuple | list):
-        raise ConfigError(f"hidden must be a list of numbers of units, got {shortened(hidden)}")
+        raise ConfigError(f"hidden must be a list of whole numbers of units, got {shortened(hidden)}")
     for units in sizes:
         layers += [Dense(units, activation), *([Dropout(dropout)] if dropout else [])]
     if isinstance(goal, ClassTarget):
@@ -59,10 +59,10 @@ def layers_for(
 def optimizer_for(
     optimizer: Optimizer | str, learning_rate: float | None, epochs: int, weight_decay: float
 ) -> Optimizer:
-    """Return the optimizer; one given by name gets a one-cycle schedule, and AdamW the weight decay.
+    """Return the optimizer; one given by name gets a one-cycle schedule, and AdamW also the weight decay.
 
     Raises:
-        ConfigError: for a learning rate beside an optimizer that has its own, or has none.
+        ConfigError: if a learning rate is given with an optimizer object, or with one that has none.
     """
     found = Optimizer.find(optimizer)
     if isinstance(optimizer, str) and isinstance(found, StepOptimizer):
@@ -71,8 +71,8 @@ def optimizer_for(
         return type(found)(OneCycle(peak, epochs=epochs), **decay)
     if learning_rate is not None:
         raise ConfigError(
-            "learning_rate goes with an optimizer that has one and is given by name, "
-            f"got {optimizer if isinstance(optimizer, str) else 'a ready one'}",
+            "learning_rate needs an optimizer that has one and is given by name, "
+            f"got {optimizer if isinstance(optimizer, str) else 'an optimizer object'}",
             "set it in the optimizer, or leave it out",
         )
     return found

@@ -1,4 +1,4 @@
-"""The encoder: which columns are used, what kind each is of, and the matrix they become together."""
+"""The encoder: which columns are used, the kind of each, and the matrix they become."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ from ganglion.tables.columns import (
 )
 
 FEW = 20
-CONSTANT = "it is the same in every row"
-EMPTY = "it is empty"
-DROPPED = "it was dropped"
-RARE = "none of its values comes often enough to learn from"
+CONSTANT = "the same value in every row"
+EMPTY = "no values"
+DROPPED = "dropped"
+RARE = "only rare values"
+ROW_NUMBERS = "row numbers or identifiers"
+NAMES = "a different value in most rows, like a name"
 IDENTIFIER_NAME = re.compile(
     r"(?i:(^|[_\W])(id|uuid|guid|key|index|row|rownum|nr|no)$|^unnamed|^$)|[a-z]I[dD]$"
 )
@@ -40,15 +42,15 @@ MAXIMUM_FEATURES = 100_000
 
 @dataclass(frozen=True)
 class Encoder:
-    """Turns the rows of a table into rows of numbers, always in the same way.
+    """Encodes the rows of a table as rows of numbers.
 
     Args:
-        columns: those that are used, in order.
-        left_out: those that are not, with the reason in words.
+        columns: the columns that are used, in order.
+        left_out: the columns that are not used, each with the reason.
 
     >>> encoder = Encoder.fit(pl.DataFrame({"size": [1.0, 3.0], "color": ["red", "blue"], "same": [1, 1]}))
     >>> encoder.features, dict(encoder.left_out)
-    (['size', 'color=blue', 'color=red'], {'same': 'it is the same in every row'})
+    (['size', 'color=blue', 'color=red'], {'same': 'the same value in every row'})
     >>> encoder.encode(pl.DataFrame({"color": ["blue"], "size": [3.0]}))[0]
     array([[1., 1., 0.]], dtype=float32)
     """
@@ -63,17 +65,18 @@ class Encoder:
         categories: Collection[str] = (),
         scaling: str = "standard",
     ) -> Self:
-        """Learn from the training rows, without the target, what each column is and how to encode it.
+        """Determine the kind of each column and how to encode it.
 
         Args:
-            table: the training rows.
-            categories: columns to be read as categories whatever they look like.
-            scaling: of numbers: "standard" (mean and standard deviation) or "robust" (median and
-                quartiles, for columns with wild values).
+            table: the training rows, without the target.
+            categories: columns to encode as categories whatever they hold.
+            scaling: of numbers: "standard" (mean and standard deviation, the default) or "robust" (median
+                and quartiles, for columns with outliers).
 
         Raises:
-            DataError: for a column of free text, or of numbers with words among them, or if no usable
-                column is left.
+            DataError: for a column of free text or of numbers mixed with words, or if no usable column
+                is left.
+            ConfigError: for an unknown scaling.
         """
         if scaling not in ("standard", "robust"):
             raise ConfigError(f"scaling must be 'standard' or 'robust', got {scaling!r}")
@@ -91,37 +94,37 @@ class Encoder:
         left_out = {name: reason for name, reason in found.items() if isinstance(reason, str)}
         if not columns:
             why = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
-            raise DataError(f"no column is left to learn from ({why or 'there is none beside the target'})")
+            raise DataError(f"no column is left to learn from ({why or 'the table holds only the target'})")
         encoder = cls(tuple(columns), left_out)
         if len(encoder.features) > MAXIMUM_FEATURES:
             raise DataError(
-                f"the columns become {len(encoder.features)} numbers, more than {MAXIMUM_FEATURES}"
+                f"the columns must become at most {MAXIMUM_FEATURES} features, got {len(encoder.features)}"
             )
         return encoder
 
     def without(self, dropped: Collection[str]) -> Self:
-        """Return an encoder that knows that some columns were dropped on purpose."""
+        """Return this encoder with some columns recorded as dropped on purpose."""
         return dataclasses.replace(self, left_out={**self.left_out, **dict.fromkeys(dropped, DROPPED)})
 
     @property
     def features(self) -> list[str]:
-        """The names of the numbers that each row becomes."""
+        """The names of the features of each row."""
         return [feature for column in self.columns for feature in column.features]
 
     def reasons(self) -> dict[str, list[str]]:
-        """Return the columns left out, by the reason why."""
+        """Return the names of the columns left out, by reason."""
         by_reason: dict[str, list[str]] = {}
         for name, reason in self.left_out.items():
             by_reason.setdefault(reason, []).append(name)
         return by_reason
 
     def encode(self, table: pl.DataFrame) -> tuple[Array, list[str]]:
-        """Return the rows as float32 numbers of shape (n, features), and notes worth showing.
+        """Return the rows as a float32 array of shape (n, features), and notes for the user.
 
-        Columns may come in any order; those not known are ignored and named in the notes.
+        Columns may be in any order. Unknown columns are ignored and named in the notes.
 
         Raises:
-            DataError: if a column is missing or holds something of another kind.
+            DataError: if a column is missing or holds values of another kind.
         """
         names = set(table.columns)
         if absent := [c.column for c in self.columns if c.column not in names]:
@@ -144,14 +147,14 @@ class Encoder:
         parts = [part for part, _ in encoded]
         notes = [note for _, found in encoded for note in found]
         rows = np.empty((table.height, len(self.features)), dtype=np.float32)
-        # Some rows at a time, so that what is being written stays in the cache.
+        # A block of rows at a time, so that the block stays in the cache.
         for first in range(0, table.height, ROWS_AT_ONCE):
             block, start = slice(first, first + ROWS_AT_ONCE), 0
             for part in parts:
                 rows[block, start : start + part.shape[1]] = part[block]
                 start += part.shape[1]
         if surplus := sorted(names - {c.column for c in self.columns} - set(self.left_out)):
-            notes.append(f"not used, because unknown in training: {listed(surplus)}")
+            notes.append(f"ignored, because unknown in training: {listed(surplus)}")
         return rows, notes
 
     def configuration(self) -> dict[str, Any]:
@@ -163,18 +166,18 @@ class Encoder:
 
     @classmethod
     def from_configuration(cls, configuration: Any) -> Self:
-        """Return the encoder described.
+        """Return the encoder that `configuration` described.
 
         Raises:
-            ConfigError: if the description is anything else.
+            ConfigError: if the description is not valid.
         """
         if not isinstance(configuration, Mapping) or set(configuration) != {"columns", "left_out"}:
             raise ConfigError("an encoder must have columns and left_out")
         columns, left_out = configuration["columns"], configuration["left_out"]
         if not isinstance(columns, list) or not isinstance(left_out, Mapping):
-            raise ConfigError("an encoder must list its columns")
+            raise ConfigError("an encoder's columns must be a list, and left_out an object")
         if not all(isinstance(text, str) for item in left_out.items() for text in item):
-            raise ConfigError("an encoder must say in words why columns are left out")
+            raise ConfigError("an encoder's left_out must hold the reasons as text")
         found = tuple(Column.find(column) for column in columns)
         if len({column.column for column in found}) != len(found):
             raise ConfigError("an encoder's columns must have different names")
@@ -185,7 +188,7 @@ def require_column(table: pl.DataFrame, name: str) -> pl.Series:
     """Return a column by name.
 
     Raises:
-        DataError: if there is none, with the nearest names.
+        DataError: if there is no such column; the message suggests the nearest name.
     """
     if name not in table.columns:
         raise DataError(f"the table has no column {name!r}", one_of(str(name), table.columns))
@@ -193,13 +196,13 @@ def require_column(table: pl.DataFrame, name: str) -> pl.Series:
 
 
 def listed(names: Collection[str]) -> str:
-    """Return names in quotes, the first ten of many."""
+    """Return at most ten names in quotes, and the number of the others."""
     shown = [repr(name) for name in names]
     return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
 
 
 def _fit_column(values: pl.Series, robust: bool) -> Column | str:
-    """Return a column of the kind that its values are of, or in words why it is left out."""
+    """Return a fitted column of the right kind, or the reason why it is left out."""
     dtype = values.dtype
     words = dtype in (pl.String, pl.Categorical, pl.Enum)
     if not (words or dtype.is_numeric() or dtype in (pl.Boolean, pl.Date, pl.Datetime, pl.Duration, pl.Null)):
@@ -211,10 +214,10 @@ def _fit_column(values: pl.Series, robust: bool) -> Column | str:
     if words:
         return _fit_words(as_text(values), missing, robust)
     if dtype == pl.Null or values.min() == values.max():
-        # The same wherever it is known: only its absence can tell anything.
+        # Wherever present it is the same: only whether it is missing carries information.
         return CategoryColumn.fit(values) if missing else CONSTANT if len(values.drop_nulls()) else EMPTY
     if dtype.is_integer() and _numbers_rows(values):
-        return "it numbers the rows"
+        return ROW_NUMBERS
     if dtype == pl.Boolean:
         return BooleanColumn.fit(values)
     if dtype in (pl.Date, pl.Datetime):
@@ -228,38 +231,38 @@ def _leave_out(name: str) -> str:
 
 def _numbers_rows(values: pl.Series) -> bool:
     low, high = int(values.min()), int(values.max())  # type: ignore[arg-type]
-    counting = high - low < 2 * len(values)  # some of the rows, out of a run of whole numbers
+    counting = high - low < 2 * len(values)  # consecutive numbers, at least half of them present
     named = IDENTIFIER_NAME.search(values.name) is not None
     return (counting or named) and len(values) > FEW and values.n_unique() == len(values)
 
 
 def _fit_words(text: pl.Series, missing: bool, robust: bool) -> Column | str:
-    known = text.drop_nulls()
-    distinct = known.unique()
+    present = text.drop_nulls()
+    distinct = present.unique()
     if len(distinct) <= 1 and not missing:
         return CONSTANT if len(distinct) else EMPTY
     no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
-    if no_numbers.is_empty() and len(distinct):  # numbers, written as words
+    if no_numbers.is_empty() and len(distinct):  # numbers stored as text
         column = _fit_column(to_numbers(text), robust)
         return CategoryColumn.fit(text) if isinstance(column, CategoryColumn) else column
     for pattern, what, form in ((WRITTEN_NUMBER, "numbers", "1234.5"), (WRITTEN_DATE, "dates", "2026-01-31")):
         if len(no_numbers) > 0.2 * len(distinct) and no_numbers.str.contains(pattern).all():
             raise DataError(
-                f"column {text.name!r} holds {what} in a form that cannot be read, such as {no_numbers[0]!r}",
+                f"column {text.name!r} holds {what} in an unknown format, such as {no_numbers[0]!r}",
                 f"write them as {form}, or leave the column out ({_leave_out(text.name)})",
             )
     if len(no_numbers) < 0.2 * len(distinct):
         row = text.is_in(no_numbers.implode()).arg_true()[0]
         raise DataError(
             f"column {text.name!r} holds numbers, but {text[row]!r} in row {row}",
-            f"mend the value or leave it empty, or leave the column out ({_leave_out(text.name)})",
+            f"correct the value or leave it empty, or leave the column out ({_leave_out(text.name)})",
         )
-    if len(distinct) > max(FEW, len(known) // 2):
+    if len(distinct) > max(FEW, len(present) // 2):
         if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
-            return "it is different in most rows, like a name"
+            return NAMES
         raise DataError(
-            f"column {text.name!r} holds text, different in most rows (such as {known[0][:40]!r}), and a "
-            f"network needs numbers or categories",
+            f"column {text.name!r} holds free text (such as {present[0][:40]!r}), and a network needs "
+            f"numbers or categories",
             f"leave it out ({_leave_out(text.name)}), or turn it into categories or numbers first",
         )
     return _fit_category(text)

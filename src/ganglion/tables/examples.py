@@ -1,7 +1,6 @@
 """The small public tables that come with the package, each with its source.
 
-They lie as CSV files in the folder `data` beside this file. To add one: put the file there and an entry
-here.
+They are CSV files in the folder `data` next to this file. To add one, add the file and an entry here.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ FOLDER = Path(__file__).parent / "data"
 
 
 class Example(NamedTuple):
-    """A table to try things on; `settings` of `TableModel.train` are those that suit it, if not the usual."""
+    """A table to try things on; `settings` are passed to `TableModel.train` in place of its defaults."""
 
     name: str
     target: str
@@ -57,15 +56,15 @@ EXAMPLES = {
         Example(
             "diabetes",
             "progression",
-            "442 diabetes patients and how their disease went on within a year",
+            "442 diabetes patients and how their disease progressed within a year",
             "Efron, Hastie, Johnstone and Tibshirani (2004), Least Angle Regression, Annals of Statistics",
         ),
-        Example("spiral", "arm", "600 points on three arms of a spiral", "made when asked for, seed 0"),
+        Example("spiral", "arm", "600 points on three arms of a spiral", "generated, seed 0"),
         Example(
             "xor",
             "answer",
             "400 noisy points of the exclusive or",
-            "made when asked for, seed 0",
+            "generated, seed 0",
             # small enough to follow with pencil and paper
             {"hidden": (4,), "activation": "tanh", "dropout": 0.0, "learning_rate": 0.05},
         ),
@@ -90,10 +89,10 @@ def example_table(name: str) -> tuple[Example, pl.DataFrame]:
 
 
 def _spiral(rows: int = 600, arms: int = 3) -> pl.DataFrame:
-    chance = generator(0, Purpose.EXAMPLE, 0)
-    along = np.sqrt(chance.uniform(0.02, 1, rows))
+    random = generator(0, Purpose.EXAMPLE, 0)
+    along = np.sqrt(random.uniform(0.02, 1, rows))
     arm = np.arange(rows) % arms
-    angle = 2 * np.pi * (arm / arms + along) + chance.normal(0, 0.08, rows)
+    angle = 2 * np.pi * (arm / arms + along) + random.normal(0, 0.08, rows)
     return pl.DataFrame(
         {
             "x": (along * np.cos(angle)).round(4),
@@ -104,7 +103,7 @@ def _spiral(rows: int = 600, arms: int = 3) -> pl.DataFrame:
 
 
 def _xor(rows: int = 400) -> pl.DataFrame:
-    chance = generator(0, Purpose.EXAMPLE, 1)
-    corner = chance.integers(0, 2, (rows, 2))
-    point = (corner + chance.normal(0, 0.15, (rows, 2))).round(4)
+    random = generator(0, Purpose.EXAMPLE, 1)
+    corner = random.integers(0, 2, (rows, 2))
+    point = (corner + random.normal(0, 0.15, (rows, 2))).round(4)
     return pl.DataFrame({"left": point[:, 0], "right": point[:, 1], "answer": corner[:, 0] != corner[:, 1]})

@@ -1,6 +1,6 @@
-"""Reading a table: files, frames and arrays all become one polars frame.
+"""Reading a table: files, frames and arrays all become a polars frame.
 
-To add a format: write its reader, add it to `READERS`.
+To add a format, write its reader and add it to `READERS`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ganglion.errors import DataError, FileError, GanglionError, one_of, shorten
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
 DECIMAL_COMMA = r"^\s*[-+]?\d+(,\d+)?\s*$"
-FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # the days 0001-01-01 and 9999-12-31, counted from 1970
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days since 1970-01-01
 SEPARATORS = ",;\t|"
 DATE_PATTERN = r"^\s*\d{4}[-/]\d{1,2}[-/]\d{1,2}([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?Z?)?\s*$"
 
@@ -32,11 +32,11 @@ def read_table(source: Any) -> pl.DataFrame:
 
     Args:
         source: the path of a CSV, TSV, Parquet, JSON-lines or Arrow file; a polars or pandas frame; a
-            two-dimensional NumPy array (its columns are named x1, x2 ...); or a dict of columns.
+            two-dimensional NumPy array (columns are named x1, x2 ...); or a dict of columns.
 
     Raises:
-        FileError: if the file is missing, empty, not UTF-8, or not what its ending says.
-        DataError: for duplicate column names, or a source of another kind.
+        FileError: if the file is missing, empty, not UTF-8, or not in the format of its extension.
+        DataError: for duplicate column names, or a source of another type.
     """
     try:
         table = _read(source)
@@ -46,8 +46,8 @@ def read_table(source: Any) -> pl.DataFrame:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"the {type(source).__name__} cannot be read as a table: {reason}") from error
     for column in table.get_columns():
-        _refuse_strange_years(column)
-    # Missing is null, and only null.
+        _check_years(column)
+    # Null is the only form of a missing value.
     return table.with_columns(
         column.fill_nan(None)
         for column in table.get_columns()
@@ -61,7 +61,7 @@ def _read(source: Any) -> pl.DataFrame:
             path = Path(source)
             path.is_file()
         except (ValueError, OSError) as error:
-            raise FileError(f"{shortened(source)} is no path of a file") from error
+            raise FileError(f"{shortened(source)} is not a path to a file") from error
         return _with_dates(_read_file(path))
     if isinstance(source, pl.LazyFrame):
         source = source.collect()
@@ -69,7 +69,7 @@ def _read(source: Any) -> pl.DataFrame:
         return source
     if isinstance(source, np.ndarray):
         if source.ndim != 2:
-            raise DataError(f"a table as an array must have two axes, got shape {source.shape}")
+            raise DataError(f"an array must have two axes to be a table, got shape {source.shape}")
         return pl.DataFrame({f"x{i + 1}": source[:, i] for i in range(source.shape[1])}, strict=False)
     if isinstance(source, Mapping):
         return pl.DataFrame(dict(source), strict=False)
@@ -81,41 +81,39 @@ def _read(source: Any) -> pl.DataFrame:
 
 
 def _from_pandas(frame: Any) -> pl.DataFrame:
-    _refuse_duplicates([str(name) for name in frame.columns])
+    _check_distinct([str(name) for name in frame.columns])
     columns = {}
     for name in frame.columns:
         values = frame[name].to_numpy()
         if values.dtype.kind not in "biufM":
             missing = frame[name].isna().to_numpy()
-            values = [None if gone else value for value, gone in zip(frame[name], missing, strict=True)]
+            values = [None if null else value for value, null in zip(frame[name], missing, strict=True)]
         columns[str(name)] = values
     return pl.DataFrame(columns, strict=False)
 
 
 def _read_file(path: Path) -> pl.DataFrame:
     if path.is_dir():
-        raise FileError(f"{path} is a folder, a table must be a file", "name the file in it")
-    endings = [ending.lower() for ending in path.suffixes]
-    if endings[-1:] == [".gz"]:
-        endings.pop()
-    ending = endings[-1] if endings else ""
-    if ending not in READERS:
-        raise FileError(f"cannot tell what kind of table {path.name} is", one_of(ending, READERS))
+        raise FileError(f"a table must be a file, and {path} is a folder", "give the path of a file in it")
+    extensions = [extension.lower() for extension in path.suffixes]
+    if extensions[-1:] == [".gz"]:
+        extensions.pop()
+    extension = extensions[-1] if extensions else ""
+    if extension not in READERS:
+        raise FileError(f"the extension of {path.name} is not that of a table", one_of(extension, READERS))
     try:
         if not path.is_file():
             raise FileError(f"there is no file {path}", "check the spelling and the folder")
         if path.stat().st_size == 0:
             raise FileError(f"{path.name} is empty, 0 bytes", "a table needs a header and rows")
-        return READERS[ending](path)
+        return READERS[extension](path)
     except (pl.exceptions.PolarsError, UnicodeError, EOFError, csv.Error, zlib.error) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         if "more fields than" in reason:
-            reason = "a row has more fields than the line with the names"
+            reason = "a row has more fields than the header"
         if "utf-8" in reason.lower() or "utf8" in reason.lower():
-            raise FileError(
-                f"{path.name} is not in the UTF-8 encoding", "save it again as 'CSV UTF-8'"
-            ) from error
-        raise FileError(f"{path.name} cannot be read as {ending[1:]}: {reason}") from error
+            raise FileError(f"{path.name} is not encoded in UTF-8", "save it again as 'CSV UTF-8'") from error
+        raise FileError(f"{path.name} cannot be read as {extension[1:]}: {reason}") from error
     except OSError as error:
         if isinstance(error, FileError):
             raise
@@ -130,14 +128,14 @@ def _read_csv(path: Path) -> pl.DataFrame:
     with _opened(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         names = next((names for names in csv.reader(text, delimiter=separator) if names), [])
-    _refuse_duplicates([name.strip() for name in names])
+    _check_distinct([name.strip() for name in names])
 
-    def read(rows_to_judge_by: int | None) -> pl.DataFrame:
+    def read(rows_to_infer_from: int | None) -> pl.DataFrame:
         return pl.read_csv(
             path,
             separator=separator,
             null_values=MISSING,
-            infer_schema_length=rows_to_judge_by,
+            infer_schema_length=rows_to_infer_from,
             raise_if_empty=False,
         )
 
@@ -146,8 +144,8 @@ def _read_csv(path: Path) -> pl.DataFrame:
     except pl.exceptions.ComputeError as error:
         if "parse" not in str(error):
             raise
-        frame = read(None)  # a later row is of another kind: judge every column by all of its rows
-    if separator == ";":  # where it separates, the comma is free to be the decimal sign
+        frame = read(None)  # a later row has another type: infer each type from all rows
+    if separator == ";":  # then a comma may be the decimal separator
         frame = frame.with_columns(
             column.str.replace(",", ".", literal=True).cast(pl.Float64)
             for column in frame.get_columns()
@@ -170,10 +168,10 @@ def _header(path: Path) -> str:
         for _ in range(1000):
             line = file.readline(2**20)
             if b"\0" in line:
-                raise FileError(f"{path.name} is not in the UTF-8 encoding", "save it again as 'CSV UTF-8'")
+                raise FileError(f"{path.name} is not encoded in UTF-8", "save it again as 'CSV UTF-8'")
             if b"\r" in line.rstrip(b"\r\n"):
                 raise FileError(
-                    f"{path.name} ends its lines as old Macintosh computers did",
+                    f"{path.name} has the line endings of old Macintosh computers",
                     "save it again as 'CSV UTF-8'",
                 )
             if not line or line.strip():
@@ -181,32 +179,30 @@ def _header(path: Path) -> str:
     return ""
 
 
-def _refuse_duplicates(names: list[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
+def _check_distinct(names: list[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
         raise DataError(
-            f"column names must differ, got {twice[0]!r} {names.count(twice[0])} times",
-            "rename one, or add the line with the names if it is missing",
+            f"column names must be distinct, got {repeated[0]!r} {names.count(repeated[0])} times",
+            "rename one, or add the header if it is missing",
         )
 
 
-def _refuse_strange_years(column: pl.Series) -> None:
-    """Raise `DataError` for a date outside the years 1 to 9999, with which nothing can calculate."""
+def _check_years(column: pl.Series) -> None:
+    """Raise `DataError` for a date outside the years 1 to 9999, which Python cannot represent."""
     if column.dtype not in (pl.Date, pl.Datetime):
         return
     unit = getattr(column.dtype, "time_unit", None)
     parts_of_day = {None: 1, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}[unit]
     days = column.to_physical() // parts_of_day
-    strange = ~days.is_between(FIRST_DAY, LAST_DAY).fill_null(True)
-    if strange.any():
-        row = strange.arg_true()[0]
-        raise DataError(
-            f"column {column.name!r} must hold dates in the years 1 to 9999, got another in row {row}"
-        )
+    outside = ~days.is_between(FIRST_DAY, LAST_DAY).fill_null(True)
+    if outside.any():
+        row = outside.arg_true()[0]
+        raise DataError(f"column {column.name!r} must hold dates in the years 1 to 9999, row {row} does not")
 
 
 def _with_dates(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with every text column that holds only ISO dates turned into dates or times."""
+    """Return the frame with text columns that hold only ISO dates converted to dates or datetimes."""
     changed = []
     for column in frame.get_columns():
         if column.dtype != pl.String:

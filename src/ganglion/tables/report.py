@@ -1,6 +1,7 @@
-"""The report: how good a table model is on rows it has not seen, beside the trivial answer.
+"""The report: the metrics of a table model on unseen rows, compared with those of a baseline.
 
-The trivial answer is what one would say without any model: the most frequent class, or the mean.
+The baseline ignores the inputs. For classes it predicts their frequencies in training, so its answer is
+always the most frequent class; for numbers it predicts the mean.
 """
 
 from __future__ import annotations
@@ -32,17 +33,18 @@ FEW_EPOCHS = 20
 
 @dataclass(frozen=True)
 class Report:
-    """An evaluation.
+    """The evaluation of a model on some rows.
 
     Attributes:
         task: "classification" or "regression".
-        rows: how many were judged.
-        metrics: by name: accuracy, balanced accuracy, log loss; or R2, RMSE, MAE in the target's units.
-        baseline: the same of the trivial answer.
+        rows: the number of rows evaluated.
+        metrics: by name: accuracy, balanced accuracy, F1, AUC and log loss; or R2, RMSE and MAE, the last two
+            in the target's units.
+        baseline: the same metrics of the baseline.
         classes: their names; empty for regression.
-        confusion: rows by true class (down) and predicted class (across); empty for regression.
-        error_quantiles: of the absolute error, half, nine tenths and all of the rows err by at most this;
-            empty for classification.
+        confusion: counts of rows by true class (down) and predicted class (across); empty for regression.
+        error_quantiles: the median, 0.9 quantile and maximum of the absolute error; empty for
+            classification.
     """
 
     task: str
@@ -54,7 +56,7 @@ class Report:
     error_quantiles: dict[str, float]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON data; what has no value (R2 of equal targets) is None."""
+        """Return the report as plain JSON data; an undefined metric (R2 of equal targets) is None."""
         return plain(dataclasses.asdict(self))
 
     @classmethod
@@ -62,7 +64,7 @@ class Report:
         """Return the report that `to_dict` described.
 
         Raises:
-            DataError: if the data are anything else.
+            DataError: if the data are not those of a report.
         """
 
         def numbers(values: Any) -> dict[str, float]:
@@ -80,7 +82,7 @@ class Report:
         if not expected or set(metrics) != set(expected) or set(baseline) != set(expected):
             raise DataError("a report must hold the metrics of its task")
         if type(rows) is not int or not isinstance(classes, list) or not all(type(c) is str for c in classes):
-            raise DataError("a report must count rows and name classes")
+            raise DataError("a report must have a whole number of rows and a list of class names")
         if (
             not isinstance(confusion, list)
             or len(confusion) != len(classes)
@@ -94,7 +96,7 @@ class Report:
         return cls(task, rows, metrics, baseline, classes, confusion, quantiles)
 
     def __str__(self) -> str:
-        lines = [f"{'on ' + format(self.rows, ',') + ' rows':<20}{'model':>12}{'trivial':>12}"]
+        lines = [f"{'on ' + format(self.rows, ',') + ' rows':<20}{'model':>12}{'baseline':>12}"]
         for name, value in self.metrics.items():
             words = LABELS.get(name, name.replace("_", " "))
             lines.append(f"{words:<20}{figure(value):>12}{figure(self.baseline[name]):>12}")
@@ -106,7 +108,7 @@ class Report:
 
 
 def figure(value: float) -> str:
-    """Return a number for people: four digits, no powers of ten where they can be helped."""
+    """Return a number as text with about four significant digits, and an exponent only if it is huge."""
     if not math.isfinite(value):
         return "-"
     if abs(value) >= 1000:
@@ -115,81 +117,83 @@ def figure(value: float) -> str:
 
 
 def _matrix(classes: list[str], counts: list[list[int]]) -> str:
-    """Return the confusion matrix, and of each class the share that was found and the share that is right."""
+    """Return the confusion matrix with the recall and the precision of each class."""
     names = [name if len(name) <= 14 else name[:13] + "~" for name in classes]
     margin = max(len("true \\ predicted"), *map(len, names))
     widths = [max(len(name), 4, *(len(str(line[i])) for line in counts)) for i, name in enumerate(names)]
     head = "true \\ predicted".ljust(margin)
-    lines = [head + "".join(f"  {name:>{w}}" for name, w in zip(names, widths, strict=True)) + "  found"]
+    lines = [head + "".join(f"  {name:>{w}}" for name, w in zip(names, widths, strict=True)) + "  recall"]
     for i, (name, line) in enumerate(zip(names, counts, strict=True)):
         cells = "".join(f"  {count or '.':>{w}}" for count, w in zip(line, widths, strict=True))
-        lines.append(f"{name:<{margin}}{cells}  {_share(line[i], sum(line)):>5}")
-    right = [_share(counts[i][i], sum(line[i] for line in counts)) for i in range(len(classes))]
-    lines.append("right".ljust(margin) + "".join(f"  {r:>{w}}" for r, w in zip(right, widths, strict=True)))
+        lines.append(f"{name:<{margin}}{cells}  {_percent(line[i], sum(line)):>6}")
+    precision = [_percent(counts[i][i], sum(line[i] for line in counts)) for i in range(len(classes))]
+    cells = "".join(f"  {percent:>{w}}" for percent, w in zip(precision, widths, strict=True))
+    lines.append("precision".ljust(margin) + cells)
     return "\n".join(lines)
 
 
-def _share(part: int, whole: int) -> str:
+def _percent(part: int, whole: int) -> str:
     return f"{part / whole:.0%}" if whole else "-"
 
 
-@np.errstate(over="ignore", invalid="ignore")  # answers that ran away are judged too
-def judge(target: ClassTarget | NumberTarget, outputs: Array, truth: Array) -> Report:
+@np.errstate(over="ignore", invalid="ignore")  # outputs of a diverged network are evaluated too
+def evaluate_outputs(target: ClassTarget | NumberTarget, outputs: Array, truth: Array) -> Report:
     """Return the report on a network's outputs for rows whose encoded targets are `truth`."""
     rows = len(outputs)
     if isinstance(target, ClassTarget):
         k = len(target.classes)
-        shares = np.tile(np.array(target.shares, dtype=np.float64), (rows, 1))
+        frequencies = np.tile(np.array(target.shares, dtype=np.float64), (rows, 1))
         y = np.eye(k)[truth]
         confusion = np.zeros((k, k), dtype=np.int64)
         np.add.at(confusion, (truth, outputs.argmax(axis=1)), 1)
         names, kind = CLASSIFICATION, ONE_OF
-        answers = (outputs, shares)
+        predictions = (outputs, frequencies)
         classes, table, quantiles = [target.label(i) for i in range(k)], confusion.tolist(), {}
     else:
         y = (truth * target.scale + target.center).reshape(-1, 1)
-        guesses = outputs.astype(np.float64).reshape(-1, 1) * target.scale + target.center
-        names, kind, answers = REGRESSION, NUMBER, (guesses, np.full((rows, 1), target.center))
-        errors = np.abs(guesses - y)
+        estimates = outputs.astype(np.float64).reshape(-1, 1) * target.scale + target.center
+        names, kind, predictions = REGRESSION, NUMBER, (estimates, np.full((rows, 1), target.center))
+        errors = np.abs(estimates - y)
         classes, table = [], []
-        quantiles = {name: float(np.quantile(errors, share)) for name, share in QUANTILES.items()}
+        quantiles = {name: float(np.quantile(errors, level)) for name, level in QUANTILES.items()}
     metrics, baseline = (
-        {name: METRICS[name].measure(answer, y, None, kind) for name in names} for answer in answers
+        {name: METRICS[name].measure(prediction, y, None, kind) for name in names}
+        for prediction in predictions
     )
     return Report(target.task, rows, metrics, baseline, classes, table, quantiles)
 
 
 def advice(history: History, report: Report | None, balanced: bool = False) -> str:
-    """Return one sentence on what to do next, from the run, its report, and whether classes were balanced."""
+    """Return one sentence on what to do next, given the run, its report and whether classes were balanced."""
     if history.ended == "failed":
-        return "Training broke off; try a tenth of the learning rate (--learning-rate)."
-    if report is not None and (sentence := _about_the_report(report, history.epochs, balanced)):
+        return "Training failed; try a tenth of the learning rate (--learning-rate)."
+    if report is not None and (sentence := _problem(report, history.epochs, balanced)):
         return sentence
     if report is None:
-        return "Judge the model on rows that it has not seen."
+        return "Evaluate the model on rows that it has not learned from."
     main = _main_metric(report)
     return (
-        f"The model does better than the trivial answer ({LABELS.get(main, main.replace('_', ' '))} "
+        f"The model is better than the baseline ({LABELS.get(main, main.replace('_', ' '))} "
         f"{figure(report.metrics[main])} against {figure(report.baseline[main])})."
     )
 
 
 def _main_metric(report: Report) -> str:
-    """Return the metric that tells most: balanced accuracy where the trivial answer is right too often."""
+    """Return the metric to compare: balanced accuracy if one class is so frequent that accuracy misleads."""
     if report.task == "regression":
         return "r2"
     return "balanced_accuracy" if report.baseline["accuracy"] > 0.8 else "accuracy"
 
 
-def _about_the_report(report: Report, epochs: int, balanced: bool) -> str:
-    """Return what is wrong by the report, "" if nothing is."""
+def _problem(report: Report, epochs: int, balanced: bool) -> str:
+    """Return a sentence on the first problem that the report shows, or ""."""
     main = _main_metric(report)
     if report.rows < FEW_ROWS:
-        return f"The test has only {report.rows} rows, too few to judge the model by: evaluate it on more."
+        return f"The report is on only {report.rows} rows, too few to rely on: evaluate the model on more."
     if report.task == "classification" and not balanced:
         if report.metrics["log_loss"] > 1.1 * report.baseline["log_loss"]:
             words = (
-                f"Its probabilities are worse than the trivial ones (log loss "
+                f"The probabilities are worse than the baseline's (log loss "
                 f"{figure(report.metrics['log_loss'])} against {figure(report.baseline['log_loss'])}): "
             )
             if epochs < FEW_EPOCHS:
@@ -202,10 +206,10 @@ def _about_the_report(report: Report, epochs: int, balanced: bool) -> str:
                 f"{figure(report.metrics['balanced_accuracy'])} against accuracy "
                 f"{figure(report.metrics['accuracy'])}): try --balanced (class_weight='balanced')."
             )
-    got, trivial = report.metrics[main], report.baseline[main]
-    if not got > trivial:
+    metric, baseline = report.metrics[main], report.baseline[main]
+    if not metric > baseline:
         return (
-            f"The model is no better than the trivial answer ({LABELS.get(main, main.replace('_', ' '))} "
-            f"{figure(got)} against {figure(trivial)}): the columns may say nothing about the target."
+            f"The model is no better than the baseline ({LABELS.get(main, main.replace('_', ' '))} "
+            f"{figure(metric)} against {figure(baseline)}): the columns may be unrelated to the target."
         )
     return ""

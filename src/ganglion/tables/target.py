@@ -1,4 +1,4 @@
-"""The target: what is to be predicted, as the network's numbers and back in the user's own values."""
+"""The target: encodes the column to predict for the network, and decodes outputs to the user's values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Target(Part):
     """The column to predict.
 
     Args:
-        column: its name.
+        column: name of the column in the table.
     """
 
     column: str
@@ -38,7 +38,7 @@ class Target(Part):
             raise ConfigError(f"a target's column must be text, got {self.column!r}")
 
     def encode(self, values: pl.Series) -> Array:
-        """Return what the network learns: class numbers, or scaled numbers of shape (n,)."""
+        """Return what the network learns, of shape (n,): class numbers, or scaled numbers."""
         raise NotImplementedError(f"{type(self).__name__} needs a method encode")
 
 
@@ -49,7 +49,7 @@ class ClassTarget(Target):
     Args:
         classes: their values, in order.
         dtype: of the values: "text", "integer", "number" or "boolean".
-        shares: of the classes among the training rows.
+        shares: the fraction of the training rows in each class.
     """
 
     classes: tuple[Any, ...]
@@ -65,44 +65,44 @@ class ClassTarget(Target):
         if self.dtype not in kinds:
             raise ConfigError(f"classes must be of a known type, got {self.dtype!r}")
         if not isinstance(self.classes, tuple) or not 2 <= len(self.classes) <= MOST_CLASSES:
-            raise ConfigError(f"there must be at least two classes, and at most {MOST_CLASSES}")
+            raise ConfigError(f"there must be 2 to {MOST_CLASSES} classes")
         if not all(type(value) is kinds[self.dtype] for value in self.classes):
             raise ConfigError(f"classes must be of type {self.dtype}")
         if self.dtype == "integer" and not all(-(2**63) <= value < 2**63 for value in self.classes):
-            raise ConfigError("classes that are whole numbers must fit 64 bits")
+            raise ConfigError("classes that are whole numbers must fit into 64 bits")
         if len(set(self.classes)) != len(self.classes):
-            raise ConfigError("classes must differ")
+            raise ConfigError("classes must be distinct")
         if not isinstance(self.shares, tuple) or len(self.shares) != len(self.classes):
-            raise ConfigError("each class must have a share")
+            raise ConfigError("shares must hold one fraction for each class")
         for share in self.shares:
-            check_number("a class's share", share, at_least=0, at_most=1)
+            check_number("the fraction of a class", share, at_least=0, at_most=1)
 
     @classmethod
     def fit(cls, values: pl.Series) -> Self:
-        """Learn the classes and their shares; nulls do not count.
+        """Find the classes and their frequencies; nulls are ignored.
 
         Raises:
-            DataError: for one class only, or more than can be told apart.
+            DataError: if there is only one class, or too many for the number of rows.
         """
-        known, dtype = cls._plain(values.drop_nulls())
-        classes = known.unique().sort().to_list()
+        present, dtype = cls._plain(values.drop_nulls())
+        classes = present.unique().sort().to_list()
         if len(classes) == 1:
             raise DataError(
                 f"the target {values.name!r} must have at least two classes, got only {classes[0]!r}"
             )
-        if len(classes) > MOST_CLASSES or len(classes) > max(20, len(known) // 2):
-            numbers = "to estimate numbers: --task regression, in Python task='regression'"
-            words = f"a class must come more than once, and {classes[0]!r} cannot be read as a number"
+        if len(classes) > MOST_CLASSES or len(classes) > max(20, len(present) // 2):
+            numbers = "to predict numbers, use --task regression, in Python task='regression'"
+            words = f"classes must repeat, and {classes[0]!r} is not a number to predict"
             raise DataError(
-                f"the target {values.name!r} has {len(classes)} different values in {len(known)} rows, "
+                f"the target {values.name!r} has {len(classes)} different values in {len(present)} rows, "
                 f"too many for classes",
                 numbers if values.dtype.is_numeric() else words,
             )
-        counts = dict(known.value_counts().iter_rows())
-        return cls(values.name, tuple(classes), dtype, tuple(counts[c] / len(known) for c in classes))
+        counts = dict(present.value_counts().iter_rows())
+        return cls(values.name, tuple(classes), dtype, tuple(counts[c] / len(present) for c in classes))
 
     def refit(self, values: pl.Series) -> Self:
-        """Return the same classes with the shares of other rows, 0 for a class that these lack."""
+        """Return the same classes with their fractions in other rows, 0 for a class that these lack."""
         counts = np.bincount(self.encode(values), minlength=len(self.classes))
         return dataclasses.replace(self, shares=tuple((counts / len(values)).tolist()))
 
@@ -126,7 +126,7 @@ class ClassTarget(Target):
             raise DataError(
                 f"the target {values.name!r} must be one of the {len(self.classes)} classes learned, got "
                 f"{values[row]!r} in row {row}",
-                "they are " + ", ".join(self.label(i) for i in range(min(len(self.classes), 20))),
+                "the classes are " + ", ".join(self.label(i) for i in range(min(len(self.classes), 20))),
             )
         return codes.to_numpy()
 
@@ -143,7 +143,7 @@ class ClassTarget(Target):
 
 @dataclass(frozen=True)
 class NumberTarget(Target):
-    """A number, standardized inside and given back in its own units.
+    """A number, standardized for the network and predicted in its own units.
 
     Args:
         center, scale: mean and standard deviation of the training rows.
@@ -162,30 +162,30 @@ class NumberTarget(Target):
 
     @classmethod
     def fit(cls, values: pl.Series) -> Self:
-        """Learn center and scale; nulls do not count.
+        """Compute center and scale; nulls are ignored.
 
         Raises:
-            DataError: if it is constant or holds anything but numbers.
+            DataError: if the column is constant, too large or not numeric.
         """
         numbers = to_numbers(values).drop_nulls().to_numpy()
         scale = float(numbers.std())
         if scale > LARGEST or not math.isfinite(scale) or abs(float(numbers[0])) > LARGEST:
             raise DataError(
-                f"the target {values.name!r} must be less than {LARGEST:g}, got {numbers.max():g}"
+                f"the target {values.name!r} must be at most {LARGEST:g} in size, got {numbers.max():g}"
             )
         if not scale > 0:
             raise DataError(f"the target {values.name!r} must vary, got {numbers[0]:g} in every row")
         return cls(values.name, float(numbers.mean()), scale)
 
     def refit(self, values: pl.Series) -> Self:
-        """Return the target with center and scale of other rows."""
+        """Return the target with the center and scale of other rows."""
         return self.fit(values)
 
     def encode(self, values: pl.Series) -> Array:
         return (to_numbers(values).to_numpy() - self.center) / self.scale
 
     def decode(self, numbers: Array) -> pl.Series:
-        """Return the network's numbers in the target's own units."""
+        """Return outputs of the network in the target's own units."""
         return pl.Series("prediction", numbers.astype(np.float64) * self.scale + self.center)
 
 
@@ -193,13 +193,13 @@ built_in(Target, [ClassTarget, NumberTarget])
 
 
 def fit_target(values: pl.Series, task: str = "auto") -> ClassTarget | NumberTarget:
-    """Return the target learned from the training rows, after guessing the task if asked to.
+    """Return the target fitted on the training rows.
 
-    Words, true/false and dates are classes. Whole numbers with few different values are classes too;
-    any other numbers are to be estimated.
+    With task "auto", words, true/false, dates and whole numbers with few distinct values are classes; other
+    numbers are for regression.
 
     Raises:
-        DataError: if it is constant, or not of the task's kind.
+        DataError: if the column is constant or does not suit the task.
         ConfigError: for an unknown task.
     """
     if task not in ("auto", "classification", "regression"):
@@ -211,9 +211,9 @@ def fit_target(values: pl.Series, task: str = "auto") -> ClassTarget | NumberTar
     if task == "auto":
         task = "regression" if values.dtype.is_numeric() else "classification"
         if values.dtype.is_numeric():
-            known = values.drop_nulls().unique()
-            whole = bool((known == known.round()).all()) if values.dtype.is_float() else True
-            few = len(known) <= (20 if values.dtype.is_integer() else 2)
-            if whole and few and len(known) <= max(2, len(values) // 5):
+            distinct = values.drop_nulls().unique()
+            whole = bool((distinct == distinct.round()).all()) if values.dtype.is_float() else True
+            few = len(distinct) <= (20 if values.dtype.is_integer() else 2)
+            if whole and few and len(distinct) <= max(2, len(values) // 5):
                 task = "classification"
     return ClassTarget.fit(values) if task == "classification" else NumberTarget.fit(values)
