@@ -75,8 +75,8 @@ class Architecture:
         """
         if not is_single(self.inputs):
             raise ConfigError(
-                f"this requires a network with one input, got the inputs {', '.join(self.inputs)}",
-                "use a network with a single input",
+                f"this needs a network with one input, this one has {', '.join(self.inputs)}",
+                "or name the input",
             )
         return next(iter(self.inputs.values())).row_shape
 

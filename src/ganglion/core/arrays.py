@@ -14,7 +14,7 @@ CACHE_LINE = 64  # bytes
 
 
 def are_inputs(x: Any, shape: Shape, dtype: np.dtype[Any]) -> bool:
-    """Return whether `x` has the type and layout that `as_numbers` returns; its values are not checked."""
+    """Return whether `x` is what `as_numbers` returns, finite or not."""
     return type(x) is np.ndarray and x.dtype == dtype and x.shape[1:] == shape and x.flags.c_contiguous
 
 
