@@ -177,7 +177,7 @@ def test_class_weights() -> None:
     np.testing.assert_allclose(nets[0].parameters, nets[1].parameters, rtol=1e-12)
     nets[2].fit(X, Y, epochs=5, class_weight="balanced")
     assert (nets[2].parameters != nets[0].parameters).any()
-    for bad, message in (({7: 1.0}, "class 7"), ({0: -1.0}, ">= 0"), ("even", "balanced")):
+    for bad, message in (({7: 1.0}, "got 7"), ({0: -1.0}, ">= 0"), ("even", "balanced")):
         with pytest.raises(gg.ConfigError, match=message):
             nets[2].fit(X, Y, class_weight=bad)
 
@@ -221,7 +221,7 @@ def test_averaging_is_the_running_mean_of_the_weights() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"y": Y[:-1]}, gg.ShapeError, "as many rows, got 90 and 89"),
+        ({"y": Y[:-1]}, gg.ShapeError, "same number of rows, got 90 and 89"),
         ({"X": X[:0], "y": Y[:0]}, gg.DataError, "at least one row"),
         ({"loss": "msee"}, gg.ConfigError, "did you mean 'mse'"),
         ({"optimizer": "adamm"}, gg.ConfigError, "did you mean 'adam'"),
@@ -229,10 +229,10 @@ def test_averaging_is_the_running_mean_of_the_weights() -> None:
         ({"epochs": -1}, gg.ConfigError, "epochs must be a whole number >= 0, got -1"),
         ({"epochs": 2.5}, gg.ConfigError, "whole number"),
         ({"batch_size": 0}, gg.ConfigError, "batch_size"),
-        ({"validation": 1.5}, gg.ConfigError, "set aside"),
+        ({"validation": 1.5}, gg.ConfigError, "the fraction to hold out"),
         ({"validation": 0.001}, gg.DataError, "leaves one part without rows"),
         ({"validation": (X,)}, gg.ConfigError, "validation must be"),
-        ({"validation": (X, Y[:3])}, gg.ShapeError, "as many rows"),
+        ({"validation": (X, Y[:3])}, gg.ShapeError, "same number of rows"),
         ({"sample_weight": -np.ones(90)}, gg.DataError, "row 0"),
         ({"metrics": ["acuracy"]}, gg.ConfigError, "did you mean 'accuracy'"),
         ({"metrics": 3}, gg.ConfigError, "metrics must be a list"),
@@ -249,7 +249,7 @@ def test_averaging_is_the_running_mean_of_the_weights() -> None:
         ({"regularization": "l2"}, gg.ConfigError, "gg.Regularization"),
         ({"shuffle": "no"}, gg.ConfigError, "shuffle must be True or False"),
         ({"progress": 1}, gg.ConfigError, "progress must be"),
-        ({"callbacks": [gg.EarlyStopping(monitor="validation_loss")]}, gg.ConfigError, "cannot watch"),
+        ({"callbacks": [gg.EarlyStopping(monitor="validation_loss")]}, gg.ConfigError, "cannot monitor"),
     ],
 )
 def test_bad_input_to_fit_is_refused_and_changes_nothing(change: dict, error: type, message: str) -> None:
@@ -416,9 +416,9 @@ def test_a_part_of_your_own_that_breaks_the_rules_is_named() -> None:
         gg.ShapeError, match=r"Column must return one value for each row, \(32,\).*got \(32, 1\)"
     ):
         line.fit(X, X[:, 0], loss=Column())
-    with pytest.raises(gg.ShapeError, match=r"Wider_1 must give rows of the shape .*\(4,\), got \(8,\)"):
+    with pytest.raises(gg.ShapeError, match=r"Wider_1 must return rows of the shape .*\(4,\), got \(8,\)"):
         gg.Network([Wider(), gg.Dense(1)], inputs=4, engine="reference").predict(X)
-    with pytest.raises(gg.ConfigError, match="backward of Forgets_1 must give the gradient of 'factor'"):
+    with pytest.raises(gg.ConfigError, match="backward of Forgets_1 must return the gradient of 'factor'"):
         gg.Network([Forgets(), gg.Dense(1)], inputs=4, engine="reference").fit(X, X[:, 0])
     with pytest.raises(NotImplementedError, match="Layer needs a method forward"):
         gg.Network([gg.Layer(), gg.Dense(1)], inputs=4, engine="reference").predict(X)
@@ -592,7 +592,7 @@ def test_health_takes_the_penalty_of_a_batch_not_of_all_rows(weight: np.ndarray 
 
 def test_losses_refuse_outputs_they_cannot_judge() -> None:
     sigmoid = gg.Network([gg.Dense(3, "sigmoid")], inputs=4)
-    with pytest.raises(gg.ConfigError, match="sum to 1, but sigmoid"):
+    with pytest.raises(gg.ConfigError, match="sum to 1, but outputs of sigmoid"):
         sigmoid.fit(X, Y, loss="cross_entropy")
     normal = gg.Network([gg.Dense(1), gg.LayerNormalization()], inputs=4)
     with pytest.raises(gg.ConfigError, match="from 0 to 1, but identity"):
@@ -630,7 +630,7 @@ def test_metrics_judge_what_they_can() -> None:
     history = net.fit(X, Y > 0, epochs=1, metrics=["log_loss"])
     a = net.predict(X)[:, 0]
     assert history.metrics["log_loss"][0] == pytest.approx(-np.log(np.where(Y > 0, a, 1 - a)).mean())
-    with pytest.raises(gg.ConfigError, match="does not judge what this loss teaches"):
+    with pytest.raises(gg.ConfigError, match="does not apply to the outputs of this loss"):
         gg.Network([gg.Dense(1)], inputs=4).fit(X, 100 * X[:, 0], metrics=["accuracy"])
 
 

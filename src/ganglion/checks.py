@@ -1,4 +1,4 @@
-"""Rules for single settings: each check returns the value, or raises `ConfigError`."""
+"""Checks of single settings: each returns the value or raises `ConfigError`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def check_number(
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         try:
             number = float(value)
-        except OverflowError:  # a whole number beyond all floats
+        except OverflowError:  # an integer too large for a float
             number = math.inf
     if math.isfinite(number) and above < number < below and at_least <= number <= at_most:
         return number

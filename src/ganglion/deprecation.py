@@ -1,4 +1,4 @@
-"""Old names that still work: each warns, names the new one, and goes with the release it says.
+"""Old names that still work. Each warns and states the new name and the release that removes the old one.
 
 A renamed argument, on the function or the constructor:
 
@@ -31,11 +31,11 @@ def _warn(old: str, new: str, until: str) -> None:
 
 
 def renamed_arguments(until: str, **names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function take keyword arguments by their old names too.
+    """Make a function accept keyword arguments by their old names too.
 
     Args:
-        until: the release that refuses the old names.
-        names: the new name of each old one.
+        until: the release that removes the old names.
+        names: the new name for each old one.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -58,8 +58,8 @@ class RenamedAttribute:
     """The old name of a method or attribute of a class.
 
     Args:
-        new: the name it has now.
-        until: the release without the old name.
+        new: the current name.
+        until: the release that removes the old name.
     """
 
     def __init__(self, new: str, until: str) -> None:
@@ -74,13 +74,13 @@ class RenamedAttribute:
 
 
 def renamed_names(package: str, get: Callable[[str], Any], until: str, **names: str) -> Callable[[str], Any]:
-    """Return a package's `__getattr__` that knows old names too.
+    """Return a package's `__getattr__` that also accepts old names.
 
     Args:
-        package: its `__name__`.
-        get: its `__getattr__` for the names of today.
-        until: the release without the old names.
-        names: the new name of each old one.
+        package: the package's `__name__`.
+        get: the package's `__getattr__` for the current names.
+        until: the release that removes the old names.
+        names: the new name for each old one.
     """
 
     def get_renamed(name: str) -> Any:

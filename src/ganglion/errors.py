@@ -1,16 +1,16 @@
-"""What can go wrong, and how a message is worded.
+"""The exceptions and warnings of ganglion, and how their messages are worded.
 
     GanglionError
     ├── DataError      (ValueError)    rows, labels or weights that break a rule
     │   └── ShapeError                 arrays whose shapes do not fit
-    ├── ConfigError    (ValueError)    a setting out of range, or parts that do not go together
+    ├── ConfigError    (ValueError)    a setting out of range, or incompatible parts
     ├── FileError      (OSError)       a file that cannot be read, written or trusted
-    ├── TrainingError  (RuntimeError)  a run that cannot go on
+    ├── TrainingError  (RuntimeError)  a training run that cannot continue
     └── MissingPackageError (ImportError)  an optional library that is not installed
 
-A message says the rule, what was received, and what to do, in this order; the remedy is kept apart in
-`hint`, so that the command line can print it on a line of its own. To add an error, derive it here from
-`GanglionError` and from the built-in error that a Python user would expect.
+A message states the rule, then what was received; the remedy is in `hint`, so that the command line can print
+it on a separate line. To add an error, derive it here from `GanglionError` and from the built-in error that a
+Python user would expect.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from collections.abc import Iterable
 
 
 class GanglionError(Exception):
-    """The base of every error that ganglion raises on purpose.
+    """The base class of all errors that ganglion raises deliberately.
 
     Args:
         message: the rule, and what was received.
-        hint: what to do about it, or "" when that is plain.
+        hint: the remedy, or "" if it is obvious.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -47,7 +47,7 @@ class ShapeError(DataError):
 
 
 class ConfigError(GanglionError, ValueError):
-    """A setting out of range, or parts that do not go together."""
+    """A setting out of range, or incompatible parts."""
 
 
 class FileError(GanglionError, OSError):
@@ -55,7 +55,7 @@ class FileError(GanglionError, OSError):
 
 
 class TrainingError(GanglionError, RuntimeError):
-    """A run of training that cannot go on."""
+    """A training run that cannot continue."""
 
 
 class MissingPackageError(GanglionError, ImportError):
@@ -63,16 +63,16 @@ class MissingPackageError(GanglionError, ImportError):
 
 
 class GanglionNotice(UserWarning):
-    """Something worth knowing that is no error: a column left out, a category never seen before."""
+    """A warning about something that is not an error: a column left out, a category never seen before."""
 
 
 def notice(text: str) -> None:
-    """Warn of something worth knowing."""
+    """Issue a `GanglionNotice`."""
     warn(text, GanglionNotice)
 
 
 def warn(text: str, category: type[Warning]) -> None:
-    """Warn, and point to the first line of code outside this package."""
+    """Issue a warning that points to the first line of code outside this package."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("ganglion."):
         level, frame = level + 1, frame.f_back
@@ -80,7 +80,7 @@ def warn(text: str, category: type[Warning]) -> None:
 
 
 def one_of(word: str, choices: Iterable[str]) -> str:
-    """Word the remedy for an unknown name: the nearest known one, and all of them."""
+    """Return the remedy for an unknown name: the closest known name, and all known names."""
     known = sorted(choices)
     near = difflib.get_close_matches(word[:100], known, n=1)
     listed = ", ".join(known[:50]) + (" ..." if len(known) > 50 else "")
@@ -88,6 +88,6 @@ def one_of(word: str, choices: Iterable[str]) -> str:
 
 
 def shortened(value: object, most: int = 60) -> str:
-    """Return a value as it would be written in code, on one line and not longer than `most`."""
+    """Return the `repr` of a value on one line, at most `most` characters long."""
     text = " ".join(repr(value).split())
     return text if len(text) <= most else text[: most - 3] + "..."

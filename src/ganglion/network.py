@@ -1,6 +1,6 @@
-"""Network, the face people meet: an architecture, its parameters, and an engine.
+"""The public class `Network`: an architecture, its parameters, and an engine.
 
-What a network can do is one call each here and done in the room it belongs to.
+Each method is short and delegates to the package that does the work.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ class Network:
     """A feed-forward network.
 
     Args:
-        layers: in order, such as `[gg.Dense(16, "relu"), gg.Dense(3, "softmax")]`.
-        inputs: how many numbers each row has, or the shape of one input.
-        seed: decides everything random: initial weights, the order of rows, dropout; 0 by default.
-        dtype: "float32" (default) or "float64", of all arithmetic.
-        engine: "auto" (default) for the fastest that has every part, "native" to be told where it has
-            not, or "reference"; the environment variable GANGLION_ENGINE says what "auto" means.
+        layers: the layers in order, such as `[gg.Dense(16, "relu"), gg.Dense(3, "softmax")]`.
+        inputs: the number of inputs, or the shape of one input.
+        seed: determines all randomness: initial weights, the order of rows, dropout; 0 by default.
+        dtype: "float32" (default) or "float64", for all arithmetic.
+        engine: "auto" (default) uses the fastest engine that supports every part; "native" raises an error
+            if a part is not supported; "reference" runs everything. The environment variable GANGLION_ENGINE
+            sets the meaning of "auto".
 
     Raises:
         ConfigError: for a setting out of range.
-        ShapeError: if a layer cannot take what the one before it gives.
+        ShapeError: if a layer does not accept the output shape of the layer before it.
 
     >>> net = gg.Network([gg.Dense(4, "tanh"), gg.Dense(1, "sigmoid")], inputs=2)
     >>> net.predict([[0, 1], [1, 1]]).shape
@@ -99,7 +100,7 @@ class Network:
 
     @property
     def model(self) -> Model:
-        """What the network is: architecture, live parameters and state, seed."""
+        """The network's data: architecture, live parameters and state, seed."""
         return self._model
 
     @property
@@ -109,7 +110,7 @@ class Network:
 
     @property
     def seed(self) -> int:
-        """The number that decides everything random."""
+        """The number that determines all randomness."""
         return self._model.seed
 
     @property
@@ -124,17 +125,17 @@ class Network:
 
     @property
     def history(self) -> History:
-        """What was measured in all calls of `fit` so far; `stopped_because` is the last one's."""
+        """The measurements of all calls of `fit` so far; `stopped_because` is that of the last call."""
         return self._history
 
     @property
     def facts(self) -> dict[str, Any]:
-        """How it was trained: loss, optimizer, rows, versions; kept in its model file."""
+        """How the network was trained: loss, optimizer, rows, versions; saved in the model file."""
         return dict(self._facts)
 
     @property
     def parameters(self) -> Array:
-        """All learned numbers as one live vector: writing into it changes the network."""
+        """All learned numbers as one live vector; writing to it changes the network."""
         return self._model.parameters
 
     @parameters.setter
@@ -148,12 +149,12 @@ class Network:
         self._model.parameters[...] = vector
 
     def forget_optimizer(self) -> None:
-        """Let the next `fit` start its optimizer afresh, also one that equals the last."""
+        """Make the next `fit` start its optimizer from scratch, even if it equals the last one."""
         self._optimizer_state.optimizer = None
 
     @property
     def state(self) -> Array:
-        """What is kept but not learned by gradient (running averages), as one live vector."""
+        """The numbers updated without a gradient (running averages), as one live vector."""
         return self._model.state
 
     def named_parameters(self) -> dict[str, Array]:
@@ -161,14 +162,14 @@ class Network:
         return {entry.name: entry.of(self._model.parameters) for entry in self._model.architecture.parameters}
 
     def named_state(self) -> dict[str, Array]:
-        """Return each array of the state by name, as a live view."""
+        """Return each state array by name, as a live view."""
         return {entry.name: entry.of(self._model.state) for entry in self._model.architecture.state}
 
     def with_layers(self, layers: Sequence[Layer]) -> Self:
-        """Return the network of other layers that shares this one's parameters, and goes on where it is.
+        """Return a network with other layers that shares this network's parameters and training state.
 
         Raises:
-            ShapeError: if the parameters of these layers have other shapes.
+            ShapeError: if the parameters of the layers have other names or shapes.
         """
         architecture = Architecture(layers, self._model.architecture.inputs)
         wanted, got = (
@@ -180,7 +181,7 @@ class Network:
         return self._with_model(Model(architecture, self.parameters, self.state, self.seed))
 
     def with_parameters(self, parameters: Array) -> Self:
-        """Return a network that is like this one in everything but its parameters."""
+        """Return a network that differs from this one only in its parameters."""
         model = self._model
         return self._with_model(
             Model(model.architecture, parameters, model.state, model.seed, model.programs)
@@ -199,7 +200,7 @@ class Network:
             X: rows of numbers, of shape (n, inputs).
 
         Raises:
-            DataError, ShapeError: if X holds anything but finite numbers in that shape.
+            DataError, ShapeError: if X contains anything but finite numbers, or has another shape.
         """
         model = self._model
         if are_inputs(X, self._row_shape, model.parameters.dtype):
@@ -216,7 +217,7 @@ class Network:
         return self._engine.predict_if_finite(self._model, x)
 
     def predict_checked(self, x: InputRows) -> Array:
-        """Return the same for such rows that are known to be finite."""
+        """Return the same for rows that `read_rows` has checked."""
         return self._engine.predict(self._model, x)
 
     def fit(
@@ -236,37 +237,37 @@ class Network:
         regularization: Regularization | None = None,
         metrics: Sequence[str] | None = None,
     ) -> History:
-        """Train, going on from where the network is. Two calls of k epochs equal one of 2k.
+        """Train the network, continuing from its current state. Two calls of k epochs equal one of 2k.
 
-        An optimizer equal to that of the call before goes on with its memory and its schedule, whatever
-        the data; a different one starts afresh, and so does every one after loading from a file. L-BFGS
-        starts afresh in each call.
+        An optimizer equal to that of the previous call keeps its state and schedule, even for other data. A
+        different optimizer starts from scratch, as does any optimizer after loading from a file. L-BFGS
+        starts from scratch in each call.
 
         Args:
             X: rows of numbers, (n, inputs).
-            y: targets: (n,) or (n, outputs); class numbers from 0 for "cross_entropy".
-            loss: by name or as a `Loss`; None picks by the output activation.
-            optimizer: by name or as an `Optimizer`, Adam by default.
-            epochs: passes over the rows, 100 by default.
-            batch_size: rows for each update, 32 by default; more than there are means all of them.
-            validation: a share of the rows to set aside (each class in the same share), or (X, y) or
-                (X, y, sample_weight) to validate on; None by default.
-            sample_weight: how much each row counts, (n,).
-            class_weight: how much each class counts in learning, {0: 1.0, 1: 5.0}, or "balanced" for all
-                alike; validation and metrics do not weigh by it.
-            shuffle: whether each epoch visits the rows in an order of its own, True by default.
-            callbacks: what watches and what may stop, such as `gg.EarlyStopping()`.
-            progress: whether to show a bar in a terminal.
+            y: targets, (n,) or (n, outputs); class indices from 0 for "cross_entropy".
+            loss: the name of a loss or a `Loss`; by default the one that suits the output activation.
+            optimizer: the name of an optimizer or an `Optimizer`, Adam by default.
+            epochs: the number of passes over the rows, 100 by default.
+            batch_size: the number of rows per update, 32 by default; at most all rows are used.
+            validation: the fraction of rows to hold out (stratified by class), or the validation data as
+                (X, y) or (X, y, sample_weight); None by default.
+            sample_weight: the weight of each row, (n,).
+            class_weight: the weight of each class in training, such as {0: 1.0, 1: 5.0}, or "balanced" for
+                equal total weights; it does not affect validation and metrics.
+            shuffle: whether to visit the rows in a new random order in each epoch, True by default.
+            callbacks: callbacks to run during training, such as `gg.EarlyStopping()`.
+            progress: whether to show a progress bar in a terminal; False by default.
             regularization: L1, L2 and max-norm; none by default.
-            metrics: names of what to measure after each epoch, such as ("accuracy",); by default
-                accuracy for classes and R2 for numbers, if there is validation.
+            metrics: names of metrics to compute after each epoch, such as ("accuracy",); by default, with
+                validation, accuracy for classes and R2 for numbers.
 
         Returns:
             The history of this call.
 
         Raises:
             ConfigError: for a setting out of range, or a loss that does not suit the outputs.
-            DataError, ShapeError: for rows or targets that break a rule; nothing was changed then.
+            DataError, ShapeError: for invalid rows or targets; the network is then unchanged.
 
         >>> net = gg.Network([gg.Dense(1)], inputs=1)
         >>> history = net.fit([[0], [1], [2], [3]], [1, 3, 5, 7], optimizer=gg.SGD(0.1), epochs=200)
@@ -297,7 +298,7 @@ class Network:
         return self.train(plan)
 
     def train(self, plan: Plan) -> History:
-        """Train by a plan whose rows are encoded and checked already; `fit` makes one and calls this."""
+        """Train according to a validated plan; `fit` makes one and calls this."""
         engine = self._engine_for(plan.loss, plan.optimizer)
         kind = Descent if plan.optimizer.makes_steps else Minimization
         training = kind(self._model, engine, self._optimizer_state, plan)
@@ -316,9 +317,16 @@ class Network:
         sample_weight: Any = None,
         regularization: Regularization | None = None,
     ) -> tuple[float, Array]:
-        """Return what the next training step would see over these rows, without taking it.
+        """Return the loss and gradient that the next training step would compute on these rows.
 
         Batch normalization uses the rows' own mean and variance, dropout the next step's mask.
+
+        Args:
+            X: rows, as for `fit`.
+            y: targets, as for `fit`.
+            loss: by default the one that suits the output activation.
+            sample_weight: the weight of each row, (n,).
+            regularization: L1, L2 and max-norm; none by default.
 
         Returns:
             The weighted mean loss plus penalties, and its gradient laid out like `parameters`.
@@ -337,7 +345,7 @@ class Network:
         return value + penalty, gradient
 
     def _engine_for(self, *parts: object) -> Engine:
-        """Return the engine for a run with these parts too: a loss, an optimizer."""
+        """Return the engine for a run that also uses these parts: a loss, an optimizer."""
         return self._engine if not self._engine.missing(*parts) else pick(self._engine_name, *parts)
 
     def trace(
@@ -351,21 +359,20 @@ class Network:
         regularization: Regularization | None = None,
         names: Sequence[str] | None = None,
     ) -> insight.Trace:
-        """Return every number of one pass over one row or a few, forward, backward and update.
+        """Return every number of one pass over a few rows: forward, backward and update.
 
         Args:
             X: one row, (inputs,), or up to 1,000 rows, (n, inputs).
-            y: its target or targets; None for the forward pass alone.
-            loss: by name or as a `Loss`; None picks by the output activation.
-            optimizer: whose next update can be asked for; by default the one of the last `fit`, else Adam.
-                One equal to that of the last `fit` goes on with its memory and schedule, and with the
-                parameters that it left where it keeps their mean (only with `training`).
-            training: True for what the next training step would do, with its dropout masks and the
-                batch's own mean and variance; False for what predicting does. By default True with y
-                and False without.
-            sample_weight: how much each row counts, (n,).
+            y: the target or targets; None for the forward pass only.
+            loss: the name of a loss or a `Loss`; by default the one that suits the output activation.
+            optimizer: the optimizer whose next update is traced; by default that of the last `fit`, else
+                Adam. If it equals that of the last `fit`, it keeps its state and schedule and, with
+                `training`, continues from its own parameters rather than from their running mean.
+            training: True to trace the next training step, with its dropout masks and the batch's own mean
+                and variance; False to trace a prediction. By default True with y and False without.
+            sample_weight: the weight of each row, (n,).
             regularization: L1, L2 and max-norm; none by default.
-            names: of the inputs, to be shown in place of x[0], x[1] ...
+            names: names of the inputs, shown instead of x[0], x[1] ...
 
         Raises:
             ConfigError, DataError, ShapeError: as `fit` does.
@@ -397,17 +404,17 @@ class Network:
         baseline: Any = None,
         method: str = "integrated_gradients",
     ) -> insight.Attribution:
-        """Return how much each input moved each prediction, away from that of a baseline.
+        """Return the contribution of each input to each prediction, relative to that for a baseline.
 
-        Integrated gradients (Sundararajan, Taly and Yan, 2017) take the mean gradient on the straight way
-        from the baseline to the row, times the way; they add up to the difference of the two predictions.
-        "gradient_x_input" takes the gradient at the row alone, times the way: quicker, and it adds up only
-        where the network is linear.
+        Integrated gradients (Sundararajan, Taly and Yan, 2017) multiply the difference between row and
+        baseline by the mean gradient along the straight line between them; they sum to the difference of the
+        two predictions. "gradient_x_input" multiplies the difference by the gradient at the row: faster, but
+        the sum is exact only if the network is linear.
 
         Args:
             X: rows of numbers, (n, inputs).
-            output: which output is explained; by default the largest of each row.
-            baseline: one row to compare with, zeros by default: the mean of standardized columns.
+            output: the output to explain; by default the largest of each row.
+            baseline: the row to compare with; by default zeros, the mean of standardized columns.
             method: "integrated_gradients" or "gradient_x_input".
 
         >>> net = gg.Network([gg.Dense(1)], inputs=2)
@@ -426,18 +433,18 @@ class Network:
         validation: tuple[Any, ...] | None = None,
         names: Sequence[str] | None = None,
     ) -> insight.Health:
-        """Return what can be measured of the network on some rows, and what is wrong with it or its training.
+        """Return measurements of the network on some rows, and problems of the network or its training.
 
-        Each finding comes with its evidence, its cause, and a remedy as code to paste. The run that is
-        looked at is that of all calls of `fit` so far; `gg.HealthCheck` looks while training.
+        Each finding states its evidence, its cause, and a remedy as code to paste. The check covers the
+        history of all calls of `fit` so far; `gg.HealthCheck` checks during training.
 
         Args:
-            X: rows as for `fit`, best those that it learned from.
+            X: rows as for `fit`, preferably the training rows.
             y: their targets.
             loss: by default that of the last training, or the one that suits the outputs.
-            sample_weight: how much each row counts, (n,).
-            validation: (X, y) or (X, y, sample_weight) that it has not learned from; None by default.
-            names: of the inputs, to be used in place of their numbers.
+            sample_weight: the weight of each row, (n,).
+            validation: (X, y) or (X, y, sample_weight) not used in training; None by default.
+            names: names of the inputs, used instead of their indices.
 
         Raises:
             ConfigError, DataError, ShapeError: as `fit` does.
@@ -462,20 +469,21 @@ class Network:
         )
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the network, or heat maps of its weights where it is too wide; see `gg.plot.network`."""
+        """Draw the network, or heat maps of its weights if it is too wide; see `gg.plot.network`."""
         return insight.plot.network(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to one safetensors file, whole or not at all.
+        """Write the network to one safetensors file, atomically.
 
         Raises:
-            FileError: if it cannot be written, or has layers of your own, which no file can name.
+            FileError: if the file cannot be written, or if the network has layers of your own, which a file
+                cannot describe.
         """
         write_model(path, self.to_saved())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:
-        """Read a network from a file that `save` wrote, of a table model too.
+        """Read a network from a file written by `save`, or by `TableModel.save`.
 
         Raises:
             FileError: if the file is missing, damaged, or not a model file.
@@ -483,14 +491,14 @@ class Network:
         return cls.from_saved(read_model(path), engine)
 
     def to_saved(self) -> SavedModel:
-        """Return what a model file of this network holds."""
+        """Return the contents of this network's model file."""
         model = self._model
         copied = Model(model.architecture, model.parameters.copy(), model.state.copy(), model.seed)
         return SavedModel(copied, copy.deepcopy(self._history), self.facts)
 
     @classmethod
     def from_saved(cls, saved: SavedModel, engine: str = "auto") -> Self:
-        """Return the network that a model file holds."""
+        """Return the network from the contents of a model file."""
         network = cls.__new__(cls)
         network._set_up(saved.model, engine)
         network._history, network._facts = saved.history, saved.facts
@@ -500,11 +508,11 @@ class Network:
     from_model = RenamedAttribute("from_saved", "0.4")
 
     def summary(self) -> None:
-        """Print the layers, their output shapes, their parameters, and the memory they take."""
+        """Print the layers, their output shapes, the number of parameters, and their memory."""
         sys.stdout.write(self.describe() + "\n")
 
     def describe(self) -> str:
-        """Return what `summary` prints."""
+        """Return the text that `summary` prints."""
         architecture, lines = self.architecture, [("layer", "", "output", "parameters")]
         for name, part in architecture.inputs.items():
             label = "input" if is_single(architecture.inputs) else f"input {name}"
@@ -528,7 +536,7 @@ class Network:
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:
-    """Return what a model file tells about a training."""
+    """Return the facts about a training that a model file records."""
     return {
         "loss": plan.loss.configuration() if plan.loss.is_nameable else None,
         "optimizer": plan.optimizer.configuration() if plan.optimizer.is_nameable else None,

@@ -1,4 +1,4 @@
-"""Optional libraries, imported when first needed; an error names the extra to install."""
+"""Optional libraries, imported when first needed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from ganglion.errors import MissingPackageError
 
 
 def load(module: str, extra: str = "") -> Any:
-    """Import another project's library at the moment it is needed.
+    """Import an optional library.
+
+    Args:
+        module: the module to import.
+        extra: the extra of ganglion that installs it, if any.
 
     Raises:
-        MissingPackageError: if the library is not installed; it names the extra that brings it. A library
-            that is installed but fails to load raises its own error.
+        MissingPackageError: if the library is not installed; names the extra to install. A library that is
+            installed but fails to load raises its own error.
     """
     package = module.partition(".")[0]
     try:

@@ -273,7 +273,7 @@ def test_ctrl_c_saves_what_was_learned(here: Path) -> None:
     os.kill(process.pid, signal.SIGINT)
     out, error = process.communicate(timeout=30)
     assert process.returncode == 0, error
-    assert "interrupted; what was learned so far is kept" in out
+    assert "interrupted; the weights learned so far are kept" in out
     assert gg.TableModel.load("flowers.safetensors").history.epochs > 0
 
 

@@ -16,7 +16,7 @@ from ganglion.core.losses import batch_mean, loss_for
         ("cross_entropy", [0.5, 1], (3,), "got 0.5 in row 0"),
         ("cross_entropy", [[0.5, 0.2, 0.2]], (3,), "sum to 1 in each row, got 0.9 in row 0"),
         ("cross_entropy", [[1.5, -0.5, 0]], (3,), "at least 0"),
-        ("mse", [[1, 2]], (3,), r"gives \(3,\) for each row, the targets are \(2,\)"),
+        ("mse", [[1, 2]], (3,), r"outputs of shape \(3,\), got targets of shape \(2,\)"),
         ("mse", [1, np.nan], (1,), "finite, got nan in row 1"),
         ("mse", ["a"], (1,), "numbers"),
         ("cross_entropy", ["setosa", "virginica"], (3,), "TableModel"),

@@ -82,7 +82,7 @@ def test_a_change_that_is_overridden_is_not_explained_by_the_rule_it_ignores() -
 @pytest.mark.parametrize(
     ("optimizer", "error", "message"),
     [
-        (Misspelt(0.1), gg.ConfigError, "rule of Misspelt names 'bost'"),
+        (Misspelt(0.1), gg.ConfigError, "rule of Misspelt uses 'bost'"),
         (gg.StepOptimizer(), NotImplementedError, "needs a rule or a method change"),
     ],
 )

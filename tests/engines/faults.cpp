@@ -1,4 +1,4 @@
-// Faults that a sanitizer must stop at: built with the same options as the engine under test, and called by
+// Faults that a sanitizer must detect. Built with the same options as the engine under test, and called by
 // test_sanitized.py.
 #include <thread>
 

@@ -1,4 +1,4 @@
-// How far the functions of functions.hpp are from the exact values: built for each instruction set, called by
+// Measures the errors of the functions in functions.hpp. Built for each instruction set and called by
 // test_functions.py. To test a function, add one line to the list at the end, and its bound there.
 #include "functions.hpp"
 
@@ -10,7 +10,7 @@
 #define QUAD(function) function##q
 typedef __float128 Quad;
 #else
-static_assert(LDBL_MANT_DIG >= 64, "a double is to be compared with a longer type");
+static_assert(LDBL_MANT_DIG >= 64, "double must be compared with a longer type");
 #define QUAD(function) function##l
 typedef long double Quad;
 #endif
@@ -19,7 +19,7 @@ namespace {
 
 using namespace ganglion::GANGLION_ISA;
 
-// The same functions of mathematics under one name: float is compared with double, double with Quad.
+// Overloads of mathematical functions: float is compared with double, double with Quad.
 #define OVERLOADS(function)                                \
     double function##_of(double x) { return function(x); } \
     Quad function##_of(Quad x) { return QUAD(function)(x); }
@@ -44,8 +44,8 @@ struct Longer<double> {
     typedef Quad Type;
 };
 
-// The difference in units of the last place of T at the exact value. Below the normal numbers that is the
-// smallest number; beyond the largest one, infinity is exact.
+// The error in units of the last place of T at the exact value: the smallest number, for subnormal values.
+// Beyond the largest number, infinity is exact.
 template <class T>
 double ulps(T got, typename Longer<T>::Type exact) {
     if (got != got || exact != exact) return got != got && exact != exact ? 0 : HUGE_VAL;
@@ -56,7 +56,7 @@ double ulps(T got, typename Longer<T>::Type exact) {
     return static_cast<double>(scaled(difference, Format<T>::mantissa - exponent));
 }
 
-// Returns the largest error over the arguments, and writes the argument at which it was found.
+// Returns the largest error over the arguments, and writes the argument at which it occurs.
 template <class T, class Function, class Exact>
 double worst(size_t count, const T* x, T* where, Function function, Exact exact) {
     double found = 0;

@@ -457,7 +457,7 @@ def test_the_environment_overrides(name: str) -> None:
     code = "import ganglion as gg; from ganglion.engines import explain; print(*explain())"
     said = in_fresh_process(code, GANGLION_ISA=name.replace("_", "-"), GANGLION_THREADS="3")
     assert said == f"native {name}, up to 3 threads"
-    assert in_fresh_process(code, GANGLION_ENGINE="reference") == "reference GANGLION_ENGINE says so"
+    assert in_fresh_process(code, GANGLION_ENGINE="reference") == "reference GANGLION_ENGINE is set to it"
     for wrong, rule in (("GANGLION_ISA", "must be an instruction set"), ("GANGLION_THREADS", "whole number")):
         done = subprocess.run(
             [sys.executable, "-m", "ganglion", "info"],

@@ -131,7 +131,7 @@ def test_many_rows_are_drawn() -> None:
     [
         ([[0, math.nan]], [0], {}, gg.DataError, "X must be finite, got nan in row 0"),
         ([[0, 1, 2]], [0], {}, gg.ShapeError, "X must have shape (rows, 2)"),
-        ([[0, 1]], [0, 1], {}, gg.ShapeError, "as many rows, got 1 and 2"),
+        ([[0, 1]], [0, 1], {}, gg.ShapeError, "same number of rows, got 1 and 2"),
         ([[0, 1]], [2], {}, gg.DataError, "targets"),
         ([[0, 1]], ["yes"], {}, gg.DataError, "numbers"),
         (np.zeros((0, 2)), [], {}, gg.DataError, "at least one row"),
@@ -263,7 +263,7 @@ def test_of_many_rows_a_part_is_used_and_named() -> None:
         ({"span": math.nan}, gg.ConfigError, "span"),
         ({"seed": -1}, gg.ConfigError, "seed"),
         ({"X": [[0, math.inf]], "y": [1]}, gg.DataError, "X must be finite"),
-        ({"y": [1]}, gg.ShapeError, "as many rows, got 4 and 1"),
+        ({"y": [1]}, gg.ShapeError, "same number of rows, got 4 and 1"),
         ({"loss": "cross_entropy"}, gg.ConfigError, "needs predictions"),
     ],
 )

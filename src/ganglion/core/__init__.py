@@ -1,1 +1,1 @@
-"""What a network is: pure functions on NumPy arrays, no input or output."""
+"""What a network is: pure functions of NumPy arrays, without I/O."""

@@ -1,8 +1,8 @@
 """An architecture: layers lowered to steps, their shapes, and the layout of their parameters.
 
-All parameters of a network are one flat vector, step by step, weight before bias; `views` gives each
-step its own by name. State that is kept but not learned (running averages) is a second vector of the
-same kind. Everything here is a function of its arguments; nothing is remembered between calls.
+All parameters of a network form one flat vector, step by step, weight before bias; `views` returns each
+step's parameters by name. State updated without a gradient (running averages) is a second vector of the
+same kind. All functions here are pure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ganglion.errors import ConfigError, ShapeError
 
 
 class Passed(NamedTuple):
-    """What a step's forward pass leaves for its backward pass."""
+    """The results of a step's forward pass that its backward pass needs."""
 
     z: Array
     a: Array
@@ -35,23 +35,23 @@ class Passed(NamedTuple):
 
 
 class Architecture:
-    """The layers of a network in order, and what follows from them.
+    """The layers of a network in order, lowered to steps, with the layout of parameters and state.
 
     Args:
         layers: at least one.
-        inputs: the shape of one input, or its size where it is a row of numbers; an `Input`; or a dict of
+        inputs: the shape of one input, or its size if it is a row of numbers; an `Input`; or a dict of
             these by name.
 
     Attributes:
         layers: as given.
-        inputs: each `Input` by name; "x" where there is only one.
-        names: of the layers, such as "dense_1".
+        inputs: each `Input` by name; "x" if there is only one.
+        names: the names of the layers, such as "dense_1".
         steps: the lowered network.
         parameters, state: the named arrays of the two flat vectors, in order.
 
     Raises:
-        ConfigError: without layers, for something that is no layer, or for 2**31 parameters or more.
-        ShapeError: if a layer cannot take what the one before it gives.
+        ConfigError: if there is no layer, if an item is not a layer, or for 2**31 parameters or more.
+        ShapeError: if a layer does not accept the output shape of the layer before it.
     """
 
     def __init__(self, layers: Sequence[Layer], inputs: Any) -> None:
@@ -79,13 +79,13 @@ class Architecture:
 
     @property
     def shapes(self) -> list[Shape]:
-        """The shapes of one row of the only input, and after each layer."""
+        """The shape of one row: of the only input, and after each layer."""
         after = {step.place: step.shape for step in self.steps}
         return [self.input_shape, *(after[place] for place in range(len(self.layers)))]
 
     @cached_property
     def takes_numbers(self) -> bool:
-        """Whether its rows are one array of numbers."""
+        """Whether the network's rows are one array of numbers."""
         return is_single(self.inputs) and next(iter(self.inputs.values())).holds == "numbers"
 
     @cached_property
@@ -95,31 +95,31 @@ class Architecture:
 
     @property
     def size(self) -> int:
-        """How many parameters there are."""
+        """The number of parameters."""
         return self.parameters[-1].stop if self.parameters else 0
 
     @property
     def state_size(self) -> int:
-        """How many numbers of state there are."""
+        """The length of the state vector."""
         return self.state[-1].stop if self.state else 0
 
     @property
     def output_activation(self) -> Activation | None:
-        """The activation of the last step, None if it has none."""
+        """The activation of the last step, or None if it has none."""
         return self.steps[-1].activation
 
     @cached_property
     def penalized(self) -> Array:
-        """1 for each parameter that weight decay, L1 and L2 act on, 0 for the others; int8, flat."""
+        """1 for each parameter on which weight decay, L1 and L2 act, 0 for the others; a flat int8 vector."""
         mask = np.zeros(self.size, dtype=np.int8)
         for entry in self.parameters:
             mask[entry.start : entry.stop] = entry.penalized
         return mask
 
     def visited(self, passed: Sequence[Passed]) -> slice | Array:
-        """Return the numbers of the parameters that the update after a batch visits; a slice for all.
+        """Return the indices of the parameters that the update after a batch changes; a slice for all.
 
-        Of row-sparse arrays these are the rows that the batch read.
+        Of row-sparse arrays, these are the rows that the batch read.
         """
         if not any(entry.row_sparse for entry in self.parameters):
             return slice(None)
@@ -134,7 +134,7 @@ class Architecture:
         return np.concatenate(parts)
 
     def penalized_among(self, visited: slice | Array) -> Array:
-        """Return `penalized` with 0 for what an update does not visit."""
+        """Return `penalized` with 0 for parameters that an update does not visit."""
         if isinstance(visited, slice):
             return self.penalized
         mask = np.zeros_like(self.penalized)
@@ -143,14 +143,14 @@ class Architecture:
 
     @cached_property
     def learned(self) -> tuple[bool, ...]:
-        """For each value, whether it depends on a parameter: only those need a gradient."""
+        """For each value, whether it depends on a parameter: only such values need a gradient."""
         found = [False] * len(self.values)
         for step in self.steps:
             found[step.writes] = bool(step.parameters) or any(found[value] for value in step.reads)
         return tuple(found)
 
     def initial(self, seed: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-        """Return the first parameters and state, a function of the seed."""
+        """Return the initial parameters and state, a function of the seed."""
         return (
             self._initial(self.parameters, self.size, seed, dtype),
             self._initial(self.state, self.state_size, seed, dtype),
@@ -176,13 +176,13 @@ class Architecture:
     def forward(
         self, weights: Sequence[Weights], rows: InputRows, context: Context = Context(), *, to_z: bool = False
     ) -> tuple[Array, list[Passed]]:
-        """Return the outputs, and what each step leaves for backward.
+        """Return the outputs, and the results of each step that `backward` needs.
 
         Args:
-            weights: of each step, from `views`.
-            rows: as `read_rows` returns them.
-            context: as when predicting by default.
-            to_z: whether to leave out the last activation and return the pre-activations.
+            weights: the weights of each step, from `views`.
+            rows: as returned by `read_rows`.
+            context: prediction by default.
+            to_z: whether to skip the last activation and return the pre-activations.
         """
         values: list[Any] = [*values_of(self.inputs, rows), *[None] * len(self.steps)]
         passed: list[Passed] = []
@@ -207,15 +207,15 @@ class Architecture:
         *,
         from_z: bool = False,
     ) -> tuple[Any, Array]:
-        """Return the gradient with respect to the input, and that to all parameters as one vector.
+        """Return the gradient with respect to the input, and the gradient of all parameters as one vector.
 
-        Where `context.wants_grad_x` is False, it goes no further back than to what depends on parameters,
-        and the first gradient may be None. With several inputs it is a dict.
+        The first is a dict if there are several inputs. If `context.wants_grad_x` is False, it may be None:
+        values that do not depend on parameters then get no gradient.
 
         Args:
-            weights: of each step.
-            passed: what `forward` left.
-            grad: the gradient with respect to the outputs; with respect to their pre-activations if `from_z`.
+            weights: the weights of each step.
+            passed: the results of `forward`.
+            grad: the gradient with respect to the outputs, or to their pre-activations if `from_z`.
             context: as in `forward`.
             from_z: see `grad`.
         """
@@ -235,11 +235,11 @@ class Architecture:
             )
             for value, part in zip(step.reads, grad_x if len(step.reads) > 1 else (grad_x,), strict=True):
                 if part is None and self.learned[value]:
-                    raise ConfigError(f"backward of {step.name} must give the gradient of x, got None")
+                    raise ConfigError(f"backward of {step.name} must return the gradient of x, got None")
                 grads[value] = part if grads[value] is None else grads[value] + part
             for entry in step.parameters:
                 if entry.short not in by_name:
-                    raise ConfigError(f"backward of {step.name} must give the gradient of {entry.short!r}")
+                    raise ConfigError(f"backward of {step.name} must return the gradient of {entry.short!r}")
                 entry.of(gradient)[...] = by_name[entry.short]
         inputs = grads[: len(self.inputs)]
         return (
@@ -255,9 +255,9 @@ class Architecture:
         loss: Loss,
         context: Context,
     ) -> tuple[float, Array, list[Passed]]:
-        """Return the batch's weighted mean loss, its gradient as one vector, and what forward left.
+        """Return the batch's weighted mean loss, its gradient as one vector, and the results of `forward`.
 
-        Where the last activation is a partner of the loss, the two are taken together, from `z`.
+        If the last activation is a partner of the loss, both are computed together, from `z`.
         """
         from_z = loss.is_partner_of(self.output_activation)
         out, passed = self.forward(weights, x, context, to_z=from_z)
@@ -266,7 +266,7 @@ class Architecture:
         return value, self.backward(weights, passed, grad, back, from_z=from_z)[1], passed
 
     def evaluate(self, weights: Sequence[Weights], x: InputRows, y: Array, loss: Loss) -> tuple[Array, Array]:
-        """Return the loss of each sample, of shape (n,), and the activations, as when predicting."""
+        """Return the loss of each sample, of shape (n,), and the activations, as in prediction."""
         from_z = loss.is_partner_of(self.output_activation)
         out, _ = self.forward(weights, x, to_z=from_z)
         losses = _judged(loss, out, y, from_z)[0]
@@ -289,7 +289,7 @@ class Architecture:
 
 
 def _judged(loss: Loss, outputs: Array, y: Array, from_z: bool) -> tuple[Array, Array]:
-    """Return a loss's values and gradients times its factor, one for each row and output."""
+    """Return a loss's values, one per row, and its gradients, one per output, times its factor."""
     method = loss.values_and_gradients_from_z if from_z else loss.values_and_gradients
     values, gradients = method(outputs, y)
     if np.shape(values) != outputs.shape[:1] or np.shape(gradients) != outputs.shape:

@@ -1,7 +1,7 @@
-"""How a layer's arithmetic is told in symbols, so that a trace can print every number of a step.
+"""A layer's computation as equations, so that a trace can print every number of a step.
 
-Each layer that can be taken apart has an `Arithmetic` in its own file, under the layer. It reads the numbers
-of a `TracedStep` and writes equations with its methods; what an equation is, only the caller knows.
+A layer that a trace can take apart has an `Arithmetic` below it in the same file. It reads the numbers of a
+`TracedStep` and builds equations with its methods; the caller defines what an equation is.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     Term = Any
 
     class TracedStep(Protocol):
-        """The numbers of one step for each row of a batch, and the means to write equations about them.
+        """The numbers of one step for each row of a batch, and methods to build equations from them.
 
-        `x` holds what the step read (of several values a tuple), `z` what its layer gave, `grad_z` the
-        gradient of the loss with respect to that. Numbers are named by their row and their place in it.
+        `x` holds the values that the step read (a tuple if there are several), `z` the outputs of its layer,
+        `back` the gradient of the loss with respect to them. Numbers are identified by row and index.
         """
 
         weights: Weights
@@ -71,20 +71,20 @@ Index = tuple[int, ...]
 
 
 class Arithmetic:
-    """The arithmetic of one kind of layer. This one, for a user's own, only says what came out."""
+    """The equations of one kind of layer. This default, for a user's own layer, only states the results."""
 
     adds_up_inputs = False
-    """Whether each output is a sum over inputs, which push it up and down, and a bias."""
+    """Whether each output is a sum over inputs and a bias."""
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Equation]:
-        """Return how the output number `index` of a row came about, that number's equation first."""
+        """Return the equations of one output of a row, the output's own first."""
         rule = f"what forward of {step.layer.name} gives"
         return [step.equation(step.out(index), float(step.z[(row, *index)]), rule)]
 
     def backward(
         self, step: TracedStep, row: int, index: Index, which: int = 0
     ) -> tuple[list[Equation], Index | None]:
-        """Return how the gradient of one input came about, and the output that carries most of it."""
+        """Return the equations of one input's gradient, and the output that contributes most to it."""
         value = float(step.grad_x(which)[(row, *index)])
         rule = f"what backward of {step.layer.name} gives"
         return [step.equation(step.grad_input(index, which), value, rule)], None
@@ -92,20 +92,20 @@ class Arithmetic:
     def parameter(self, step: TracedStep, name: str, index: Index) -> list[tuple[Term, int, Index]] | None:
         """Return the terms of a parameter's gradient, each with the row and the output it comes from.
 
-        None where they are not known.
+        None if they are unknown.
         """
         return None
 
     def moved(self, step: TracedStep, name: str, places: Array, moves: Array) -> Array | None:
-        """Return z with each of some numbers of a parameter moved alone, stacked along a first axis.
+        """Return z after changing each of some elements of a parameter alone, stacked along a first axis.
 
-        None where there is no shorter way than `forward` for each.
+        None if there is no shortcut, so that `forward` must run for each.
         """
         return None
 
 
 class SameNumber(Arithmetic):
-    """What comes out is a number that came in, perhaps at another place."""
+    """Each output is a copy of an input, possibly at another index."""
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Equation]:
         source = moved(index, step.z.shape[1:], step.x.shape[1:])
@@ -121,7 +121,7 @@ class SameNumber(Arithmetic):
 
 
 def moved(index: Index, shape: Index, other: Index) -> Index:
-    """Return the place in an array of another shape, in the same order, of the number at a place in one."""
+    """Return the index, in an array reshaped from `shape` to `other`, of the number at `index`."""
     flat = 0
     for place, size in zip(index, shape, strict=True):
         flat = flat * size + place

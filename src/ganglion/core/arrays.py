@@ -1,4 +1,4 @@
-"""A user's arrays, checked: finite numbers of the right shape, one weight for each row."""
+"""Validation of a user's arrays: finite numbers of the right shape, one weight for each row."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def as_numbers(what: str, x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
     """Return `x` as a contiguous array of `dtype`, of shape (n, *shape).
 
     Args:
-        what: `x` is called in messages.
+        what: the name of `x` in messages.
         x: anything that NumPy reads as an array of numbers: lists, arrays, frames.
-        shape: of one row.
+        shape: the shape of one row.
         dtype: float32 or float64.
 
     Raises:
-        DataError: for what is not a finite number; the first such place is named.
+        DataError: if a value is not a finite number; names the first such place.
         ShapeError: if the rows have another shape.
     """
     raw = as_array(what, x)
@@ -55,7 +55,7 @@ def check_rows_shape(what: str, rows: Array, shape: Shape) -> None:
     if rows.ndim and rows.shape[1:] == shape:
         return
     if rows.shape == shape:
-        raise ShapeError(f"{what} must have one more axis, for the rows: got {rows.shape}", "pass X[None]")
+        raise ShapeError(f"{what} must have one more axis, for the rows, got {rows.shape}", "pass X[None]")
     columns = shape[0] if len(shape) == 1 else shape
     raise ShapeError(
         f"{what} must have shape ({', '.join(['rows', *map(str, shape)])}), because the network has "
@@ -64,7 +64,7 @@ def check_rows_shape(what: str, rows: Array, shape: Shape) -> None:
 
 
 def as_array(what: str, values: Any) -> Array:
-    """Return `values` as an array of real numbers, whatever its shape.
+    """Return `values` as an array of real numbers of any shape.
 
     Raises:
         DataError: for sparse matrices, objects, text and dates.
@@ -96,11 +96,11 @@ def as_array(what: str, values: Any) -> Array:
 
 
 def as_weight(weight: Any, rows: int, dtype: np.dtype[Any]) -> Array | None:
-    """Return sample weights as a vector, None if there are none.
+    """Return sample weights as a vector, or None for None.
 
     Raises:
-        DataError: for a negative or infinite weight, or if all are 0.
-        ShapeError: if there is not one for each row.
+        DataError: if a weight is negative or not finite, or if all are 0.
+        ShapeError: if there is not one weight for each row.
     """
     if weight is None:
         return None
@@ -118,10 +118,10 @@ def as_weight(weight: Any, rows: int, dtype: np.dtype[Any]) -> Array | None:
 
 
 def as_names(names: Any, shape: Shape) -> list[str] | None:
-    """Return the names of the inputs, each on one line; None for None.
+    """Return the names of the inputs without line breaks; None for None.
 
     Raises:
-        ShapeError: if there is not one for each input.
+        ShapeError: if there is not one name for each input.
     """
     if names is None:
         return None
@@ -132,14 +132,14 @@ def as_names(names: Any, shape: Shape) -> list[str] | None:
 
 
 def aligned_copy(vector: Array) -> Array:
-    """Return a copy that begins at a line of the processor's cache and may be written to."""
+    """Return a writable copy, aligned to a cache line."""
     copied = aligned_zeros(vector.size, vector.dtype)
     copied[...] = vector
     return copied
 
 
 def aligned_zeros(size: int, dtype: np.dtype[Any]) -> Array:
-    """Return a vector of zeros that begins at a line of the processor's cache, for fast access."""
+    """Return a vector of zeros, aligned to a cache line for fast access."""
     room = np.zeros(size * dtype.itemsize + CACHE_LINE, dtype=np.uint8)
     begin = -room.ctypes.data % CACHE_LINE
     return room[begin : begin + size * dtype.itemsize].view(dtype)

@@ -1,4 +1,4 @@
-"""Bags: for each row a varying count of whole numbers, with or without weights, in three flat arrays."""
+"""Bags: a varying number of integers per row, with or without weights, in three flat arrays."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from ganglion.errors import DataError, ShapeError, shortened
 
 
 class Bags:
-    """Rows of whole numbers, a varying count in each; row i holds `indices[offsets[i] : offsets[i + 1]]`.
+    """Rows with a varying number of integers; row i holds `indices[offsets[i] : offsets[i + 1]]`.
 
     Args:
-        indices: all whole numbers, row after row, int64.
-        offsets: where each row begins, and the end of the last: one more than there are rows.
-        weights: one for each index; None, the default, counts each once.
+        indices: all integers, row after row, int64.
+        offsets: the start of each row, and the end of the last one: rows + 1 entries.
+        weights: one weight for each index; None, the default, gives each weight 1.
 
     Raises:
-        DataError, ShapeError: if the arrays do not fit together.
+        DataError: if indices or offsets are not integers, or a weight is not finite.
+        ShapeError: if the arrays' lengths do not fit together.
 
     >>> bags = gg.Bags.of([[3, 1], [], [2]])
     >>> len(bags), bags.offsets.tolist(), bags[[2, 0]].indices.tolist()
@@ -39,13 +40,13 @@ class Bags:
         ends = self.offsets
         if not len(ends) or ends[0] != 0 or ends[-1] != len(self.indices) or (np.diff(ends) < 0).any():
             raise ShapeError(
-                f"offsets of bags must rise from 0 to the count of indices, {len(self.indices)}, got "
+                f"offsets of bags must rise from 0 to the number of indices, {len(self.indices)}, got "
                 f"{shortened(ends)}"
             )
         if self.weights is not None:
             if self.weights.shape != self.indices.shape or self.weights.dtype.kind not in "biuf":
                 raise ShapeError(
-                    f"weights of bags must be one number for each of {len(self.indices)} indices, got "
+                    f"weights of bags must be one number for each of the {len(self.indices)} indices, got "
                     f"{shortened(self.weights)}"
                 )
             if not np.isfinite(self.weights).all():
@@ -53,7 +54,7 @@ class Bags:
 
     @classmethod
     def of(cls, values: Any) -> Bags:
-        """Return bags made from a list of lists, a SciPy sparse matrix (its values are weights), or bags.
+        """Return bags from a list of lists, a SciPy sparse matrix (its values become weights), or `Bags`.
 
         Raises:
             DataError: for anything else.

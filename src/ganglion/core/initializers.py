@@ -1,9 +1,9 @@
-"""Initializers: where weights start from.
+"""Initializers: the initial values of weights.
 
-A good start keeps the size of signals about equal from layer to layer, forward and backward; too small
-and they fade, too large and they explode. `fan_in` and `fan_out` count the connections into and out of
-a unit. Values are drawn in float64 and rounded to the network's dtype afterwards, so that networks of
-either dtype start from the same place. To add one: write the class, add it to the list at the end.
+Good initial weights keep the scale of signals about equal from layer to layer, forward and backward; with
+smaller weights signals vanish, with larger ones they explode. `fan_in` and `fan_out` count the connections
+into and out of a unit. Values are drawn in float64 and then rounded to the network's dtype, so that both
+dtypes start from the same weights. To add one: write the class, add it to the list at the end.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ganglion.core.part import Array, Part, Shape, built_in
 
 @dataclass(frozen=True)
 class Initializer(Part):
-    """A way to choose initial weights. Subclass it with `sample` to make your own."""
+    """The base class of initializers. To write your own, subclass it and define `sample`."""
 
     kind: ClassVar[str] = "initializer"
 
     def sample(self, generator: np.random.Generator, shape: Shape) -> Array:
-        """Return float64 values of `shape`; the last axis counts units, the others their inputs."""
+        """Return float64 values of `shape`: units along the last axis, their inputs along the others."""
         raise NotImplementedError(f"{type(self).__name__} needs a method sample")
 
 
@@ -97,10 +97,10 @@ class LeCunNormal(Initializer):
 class Orthogonal(Initializer):
     """A random matrix with orthonormal rows or columns (Saxe, McClelland and Ganguli, 2013).
 
-    The Q of the QR decomposition of a normal matrix, signs fixed so that it is uniformly distributed.
+    Q of the QR decomposition of a matrix of normal values, with signs such that Q is uniformly distributed.
 
     Args:
-        gain: factor on the matrix, 1 by default; sqrt(2) suits ReLU.
+        gain: multiplies the matrix, 1 by default; sqrt(2) suits ReLU.
     """
 
     gain: float = 1.0
@@ -120,7 +120,7 @@ class Orthogonal(Initializer):
 
 @dataclass(frozen=True)
 class SmallRandom(Initializer):
-    """Normal with mean 0 and a fixed standard deviation, whatever the size of the layer.
+    """Normal with mean 0 and a standard deviation that does not depend on the size of the layer.
 
     Args:
         scale: the standard deviation, 0.01 by default.
@@ -139,7 +139,7 @@ class SmallRandom(Initializer):
 
 @dataclass(frozen=True)
 class Constant(Initializer):
-    """The same value everywhere. As weights it makes all units of a layer equal for ever.
+    """The same value everywhere. Used for weights, it keeps all units of a layer equal forever.
 
     Args:
         value: 0 by default.
@@ -157,7 +157,7 @@ class Constant(Initializer):
 
 
 class Zeros(Initializer):
-    """0 everywhere: right for biases; as weights it makes all units of a layer equal for ever."""
+    """0 everywhere: suits biases. Used for weights, it keeps all units of a layer equal forever."""
 
     name = "zeros"
 
@@ -166,7 +166,7 @@ class Zeros(Initializer):
 
 
 class Ones(Initializer):
-    """1 everywhere, the start of a scale."""
+    """1 everywhere: suits scales."""
 
     name = "ones"
 

@@ -1,7 +1,7 @@
-"""What goes into a network: numbers, whole numbers that stand for something, or bags of them.
+"""Inputs of a network: real numbers, integers that stand for categories, or bags of these.
 
-An input states the kind and the shape of one row's values and turns a user's data into arrays. A network
-has one input or several with names; its rows are then one array (or `Bags`), or a dict of them. To add a
+An input states the kind and shape of one row's values and converts a user's data to arrays. A network has
+one input, whose rows are one array (or `Bags`), or several named inputs, whose rows are a dict. To add a
 kind: write the class, add it to the list at the end.
 """
 
@@ -21,7 +21,7 @@ from ganglion.core.part import MOST_AXES, Array, Part, Shape, built_in
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 
 LARGEST = 2**31
-ONLY = "x"  # what the only input of a network is called
+ONLY = "x"  # the name of a network's only input
 InputRows = Any  # an array, Bags, or a dict of them by the names of the inputs
 
 
@@ -35,33 +35,34 @@ class Input(Part):
 
     @property
     def row_shape(self) -> Shape:
-        """The shape of one row's values, () for a single value and for bags."""
+        """The shape of one row's values; () for a single value and for bags."""
         return ()
 
     @property
     def below(self) -> int:
-        """The whole numbers are below this; 0 for other kinds."""
+        """The exclusive upper bound of integer values; 0 for real numbers."""
         return 0
 
     def plain(self) -> Any:
-        """Return the shortest way to describe it."""
+        """Return the shortest form that `Network(inputs=...)` accepts."""
         return self
 
     def read(self, what: str, values: Any, dtype: np.dtype[Any]) -> Any:
         """Return a user's values as an array of shape (n, *row_shape), or as `Bags`.
 
         Raises:
-            DataError, ShapeError: for values of another kind or shape; the first such row is named.
+            DataError, ShapeError: for values of another kind or shape; names the first such row.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class NumberInput(Input):
-    """Numbers, such as the columns of a table or the pixels of an image.
+    """Real numbers, such as the columns of a table or the pixels of an image.
 
     Args:
-        shape: of one row, without the batch axis: 4 or (4,) for four numbers, (28, 28, 1) for an image.
+        shape: the shape of one row, without the batch axis: 4 or (4,) for four numbers, (28, 28, 1) for an
+            image.
     """
 
     shape: Shape
@@ -87,11 +88,11 @@ class NumberInput(Input):
 
 @dataclass(frozen=True)
 class IntegerInput(Input):
-    """Whole numbers from 0 that stand for categories or words, for `Embedding`. They stay whole numbers.
+    """Integers from 0 that stand for categories or words, for `Embedding`. They are stored as int64.
 
     Args:
-        categories: how many there are: each value is from 0 to `categories` - 1.
-        shape: of one row: () for one whole number, the default; 7 or (7,) for seven.
+        categories: the number of categories; each value is from 0 to `categories` - 1.
+        shape: the shape of one row: () for one integer, the default; 7 or (7,) for seven.
 
     >>> gg.IntegerInput(100).read("X", [3, 99], np.dtype("float32"))
     array([ 3, 99])
@@ -123,11 +124,11 @@ class IntegerInput(Input):
 
 @dataclass(frozen=True)
 class BagInput(Input):
-    """Bags: for each row any count of whole numbers, such as the words of a text, for `EmbeddingBag`.
+    """Bags: any number of integers per row, such as the words of a text, for `EmbeddingBag`.
 
     Args:
-        categories: how many whole numbers there are: each value is from 0 to `categories` - 1.
-        weighted: whether each value carries a weight; False by default.
+        categories: the number of categories; each value is from 0 to `categories` - 1.
+        weighted: whether each value has a weight; False by default.
 
     >>> gg.BagInput(100).read("X", [[3, 99], []], np.dtype("float32"))
     Bags(2 rows, 2 values)
@@ -169,13 +170,13 @@ def check_shape(shape: Shape) -> None:
     """Raise `ConfigError` for a shape with too many axes or too many numbers."""
     if len(shape) > MOST_AXES or max(shape, default=1) >= LARGEST or math.prod(shape) >= LARGEST:
         raise ConfigError(
-            f"what goes through a network must have at most {MOST_AXES} axes and fewer than 2**31 numbers "
-            f"for each row, got {shortened(shape)}"
+            f"each value in a network must have at most {MOST_AXES} axes and fewer than 2**31 numbers per "
+            f"row, got shape {shortened(shape)}"
         )
 
 
 def whole_numbers(what: str, values: Array, below: int) -> Array:
-    """Return values as int64, after checking that each is a whole number from 0 to `below` - 1."""
+    """Return values as int64 after checking that each is an integer from 0 to `below` - 1."""
     if values.dtype.kind == "f":
         bad = ~(np.isfinite(values) & (values == np.floor(values)) & (np.abs(values) < 2**53))
     else:
@@ -191,10 +192,10 @@ def whole_numbers(what: str, values: Array, below: int) -> Array:
 
 
 def find_inputs(inputs: Any) -> dict[str, Input]:
-    """Return the inputs of a network by name, from what `Network(inputs=...)` accepts.
+    """Return the inputs of a network by name, given what `Network(inputs=...)` accepts.
 
     Raises:
-        ConfigError: for anything that describes no input.
+        ConfigError: if `inputs` does not describe inputs.
     """
     if not isinstance(inputs, Mapping) or isinstance(inputs.get("name"), str):  # one, or its configuration
         return {ONLY: _find_input(inputs)}
@@ -212,7 +213,7 @@ def _find_input(value: Any) -> Input:
 
 
 def read_rows(inputs: Mapping[str, Input], x: Any, dtype: np.dtype[Any]) -> InputRows:
-    """Return a user's rows as the network's inputs take them: one array, or a dict of arrays by name.
+    """Return a user's rows in the form of the network's inputs: one array, or a dict of arrays by name.
 
     Raises:
         DataError, ShapeError: for rows of another kind or shape, or with other names.
@@ -225,7 +226,7 @@ def read_rows(inputs: Mapping[str, Input], x: Any, dtype: np.dtype[Any]) -> Inpu
     rows = {name: part.read(f"X[{name!r}]", x[name], dtype) for name, part in inputs.items()}
     counts = {name: len(values) for name, values in rows.items()}
     if len(set(counts.values())) > 1:
-        raise ShapeError(f"all inputs must have as many rows, got {counts}")
+        raise ShapeError(f"all inputs must have the same number of rows, got {counts}")
     return rows
 
 
@@ -240,19 +241,19 @@ def values_of(inputs: Mapping[str, Input], rows: InputRows) -> list[Any]:
 
 
 def count_rows(rows: InputRows) -> int:
-    """Return how many rows there are."""
+    """Return the number of rows."""
     return len(next(iter(rows.values()))) if isinstance(rows, dict) else len(rows)
 
 
 def take_rows(rows: InputRows, which: Any) -> InputRows:
-    """Return some of the rows, by number or slice."""
+    """Return some of the rows, given indices or a slice."""
     if isinstance(rows, dict):
         return {name: values[which] for name, values in rows.items()}
     return rows[which]
 
 
 def as_float64(rows: InputRows) -> InputRows:
-    """Return the rows with every real number in float64; whole numbers stay what they are."""
+    """Return the rows with real numbers in float64; integers keep their type."""
     if isinstance(rows, dict):
         return {name: as_float64(values) for name, values in rows.items()}
     if isinstance(rows, Bags):
@@ -261,7 +262,7 @@ def as_float64(rows: InputRows) -> InputRows:
 
 
 def plain_inputs(inputs: Mapping[str, Input]) -> Any:
-    """Return the inputs as `Network(inputs=...)` would be given them."""
+    """Return the inputs in the form that `Network(inputs=...)` accepts."""
     plain = {name: part.plain() for name, part in inputs.items()}
     return plain[ONLY] if is_single(inputs) else plain
 

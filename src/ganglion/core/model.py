@@ -1,4 +1,4 @@
-"""A model: an architecture, its parameters and its state, and the seed that made them."""
+"""A model: an architecture, its parameters, its state, and the seed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ganglion.core.part import Array
 
 @dataclass(frozen=True)
 class Model:
-    """What a network is, for everything that runs it or looks into it.
+    """All that defines a network, as engines and insight use it.
 
     Attributes:
         architecture: the layers, lowered to steps.
-        parameters, state: the two flat vectors, of one dtype; live where a network shares its own.
-        seed: decides everything random.
-        programs: what an engine has compiled the architecture to.
+        parameters, state: the two flat vectors, of one dtype; live if they belong to a `Network`.
+        seed: determines all randomness.
+        programs: the programs that engines compiled from the architecture.
     """
 
     architecture: Architecture
@@ -54,11 +54,11 @@ class Model:
         return type(self)(self.architecture, *vectors, self.seed)
 
     def outputs(self, x: InputRows) -> Array:
-        """Return the outputs for some rows, as when predicting, by the layers' own code."""
+        """Return the outputs for some rows, as in prediction, computed by the layers' own code."""
         return self.architecture.forward(self.views, x)[0]
 
     def gradient_of_inputs(self, x: InputRows, grad: Array) -> Any:
-        """Return the gradient with respect to the inputs, as when predicting, of `grad` times the outputs."""
+        """Return the gradient of sum(grad * outputs) with respect to the inputs, as in prediction."""
         views = self.views
         _, passed = self.architecture.forward(views, x)
         return self.architecture.backward(views, passed, grad, Context())[0]

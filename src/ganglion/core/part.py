@@ -1,8 +1,8 @@
 """A part: a small frozen object that configures a network (a layer, an activation, a loss ...).
 
-Each kind of part (a direct subclass of `Part`) has one closed list of built-in classes, given to
-`built_in` at the end of its file. From that list a part is found by name, and read back from a file;
-nothing else can be named in a file. A user's own subclass works everywhere else without being listed.
+Each kind of part (a direct subclass of `Part`) has one closed list of built-in classes, passed to
+`built_in` at the end of its file. Parts are found by name in this list only, so a file can refer to nothing
+else. A user's own subclass works everywhere else without being listed.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ MOST_AXES = 32
 
 @dataclass(frozen=True)
 class Part:
-    """The base of everything a network is configured with: compared and printed by its fields."""
+    """The base class of parts, which are compared and printed by their fields."""
 
     name: ClassVar[str]
     kind: ClassVar[str]
     known: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **settings: Any) -> None:
-        """Give a class that names none its own name, so that it is never taken for the one it extends."""
+        """Name a class after itself by default, so that it is not taken for the class it extends."""
         super().__init_subclass__(**settings)
         if "name" not in vars(cls):
             cls.name = cls.__name__
 
     @property
     def is_built_in(self) -> bool:
-        """Whether this is a part of ganglion's own, not one that somebody derived."""
+        """Whether the class is one of ganglion's own, not a user's subclass."""
         return self.known.get(self.name) is type(self)
 
     @property
     def is_nameable(self) -> bool:
-        """Whether this and every part in it is ganglion's own, so that a file can name it."""
+        """Whether this part and all parts in it are built in, so that a file can name them."""
         return self.is_built_in and all(part.is_nameable for part in _parts_in(tuple(vars(self).values())))
 
     @classmethod
     def find(cls, value: object) -> Self:
-        """Return the part that `value` stands for: a part, its name, or its configuration.
+        """Return the part that `value` describes: a part, its name, or its configuration.
 
         Raises:
-            ConfigError: if no part of this kind is meant.
+            ConfigError: if `value` does not describe a part of this kind.
         """
         if isinstance(value, cls):
             return value
@@ -72,7 +72,7 @@ class Part:
         return {"name": self.name} | plain(fields)
 
     def settings(self) -> dict[str, float]:
-        """Return the numbers among the fields by name, for an engine; those of a tuple as `size_0` ..."""
+        """Return the numeric fields by name, for an engine; elements of a tuple as `size_0`, `size_1` ..."""
         found: dict[str, float] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -86,7 +86,7 @@ class Part:
 
     @classmethod
     def from_configuration(cls, configuration: Mapping[str, Any]) -> Self:
-        """Return the built-in part described, and refuse an unknown name or field."""
+        """Return the built-in part with this configuration, whose name and fields must be known."""
         given = dict(configuration)
         name = given.pop("name", None)
         if not isinstance(name, str) or name not in cls.known:
@@ -153,13 +153,13 @@ class PartField(Generic[P]):
         return self.default if holder is None else holder.__dict__[self.slot]
 
     def __set__(self, holder: object, value: P | str | float | Mapping[str, Any] | None) -> None:
-        # A frozen dataclass sets its fields once, in its constructor, and this is where that ends up.
+        # Only the constructor of a frozen dataclass calls this.
         found = value if value is None and self.default is None else self.kind.find(value)
         holder.__dict__[self.slot] = found
 
 
 class PartsField(Generic[P]):
-    """A dataclass field that holds several parts, or lists of them by name; stored as tuples."""
+    """A dataclass field that holds several parts, or named lists of them; stored as tuples."""
 
     def __init__(self, kind: type[P], *, named: bool = False) -> None:
         self.kind, self.named = kind, named

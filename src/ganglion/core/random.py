@@ -1,9 +1,9 @@
-"""Randomness as a function: the same arguments give the same numbers, nothing is consumed.
+"""Randomness as pure functions: the same arguments give the same numbers, and there is no state.
 
-Every random choice is computed from (seed, purpose, position), so that a run resumed at step k equals
-the run never stopped, and any engine can compute the choice of any step on its own. Initial weights,
-orders and splits come from NumPy's Philox, a counter-based generator (Salmon et al., 2011). Dropout
-masks come from a small integer hash that is as easily written in C++.
+Every random choice is computed from (seed, purpose, position), so that a run resumed at step k equals an
+uninterrupted one, and any engine can compute the choices of any step independently. Initial weights, orders
+and splits use NumPy's Philox, a counter-based generator (Salmon et al., 2011). Dropout masks use a small
+integer hash that is easy to write in C++ too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MASK_64 = 2**64 - 1
 
 
 class Purpose(enum.IntEnum):
-    """What a random choice is for: choices for different purposes are independent."""
+    """The purpose of a random choice; choices for different purposes are independent."""
 
     INITIAL_WEIGHTS = 1
     EPOCH_ORDER = 2

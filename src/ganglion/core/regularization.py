@@ -1,7 +1,7 @@
-"""Regularization that acts on the weights themselves: L1, L2, and a largest norm for each unit.
+"""Regularization of the weights: L1, L2, and a maximum norm for each unit.
 
-Biases and the scales of normalization are left alone. Dropout is a layer, weight decay, clipping and
-averaging belong to the optimizer, early stopping is a callback.
+Biases and the scales of normalization are exempt. Dropout is a layer; weight decay, clipping and averaging
+belong to the optimizer; early stopping is a callback.
 """
 
 from __future__ import annotations
@@ -17,18 +17,17 @@ from ganglion.core.part import Array
 
 @dataclass(frozen=True)
 class Regularization:
-    """What is added to the loss for large weights, and how large a unit's weights may get.
+    """Penalties on large weights, and a limit on the norm of each unit's weights.
 
-    penalty = l1 * sum |w| + l2 / 2 * sum w**2, with gradient l1 * sign(w) + l2 * w. After each update the
-    weights into each unit are scaled down to `max_norm` where their Euclidean norm exceeds it.
+    penalty = l1 * sum |w| + l2 / 2 * sum w**2, with gradient l1 * sign(w) + l2 * w. After each update, the
+    weights into each unit are scaled down to `max_norm` if their Euclidean norm exceeds it.
 
     Args:
         l1: 0 by default.
         l2: 0 by default.
-        max_norm: None by default, which is no limit.
-        per_row: whether each batch divides `l1` and `l2` by its weight, which is its number of rows where
-            all weigh 1, so that they count less the more rows there are; False by default. With it,
-            `l2` is scikit-learn's alpha.
+        max_norm: None by default, which means no limit.
+        per_row: whether to divide `l1` and `l2` by the total sample weight of the batch (the number of rows,
+            without sample weights); False by default. If True, `l2` equals scikit-learn's alpha.
 
     >>> Regularization(l2=0.001)
     Regularization(l1=0.0, l2=0.001, max_norm=None, per_row=False)
@@ -47,13 +46,13 @@ class Regularization:
         check_flag("per_row", self.per_row)
 
     def of_batch(self, weight: float) -> Regularization:
-        """Return what acts on a batch of this weight in all."""
+        """Return the regularization of a batch with this total sample weight."""
         if not self.per_row:
             return self
         return replace(self, l1=self.l1 / weight, l2=self.l2 / weight, per_row=False)
 
     def penalty_and_gradient(self, parameters: Array, penalized: Array) -> tuple[float, Array]:
-        """Return the penalty and its gradient, 0 where `penalized` is 0 and not 1."""
+        """Return the penalty and its gradient, over the parameters for which `penalized` is 1."""
         w = parameters * penalized
         penalty = self.l1 * float(np.abs(w).sum()) + 0.5 * self.l2 * float(w @ w)
         return penalty, self.l1 * np.sign(w) + self.l2 * w

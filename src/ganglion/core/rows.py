@@ -1,4 +1,4 @@
-"""The rows of a training: inputs, encoded targets, and how much each row counts."""
+"""Training data: inputs, encoded targets and sample weights."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ganglion.core.inputs import take_rows
 from ganglion.core.part import Array
 from ganglion.errors import DataError
 
-NUMBERS_AT_ONCE = 2**23  # of sparse rows that are made dense
+NUMBERS_AT_ONCE = 2**23  # the size of a piece of sparse rows that is made dense
 
 
 @dataclass(frozen=True)
 class Rows:
     """Inputs, encoded targets and sample weights (None if all are 1).
 
-    The inputs are what `core.inputs.read_rows` returns. They may also be a SciPy sparse matrix, CSR, of which
-    some rows at a time are made dense.
+    The inputs are those that `core.inputs.read_rows` returns, or a SciPy CSR matrix, which is made dense a
+    few rows at a time.
     """
 
     x: Any
@@ -37,23 +37,23 @@ class Rows:
 
     @property
     def at_once(self) -> int:
-        """How many rows should be dense at a time: all, unless they are sparse."""
+        """How many rows to make dense at a time: all, unless they are sparse."""
         return int(max(1, NUMBERS_AT_ONCE // self.x.shape[1])) if self.is_sparse else len(self)
 
     def dense(self) -> Rows:
-        """Return the rows with inputs that are not sparse."""
+        """Return the rows with dense inputs."""
         if not self.is_sparse:
             return self
         return Rows(np.ascontiguousarray(self.x.toarray()), self.y, self.sample_weight)
 
     def in_order(self, order: Array) -> tuple[Rows, Array]:
-        """Return dense rows, and the numbers among them of the rows in `order`."""
+        """Return dense rows, and the indices in them of the rows in `order`."""
         if not self.is_sparse:
             return self, order
         return self.part(order).dense(), np.arange(len(order))
 
     def pieces(self) -> Iterator[Rows]:
-        """Yield the rows, dense, some at a time."""
+        """Yield the rows as dense pieces."""
         step = self.at_once
         if step >= len(self):
             yield self.dense()
@@ -62,10 +62,10 @@ class Rows:
             yield self.part(np.arange(first, min(first + step, len(self)))).dense()
 
     def check(self, what: str) -> Rows:
-        """Return the rows, after checking that there are any and that they weigh something.
+        """Return the rows.
 
         Raises:
-            DataError: if not.
+            DataError: if there are no rows, or all have weight 0.
         """
         if not len(self):
             raise DataError(f"{what} needs at least one row, got none")
@@ -74,6 +74,6 @@ class Rows:
         return self
 
     def part(self, which: Any) -> Rows:
-        """Return some of the rows, by number."""
+        """Return some of the rows, given indices or a slice."""
         weight = None if self.sample_weight is None else self.sample_weight[which]
         return Rows(take_rows(self.x, which), self.y[which], weight)

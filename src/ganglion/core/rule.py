@@ -1,13 +1,13 @@
-"""Rules: the formulas of an update, written once as text, that an engine computes and a trace prints.
+"""Rules: the formulas of an update, written once as text, which an engine evaluates and a trace prints.
 
 A rule is a sequence of lines `name = formula`, evaluated in order on vectors or on single numbers:
 
     m = beta_1 * m + (1 - beta_1) * g
     change = rate * m
 
-A name that its own formula reads is a slot: a vector that outlives the update and is written in place.
-A formula consists of numbers, names, + - * / **, parentheses and the `FUNCTIONS`. To add a function: add it
-to them, and to those that the tests evaluate printed formulas with.
+A name that occurs in its own formula is a slot: a vector that persists between updates and is written in
+place. A formula consists of numbers, names, + - * / **, parentheses and the `FUNCTIONS`. To add a function:
+add it there, and to the functions with which the tests evaluate printed formulas.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _exp(x: Any) -> Any:
 
 
 def _flushed(x: Any) -> Any:
-    """Replace subnormal numbers in x, which multiplying by a decay need not bring to 0, by 0, in place."""
+    """Set subnormal numbers in x to 0, in place: repeated decay might never bring them there."""
     np.copyto(x, 0, where=np.abs(x) < np.finfo(x.dtype).tiny)
     return x
 
@@ -57,8 +57,8 @@ class Line(NamedTuple):
     """One line of a rule.
 
     Attributes:
-        name: of the number that it gives.
-        text: its formula, in which a slot that is still to be written is called `m_before`.
+        name: the name of the result.
+        text: the formula; a slot that has not been written yet appears as `m_before`.
         code: the formula, compiled.
     """
 
@@ -68,10 +68,10 @@ class Line(NamedTuple):
 
 
 class Rule:
-    """Some lines, compiled.
+    """A compiled sequence of lines.
 
     Raises:
-        ConfigError: for a line that is not a name and a formula.
+        ConfigError: if a line does not have the form `name = formula`.
 
     >>> rule = Rule(["velocity = momentum * velocity + g", "change = rate * velocity"])
     >>> rule.slots, rule.settings
@@ -94,7 +94,7 @@ class Rule:
         self.slots = tuple(name for name, names in read.items() if name in names)
         known = {*read, *FUNCTIONS}
         every = [name for names in read.values() for name in names if name not in known]
-        self.settings = tuple(dict.fromkeys(every))  # the names that `values` must be given
+        self.settings = tuple(dict.fromkeys(every))  # the names that must be passed to `values`
         ahead = set(self.slots)
         self.lines: list[Line] = []
         for name, formula in pairs:
@@ -103,7 +103,7 @@ class Rule:
             ahead.discard(name)
 
     def values(self, slots: Mapping[str, Array], settings: Mapping[str, Any]) -> dict[str, Any]:
-        """Return all numbers by name, the given ones included; write the slots."""
+        """Return all numbers by name, including those passed in; write the slots."""
         values = {**settings, **slots}
         for name, _, code in self.lines:
             value = eval(code, SCOPE, values)  # noqa: S307 - of the nodes above only
@@ -135,10 +135,10 @@ def _copy(node: ast.expr) -> ast.expr:
 
 
 class _InPlace(ast.NodeTransformer):
-    """Lets an operator write into its left operand where that is a result that nothing else reads.
+    """Lets an operator write into its left operand if that is an intermediate result.
 
-    So a vector that meets a NumPy number keeps its dtype, as with `+=`, and large vectors need fewer buffers.
-    The slot that is being written serves as such an operand too, on either side of + and *.
+    This saves buffers for large vectors and, as with `+=`, keeps a vector's dtype when combined with a NumPy
+    scalar. The slot being written can serve as such an operand too, on either side of + and *.
     """
 
     def __init__(self, slot: str) -> None:

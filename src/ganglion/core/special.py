@@ -1,4 +1,4 @@
-"""Functions of mathematics that NumPy lacks and activations need."""
+"""Mathematical functions that activations need and NumPy lacks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganglion.core.part import Array
 
 # erfc(x) = t * exp(-x**2) * sum_k c_k T_k(2 t - 1) with t = 3 / (3 + x), for x >= 0: the Chebyshev
 # coefficients of erfc(x) * exp(x**2) / t, computed from 60 Chebyshev nodes with 40 digits. The series
-# ends where the terms fall under 3e-17, so that the error is that of float64 itself.
+# ends where the terms fall below 3e-17, so that the error is that of float64 itself.
 ERFC_COEFFICIENTS = (
     0.4711460746602906,
     0.37715894969156577,
@@ -40,7 +40,7 @@ ERFC_COEFFICIENTS = (
 
 
 def normal_cdf(z: Array) -> Array:
-    """Return the share of the standard normal distribution that lies below `z`, element by element.
+    """Return the cumulative distribution function of the standard normal distribution, elementwise.
 
     Phi(z) = erfc(-z / sqrt(2)) / 2, with full relative precision in the lower tail.
 

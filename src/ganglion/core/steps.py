@@ -1,8 +1,8 @@
 """The lowered network: a flat list of steps, each of which reads numbered values and writes one.
 
 `Layer.lower` appends a layer's steps to a `Lowering`. A step computes z with its layer's `forward` and then
-a = f(z) if it has an activation; a composite layer stands for the steps of the layers in it and, where it
-combines several values, one of its own. Whatever has to understand a network reads its steps.
+a = f(z) if it has an activation. A composite layer becomes the steps of its inner layers and one more that
+combines their values. All code that interprets a network reads its steps.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ganglion.core.random import mix
 from ganglion.errors import ConfigError, ShapeError, shortened
 
 Flow = int | dict[str, int]
-"""The number of a value, or the numbers of a network's inputs by name, at its start."""
+"""The number of a value or, at the start of a network with several inputs, their numbers by name."""
 
 
 class Entry(NamedTuple):
@@ -29,11 +29,11 @@ class Entry(NamedTuple):
     Attributes:
         step: the number of the step it belongs to.
         owner: the name of that step, such as "dense_1".
-        short: its own name, such as "weight".
-        shape: of the array.
-        start, stop: where it lies in the flat vector.
+        short: the array's own name, such as "weight".
+        shape: the shape of the array.
+        start, stop: the array's range in the flat vector.
         penalized: whether weight decay, L1, L2 and the max-norm rule act on it.
-        row_sparse: whether an update visits only those of its rows that the batch touched.
+        row_sparse: whether an update visits only the rows that the batch read.
     """
 
     step: int
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Step and array, such as "dense_1/weight"."""
+        """The names of step and array, such as "dense_1/weight"."""
         return f"{self.owner}/{self.short}"
 
     def of(self, vector: Array) -> Array:
@@ -56,9 +56,9 @@ class Entry(NamedTuple):
 
 
 class Value(NamedTuple):
-    """What flows from step to step: the kind ("numbers", "integers", "bags") and shape of one row.
+    """A value passed between steps: the kind ("numbers", "integers", "bags") and shape of one row.
 
-    Whole numbers are below `categories`, 0 for other kinds.
+    Integers are below `categories`, which is 0 for real numbers.
     """
 
     holds: str
@@ -70,17 +70,17 @@ class Step(NamedTuple):
     """One step of a lowered network.
 
     Attributes:
-        number: its place among the steps, from 0.
-        path: the places of its layer in the network and in the layers around it: "3", or "3/1".
+        number: its index among the steps.
+        path: the index of its layer in the network and in each enclosing layer: "3", or "3/1".
         name: such as "dense_1", or "residual_1/dense_1".
-        layer: computes z from what the step reads.
-        activation: a = f(z); None if the step has none.
+        layer: computes z from the values that the step reads.
+        activation: the f of a = f(z); None if the step has none.
         reads: the numbers of the values it reads.
         writes: the number of the value it writes.
-        shapes: of one row of each value that it reads.
-        shape: of one row of what it writes.
-        place: the place in the network of the layer it comes from.
-        stream: the number that sets its random choices apart (`Context.layer`).
+        shapes: the shape of one row of each value it reads.
+        shape: the shape of one row of the value it writes.
+        place: the index of the layer in the network that it comes from.
+        stream: the number of its random stream (`Context.layer`).
         parameters, state: its arrays in the two flat vectors.
     """
 
@@ -105,17 +105,17 @@ class Step(NamedTuple):
 
     @property
     def settings(self) -> dict[str, float]:
-        """The numbers that its layer is configured with, by name."""
+        """The numeric settings of its layer by name."""
         return self.layer.settings()
 
     @property
     def outputs(self) -> int:
-        """How many numbers it writes for each row."""
+        """The number of outputs per row."""
         return math.prod(self.shape)
 
 
 class Lowering:
-    """Collects the steps of a network, and the layout of its parameters and its state."""
+    """Collects the steps of a network and the layout of its parameters and state."""
 
     def __init__(self, inputs: Mapping[str, Input]) -> None:
         self.values: list[Value] = [Value(part.holds, part.row_shape, part.below) for part in inputs.values()]
@@ -128,7 +128,7 @@ class Lowering:
         self._stream = 0
 
     def sequence(self, layers: Any, flow: Flow, branch: str = "") -> Flow:
-        """Lower layers in order, under the name of the layer around them; return the last value."""
+        """Lower layers in order, under the name of the enclosing layer; return the last value."""
         around = self._path, self._name, self._stream
         prefix = "".join(part + "/" for part in (self._name, branch) if part)
         count: Counter[str] = Counter()
@@ -145,15 +145,16 @@ class Lowering:
         return flow
 
     def single(self, flow: Flow, layer: Layer) -> int:
-        """Return the one value of a flow, after checking that there is one and that the layer takes it.
+        """Return the one value of a flow.
 
         Raises:
-            ConfigError: where the network has several inputs that no layer has joined, or another kind.
+            ConfigError: if there are several inputs that no layer has joined, or the layer does not accept
+                this kind of value.
         """
         if isinstance(flow, dict):
             raise ConfigError(
-                f"{self._name} takes one value, and this network has the inputs {', '.join(flow)}",
-                "begin with gg.Parallel({...}), one branch for each input",
+                f"{self._name} takes one value, but this network has the inputs {', '.join(flow)}",
+                "start with gg.Parallel({...}), one branch for each input",
             )
         if (holds := self.values[flow].holds) not in layer.takes:
             remedies = {
@@ -198,7 +199,7 @@ class Lowering:
 
     @property
     def path(self) -> str:
-        """The path of the layer that is being lowered."""
+        """The path of the layer being lowered."""
         return "/".join(map(str, self._path))
 
     def shape(self, value: int) -> Shape:
@@ -243,9 +244,8 @@ def _hash(text: str) -> int:
 
 
 def check_output(step: Step, z: Array) -> None:
-    """Raise `ShapeError` unless a layer's `forward` kept the promise of its `output_shape`."""
+    """Raise `ShapeError` unless the output of a layer's `forward` has the shape of its `output_shape`."""
     if z.shape[1:] != step.shape:
         raise ShapeError(
-            f"{step.name} must give rows of the shape that its output_shape states, {step.shape}, got "
-            f"{z.shape[1:]}"
+            f"{step.name} must return rows of the shape of its output_shape, {step.shape}, got {z.shape[1:]}"
         )

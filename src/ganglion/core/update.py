@@ -1,6 +1,6 @@
-"""The stages of an update that are the same for every optimizer: clipping, weight decay, averaging.
+"""The stages of an update that all optimizers share: clipping, weight decay, averaging.
 
-An update clips the gradient, lets the optimizer turn it into a change, adds the weight decay, subtracts,
+An update clips the gradient, computes the optimizer's change, adds the weight decay, subtracts the change,
 limits the norms (`Regularization.limit`) and averages. Each stage here is a rule, which a trace prints.
 To add a stage: write its rule and its function, and call it where updates are made.
 """
@@ -19,26 +19,26 @@ AVERAGING = Rule(["keep = min(average, t / (t + 9))", "mean = mean + (1 - keep) 
 
 
 class Updater(Protocol):
-    """What an update asks of an optimizer."""
+    """What an update requires of an optimizer."""
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """The names of the vectors that it keeps between updates."""
+        """The names of the vectors kept between updates."""
         ...
 
     @property
     def weight_decay(self) -> float:
-        """The fraction of each penalized weight, times the learning rate, that an update takes away."""
+        """Each update subtracts rate * weight_decay * w from each penalized weight w."""
         ...
 
     @property
     def clip_norm(self) -> float | None:
-        """The largest gradient norm that is let through."""
+        """The largest gradient norm; None for no limit."""
         ...
 
     @property
     def average(self) -> float | None:
-        """How much of the running mean of the parameters an update keeps."""
+        """The fraction of the running mean of the parameters that an update keeps; None for no mean."""
         ...
 
     def change(
@@ -54,13 +54,13 @@ def clips(optimizer: Updater, norm: float) -> bool:
 
 
 def clip(optimizer: Updater, gradient: Array, norm: float) -> None:
-    """Scale the gradient, whose norm is given, down to `clip_norm` in place where it is larger."""
+    """Scale a gradient of this norm down to `clip_norm`, in place, if the norm is larger."""
     if clips(optimizer, norm):
         CLIPPING.values({"g": gradient}, {"clip_norm": optimizer.clip_norm, "norm": norm})
 
 
 def decay(optimizer: Updater, change: Array, rate: float, parameters: Array, penalized: Array) -> None:
-    """Add the decoupled weight decay to the change, in place, where `penalized` is 1 and not 0."""
+    """Add the decoupled weight decay to the change, in place, where `penalized` is 1."""
     if optimizer.weight_decay:
         settings = {"rate": rate, "weight_decay": optimizer.weight_decay, "w": parameters * penalized}
         DECAY.values({"change": change}, settings)
@@ -79,13 +79,13 @@ def change_of(
     """Return what update number `update` (from 1) subtracts from the parameters; write the slots.
 
     Args:
-        optimizer: that makes the update.
-        gradient: laid out like the parameters; it is clipped in place.
+        optimizer: makes the update.
+        gradient: laid out like the parameters; clipped in place.
         norm: the Euclidean norm of the gradient.
         slots: the optimizer's vectors.
         update: the number of the update.
         rate: the learning rate.
-        parameters: those before the update; they are not changed.
+        parameters: the parameters before the update; not modified.
         penalized: 1 for each parameter that decays, 0 for the others.
     """
     clip(optimizer, gradient, norm)
@@ -95,10 +95,10 @@ def change_of(
 
 
 def average(optimizer: Updater, mean: Array, update: int, parameters: Array) -> float:
-    """Move the running mean of the parameters, in place, toward what they are after update `update`.
+    """Move the running mean of the parameters, in place, toward their values after update `update`.
 
     Returns:
-        The fraction of the mean that is kept; 1 where the optimizer does not average.
+        The fraction of the mean that is kept; 1 if the optimizer does not average.
     """
     if optimizer.average is None:
         return 1.0

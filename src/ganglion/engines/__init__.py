@@ -1,4 +1,4 @@
-"""What runs a network. `pick` chooses the engine; `contract.py` says what one must offer."""
+"""The engines, which run networks. `pick` chooses one; `contract.py` defines their interface."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ __all__ = [
 
 @cache
 def native() -> tuple[Engine | None, str]:
-    """Return the native engine and how it runs, or None and why there is none."""
+    """Return the native engine and how it runs, or None and why it is unavailable."""
     module, how = load_native()
     return (None if module is None else NativeEngine(module)), how
 
 
 def check_name(name: str) -> str:
-    """Return the engine asked for, by argument or else by the environment variable GANGLION_ENGINE.
+    """Return the requested engine; for "auto", that of the environment variable GANGLION_ENGINE.
 
     Raises:
-        ConfigError: for an engine that does not exist, or native where it cannot be used.
+        ConfigError: for an unknown engine, or for "native" if it is unavailable.
     """
     asked = os.environ.get("GANGLION_ENGINE", "auto") if name == "auto" else name
     if not isinstance(asked, str) or asked not in ("auto", *NAMES):
@@ -53,10 +53,10 @@ def check_name(name: str) -> str:
 
 
 def pick(name: str, *parts: object) -> Engine:
-    """Return the engine of that name; "auto" is native where it knows all the parts.
+    """Return the engine of a name; "auto" means native if it supports all the parts.
 
     Raises:
-        ConfigError: as `check_name` does, or for "native" and a part that it does not know.
+        ConfigError: as in `check_name`, or for "native" with a part that it does not support.
     """
     asked = check_name(name)
     if asked == "reference":
@@ -77,14 +77,14 @@ def pick(name: str, *parts: object) -> Engine:
 
 
 def thread_count() -> int:
-    """Return how many threads the native engine may use, 1 where there is none."""
+    """Return how many threads the native engine may use, or 1 if it is unavailable."""
     fast, _ = native()
     return int(fast.module.get_threads()) if isinstance(fast, NativeEngine) else 1
 
 
 @contextmanager
 def limit_threads(most: int | None) -> Iterator[None]:
-    """Let the runs of the calling thread use no more threads than this; None sets no limit of its own."""
+    """Limit the number of threads for runs started by the calling thread; None sets no limit."""
     fast, _ = native()
     if most is None or not isinstance(fast, NativeEngine):
         yield
@@ -101,7 +101,7 @@ def explain() -> tuple[str, str]:
     asked = check_name("auto")
     fast, how = native()
     if asked == "reference":
-        return "reference", "GANGLION_ENGINE says so"
+        return "reference", "GANGLION_ENGINE is set to it"
     return ("reference", f"the native engine cannot be used: {how}") if fast is None else ("native", how)
 
 

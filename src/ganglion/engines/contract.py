@@ -1,4 +1,4 @@
-"""What every engine offers: predictions, one gradient, and sessions of training steps."""
+"""The interface of engines: predictions, one gradient, and sessions of training steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganglion.core.update import Updater
 
 @dataclass(frozen=True)
 class Objective:
-    """What training minimizes: a loss, and what is added to it."""
+    """What training minimizes: a loss and the penalties added to it."""
 
     loss: Loss
     regularization: Regularization = field(default_factory=Regularization)
@@ -25,14 +25,14 @@ class Objective:
 
 @dataclass
 class Learned:
-    """What a session changes.
+    """The data that a session changes.
 
     Attributes:
-        parameters, state: those of the model.
-        step: how many updates the network has had, for its randomness.
+        parameters, state: the vectors of the model.
+        step: the number of updates the network has had, which selects random choices.
         slots: the optimizer's vectors.
-        update: how many updates this optimizer has made, for its bias correction.
-        mean: the running average of the parameters, None where none is kept.
+        update: the number of updates this optimizer has made, for bias correction.
+        mean: the running mean of the parameters, or None if there is none.
     """
 
     parameters: Array
@@ -44,17 +44,17 @@ class Learned:
 
 
 def fresh(model: Model, optimizer: Updater | None) -> Learned:
-    """Return where a session begins that is given no start."""
+    """Return the default starting point of a session."""
     slots = () if optimizer is None else optimizer.slots
     made = {slot: aligned_zeros(model.parameters.size, model.dtype) for slot in slots}
     return Learned(model.parameters, model.state, slots=made)
 
 
 class Completed(NamedTuple):
-    """What came of some steps: for each completed one its loss, penalty, and gradient norm.
+    """The results of some steps: the loss, penalty and gradient norm of each completed one.
 
-    Loss and penalty are those before the update. `failure` says what was not finite, "" if all steps were
-    completed; the parameters are then those before the step that failed.
+    Loss and penalty are measured before the update. `failure` states what was not finite, or is "" if all
+    steps were completed. After a failure the parameters are those before the failed step.
     """
 
     losses: Array
@@ -64,26 +64,26 @@ class Completed(NamedTuple):
 
 
 class Session(Protocol):
-    """One training, as an engine runs it. Only the session changes what is learned while it is open."""
+    """One training run in an engine. While it is open, only the session changes the learned data."""
 
     def steps(self, order: Array, batch_size: int, rates: Array) -> Completed:
         """Make one update for each rate, on successive batches of the rows in `order`."""
         ...
 
     def loss_and_gradient(self, order: Array) -> tuple[float, float, Array]:
-        """Return mean loss and penalty over some rows, as when training, and the gradient of their sum."""
+        """Return mean loss and penalty over some rows, as in training, and the gradient of their sum."""
         ...
 
     def evaluate(self, rows: Rows) -> tuple[Array, Array]:
-        """Return loss and activations for each row, as when predicting, with the mean parameters if kept."""
+        """Return loss and outputs for each row, as in prediction, with the mean parameters if kept."""
         ...
 
     def read(self) -> Learned:
-        """Return what was learned so far; its arrays may go on changing, and are not to be written into."""
+        """Return the current state; later steps may change its arrays, and callers must not modify them."""
         ...
 
     def write(self, parameters: Array, state: Array | None = None) -> None:
-        """Go on from other parameters, and another state if one is given."""
+        """Continue from other parameters and, if given, another state."""
         ...
 
 
@@ -92,10 +92,10 @@ class Engine(Protocol):
 
     name: str
     uses_blas: bool
-    """Whether its products are those of NumPy's BLAS."""
+    """Whether it multiplies matrices with NumPy's BLAS."""
 
     def missing(self, *parts: object) -> str:
-        """Return in words the first of some parts (an architecture, a loss, an optimizer) it cannot run."""
+        """Return a description of the first part (architecture, loss, optimizer) it cannot run, or ""."""
         ...
 
     def predict(self, model: Model, x: InputRows) -> Array:
@@ -103,11 +103,11 @@ class Engine(Protocol):
         ...
 
     def predict_if_finite(self, model: Model, x: Array) -> Array | None:
-        """Return the same for one array of numbers, but None if a number in it is not finite."""
+        """Return the same for one array of numbers, or None if a number in it is not finite."""
         ...
 
     def evaluate(self, model: Model, loss: Loss, rows: Rows) -> tuple[Array, Array]:
-        """Return loss and activations for each row, as when predicting."""
+        """Return the loss and outputs for each row, as in prediction."""
         ...
 
     def open(
@@ -121,10 +121,10 @@ class Engine(Protocol):
         """Open a session. It changes the arrays of `start`, by default those of the model.
 
         Args:
-            model: whose parameters are learned.
-            rows: to learn from.
-            objective: to minimize.
-            optimizer: makes the steps; None for losses and gradients alone.
-            start: where it begins; by default at the model, with slots of zeros.
+            model: the model to train.
+            rows: the training rows.
+            objective: what to minimize.
+            optimizer: makes the steps; None for a session that only evaluates losses and gradients.
+            start: the starting point; by default the model, with slots of zeros.
         """
         ...

@@ -1,7 +1,7 @@
-"""The native engine: the whole run of steps in C++ (`native/`), without Python between them.
+"""The native engine, which runs many steps in one call of C++ (`native/`).
 
-Here a network, a loss and an optimizer are described to it by name. A part or a setting that it does not
-name among its kinds it does not have, and such a network runs on the reference engine.
+This module describes a network, a loss and an optimizer to it by name. Networks with parts or settings that
+are not in its lists of kinds run on the reference engine.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ FAILURES = ("", "loss", "gradient", "weight")
 
 
 def load_native() -> tuple[ModuleType | None, str]:
-    """Return the compiled module, or None and why it cannot be used.
+    """Return the compiled module and how it runs, or None and why it cannot be used.
 
     Raises:
-        ConfigError: if `GANGLION_ISA` or `GANGLION_THREADS` asks for what there is not.
+        ConfigError: if `GANGLION_ISA` or `GANGLION_THREADS` has an invalid value.
     """
     try:
         module = importlib.import_module("ganglion._native")
@@ -57,7 +57,7 @@ def load_native() -> tuple[ModuleType | None, str]:
 
 
 def _threads() -> int:
-    """Return how many threads a run may use: as told, else one for each processor that this process has."""
+    """Return how many threads a run may use: as configured, else one per processor of this process."""
     for name in ("GANGLION_THREADS", "OMP_NUM_THREADS"):
         if value := os.environ.get(name, ""):
             if value.isdecimal() and 1 <= int(value) <= 1024:
@@ -71,7 +71,7 @@ def _threads() -> int:
 
 
 class NativeEngine:
-    """Runs a model in C++, with the compiled module."""
+    """Runs models in C++, with the compiled module."""
 
     name = "native"
     uses_blas = False
@@ -92,14 +92,14 @@ class NativeEngine:
         word = f"the {part.kind} {part.name}"
         known = self._known[part.kind]
         if not getattr(part, "makes_steps", True):
-            return ""  # an optimizer that asks for losses and gradients only
+            return ""  # an optimizer that needs only losses and gradients
         if not part.is_built_in or part.name not in known:
             return word
         unknown = _plain(part)["settings"].keys() - known[part.name]
         return f"the setting {min(unknown)} of {word}" if unknown else ""
 
     def program(self, model: Model) -> Any:
-        """Return what the model's architecture was compiled to, once for each model."""
+        """Return the compiled program of the model's architecture, compiling it once per model."""
         program = model.programs.get(self)
         if program is None:
             program = model.programs[self] = _compile(self.module, model.architecture, model.dtype)
@@ -133,7 +133,7 @@ class NativeEngine:
 
 
 class NativeSession:
-    """A training in C++: many steps in one call, on the arrays of `Learned`."""
+    """A training run in C++: many steps per call, on the arrays of `Learned`."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class NativeSession:
         self._session.rows(_arrays(self._model.architecture, rows.x), rows.y, rows.sample_weight)
 
     def _in_order(self, order: Array) -> Array:
-        """Return the numbers of rows that the session has; of sparse ones it is given those in `order`."""
+        """Return row indices for the session; if the rows are sparse, pass it those in `order` first."""
         if not self._rows.is_sparse:
             return order
         rows, order = self._rows.in_order(order)
@@ -194,7 +194,7 @@ class NativeSession:
 
     def steps(self, order: Array, batch_size: int, rates: Array) -> Completed:
         if self._optimizer is None:
-            raise TrainingError("training steps need an optimizer, this session was opened without one")
+            raise TrainingError("training steps need an optimizer, but this session was opened without one")
         now = self._learned
         order = self._in_order(order)
         losses, penalties, norms = np.empty((3, len(rates)))
@@ -205,7 +205,7 @@ class NativeSession:
 
 
 def _arrays(architecture: Architecture, x: InputRows) -> list[list[Array]]:
-    """Return the arrays of each input: one of rows, or those of bags."""
+    """Return the arrays of each input: one array of rows, or the arrays of bags."""
     return [
         [x.indices, x.offsets, *([] if x.weights is None else [x.weights])] if isinstance(x, Bags) else [x]
         for x in values_of(architecture.inputs, x)
@@ -224,7 +224,7 @@ def _evaluate(
 
 
 def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any]) -> Any:
-    """Return the program of an architecture: its inputs, steps and named arrays in plain data."""
+    """Return the program of an architecture, from its inputs, steps and named arrays as plain data."""
     inputs = [
         {
             "holds": part.holds,

@@ -1,6 +1,6 @@
-"""The reference engine: each layer's own forward and backward, in NumPy. It is the definition.
+"""The reference engine: each layer's own forward and backward, in NumPy. It defines correct results.
 
-It is meant to be read, and to run anything: a user's own layer, activation or loss included.
+It is written to be read, and runs everything, including a user's own layers, activations and losses.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ganglion.core.update import Updater, average, change_of
 from ganglion.engines.contract import Completed, Learned, Objective, fresh
 from ganglion.errors import TrainingError
 
-# Weights that grew too large give infinite activations: that is for whoever looks at the result to judge.
+# Weights that grew too large lead to infinite activations; callers check the results.
 quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
-ROWS_AT_ONCE = 4096  # predictions go through in pieces, so that memory stays small however long the table
+ROWS_AT_ONCE = 4096  # predictions run in pieces, so that memory stays small for long tables
 
 
 class ReferenceEngine:
-    """Runs a model with the layers' own NumPy code."""
+    """Runs models with the layers' own NumPy code."""
 
     name = "reference"
     uses_blas = True
@@ -61,7 +61,7 @@ class ReferenceEngine:
 
 
 class ReferenceSession:
-    """A training in NumPy, step by step."""
+    """A training run in NumPy, step by step."""
 
     def __init__(
         self,
@@ -109,13 +109,13 @@ class ReferenceSession:
     def steps(self, order: Array, batch_size: int, rates: Array) -> Completed:
         optimizer = self._optimizer
         if optimizer is None:
-            raise TrainingError("training steps need an optimizer, this session was opened without one")
+            raise TrainingError("training steps need an optimizer, but this session was opened without one")
         done: list[tuple[float, float, float]] = []
         rows, order = self._rows.in_order(order)
         for number, rate in enumerate(rates):
             batch = rows.part(order[number * batch_size : (number + 1) * batch_size])
             if batch.sample_weight is not None and not batch.sample_weight.any():
-                self._learned.step += 1  # a batch of weight 0 has no mean: it teaches nothing
+                self._learned.step += 1  # a batch of weight 0 has no mean loss: skip the update
                 done.append((0.0, 0.0, 0.0))
                 continue
             failure = self._step(batch, optimizer, rate, done)
@@ -126,7 +126,7 @@ class ReferenceSession:
     def _step(
         self, batch: Rows, optimizer: Updater, rate: float, done: list[tuple[float, float, float]]
     ) -> str:
-        """Make one update; return what was not finite, "" if all was."""
+        """Make one update; return what was not finite, or ""."""
         architecture, now, rules = self._model.architecture, self._learned, self._objective.regularization
         context = Context(training=True, seed=self._model.seed, step=now.step)
         value, gradient, passed = architecture.loss_and_gradient(
@@ -171,7 +171,7 @@ def _completed(done: list[tuple[float, float, float]], failure: str = "") -> Com
 
 
 def total_weight(batch: Rows) -> float:
-    """Return what the rows of a batch weigh in all; each weighs 1 where no weights are given."""
+    """Return the total weight of a batch; without sample weights each row has weight 1."""
     weight = batch.sample_weight
     return float(len(batch) if weight is None else weight.sum(dtype=np.float64))
 

@@ -27,7 +27,7 @@ from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.optimizers import Adam
 from ganglion.training.run import Training
-from ganglion.training.schedules import Memory, Schedule
+from ganglion.training.schedules import Schedule, ScheduleState
 
 STOCHASTIC_ATTRIBUTES = (  # kept from run to run, except with L-BFGS
     "loss_curve_",
@@ -50,14 +50,14 @@ SMALLEST_RATE = 1e-6  # at which "adaptive" stops dividing
 class AdjustableRate(Schedule):
     """A learning rate that is constant until `set_rate` changes it."""
 
-    def start(self) -> Memory:
+    def start(self) -> ScheduleState:
         return (self.learning_rate,)
 
-    def rate(self, epoch: float, memory: Memory) -> float:
-        return memory[0]
+    def rate(self, epoch: float, state: ScheduleState) -> float:
+        return state[0]
 
-    def rates(self, epochs: Array, memory: Memory) -> Array:
-        return np.full(len(epochs), memory[0])
+    def rates(self, epochs: Array, state: ScheduleState) -> Array:
+        return np.full(len(epochs), state[0])
 
 
 HeldRate = AdjustableRate  # its name in estimators that version 0.1 has pickled
@@ -263,14 +263,14 @@ class Bookkeeper(Callback):
             f"{quantity} did not improve more than tol={estimator.tol:f} for "
             f"{estimator.n_iter_no_change} consecutive epochs."
         )
-        memory = training.optimizer_state.memory
+        state = training.optimizer_state.schedule_state
         if estimator.learning_rate != "adaptive" or not has_adjustable_rate(training):
             self.print(f"{reason} Stopping.")
-        elif memory[0] <= SMALLEST_RATE:
+        elif state[0] <= SMALLEST_RATE:
             self.print(f"{reason} Learning rate too small. Stopping.")
         else:
-            set_rate(training, memory[0] / 5)
-            self.print(f"{reason} Setting learning rate to {memory[0] / 5:f}")
+            set_rate(training, state[0] / 5)
+            self.print(f"{reason} Setting learning rate to {state[0] / 5:f}")
             estimator._no_improvement_count = 0
             return
         training.stop(reason[0].lower() + reason[1:-1])
@@ -309,7 +309,7 @@ def rate_of_last_update(training: Training) -> float:
     """Return the learning rate, for Adam with its bias corrections, as in scikit-learn."""
     optimizer, rates = training.plan.optimizer, training.history.learning_rate
     rate = (
-        training.optimizer_state.memory[0]
+        training.optimizer_state.schedule_state[0]
         if has_adjustable_rate(training)
         else rates[-1]
         if rates
@@ -329,8 +329,8 @@ def set_rate(training: Training, rate: float) -> None:
     """
     state = training.optimizer_state
     if "velocity" in state.slots:
-        state.slots["velocity"] *= state.memory[0] / rate
-    state.memory = (rate,)
+        state.slots["velocity"] *= state.schedule_state[0] / rate
+    state.schedule_state = (rate,)
 
 
 def batch_means(values: Array, weight: Array | None, order: Array, starts: Array) -> Array:

@@ -1,4 +1,4 @@
-// An activation as a layer of its own: z is what it reads, and what follows every step makes a of it.
+// An activation as a separate layer: z is its input; the code that follows every step applies the activation.
 #pragma once
 
 #include "layer.hpp"
@@ -19,7 +19,7 @@ struct Activate : LayerKind {
         pass_back<T>(here.rows * here.step.outputs, back);
     }
 
-    // Gives each number its gradient as it came.
+    // Passes the gradient through unchanged.
     template <class T>
     static void pass_back(size_t count, const Back<T>& back) {
         if (back.grad_x[0] && back.grad_x[0] != back.grad)

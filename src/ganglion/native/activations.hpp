@@ -1,4 +1,4 @@
-// Activations: a = f(z), and under each the gradient with respect to z from that with respect to a.
+// Activations: a = f(z), and below each the gradient with respect to z given the gradient with respect to a.
 // The formulas are those of core/activations. To add one: write it, and add it to the list `Activations`.
 #pragma once
 
@@ -7,7 +7,8 @@
 
 namespace ganglion::GANGLION_ISA {
 
-// What the formulas read: z or a, whichever is cheaper; `setting` is the slope or alpha, where there is one.
+// What backward reads: z or a, whichever is cheaper. The last argument is the setting: slope, alpha or
+// unused.
 enum class Needs { a, z };
 
 struct ElementWise {
@@ -186,12 +187,12 @@ struct Exp : ElementWise {
 struct Area {
     size_t rows, columns, row;
 
-    // The same area in as few rows as possible.
+    // The same area with as few rows as possible.
     Area merged() const { return columns == row ? Area{1, rows * columns, 0} : *this; }
 };
 
-// Softmax and its logarithm, row by row: each z less the largest (0 for the largest itself, even where it is
-// infinite), exponentials, their sum. One function for both, so that both round alike.
+// Softmax and its logarithm, row by row: each z minus the largest (0 for the largest itself, even if it is
+// infinite), exponentials, their sum. One function for both, so that both round identically.
 template <class T>
 void softmax(bool logarithmic, Area area, const T* z, T* a) {
     for (size_t i = 0; i < area.rows; ++i) {
@@ -299,7 +300,7 @@ void activate(Activation f, Area area, const T* z, T* a) {
     });
 }
 
-// grad becomes that with respect to z; `seen` is z or a, as the activation needs.
+// Turns `grad` into the gradient with respect to z; `seen` is z or a, as the activation needs.
 template <class T>
 void activate_backward(Activation f, Area area, const T* seen, T* grad) {
     if (is_row_wise(f)) return softmax_backward<T>(is_logarithmic(f), area, seen, grad);

@@ -1,4 +1,4 @@
-// Layers made of layers: here only how the values are combined, a sum or side by side.
+// Layers made of layers: only the step that combines the values, by addition or concatenation.
 #pragma once
 
 #include "activate.hpp"
@@ -19,7 +19,7 @@ struct Residual : LayerKind {
         return out;
     }
 
-    // Each of the two gets the gradient as it came.
+    // Both inputs receive the same gradient.
     template <class T>
     static void backward(const Here<T>& here, const Back<T>& back) {
         for (size_t k = 0; k < 2; ++k)
@@ -48,7 +48,7 @@ struct Parallel : LayerKind {
     }
 
 private:
-    // Calls body(branch, line, numbers of the branch in a line, where they are in the whole).
+    // Calls body(branch, line, width of the branch in a line, offset of its numbers in the output).
     template <class T, class Body>
     static void each_part(const Here<T>& here, Body body) {
         const Step& step = here.step;

@@ -1,12 +1,12 @@
-// The dense layer: z = x W + b, a = f(z), and under it the gradients. W is (inputs, units), b follows it.
+// The dense layer: z = x W + b, a = f(z), and below it the gradients. W is (inputs, units), followed by b.
 #pragma once
 
 #include "layer.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
-// A layer of so few units that most of a vector of them would be empty is worked out the other way round:
-// unit by unit, with vectors along the rows or the inputs.
+// If a layer has so few units that a vector along them would be mostly empty, it is computed unit by unit,
+// with vectors along the rows or the inputs.
 template <class T>
 bool is_narrow_forward(size_t inputs, size_t units, size_t rows) {
     constexpr size_t L = lanes<T>;
@@ -44,7 +44,7 @@ void dense_narrow(size_t inputs, size_t units, T* panel, size_t rows, const T* w
     }
 }
 
-// grad_weight and, after it, that of the bias are added to where `add`.
+// Writes the gradient of the weight to `grad_weight`, followed by that of the bias; adds to them if `add`.
 template <class T>
 void dense_backward_parameters(size_t inputs, size_t units, Workers<T> workers, size_t rows, const T* x,
                                const T* grad, T* grad_weight, bool add) {
@@ -72,12 +72,12 @@ struct Dense : LayerKind {
     }
     static size_t product(const Step& step) { return step.inputs * step.outputs; }
 
-    // Where `z` is null, the activation is taken in place.
+    // If `z` is null, the activation is applied in place.
     template <class T>
     static void forward(const Here<T>& here, T* z, T* a) {
         const size_t inputs = here.step.inputs, units = here.step.outputs, rows = here.rows;
         const Activation f = here.activation;
-        const bool whole_rows = is_row_wise(f);  // which a tile does not hold
+        const bool whole_rows = is_row_wise(f);  // needs whole rows, which a tile does not hold
         T* to = z ? z : a;
         const auto finish = [&](size_t i, size_t j, size_t count, size_t columns) {
             if (!is_identity(f) && !whole_rows)

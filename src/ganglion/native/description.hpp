@@ -1,5 +1,5 @@
-// What a network, a loss, an optimizer and a run are, in plain data: what Python hands over, and what the
-// engine of every instruction set reads. One row's numbers lie together; the last axis is the fastest.
+// Networks, losses, optimizers and runs as plain data, which Python passes and the engines of all instruction
+// sets read. The numbers of one row are contiguous; the last axis varies fastest.
 #pragma once
 
 #include <cstddef>
@@ -21,10 +21,10 @@ struct Shape {
     size_t operator[](size_t axis) const { return sizes[axis]; }
 };
 
-// What becomes of the gradient with respect to one value that a step reads.
+// Where a step puts the gradient with respect to one value that it reads.
 struct Return {
     bool wanted;  // whether the value depends on a parameter
-    bool adds;    // whether another step has left its part already
+    bool adds;    // whether another step has already written its part
     size_t slot, scratch;
 };
 
@@ -33,7 +33,7 @@ struct Step {
     int kind;
     double settings[MOST_SETTINGS];
     Activation activation;
-    uint64_t stream;  // sets its random choices apart
+    uint64_t stream;  // the number of its random stream
     size_t read_count, writes;
     const size_t* reads;
     const Shape* shapes;                 // of one row of each value that it reads
@@ -42,17 +42,17 @@ struct Step {
     size_t features;                     // its last axis
     size_t outputs;                      // numbers in a row of what it writes
     size_t columns;                      // its last axis
-    size_t parameters, state, gradient;  // where its own begin in the flat vectors, and in those of gradients
+    size_t parameters, state, gradient;  // where its arrays begin in the flat vectors and in the gradients
     bool learns;                         // whether it has parameters
     // The plan of the backward pass.
     bool goes_back;         // whether what it writes depends on a parameter
-    bool derivative_taken;  // the step that reads it takes the derivative of its activation
-    int before;             // the step whose activation's derivative this one takes, -1 for none
-    size_t slot;            // where the gradient with respect to what it writes is
+    bool derivative_taken;  // the step that reads its output applies its activation's derivative
+    int before;             // the step whose activation's derivative this one applies, -1 for none
+    size_t slot;            // of the gradient with respect to its output
     const Return* returns;
 };
 
-struct Segment {  // of the flat vector of parameters: one named array
+struct Segment {  // one named array in the flat vector of parameters
     size_t start, stop, columns;
     bool penalized, row_sparse;
 };
@@ -62,7 +62,7 @@ enum class Holds : int { numbers, integers, bags };
 struct Input {
     Holds holds;
     size_t width;       // values in a row; 0 for bags
-    size_t categories;  // whole numbers are below
+    size_t categories;  // integers are below this
 };
 
 // What follows from the steps, worked out once.
@@ -83,8 +83,8 @@ struct Network {
     size_t segment_count;
     size_t outputs, columns;  // numbers in a row of the outputs; their last axis
     size_t parameters, state;
-    size_t gradients;  // numbers of a gradient, without those of row-sparse arrays
-    size_t slots;      // of gradients on their way back
+    size_t gradients;  // length of a gradient without row-sparse arrays
+    size_t slots;      // of gradients in the backward pass
     size_t most_reads;
     Facts facts;
 };
@@ -92,7 +92,7 @@ struct Network {
 struct Loss {
     int kind;
     double settings[MOST_SETTINGS];
-    bool from_z;  // the last activation is its partner: it works from the pre-activation
+    bool from_z;  // the last activation is its partner: it is computed from the pre-activation
 };
 
 struct Optimizer {
@@ -103,12 +103,12 @@ struct Optimizer {
 
 struct Regularization {
     double l1, l2, max_norm;  // 0 for none
-    bool per_row;             // l1 and l2 are divided by the weight of the batch
+    bool per_row;             // l1 and l2 are divided by the total sample weight of the batch
 };
 
 enum class Failure : int { none, loss, gradient, weight };
 
-// The pool of threads. Whatever their number, the same pieces of work give the same bits.
+// The pool of threads. Their number does not affect the results.
 struct Team {
     virtual size_t size() const = 0;
     virtual void run(size_t pieces, void (*work)(void* context, size_t piece, size_t worker),
@@ -118,18 +118,18 @@ protected:
     ~Team() = default;
 };
 
-// The rows of one input: numbers of the network's type, int64, or the indices of bags with the place of each
-// row's first one, and one more; `weights` (null: all 1) belong to the indices.
+// The rows of one input: numbers of the network's type, int64, or the indices of bags. Bags also have offsets
+// (the place of each row's first index, and the end) and weights of the indices (null: all 1).
 struct Column {
     const void* at;
     const int64_t* offsets;
     const void* weights;
 };
 
-// The arrays of a call. Those that a call does not use are null.
+// The arrays of a call; those that it does not use are null.
 struct Run {
     const Column* x;
-    const void *y, *weight;  // targets, sample weights (null: all 1)
+    const void *y, *sample_weight;  // targets, sample weights (null: all 1)
     void *parameters, *state, *mean;
     void* slots[2];
     const int64_t* order;
@@ -138,12 +138,12 @@ struct Run {
     Loss loss;
     Optimizer optimizer;
     Regularization regularization;
-    uint64_t seed, step, update;         // the last two go on counting
+    uint64_t seed, step, update;         // the last two are advanced
     double *losses, *penalties, *norms;  // of each step
     size_t done;                         // steps completed
     Failure failure;
     Team* team;
-    char* arena;  // null: only count the bytes that would be needed
+    char* arena;  // null: only count the bytes needed
 };
 
 struct Functions {  // of one engine and one type of number
@@ -152,7 +152,7 @@ struct Functions {  // of one engine and one type of number
     size_t (*gradient)(const Network&, Run&, void* gradient, double* loss, double* penalty);
     size_t (*train)(const Network&, Run&);
     void (*function)(int which, size_t count, const void* x,
-                     void* result);  // exp, tanh, sigmoid: to be tested
+                     void* result);  // exp, tanh or sigmoid, for tests
 };
 
 struct KindTable {  // the kinds of one list

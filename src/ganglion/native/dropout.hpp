@@ -1,5 +1,5 @@
-// Dropout: a = x * factor, with factor 0 for the elements left out and 1 / (1 - rate) for the others. The
-// gradient goes the same way, so forward and backward are one.
+// Dropout: a = x * factor, with factor 0 for dropped elements and 1 / (1 - rate) for the others. The gradient
+// has the same factor, so forward and backward share one function.
 #pragma once
 
 #include "layer.hpp"
@@ -31,11 +31,11 @@ private:
     // The two arrays may be the same.
     template <class T>
     static void drop(const Here<T>& here, const T* x, T* a) {
-        const double share = here.step.settings[rate];
+        const double fraction = here.step.settings[rate];
         const uint64_t key = mask_key(here.seed, here.step.stream, here.update);
-        const double threshold = __builtin_nearbyint(share * 4294967296.0);  // to even, as Python rounds
+        const double threshold = __builtin_nearbyint(fraction * 4294967296.0);  // to even, as Python rounds
         const uint32_t least = threshold < 4294967295.0 ? static_cast<uint32_t>(threshold) : 4294967295u;
-        const T factor = T(1 / (1 - share));
+        const T factor = T(1 / (1 - fraction));
         const uint32_t start = static_cast<uint32_t>(here.first * here.step.outputs);
         for (size_t i = 0; i < here.rows * here.step.outputs; ++i)
             a[i] = x[i] * (random_integer(key, start + static_cast<uint32_t>(i)) >= least ? factor : T(0));

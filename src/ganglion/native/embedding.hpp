@@ -1,15 +1,14 @@
-// Embeddings: whole numbers become rows of a table, one by one or a bag at a time.
+// Embeddings: integers select rows of a table, one by one or as a bag.
 //
-// Their gradient is row-sparse. `backward` leaves it with the rows of the batch; from there `each_read` tells
-// for each row of the table that was read, in the order of the batch, what it adds to the gradient of that
-// row.
+// Their gradient is row-sparse. The backward pass keeps the gradients of the batch's rows; `each_read` then
+// enumerates the rows of the table that were read, in the order of the batch, with their gradients.
 #pragma once
 
 #include "layer.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
-// Some rows of bags: row i of them is row order[i], or first + i where there is no order.
+// Some rows of bags: row i is row order[i], or first + i if there is no order.
 template <class T>
 struct Bags {
     const int64_t *indices, *offsets, *order;
@@ -44,12 +43,12 @@ struct Embedding : Table {
         return out;
     }
 
-    // The most rows of the table that `rows` rows of those in `order` read.
+    // The largest number of table rows that `rows` of the rows in `order` can read.
     static size_t most_read(const Step& step, const Column&, const int64_t*, size_t, size_t rows) {
         return rows * step.inputs;
     }
 
-    // Calls body(row of the table, factor, gradient with respect to it).
+    // Calls body(row of the table, factor, gradient) for each value.
     template <class T, class Body>
     static void each_read(const Step& step, const Column& x, const int64_t* order, size_t rows, const T* grad,
                           Body body) {

@@ -9,9 +9,9 @@ inline bool consecutive(const int64_t* order, size_t rows) {
     return true;
 }
 
-constexpr size_t AHEAD = 8, MOST_AHEAD = 1024;  // rows that are called from memory early, and bytes of each
+constexpr size_t AHEAD = 8, MOST_AHEAD = 1024;  // rows to prefetch, and at most how many bytes of each
 
-// Copies rows into one piece.
+// Copies rows into contiguous memory.
 template <class T>
 void gather(Team* team, const T* from, size_t width, const int64_t* order, size_t rows, T* to) {
     const size_t pieces = rows * width < 16384 ? 1 : 8;
@@ -31,8 +31,8 @@ void gather(Team* team, const T* from, size_t width, const int64_t* order, size_
     });
 }
 
-// Puts the rows of all inputs into the block's values: where they lie from row `start` on, or those in
-// `order`, gathered.
+// Sets the block's values to the rows of all inputs: in place from row `start` on or, if there is an `order`,
+// gathered.
 template <class T>
 void read_inputs(Team* team, const Network& network, const Column* columns, const int64_t* order,
                  size_t start, size_t rows, Block<T>& block) {
@@ -59,10 +59,10 @@ void read_inputs(Team* team, const Network& network, const Column* columns, cons
     }
 }
 
-// What some rows weigh in all; each weighs 1 where no weights are given.
+// The total weight of some rows; without sample weights each row has weight 1.
 template <class T>
 double total_weight(const Run& run, const int64_t* order, size_t rows) {
-    const T* weight = static_cast<const T*>(run.weight);
+    const T* weight = static_cast<const T*>(run.sample_weight);
     if (!weight) return static_cast<double>(rows);
     double total = 0;
     for (size_t i = 0; i < rows; ++i) total += static_cast<double>(weight[order[i]]);
@@ -82,15 +82,15 @@ Pass<T> pass_of(const Network& network, const Run& run, bool training, Workers<T
             nullptr};
 }
 
-// Mean loss and gradient of a batch; the gradients of the groups are left in space.gradients.
+// Returns the mean loss of a batch and leaves the gradients of the groups in space.gradients.
 template <class T>
 double loss_and_gradients(const Network& network, const Run& run, Workspace<T>& space, const int64_t* order,
                           size_t rows, double total_weight) {
     const Split way = space.way;
     const size_t columns = network.columns;
-    const T *y = static_cast<const T*>(run.y), *weight = static_cast<const T*>(run.weight);
+    const T *y = static_cast<const T*>(run.y), *weight = static_cast<const T*>(run.sample_weight);
     const size_t values_each = values_of_row(run.loss, network.outputs, columns);
-    const T each_share = weight ? T(1) : T(1) / T(rows), over_total = T(1 / total_weight);
+    const T each_fraction = weight ? T(1) : T(1) / T(rows), over_total = T(1 / total_weight);
     each(way.together ? nullptr : run.team, way.groups, [&](size_t group, size_t worker) {
         Block<T>& block = space.blocks[worker];
         const Workers<T> workers = {way.together ? run.team : nullptr, space.workers.panel(worker)};
@@ -109,14 +109,14 @@ double loss_and_gradients(const Network& network, const Run& run, Workspace<T>& 
             if (own) gather<T>(nullptr, y, network.outputs, own, count, block.y), targets = block.y;
             const T* a = forward<T>(pass, first, count, block);
             T* grad = block.grads[0];
-            losses_and_gradients<T>(run.loss, count, network.outputs, columns, a, targets, each_share,
+            losses_and_gradients<T>(run.loss, count, network.outputs, columns, a, targets, each_fraction,
                                     block.losses, grad);
             if (weight) {
                 row_means<T>(count, values_each, block.losses, block.losses);
                 for (size_t i = 0; i < count; ++i) {
-                    const T share = weight[order[first + i]] * over_total;
-                    block.losses[i] *= share;
-                    for (size_t j = 0; j < network.outputs; ++j) grad[i * network.outputs + j] *= share;
+                    const T fraction = weight[order[first + i]] * over_total;
+                    block.losses[i] *= fraction;
+                    for (size_t j = 0; j < network.outputs; ++j) grad[i * network.outputs + j] *= fraction;
                 }
             }
             loss += total<T>(weight ? count : count * values_each, block.losses);
@@ -144,7 +144,7 @@ size_t train(const Network& network, Run& run) {
         const int64_t* order = run.order + run.done * batch;
         const size_t rows = smaller(batch, run.order_size - run.done * batch);
         const double weight = total_weight<T>(run, order, rows);
-        if (weight == 0) {  // a batch of weight 0 has no mean: it teaches nothing
+        if (weight == 0) {  // a batch of weight 0 has no mean loss: skip the update
             run.step += 1;
             run.losses[run.done] = run.penalties[run.done] = run.norms[run.done] = 0;
             continue;
@@ -190,7 +190,7 @@ size_t gradient(const Network& network, Run& run, void* result, double* loss, do
     for (size_t i = 0; i < space.slice_count; ++i) space.sums[i] = reduce<T>(run, space, space.slices[i]);
     *sum_of_penalties = penalty<T>(space);
     T* whole = static_cast<T*>(result);
-    memset(whole, 0, network.parameters * sizeof(T));  // what no row touched
+    memset(whole, 0, network.parameters * sizeof(T));  // for table rows that were not read
     for (size_t i = 0; i < space.slice_count; ++i) {
         const Slice<T>& slice = space.slices[i];
         memcpy(whole + slice.start, slice.gradient, (slice.stop - slice.start) * sizeof(T));
@@ -198,8 +198,8 @@ size_t gradient(const Network& network, Run& run, void* result, double* loss, do
     return 0;
 }
 
-// Activations of `rows` rows of run.x and, where `losses` is not null, their losses. `finite` says whether
-// all numbers that come in are.
+// Writes the activations of `rows` rows of run.x and, if `losses` is not null, their losses. `finite` is set
+// to whether all input numbers are finite.
 template <class T>
 size_t predict(const Network& network, const Run& run, size_t rows, void* activations, void* losses,
                bool* finite) {
@@ -251,7 +251,7 @@ void function(int which, size_t count, const void* x, void* result) {
     activate<T>({kinds[which], 0}, {1, count, 0}, static_cast<const T*>(x), static_cast<T*>(result));
 }
 
-// What Python sees of a list.
+// The tables of kinds for Python.
 template <class... Each>
 constexpr Kind LAYER_KINDS_OF[] = {
     {Each::name, Each::settings, Each::in_place, Each::takes_derivative, Each::row_sparse, false}...};

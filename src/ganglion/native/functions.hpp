@@ -1,8 +1,8 @@
-// Functions of mathematics on vectors, in float and double. Each keeps the precision that
-// tests/engines/test_functions.py states, gives the limit at infinity and NaN for NaN.
+// Mathematical functions of vectors, in float and double. Each has the precision that
+// tests/engines/test_functions.py states, and returns the limit at infinity and NaN for NaN.
 //
-// exp(x) = 2**n * exp(r), with n the whole number nearest to x / log(2) and |r| <= log(2) / 2, where the
-// Taylor series of exp(r) - 1 is short. The others follow from exp(x) - 1.
+// exp(x) = 2**n * exp(r), with n the integer nearest to x / log(2) and |r| <= log(2) / 2, where the Taylor
+// series of exp(r) - 1 is short. The others follow from exp(x) - 1.
 #pragma once
 
 #include "vector.hpp"
@@ -15,7 +15,7 @@ struct Format;
 template <>
 struct Format<float> {
     static constexpr int mantissa = 23, bias = 127, terms = 7, log_terms = 5;
-    static constexpr float rounder = 12582912.0f;  // 1.5 * 2**23: adding it rounds to a whole number
+    static constexpr float rounder = 12582912.0f;  // 1.5 * 2**23: adding it rounds to an integer
     static constexpr float log2_high = 0.693359375f, log2_low = -2.12194440054690583e-4f;
     static constexpr float lowest = -104.0f, highest = 89.0f;  // exp is 0 below and infinite above
     static constexpr float tiny = 1.17549435e-38f, largest = 3.40282347e38f;
@@ -30,7 +30,7 @@ struct Format<double> {
     static constexpr double tiny = 2.2250738585072014e-308, largest = 1.7976931348623157e308;
 };
 
-// 1 / n!, in a table: a call that is not unrolled away would cost more than all the rest.
+// A table of 1 / n!: a call that the compiler does not unroll would cost more than everything else.
 struct InverseFactorials {
     double of[16];
     constexpr InverseFactorials() : of() {
@@ -53,7 +53,7 @@ GANGLION_INLINE Vector<T> exp_minus_1_near_0(Vector<T> r) {
     return r + (r * r) * series;
 }
 
-// Writes n, as a whole number, and returns r.
+// Writes n, an integer, and returns r.
 template <class T>
 GANGLION_INLINE Vector<T> reduce(Vector<T> x, Integers<T>& n) {
     constexpr T rounder = Format<T>::rounder;
@@ -79,7 +79,7 @@ GANGLION_INLINE Vector<T> exponential(Vector<T> x) {
     Integers<T> n;
     const Vector<T> r = reduce<T>(clamp<T>(x, Format<T>::lowest, Format<T>::highest), n);
     const Vector<T> value = exp_minus_1_near_0<T>(r) + T(1);
-    const Integers<T> half = n >> 1;  // 2**n itself may lie outside the numbers that there are
+    const Integers<T> half = n >> 1;  // 2**n itself may overflow or underflow
     return value * power_of_2<T>(half) * power_of_2<T>(n - half);
 }
 
@@ -92,17 +92,17 @@ GANGLION_INLINE Vector<T> exp_minus_1_within(Vector<T> x) {
     return scale * exp_minus_1_near_0<T>(r) + (scale - T(1));
 }
 
-// The same for any x that is not so large that it overflows.
+// The same for any x for which it does not overflow.
 template <class T>
 GANGLION_INLINE Vector<T> exp_minus_1(Vector<T> x) {
-    constexpr T lowest = T(-2.0 * (Format<T>::mantissa + 2));  // from here on it is -1
+    constexpr T lowest = T(-2.0 * (Format<T>::mantissa + 2));  // below this the result is -1
     return exp_minus_1_within<T>(x < lowest ? broadcast<T>(lowest) : x);
 }
 
 // tanh(x) = t / (t + 2) with t = exp(2 x) - 1, for |x|.
 template <class T>
 GANGLION_INLINE Vector<T> hyperbolic_tangent(Vector<T> x) {
-    constexpr T farthest = T(Format<T>::mantissa);  // tanh is 1 well before
+    constexpr T farthest = T(Format<T>::mantissa);  // tanh reaches 1 well before
     const Vector<T> size = absolute<T>(x);
     const Vector<T> t = exp_minus_1_within<T>((size > farthest ? broadcast<T>(farthest) : size) * T(2));
     return with_sign_of<T>(t / (t + T(2)), x);
@@ -125,14 +125,14 @@ GANGLION_INLINE Vector<T> logarithm(Vector<T> x) {
     const Integers<T> bits = (Integers<T>)x;
     const Vector<T> m = (Vector<T>)((bits & fraction) | (Integer(Format<T>::bias) << mantissa));  // 1 to 2
     const Integers<T> big = m > T(1.41421356237309504880);
-    const Integers<T> n = (bits >> mantissa) - Format<T>::bias - big;  // a true comparison is -1
+    const Integers<T> n = (bits >> mantissa) - Format<T>::bias - big;  // true is -1
     const Vector<T> part = big ? m * T(0.5) : m;
     const Vector<T> whole = __builtin_convertvector(n, Vector<T>);
     const Vector<T> f = part - T(1), s = f / (f + T(2)), z = s * s;
     Vector<T> series = broadcast<T>(T(2.0 / (2 * Format<T>::log_terms + 1)));
 #pragma GCC unroll 16
     for (int k = Format<T>::log_terms - 1; k >= 1; --k) series = series * z + T(2.0 / (2 * k + 1));
-    // 2 s = f - s f, which is exact where f is
+    // 2 s = f - s f, which is exact if f is
     const Vector<T> value =
         whole * Format<T>::log2_high + (f - (s * (f - z * series) - whole * Format<T>::log2_low));
     return x <= Format<T>::largest ? value : x;  // infinity and NaN
@@ -146,7 +146,7 @@ GANGLION_INLINE Vector<T> log_1_plus(Vector<T> x) {
     return u <= Format<T>::largest ? value : u;
 }
 
-// The share of the standard normal distribution below z: erfc(-z / sqrt(2)) / 2.
+// The distribution function of the standard normal distribution: erfc(-z / sqrt(2)) / 2.
 // erfc(x) = t * exp(-x**2) * sum_k c_k T_k(2 t - 1) with t = 3 / (3 + x), for x >= 0.
 constexpr double ERFC_COEFFICIENTS[] = {
     0.4711460746602906,      0.37715894969156577,    0.11803603344749546,    0.028362346699695153,

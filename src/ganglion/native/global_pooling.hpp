@@ -1,4 +1,4 @@
-// Global pooling: all places of an image or a signal become one number for each channel.
+// Global pooling: each channel of an image or signal is reduced to one number.
 #pragma once
 
 #include "layer.hpp"
@@ -17,7 +17,7 @@ protected:
 struct GlobalMaxPool : GlobalPool {
     static constexpr const char* name = "global_max_pool";
 
-    // The place that each number came from.
+    // The place of each maximum.
     template <class T>
     static size_t room(const Step& step, size_t rows) {
         return rows * step.outputs;
@@ -32,7 +32,7 @@ struct GlobalMaxPool : GlobalPool {
                 Vector<T> most = load(x, part), choice{};
                 for (size_t place = 1; place < places(here.step); ++place) {
                     const Vector<T> value = load(x + place * channels, part);
-                    // What is not a number counts as the largest, as in NumPy.
+                    // NaN counts as the largest, as in NumPy.
                     const auto larger = (value > most) | ((value != value) & (most == most));
                     most = larger ? value : most;
                     choice = larger ? broadcast<T>(T(place)) : choice;

@@ -1,5 +1,5 @@
-// Lists of kinds: one list of types gives the numbers of the kinds, the dispatch, and the names and settings
-// that Python sees. A kind is found by its name; a setting that it does not name is refused.
+// Lists of kinds: one list of types defines the numbers of the kinds, the dispatch, and the names and
+// settings that Python sees. Kinds are found by name; unknown settings are rejected.
 #pragma once
 
 #include <cstddef>
@@ -10,11 +10,11 @@ using std::size_t;
 
 constexpr size_t MOST_SETTINGS = 8;
 
-struct Names {  // ended by a null
+struct Names {  // null-terminated
     const char* at[MOST_SETTINGS + 1] = {};
 };
 
-// What Python and the plan of a network need to know of a kind.
+// The properties of a kind that Python and the plan of a network need.
 struct Kind {
     const char* name;
     Names settings;
@@ -32,14 +32,14 @@ constexpr bool same = false;
 template <class A>
 constexpr bool same<A, A> = true;
 
-// The number of a kind in its list.
+// The index of a kind in its list.
 template <class Wanted, class First, class... Rest>
 constexpr int place_in(List<First, Rest...>) {
     if constexpr (same<Wanted, First>) return 0;
     else return 1 + place_in<Wanted>(List<Rest...>{});
 }
 
-// Calls body(Kind{}) with the kind of that number.
+// Calls body(Kind{}) with the kind of that index.
 template <class First, class... Rest, class Body>
 __attribute__((always_inline)) inline void with_kind(List<First, Rest...>, int number, Body body) {
     if constexpr (sizeof...(Rest) == 0) body(First{});

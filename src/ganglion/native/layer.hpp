@@ -1,10 +1,10 @@
-// What every kind of layer is to the engine. A family's header holds one struct for each of its kinds, which
-// takes what it does not say itself from `LayerKind`:
+// The interface of kinds of layers. A family's header has one struct for each of its kinds, with defaults
+// from `LayerKind`:
 //
-//     name, settings           as in core/layers; `step.settings[i]` holds the number of settings.at[i]
-//     forward(here, out)       z for some rows, in `out` or where it reads them; returns where
-//     backward(here, back)     the gradients of what it reads, and of its parameters
-//     work, product, room      of a step: operations a row, numbers of its weight, numbers that it keeps
+//     name, settings           as in core/layers; `step.settings[i]` is the value of settings.at[i]
+//     forward(here, out)       computes z for some rows, in `out` or in its input; returns where
+//     backward(here, back)     computes the gradients of its inputs and of its parameters
+//     work, product, room      of a step: operations per row, size of its weight, numbers kept for backward
 //
 // To add a kind: write it in its family's header, add it to the list in layers.hpp.
 #pragma once
@@ -14,15 +14,15 @@
 
 namespace ganglion::GANGLION_ISA {
 
-// One step's work on some rows.
+// The arguments of one step for some rows.
 template <class T>
 struct Here {
     const Step& step;
-    Activation activation;  // that follows; IDENTITY where it is left to the loss
-    const T *own, *state;   // its parameters and its state
+    Activation activation;  // follows the step; IDENTITY if the loss applies it
+    const T *own, *state;   // the step's parameters and state
     const void* const* read;
     T* room;
-    size_t rows, first;  // `first`: the place of the first row in its batch
+    size_t rows, first;  // `first`: the index of the first row in its batch
     bool training;
     uint64_t seed, update;
     Workers<T> workers;
@@ -30,30 +30,30 @@ struct Here {
     const T* x(size_t which = 0) const { return static_cast<const T*>(read[which]); }
 };
 
-// What a step's backward pass works on. `grad` is the gradient with respect to z. grad_x[k], null where it is
-// not wanted, may be the same array as `grad` for k = 0 if the kind works in place. `gradient` is that of its
-// parameters, which is added to where `add`.
+// The arguments of a step's backward pass. `grad` is the gradient with respect to z. grad_x[k] is null if it
+// is not needed; grad_x[0] may be the same array as `grad` if the kind works in place. `gradient` is that of
+// the parameters; backward adds to it if `add`.
 template <class T>
 struct Back {
     T* grad;
     T* const* grad_x;
     T* gradient;
     bool add;
-    const T* a;         // what the step gave, where it has an activation
+    const T* a;         // the output of the step, if it has an activation
     Activation before;  // the activation whose derivative a kind that takes it applies to grad_x[0],
     const T* seen;      // and its z or a
 };
 
 struct LayerKind {
     static constexpr Names settings = {};
-    static constexpr bool passes = false;            // gives what it reads, without a copy
-    static constexpr bool in_place = true;           // grad_x[0] may take the place of grad
-    static constexpr bool takes_activation = false;  // forward takes here.activation too, z then a
-    static constexpr bool takes_derivative = false;  // backward takes back.before
-    static constexpr bool uses_batch = false;        // looks at all rows of a batch while training
-    static constexpr bool is_product = false;        // the gradient over one row is x times grad, then grad
-    static constexpr bool row_sparse = false;        // its parameters are rows, of which it reads a few
-    static constexpr bool has_state = false;         // keeps running averages
+    static constexpr bool passes = false;            // the output is the input, not a copy
+    static constexpr bool in_place = true;           // grad_x[0] may be the same array as grad
+    static constexpr bool takes_activation = false;  // forward applies here.activation too: z, then a
+    static constexpr bool takes_derivative = false;  // backward applies the derivative of back.before
+    static constexpr bool uses_batch = false;        // in training, a row's output depends on the batch
+    static constexpr bool is_product = false;        // the gradient for one row is x times grad, then grad
+    static constexpr bool row_sparse = false;  // its parameters are a table, of which it reads a few rows
+    static constexpr bool has_state = false;   // updates running averages
 
     static double work(const Step&) { return 0; }
     static size_t product(const Step&) { return 0; }
@@ -63,7 +63,7 @@ struct LayerKind {
     }
 };
 
-// Numbers up to the next line of the cache.
+// `count` rounded up to whole cache lines.
 template <class T>
 constexpr size_t whole_lines(size_t count) {
     constexpr size_t line = 64 / sizeof(T);

@@ -1,4 +1,4 @@
-// Losses: value and slope together, element by element, averaged over outputs and rows in one place.
+// Losses: value and slope together, elementwise; averages over outputs and rows are computed in one place.
 // The formulas are those of core/losses; `a` is the activation, or the pre-activation z of a partner.
 #pragma once
 
@@ -45,8 +45,8 @@ template <class T>
 struct LogCosh {
     static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T, T) {
         const Vector<T> error = a - y, size = absolute<T>(error);
-        // log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log(2); near 0 it is log(1 + t**2 / (2 (1 + t))) with
-        // t = exp(|e|) - 1, which keeps its precision there
+        // log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log(2) loses precision near 0, where
+        // log(1 + t**2 / (2 (1 + t))) with t = exp(|e|) - 1 does not
         const Vector<T> t = exp_minus_1<T>(minimum<T>(size, broadcast<T>(T(1))));
         const Vector<T> near = log_1_plus<T>(t * t / (t * T(2) + T(2)));
         const Vector<T> far = size + log_1_plus<T>(exponential<T>(size * T(-2))) - T(0.69314718055994530942);
@@ -73,13 +73,13 @@ struct BinaryCrossEntropyFromZ {
     }
 };
 
-// The value is that of shares kept away from 0 and 1, the slope that of the share itself.
+// The value is computed from clipped probabilities, the slope from the probability itself.
 template <class T>
 struct BinaryCrossEntropyClipped {
     static GANGLION_INLINE Both<T> both(Vector<T> z, Vector<T> y, T smoothing, T clip) {
         y = y * (T(1) - smoothing) + smoothing * T(0.5);
-        const Vector<T> a = logistic<T>(z), share = clamp<T>(a, clip, T(1) - clip);
-        return {-(y * logarithm<T>(share) + (T(1) - y) * logarithm<T>(T(1) - share)), a - y};
+        const Vector<T> a = logistic<T>(z), p = clamp<T>(a, clip, T(1) - clip);
+        return {-(y * logarithm<T>(p) + (T(1) - y) * logarithm<T>(T(1) - p)), a - y};
     }
 };
 
@@ -117,14 +117,14 @@ struct Hinge {
     }
 };
 
-// A kind of loss: its settings, "factor" the first of them, and how it is worked out from the activation, or
-// from the pre-activation of a partner. `Element` and `FromZ` work element by element.
+// A kind of loss: its settings, the first of which is "factor", and its elementwise functions: `Element` of
+// the activation, `FromZ` of the pre-activation of a partner.
 template <class Element, class FromZ = Element>
 struct ElementWiseLoss {
     static constexpr bool over_classes = false;
     static constexpr Names settings = {{"factor"}};
 
-    // Calls body with what works element by element, and its two settings.
+    // Calls body with the elementwise function and its two settings.
     template <class T, class Body>
     static GANGLION_INLINE void with(const Loss& loss, Body body) {
         loss.from_z ? body(FromZ{}, T(0), T(0)) : body(Element{}, T(0), T(0));
@@ -212,7 +212,7 @@ struct Classes {
     double smoothing, clip;
 };
 
-// The same from shares in `slope` that are still to be divided by their total, kept away from 0 and 1.
+// Cross entropy of clipped probabilities, which are in `slope`, not yet divided by their total.
 template <class T>
 T clipped_cross_entropy(Classes loss, size_t classes, T total, const T* y, T* slope) {
     const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes), clip = T(loss.clip);
@@ -225,7 +225,8 @@ T clipped_cross_entropy(Classes loss, size_t classes, T total, const T* y, T* sl
     return sum<T>(value);
 }
 
-// -sum_k y_k * log(a_k) of one row, with a given or, from z, the softmax of z; `slope` receives its gradient.
+// -sum_k y_k * log(a_k) of one row, where `a` is a itself or, if from_z, z of the softmax; writes the
+// gradient to `slope`.
 template <class T>
 T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope) {
     const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes);
@@ -267,8 +268,8 @@ T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope) 
 
 constexpr size_t CLASSES_AT_ONCE = 4;  // vectors full of them
 
-// Turns over up to as many rows as there are lanes: each class in a vector, each row in a lane. Lanes without
-// a row are like the first.
+// Transposes `count` rows, at most as many as there are lanes: each class becomes a vector, each row a lane.
+// Unused lanes repeat the first row.
 template <class T>
 GANGLION_INLINE void by_class(size_t count, size_t classes, const T* from, Vector<T>* of_class) {
     constexpr size_t L = lanes<T>;
@@ -280,8 +281,8 @@ GANGLION_INLINE void by_class(size_t count, size_t classes, const T* from, Vecto
     }
 }
 
-// The same from z for `count` rows at once. Where one class has all of the target in each of them, a
-// logarithm for each row is enough.
+// The same from z for `count` rows at once. If each row's target is a single class, one logarithm per row is
+// enough.
 template <class T>
 GANGLION_INLINE void cross_entropies(Classes loss, T factor, size_t count, size_t classes, const T* z,
                                      const T* y, T* values, T scale, T* grad) {
@@ -330,8 +331,8 @@ GANGLION_INLINE void cross_entropies(Classes loss, T factor, size_t count, size_
     else store(values, value, First{count});
 }
 
-// The loss of each row, or of each output where they are averaged, into `values`, and the gradient of each
-// row's loss times `each` into `grad`. `outputs` numbers a row, the last axis of them `columns`.
+// Writes the loss of each row, or of each output if these are averaged later, to `values`, and the gradient
+// of each row's loss times `each` to `grad`. A row has `outputs` numbers; their last axis has `columns`.
 template <class T>
 void losses_and_gradients(const Loss& loss, size_t rows, size_t outputs, size_t columns, const T* a,
                           const T* y, T each, T* values, T* grad) {
@@ -367,14 +368,14 @@ void losses_and_gradients(const Loss& loss, size_t rows, size_t outputs, size_t 
     });
 }
 
-// How many values losses_and_gradients gives for each row.
+// How many values losses_and_gradients writes per row.
 inline size_t values_of_row(const Loss& loss, size_t outputs, size_t columns) {
     bool over_classes = false;
     with_kind(Losses<float>{}, loss.kind, [&](auto kind) { over_classes = kind.over_classes; });
     return over_classes ? outputs / columns : outputs;
 }
 
-// The mean of each row's values, which may take their place.
+// The mean of each row's values; `means` may be the same array as `values`.
 template <class T>
 void row_means(size_t rows, size_t each, const T* values, T* means) {
     for (size_t i = 0; i < rows; ++i) {
@@ -384,7 +385,7 @@ void row_means(size_t rows, size_t each, const T* values, T* means) {
     }
 }
 
-constexpr size_t SUMMED_AT_ONCE = 1024;  // numbers that are added up in their own precision
+constexpr size_t SUMMED_AT_ONCE = 1024;  // numbers that are summed in their own precision
 
 template <class T>
 double total(size_t count, const T* values) {

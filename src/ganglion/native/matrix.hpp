@@ -5,7 +5,7 @@
 // tile, is copied first. When some tiles are done, `finish` is called on them while they are still in the
 // nearest cache.
 //
-// Every number of C is summed up in the order of the depth, whatever the tile it is in.
+// Every number of C is summed in the order of the depth, regardless of its tile.
 #pragma once
 
 #include "vector.hpp"
@@ -13,7 +13,7 @@
 namespace ganglion::GANGLION_ISA {
 
 constexpr size_t TILE_VECTORS = GANGLION_REGISTERS == 32 ? 4 : 2;
-// As many rows as leave registers for a row of B and a number of A.
+// As many rows as fit, with registers left for a row of B and a number of A.
 constexpr size_t tile_rows(size_t vectors) {
     const size_t rows = (GANGLION_REGISTERS - 2 - vectors) / vectors;
     return rows < 12 ? rows : 12;
@@ -37,7 +37,7 @@ struct Right {  // B: element (k, j) is at[k * stride + j], or at[j * stride + k
     bool transposed;
 };
 
-// Where the sums of C begin: element (i, j) at at[i * row + j], at 0 where that is null.
+// The initial values of C: element (i, j) is at[i * row + j], or 0 if `at` is null.
 template <class T>
 struct Start {
     const T* at;
@@ -46,9 +46,9 @@ struct Start {
     Start moved(size_t i, size_t j) const { return {at ? at + i * row + j : at, row}; }
 };
 
-// How the sums end, decided when a tile is compiled: as they are, or as ReLU makes them, forward (no less
-// than 0) or backward (0 where `seen`, laid out like C, is not above 0). `moved` gives the epilogue of the
-// part of C that begins at a place in it.
+// What happens to the sums, compiled into the tile: nothing, or ReLU, forward (at least 0) or backward (0
+// where `seen`, laid out like C, is not above 0). `moved` returns the epilogue for the part of C that begins
+// at an offset.
 template <class T>
 struct AsTheyAre {
     AsTheyAre moved(size_t) const { return {}; }
@@ -78,8 +78,8 @@ struct WherePositive {
     }
 };
 
-// What a tile needs to know. It is handed over in memory, number by number: groups of them that are written
-// one by one and read at once would have to wait for each other.
+// The arguments of a tile. They are read from memory one by one: reading several at once, right after they
+// were written one by one, would stall.
 template <class T, class Epilogue>
 struct Part {
     Left<T> a;
@@ -89,13 +89,13 @@ struct Part {
     Epilogue epilogue;
     T* c;
     size_t row;
-    size_t last;  // lanes that are meant of each row's last vector, where that is not whole
+    size_t last;  // used lanes of each row's last vector, if that is not whole
 };
 
 template <class T, class Epilogue>
 using Tile = void (*)(const Part<T, Epilogue>& part);
 
-// `Last` tells how many lanes of each row's last vector are meant: Whole, or First{part.last}.
+// `Last` is the type of each row's last vector: Whole, or First{part.last}.
 template <class T, class Epilogue, size_t Rows, size_t Vectors, class Last>
 void tile(const Part<T, Epilogue>& part) {
     constexpr size_t L = lanes<T>;
@@ -116,8 +116,7 @@ void tile(const Part<T, Epilogue>& part) {
     const Left<T> a = part.a;
     const T* b = part.b;
     const size_t stride = part.stride, row = part.row;
-    const T*
-        three[(Rows + 2) / 3];  // every third row of A: the others are reached from there in one instruction
+    const T* three[(Rows + 2) / 3];  // every third row of A; one instruction reaches the others from there
 #pragma GCC unroll 8
     for (size_t i = 0; i < Rows; i += 3) three[i / 3] = a.at + i * a.row;
     for (size_t k = part.depth; k > 0; --k) {
@@ -192,11 +191,11 @@ void copy_panel(Right<T> b, size_t first, size_t columns, size_t depth, T* panel
         });
 }
 
-constexpr size_t FEW_ROWS = 4;      // so few that turning B over would cost more than it saves
+constexpr size_t FEW_ROWS = 4;      // so few that transposing B would cost more than it saves
 constexpr size_t FAR_APART = 2048;  // bytes between rows of B from which a panel is copied
 constexpr size_t ROWS_WORTH_A_COPY = 48;
 
-// A row of A times `count` rows of B: their scalar products, each in a lane.
+// The scalar products of a row of A with `count` rows of B, one per lane.
 template <class T>
 GANGLION_INLINE Vector<T> scalar_products_at(const T* a, const T* b, size_t stride, size_t depth,
                                              size_t count) {
@@ -231,8 +230,8 @@ void scalar_products(size_t rows, size_t columns, size_t depth, Left<T> a, Right
     }
 }
 
-constexpr size_t DEPTH_AT_ONCE = 512;     // so that a panel stays in the second cache
-constexpr size_t WORTH_FINISHING = 1024;  // numbers, few enough to be in the nearest cache
+constexpr size_t DEPTH_AT_ONCE = 512;     // so that a panel stays in the L2 cache
+constexpr size_t WORTH_FINISHING = 1024;  // numbers, few enough for the L1 cache
 
 // Columns first .. last of one stretch of the depth, as deep as a panel.
 template <class T, class Epilogue, class Finish>
@@ -260,7 +259,7 @@ GANGLION_INLINE void product_piece(size_t rows, size_t j, size_t columns, size_t
 constexpr auto nothing = [](size_t, size_t, size_t, size_t) {};
 
 // Columns first .. last of C. `panel` has room for DEPTH_AT_ONCE * tile_columns numbers. `finish` is called
-// on parts of C that are done; what the epilogue does is done by then.
+// on completed parts of C, after the epilogue.
 template <class T, class Epilogue, class Finish>
 void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Right<T> b, Start<T> start,
              T* c, size_t row, T* panel, Epilogue epilogue, Finish finish) {
@@ -289,7 +288,7 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
 // total[j] = (total[j] or 0) + sum over rows of x[i * columns + j].
 template <class T>
 void sum_rows(size_t rows, size_t columns, const T* x, T* total, bool add) {
-    if (columns == 1) {  // a column is an array in one piece
+    if (columns == 1) {  // a single column is contiguous
         Vector<T> parts[4] = {};
         sweep_by_4<T>(rows, [&](size_t i, auto part, size_t n) { parts[n] += load(x + i, part); });
         total[0] = (add ? total[0] : T(0)) + sum<T>(parts[0] + parts[1] + parts[2] + parts[3]);

@@ -1,4 +1,4 @@
-// What Python sees: a program is a network in plain data, with the memory it runs in.
+// The Python module. A program is a network as plain data, with the memory that it runs in.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -41,7 +41,7 @@ extern const Engine engine;
 
 namespace {
 
-// The engines that this processor can run, the fastest first.
+// The engines that this processor can run, fastest first.
 std::vector<const Engine*> engines() {
     std::vector<const Engine*> able;
 #if defined(__x86_64__)
@@ -71,7 +71,7 @@ void require(bool holds, const char* rule) {
     if (!holds) throw nb::value_error(rule);
 }
 
-// Memory aligned to a line of the cache, kept from call to call.
+// Memory aligned to cache lines, reused from call to call.
 class Room {
 public:
     char* of(size_t bytes) {
@@ -93,7 +93,7 @@ private:
     size_t size_ = 0;
 };
 
-// The arrays of one input: one of rows, or the indices, offsets and perhaps weights of bags.
+// The arrays of one input: one array of rows, or the indices, offsets and optional weights of bags.
 using Arrays = std::vector<Any>;
 
 class Program {
@@ -137,7 +137,7 @@ public:
     const Network& network() const { return description_.network(); }
     const Functions& functions() const { return is_double_ ? chosen->of_double : chosen->of_float; }
 
-    // The memory of an array of `count` rows of `width` numbers of the network's type.
+    // The data of an array of `count` rows of `width` numbers of the network's type.
     template <class Array>
     auto numbers(const Array& array, size_t width, size_t count) const
         -> decltype(const_cast<Array&>(array).data()) {
@@ -156,7 +156,7 @@ public:
         return run;
     }
 
-    // The rows of all inputs, checked: what the engine reads from them lies within the arrays.
+    // The rows of all inputs, checked so that the engine reads only within the arrays.
     std::vector<Column> columns_of(const std::vector<Arrays>& x, size_t count) const {
         const Network& network = this->network();
         require(x.size() == network.input_count, "there must be arrays for each input");
@@ -180,19 +180,19 @@ public:
                 bool rises = arrays[1].size() == count + 1 && offsets[0] == 0 &&
                              offsets[count] == static_cast<int64_t>(arrays[0].size());
                 for (size_t row = 0; rises && row < count; ++row) rises = offsets[row] <= offsets[row + 1];
-                require(rises, "offsets must rise from 0 to the count of indices");
+                require(rises, "offsets must rise from 0 to the number of indices");
                 const void* weights = arrays.size() == 3 ? numbers(arrays[2], 1, arrays[0].size()) : nullptr;
                 columns.push_back({indices, offsets, weights});
             }
             const int64_t most = static_cast<int64_t>(input.categories);
             for (size_t n = 0; n < arrays[0].size(); ++n)
                 require(indices[n] >= 0 && indices[n] < most,
-                        "whole numbers must be below the count of categories");
+                        "whole numbers must be below the number of categories");
         }
         return columns;
     }
 
-    // Runs `work` twice: first to count the memory that it needs, then in it, without holding Python up.
+    // Runs `work` twice: first to count the memory that it needs, then in it. Releases the GIL.
     template <class Work>
     void with_memory(Run& run, Work work) {
         const nb::gil_scoped_release released;
@@ -200,7 +200,7 @@ public:
         run.team = loan.team();
         run.arena = nullptr;
         const size_t bytes = work();
-        if (busy_.exchange(true)) {  // another thread runs the same network: this call has memory of its own
+        if (busy_.exchange(true)) {  // another thread runs the same network: use separate memory
             Room room;
             run.arena = room.of(bytes);
             work();
@@ -233,7 +233,7 @@ private:
     std::atomic<bool> busy_{false};
 };
 
-// A training: the arrays that it reads and changes, given and checked once.
+// A training run: the arrays that it reads and changes, checked once.
 class Session {
 public:
     Session(Program& program, const Writable& parameters, const Writable& state,
@@ -250,12 +250,12 @@ public:
         if (optimizer) run_.optimizer = read_optimizer(*optimizer);
     }
 
-    // The rows to learn from, from now on.
+    // Sets the training rows.
     void rows(const std::vector<Arrays>& x, const Any& y, const std::optional<Any>& weight) {
         const size_t count = y.shape(0);
         columns_ = program_.columns_of(x, count);
         run_.y = program_.numbers(y, program_.network().outputs, count);
-        run_.weight = weight ? program_.numbers(*weight, 1, count) : nullptr;
+        run_.sample_weight = weight ? program_.numbers(*weight, 1, count) : nullptr;
         x_ = x, y_ = y, weight_ = weight;
         count_ = count;
     }
@@ -302,7 +302,7 @@ private:
         run.x = columns_.data();
         run.order = order.data();
         run.order_size = order.size();
-        uint64_t largest = 0;  // a negative number is a very large one
+        uint64_t largest = 0;  // a negative index becomes a very large one
         for (size_t i = 0; i < run.order_size; ++i) {
             const uint64_t row = static_cast<uint64_t>(run.order[i]);
             largest = row > largest ? row : largest;
@@ -351,7 +351,7 @@ void function(int which, const Any& x, const Writable& result) {
 
 NB_MODULE(_native, module) {
     using namespace ganglion;
-    nb::set_leak_warnings(false);  // networks that live until the process ends are no leak
+    nb::set_leak_warnings(false);  // networks that live until the process ends are not leaks
     module.doc() = "The native engine: forward, backward and update, compiled for each instruction set.";
     module.def("instruction_sets", [] {
         std::vector<std::string> names;

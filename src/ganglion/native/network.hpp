@@ -1,4 +1,4 @@
-// A network's forward and backward pass over a block of rows, step by step, and the memory that they need.
+// A network's forward and backward pass over a block of rows, step by step, and its memory.
 #pragma once
 
 #include "layers.hpp"
@@ -6,7 +6,7 @@
 
 namespace ganglion::GANGLION_ISA {
 
-// Hands out memory from one piece, or counts what would be needed where there is none.
+// Allocates from one piece of memory; if `at` is null, only counts the bytes needed.
 struct Arena {
     char* at;
     size_t used = 0;
@@ -19,22 +19,22 @@ struct Arena {
     }
 };
 
-// What a step's forward pass leaves for backward.
+// The results of a step's forward pass that backward needs.
 template <class T>
 struct Cache {
-    const T* seen;  // z or a, as the derivative of its activation needs
+    const T* seen;  // z or a, as the activation's derivative needs
     T *z, *a, *room;
 };
 
-// Room for some rows on their way through the network. `values` has what each step reads and writes, by
-// number; `grads` the gradients on their way back.
+// Memory for a block of rows. `values` holds the values that steps read and write, by number; `grads` the
+// slots for gradients.
 template <class T>
 struct Block {
     const void** values;
-    void** gathered;  // the rows of each input, where they had to be gathered
+    void** gathered;  // the rows of each input, if they had to be gathered
     T *y, *losses;
     T** grads;
-    T** grad_x;  // of the step whose turn it is, and what it reads
+    T** grad_x;  // of the current step, like `read`
     const void** read;
     Cache<T>* caches;
 };
@@ -84,7 +84,7 @@ Block<T> make_block(Arena& arena, const Network& network, size_t rows) {
     return block;
 }
 
-// The bytes of one row in a block, to choose how many rows fit a cache.
+// The bytes per row of a block, from which the number of rows that fit a cache follows.
 template <class T>
 size_t row_bytes(const Network& network) {
     Arena one = {nullptr}, many = {nullptr};
@@ -93,7 +93,7 @@ size_t row_bytes(const Network& network) {
     return larger(1, (many.used - one.used) / 256);
 }
 
-// What a pass needs to know apart from its rows.
+// The arguments of a pass other than its rows.
 template <class T>
 struct Pass {
     const Network& network;
@@ -102,7 +102,7 @@ struct Pass {
     bool training;
     uint64_t seed, step;
     Workers<T> workers;
-    T* const* kept;  // for each row-sparse step, room for the gradients of a batch's rows
+    T* const* kept;  // for each row-sparse step, memory for the gradients of a batch's rows
 
     Here<T> here(size_t i, size_t first, size_t rows, const Block<T>& block, const void** read) const {
         const Step& step = network.steps[i];
@@ -123,8 +123,8 @@ struct Pass {
     }
 };
 
-// Returns the outputs, which lie in the block, or among its inputs where no step did anything. `first` is the
-// place of the first row in its batch.
+// Returns the outputs, which are in the block, or in its inputs if no step changed them. `first` is the index
+// of the first row in its batch.
 template <class T>
 const T* forward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block) {
     const Network& network = pass.network;
@@ -153,16 +153,16 @@ const T* forward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block
     return static_cast<const T*>(block.values[network.steps[network.count - 1].writes]);
 }
 
-// The gradient of a step's weights over one row: x times grad, a column times a row.
+// The gradient of a step's weights for one row: x times grad, a column times a row.
 template <class T>
 struct Factors {
     const T* x;
     T* grad;
 };
 
-// From the gradient with respect to the outputs, in block.grads[0], to that of all parameters, which is added
-// to `gradient` where `add`, or left in its factors where there is room for them. It goes no further back
-// than to what depends on parameters.
+// Computes the gradient of all parameters from the gradient with respect to the outputs, in block.grads[0].
+// It is written to `gradient`, added to it if `add`, or left as factors if `factors` is not null. Values that
+// do not depend on parameters get no gradient.
 template <class T>
 void backward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block, T* gradient, bool add,
               Factors<T>* factors) {

@@ -1,6 +1,6 @@
 // Normalization: a = scale * normal + shift with normal = (x - mean) / deviation, and its gradient.
-// Formulas and names are those of core/layers/normalization.py. x, normal and a are lines of `features`
-// numbers; scale and shift follow each other among the parameters, mean and variance in the state.
+// Formulas and names are those of core/layers/normalization.py. x, normal and a consist of lines of
+// `features` numbers; shift follows scale in the parameters, and variance follows mean in the state.
 #pragma once
 
 #include "layer.hpp"
@@ -10,7 +10,7 @@ namespace ganglion::GANGLION_ISA {
 struct Normalization : LayerKind {
     static double work(const Step& step) { return 4.0 * static_cast<double>(step.features); }
 
-    // First the normal values, then what is kept of mean and deviation.
+    // First the normal values, then mean, variance and deviation, or the deviations alone.
     template <class T>
     static size_t room(const Step& step, size_t rows) {
         const size_t lines = rows * (step.inputs / step.features);
@@ -32,7 +32,7 @@ struct BatchNormalization : Normalization {
     static constexpr bool uses_batch = true, has_state = true;
     enum { momentum, epsilon };
 
-    // Mean and variance: of the batch while training, else those of the state.
+    // Mean and variance are those of the batch in training, else those of the state.
     template <class T>
     static const T* forward(const Here<T>& here, T* out) {
         const size_t features = here.step.features, rows = lines(here);
@@ -93,11 +93,11 @@ struct BatchNormalization : Normalization {
         });
     }
 
-    // Takes the batch's moments into the running averages.
+    // Updates the running averages with the batch's moments.
     template <class T>
     static void next_state(const Here<T>& here, T* state) {
         const size_t features = here.step.features, rows = lines(here);
-        if (rows == 1) return;  // one row has no variance to learn from
+        if (rows == 1) return;  // one row has no unbiased variance
         const T *mean = kept(here), *variance = mean + features;
         T *running_mean = state, *running_variance = state + features;
         const T keep = T(here.step.settings[momentum]), unbiased = T(rows) / T(rows - 1);

@@ -1,5 +1,5 @@
 // Optimizers: one pass over a piece of the flat vectors. Formulas are those of training/optimizers.py; each
-// writes its slots and returns what to subtract. To add one: write it, and add it to the list `Optimizers`.
+// updates its slots and returns what to subtract. To add one: write it, and add it to the list `Optimizers`.
 #pragma once
 
 #include "description.hpp"
@@ -19,7 +19,7 @@ Settings<T> plain(double rate, double first, double second, double epsilon) {
     return {T(rate), T(first), T(second), T(epsilon), T(1 - first), T(1 - second), T(1), T(0)};
 }
 
-// slots[0] and slots[1] come as they were and are left as they shall be.
+// Each rule reads its slots, slot[0] and slot[1], and overwrites them with their new values.
 template <class T>
 struct SGD {
     static constexpr int slots = 0;
@@ -92,7 +92,7 @@ struct Lion {
     }
 };
 
-// A kind of optimizer: its settings, what it makes of them for one update, and which rule they ask for.
+// A kind of optimizer: its settings, their values for one update, and the rule that they select.
 struct SGDKind {
     static constexpr const char* name = "sgd";
     static constexpr Names settings = {{"momentum", "nesterov"}};
@@ -169,7 +169,7 @@ struct AdamKind : Unbounded {
     }
 };
 
-struct AdamWKind : AdamKind {  // its decay is that of every optimizer
+struct AdamWKind : AdamKind {  // weight decay is the same for all optimizers
     static constexpr const char* name = "adamw";
 };
 
@@ -208,8 +208,8 @@ GANGLION_INLINE void with_optimizer(const Optimizer& optimizer, Body body) {
     with_kind(Optimizers{}, optimizer.kind, [&](auto kind) { kind.template with<T>(optimizer, body); });
 }
 
-// Updates one piece: parameters -= change(gradient * clip) + decay * parameters. The gradient's place is then
-// taken by the parameters as they were. Returns whether all of them are still finite.
+// Updates one piece: parameters -= change(gradient * clip) + decay * parameters. Overwrites the gradient with
+// the old parameters. Returns whether all new parameters are finite.
 template <class T>
 bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, size_t count, T* gradient,
             T* parameters, T* slot_0, T* slot_1) {
@@ -232,7 +232,7 @@ bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, s
     return sum<T>(spoiled[0] + spoiled[1] + spoiled[2] + spoiled[3]) == T(0);
 }
 
-// The same for plain SGD where it is known beforehand that all stays finite.
+// The same for plain SGD if it is known in advance that all parameters remain finite.
 template <class T>
 void update_safely(Settings<T> settings, T clip, T decay, size_t count, const T* gradient, T* parameters) {
     sweep<T>(count, [&](size_t i, auto part) {

@@ -1,16 +1,15 @@
-// Pooling: each window of an image becomes one number for each channel.
+// Pooling: each window of an image is reduced to one number per channel.
 #pragma once
 
 #include "layer.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
-// Windows along one axis, as in core/layers/pooling.py: the first one begins `before` places ahead of the
-// edge.
+// The windows along one axis, as in core/layers/pooling.py; the first begins `before` places before the edge.
 struct Windows {
     size_t size, pool, stride, count, before;
 
-    // The places of a window that lie inside, from `first` to `last`; its own place number 0 is at `begin`.
+    // The places of a window inside the image, from `first` to before `last`; the window starts at `begin`.
     struct Inside {
         ptrdiff_t begin;
         size_t first, last;
@@ -40,7 +39,7 @@ protected:
         return found;
     }
 
-    // Calls body(row, window's number, rows and columns that it covers) for each window of each row.
+    // Calls body(row, index of the window, rows and columns that it covers) for each window of each row.
     template <class T, class Body>
     static void each_window(const Here<T>& here, Body body) {
         const Windows height = windows(here.step, 0), width = windows(here.step, 1);
@@ -54,7 +53,7 @@ protected:
 struct MaxPool2D : Pool2D {
     static constexpr const char* name = "max_pool_2d";
 
-    // The place in its window that each number came from.
+    // The place of each maximum in its window.
     template <class T>
     static size_t room(const Step& step, size_t rows) {
         return rows * step.outputs;
@@ -81,7 +80,7 @@ struct MaxPool2D : Pool2D {
                             choice = broadcast<T>(T(place));
                             continue;
                         }
-                        // What is not a number counts as the largest, as in NumPy.
+                        // NaN counts as the largest, as in NumPy.
                         const auto larger = (value > most) | ((value != value) & (most == most));
                         most = larger ? value : most;
                         choice = larger ? broadcast<T>(T(place)) : choice;

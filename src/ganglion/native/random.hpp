@@ -1,4 +1,4 @@
-// The hash that decides which elements dropout leaves out: that of core/random.py.
+// The hash that decides which elements dropout drops, the same as in core/random.py.
 #pragma once
 
 #include <cstdint>

@@ -67,10 +67,10 @@ void Description::read_step(const nb::dict& from) {
     step.shape = keep(read<nb::list>(from, "shape"));
     const size_t values = inputs_.size() + steps_.size();
     if (step.writes != values || !step.read_count || shapes.size() != step.read_count)
-        throw nb::value_error("steps must read values that are there and write the next one");
+        throw nb::value_error("steps must read existing values and write the next one");
     for (size_t k = 0; k < step.read_count; ++k)
         if (step.reads[k] >= values)
-            throw nb::value_error("steps must read values that are there and write the next one");
+            throw nb::value_error("steps must read existing values and write the next one");
     const auto last = [](Shape shape) { return shape.axes ? shape[shape.axes - 1] : 1; };
     step.inputs = numbers_in(step.shapes[0]);
     step.features = last(step.shapes[0]);
@@ -82,8 +82,8 @@ void Description::read_step(const nb::dict& from) {
     steps_.push_back(step);
 }
 
-// Gradients go back in slots, the fewest that do: the gradient of a value has one from when the last step
-// that reads it has left its part there until the step that wrote it has passed it on.
+// Assigns gradients to as few slots as possible. The gradient of a value occupies a slot from when the last
+// step that reads the value writes its part until the step that wrote the value has run backward.
 void Description::plan() {
     const size_t first = inputs_.size(), count = steps_.size();
     std::vector<size_t> readers(first + count, 0), slot(first + count, 0);
@@ -134,7 +134,7 @@ void Description::plan() {
         }
         for (size_t scratch : scratches) used[scratch] = false;
         if (step.goes_back && !handed_on) used[step.slot] = false;
-        // The derivative of the activation before, where this step alone reads what it gave.
+        // The derivative of the preceding activation, if this step alone reads its output.
         const size_t value = step.reads[0];
         if (kind.takes_derivative && returns[0].wanted && value >= first && readers[value] == 1) {
             Step& before = steps_[value - first];

@@ -1,5 +1,5 @@
-// From what Python says of a network, a loss or an optimizer, by name, to plain data. What is not known is
-// refused. Here too the backward pass is planned: which gradients are wanted, and where each of them lies.
+// Converts the description of a network, a loss or an optimizer from Python to plain data; unknown names are
+// rejected. Also plans the backward pass: which gradients are needed, and where each is stored.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -23,7 +23,7 @@ Value read(const nb::dict& from, const char* name) {
     return nb::cast<Value>(nb::handle(found));
 }
 
-// The number of a kind, and its settings in their order.
+// The index of a kind; writes its settings in order.
 inline int read_kind(const nb::dict& part, const KindTable& table, double* settings) {
     const std::string name = read<std::string>(part, "kind");
     const nb::dict given = read<nb::dict>(part, "settings");
@@ -34,7 +34,7 @@ inline int read_kind(const nb::dict& part, const KindTable& table, double* setti
         for (; kind.settings.at[count]; ++count)
             settings[count] = read<double>(given, kind.settings.at[count]);
         if (count != given.size())
-            throw nb::value_error((name + " has a setting that the engine does not know").c_str());
+            throw nb::value_error((name + " has a setting unknown to the engine").c_str());
         return i;
     }
     throw nb::value_error(("the engine does not have " + name).c_str());
@@ -61,7 +61,7 @@ inline Regularization read_regularization(const nb::dict& from) {
             read<bool>(from, "per_row")};
 }
 
-// A network in plain data, and the memory of its parts.
+// A network as plain data, and the memory that it refers to.
 class Description {
 public:
     Description(const nb::list& inputs, const nb::list& steps, const nb::list& segments, size_t state);

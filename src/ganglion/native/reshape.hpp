@@ -1,4 +1,4 @@
-// Layers that only rearrange: one row's numbers lie together in the same order, whatever their shape.
+// Layers that change the shape: the numbers of a row stay in the same place.
 #pragma once
 
 #include "activate.hpp"

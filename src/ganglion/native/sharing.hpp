@@ -1,4 +1,4 @@
-// Work shared out to threads: pieces of anything, and products of matrices.
+// Work divided among threads: independent pieces, and products of matrices.
 #pragma once
 
 #include "description.hpp"
@@ -8,7 +8,7 @@ namespace ganglion::GANGLION_ISA {
 
 constexpr double WORTH_A_THREAD = 2e6;  // operations, about 20 microseconds
 
-// Calls work(piece, worker) for each piece, by several threads if there is a team.
+// Calls work(piece, worker) for each piece, on several threads if there is a team.
 template <class Work>
 void each(Team* team, size_t pieces, Work work) {
     if (!team || pieces < 2)
@@ -20,7 +20,7 @@ void each(Team* team, size_t pieces, Work work) {
             &work);
 }
 
-// Who works on a product: a team or null, and room for one panel of each of its threads.
+// The workers on a product: a team or null, and one panel for each of its threads.
 template <class T>
 struct Workers {
     Team* team;
@@ -30,7 +30,7 @@ struct Workers {
     T* panel(size_t worker) const { return panels + worker * panel_size; }
 };
 
-// How a product is shared out: what lies together in memory goes to one thread.
+// How a product is divided, so that contiguous memory goes to one thread.
 enum class Cut { columns, rows };
 
 constexpr size_t PIECES = 4;

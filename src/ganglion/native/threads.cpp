@@ -1,9 +1,9 @@
-// A small pool: threads that look out for work for a moment, then sleep.
+// A small pool of threads, which spin for a moment when they run out of work, then sleep.
 //
-// Each thread has its own share of the pieces of a piece of work, the same from one to the next, so that it
-// finds in its cache what it left there. A share is a single number, the ticket: which work it is, where the
-// share ends, and which piece comes next. Who moves a ticket on owns that piece; who is done helps the
-// others. So nobody waits for a thread that is asleep.
+// Each thread has its own range of the pieces of a job, the same in every job, so that its data is still in
+// its cache. A range is a single number, the ticket: the number of the job, the end of the range, and the
+// next piece. A thread that increments a ticket owns that piece; threads that are done help the others. So no
+// job waits for a sleeping thread.
 #include "threads.hpp"
 
 #if !defined(_WIN32)
@@ -24,8 +24,8 @@
 namespace ganglion {
 namespace {
 
-using Handle = std::thread::native_handle_type;  // of a thread, in the system's own terms
-constexpr auto LOOK_OUT = std::chrono::microseconds(200);
+using Handle = std::thread::native_handle_type;
+constexpr auto SPIN_TIME = std::chrono::microseconds(200);
 
 void pause() {
 #if defined(__x86_64__)
@@ -35,9 +35,9 @@ void pause() {
 #endif
 }
 
-// How the processor treats floating-point numbers in the calling thread: rounding, and what is too small.
+// The floating-point mode of the calling thread: rounding, and the treatment of subnormal numbers.
 #if defined(__x86_64__)
-constexpr uint64_t FLUSHES = 0x8040;  // such results become 0, such operands count as 0
+constexpr uint64_t FLUSHES = 0x8040;  // subnormal results become 0, subnormal operands count as 0
 uint64_t floating_mode() { return __builtin_ia32_stmxcsr(); }
 void set_floating_mode(uint64_t mode) { __builtin_ia32_ldmxcsr(static_cast<unsigned>(mode)); }
 #elif defined(__aarch64__)
@@ -54,9 +54,9 @@ uint64_t floating_mode() { return 0; }
 void set_floating_mode(uint64_t) {}
 #endif
 
-// Where threads run. Linux starts a thread, and often wakes it, where the one runs that asked for it, and
-// takes milliseconds to part them: until then the two would take turns. So that one's processor is taken from
-// the others' while there are enough for all.
+// Where threads run. Linux starts and often wakes a thread on the processor of the calling thread, and takes
+// milliseconds to move it; until then the two would take turns. Therefore the other threads may not use the
+// caller's processor, as long as there are enough processors.
 #if defined(__linux__)
 int processor() { return sched_getcpu(); }
 class Processors {
@@ -71,7 +71,7 @@ public:
     }
 
 private:
-    cpu_set_t set_;  // those that the calling thread may use
+    cpu_set_t set_;  // the processors that the calling thread may use
     bool known_;
 };
 #else
@@ -88,12 +88,12 @@ uint64_t make_ticket(uint64_t number, uint64_t first, uint64_t end) {
 }
 bool has_piece(uint64_t ticket) { return (ticket & MOST_PIECES) < (ticket >> 16 & MOST_PIECES); }
 
-struct alignas(64) Share {
+struct alignas(64) Range {
     std::atomic<uint64_t> ticket{0};
-    Handle thread{};  // that it belongs to
+    Handle thread{};  // its owner
 };
 
-// While it lives, threads start with every signal blocked: signals are for the threads of Python.
+// Blocks all signals for threads started during its lifetime: signals are for Python's threads.
 #if defined(_WIN32)
 struct SignalsBlocked {};
 #else
@@ -121,7 +121,7 @@ public:
 
 class Pool final : public Team {
 public:
-    explicit Pool(std::size_t size) : size_(size), shares_(std::make_unique<Share[]>(size)) {}
+    explicit Pool(std::size_t size) : size_(size), ranges_(std::make_unique<Range[]>(size)) {}
 
     std::size_t size() const override { return size_; }
 
@@ -130,7 +130,7 @@ public:
         if (const int own = processor(); own != processor_) {
             processor_ = own;
             for (std::size_t worker = 1; worker <= started_threads_; ++worker)
-                processors_->keep_off(own, shares_[worker].thread, started_threads_);
+                processors_->keep_off(own, ranges_[worker].thread, started_threads_);
         }
         for (std::size_t first = 0; first < pieces; first += MOST_PIECES) {
             const std::size_t count = pieces - first < MOST_PIECES ? pieces - first : MOST_PIECES;
@@ -141,7 +141,7 @@ public:
             completed_.store(0, std::memory_order_relaxed);
             ++number_;
             for (std::size_t worker = size_; worker-- > 0;)
-                shares_[worker].ticket.store(
+                ranges_[worker].ticket.store(
                     make_ticket(number_, count * worker / size_, count * (worker + 1) / size_));
             if (sleeping_.load() > 0) {
                 {
@@ -164,35 +164,35 @@ private:
         [[maybe_unused]] const SignalsBlocked blocked;
         for (std::size_t worker = 1; worker < size_; ++worker) try {
                 std::thread thread([this, worker] { serve(worker); });
-                shares_[worker].thread = thread.native_handle();
+                ranges_[worker].thread = thread.native_handle();
                 thread.detach();
                 ++started_threads_;
             } catch (const std::system_error&) {
-                break;  // the system has no more threads to give: the work is done with those there are
+                break;  // no more threads are available: use those already started
             }
         started_ = true;
     }
 
     void take_pieces(std::size_t worker) {
         for (std::size_t other = 0; other < size_; ++other) {
-            std::atomic<uint64_t>& share = shares_[(worker + other) % size_].ticket;
-            uint64_t ticket = share.load(std::memory_order_acquire);
+            std::atomic<uint64_t>& shared = ranges_[(worker + other) % size_].ticket;
+            uint64_t ticket = shared.load(std::memory_order_acquire);
             while (has_piece(ticket))
-                if (share.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel,
-                                                std::memory_order_acquire)) {
+                if (shared.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel,
+                                                 std::memory_order_acquire)) {
                     if (worker > 0) set_floating_mode(mode_);
                     work_(context_, first_ + (ticket & MOST_PIECES), worker);
                     completed_.fetch_add(1, std::memory_order_release);
-                    ticket = share.load(std::memory_order_acquire);
+                    ticket = shared.load(std::memory_order_acquire);
                 }
         }
     }
 
     [[noreturn]] void serve(std::size_t worker) {
-        const std::atomic<uint64_t>& own = shares_[worker].ticket;
+        const std::atomic<uint64_t>& own = ranges_[worker].ticket;
         for (;;) {
             take_pieces(worker);
-            const auto end = std::chrono::steady_clock::now() + LOOK_OUT;
+            const auto end = std::chrono::steady_clock::now() + SPIN_TIME;
             bool found = false;
             while (!found && std::chrono::steady_clock::now() < end)
                 for (int turn = 0; turn < 64 && !found; ++turn) {
@@ -208,11 +208,11 @@ private:
     }
 
     const std::size_t size_;
-    const std::unique_ptr<Share[]> shares_;
+    const std::unique_ptr<Range[]> ranges_;
     bool started_ = false;
     std::size_t started_threads_ = 0;
-    std::optional<Processors> processors_;  // of all
-    int processor_ = -1;                    // of the thread that the others work for
+    std::optional<Processors> processors_;
+    int processor_ = -1;  // of the calling thread
     uint64_t number_ = 0;
     void (*work_)(void*, std::size_t, std::size_t) = nullptr;
     void* context_ = nullptr;
@@ -227,8 +227,8 @@ private:
 Alone alone_team;
 thread_local std::size_t most_threads = 0;
 std::atomic<std::size_t> usual{0};
-// The pools by their size. None is ever destroyed: its threads sleep until the process ends. After a fork the
-// child has none of them, and gets pools of its own.
+// The pools by size. They are never destroyed: their threads sleep until the process ends. A forked child has
+// none of these threads and creates its own pools.
 constexpr std::size_t LARGEST = 1024;
 std::atomic<Pool*> pools[LARGEST + 1];
 

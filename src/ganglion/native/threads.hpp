@@ -1,4 +1,4 @@
-// The pool of threads that shares the work of one run at a time.
+// The pool of threads, which works on one run at a time.
 #pragma once
 
 #include <cstddef>
@@ -8,15 +8,14 @@
 
 namespace ganglion {
 
-// How many threads a run may use, from now on. None is started before there is work for it.
+// Sets how many threads later runs may use. Threads start when they are first needed.
 void set_threads(std::size_t count);
 std::size_t get_threads();
 
-// Lets the runs of the calling thread use no more threads than this, 0 for no limit; returns the limit
-// before.
+// Limits the threads of runs started by the calling thread, 0 for no limit; returns the previous limit.
 std::size_t limit_threads(std::size_t most);
 
-// Lends a pool to one run; where another run has it, this one has its own thread only.
+// Lends a pool to one run. If another run has the pool, this one uses only the calling thread.
 class Loan {
 public:
     Loan();
@@ -30,9 +29,8 @@ private:
     bool borrowed_;
 };
 
-// While it lives, numbers too small to be normal count as 0 in the calling thread and in those that work for
-// it. The weights and averages of units that never fire decay to such numbers in a long run, and a processor
-// takes many times as long over each.
+// During its lifetime, subnormal numbers count as 0 in the calling thread and its workers. In a long run, the
+// weights and averages of inactive units decay to subnormal numbers, which are many times slower to process.
 class Flush {
 public:
     Flush();

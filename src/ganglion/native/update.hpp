@@ -1,12 +1,12 @@
-// From the gradients of a batch to new parameters: penalties, norm, clipping, the optimizer, and what follows
-// it.
+// From the gradients of a batch to new parameters: penalties, norm, clipping, the optimizer, and the limits
+// and averages after it.
 #pragma once
 
 #include "workspace.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
-// Adds the groups' gradients and the penalties' in a slice into the first.
+// Adds all groups' gradients of a slice, and those of the penalties, to the first group's.
 template <class T>
 Sums reduce(const Run& run, const Workspace<T>& space, const Slice<T>& slice) {
     const T l1 = T(run.regularization.l1 * space.per_weight),
@@ -47,9 +47,8 @@ double penalty(const Workspace<T>& space) {
     return sum;
 }
 
-// Takes one step where the gradient was left in its factors, and writes its norm. Returns whether it was
-// taken; where a number might overflow it was not, and the gradient is worked out, for `update` to look at
-// each.
+// Makes one update from a gradient left as factors, and writes its norm. If a number might overflow, it
+// instead computes the gradient, so that `update` can check each number, and returns false.
 template <class T>
 bool update_by_factors(const Network& network, Run& run, Workspace<T>& space, double rate, double* norm) {
     double squares = 0;
@@ -90,9 +89,9 @@ bool update_by_factors(const Network& network, Run& run, Workspace<T>& space, do
     return safe;
 }
 
-// Takes one step, and returns the norm of the gradient; run.failure tells what was not finite, and the
-// parameters are then as they were. Each slice is reduced and updated in one go, unless the norm must be
-// known in between.
+// Makes one update and returns the norm of the gradient. If a number is not finite, sets run.failure and
+// leaves the parameters unchanged. Each slice is reduced and updated in one go, unless the norm is needed in
+// between.
 template <class T>
 double update(Run& run, Workspace<T>& space, Team* team, double rate) {
     const Optimizer& optimizer = run.optimizer;
@@ -140,7 +139,7 @@ double update(Run& run, Workspace<T>& space, Team* team, double rate) {
     if (run.failure != Failure::none)
         for (size_t i = 0; i < space.slice_count; ++i) {
             const Slice<T> slice = space.slices[i];
-            // Where it was updated, the gradient's place holds the parameters as they were.
+            // If a slice was updated, its gradient holds the old parameters.
             if (space.outcomes[i] != Failure::gradient)
                 memcpy(parameters + slice.start, slice.gradient, (slice.stop - slice.start) * sizeof(T));
         }
@@ -148,7 +147,7 @@ double update(Run& run, Workspace<T>& space, Team* team, double rate) {
     return norm<T>(space);
 }
 
-// Scales down the weights into each unit whose norm exceeds the largest allowed.
+// Scales down the weights into each unit whose norm exceeds the limit.
 template <class T>
 void limit(const Network& network, T most, T* parameters) {
     for (size_t s = 0; s < network.segment_count; ++s) {
@@ -167,7 +166,7 @@ void limit(const Network& network, T most, T* parameters) {
     }
 }
 
-// What follows an update: the limit of the weights, the running averages of layers and of the parameters.
+// After an update: limits the norms, updates the running averages of layers and of the parameters.
 template <class T>
 void follow_up(const Pass<T>& pass, Run& run, const Workspace<T>& space) {
     const Network& network = pass.network;

@@ -1,7 +1,7 @@
-// Vectors of numbers, as wide as the processor's registers: one source for every instruction set.
+// Vectors of numbers as wide as the processor's registers, from one source for all instruction sets.
 //
-// The files that include this one are compiled once for each set, each time into a namespace of that set's
-// name. They use no templates of the standard library, because the linker keeps one copy of those for all.
+// The files that include this one are compiled once for each instruction set, into a namespace of its name.
+// They use no templates of the standard library, because the linker would keep one copy of these for all.
 #pragma once
 
 #include <cstddef>
@@ -64,7 +64,7 @@ using Integers = typename Types<T>::Integers;
 template <class T>
 constexpr size_t lanes = GANGLION_BYTES / sizeof(T);
 
-// How much of a vector is meant: all of it, or its first `count` lanes.
+// The used part of a vector: all of it, or its first `count` lanes.
 struct Whole {};
 struct First {
     size_t count;
@@ -85,7 +85,7 @@ GANGLION_INLINE void store(T* to, Vector<T> value, Whole) {
     *reinterpret_cast<typename Types<T>::Anywhere*>(to) = value;
 }
 
-// The lanes that are not meant are 0 after a load, and are left alone in memory by a store.
+// A load sets unused lanes to 0; a store does not write them.
 #if defined(__AVX512F__)
 GANGLION_INLINE Vector<float> load(const float* from, First part) {
     return (Vector<float>)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << part.count) - 1), from);
@@ -135,7 +135,7 @@ GANGLION_INLINE void store(T* to, Vector<T> value, First part) {
 }
 #endif
 
-// Calls body(i, part) for every vector of an array of `count` numbers, the last one perhaps in part.
+// Calls body(i, part) for every vector of an array of `count` numbers; the last one may be partial.
 template <class T, class Body>
 GANGLION_INLINE void sweep(size_t count, Body body) {
     size_t i = 0;
@@ -143,7 +143,7 @@ GANGLION_INLINE void sweep(size_t count, Body body) {
     if (i < count) body(i, First{count - i});
 }
 
-// The same with body(i, part, n), where n goes round from 0 to 3: for sums, which would have to wait for each
+// The same with body(i, part, n), where n cycles from 0 to 3: for sums, which would otherwise wait for each
 // other.
 template <class T, class Body>
 GANGLION_INLINE void sweep_by_4(size_t count, Body body) {
@@ -155,7 +155,7 @@ GANGLION_INLINE void sweep_by_4(size_t count, Body body) {
     if (i < count) body(i, First{count - i}, size_t(0));
 }
 
-// The value in the lanes that are meant, another in the rest.
+// The value in the used lanes, another one in the rest.
 template <class T>
 GANGLION_INLINE Vector<T> masked(Vector<T> value, Whole, T) {
     return value;
@@ -167,10 +167,10 @@ GANGLION_INLINE Vector<T> masked(Vector<T> value, First part, T otherwise) {
     return number < static_cast<typename Types<T>::Integer>(part.count) ? value : broadcast<T>(otherwise);
 }
 
-// The lanes of a, and from there on those of b, whose numbers are given.
+// The lanes with the given indices, counted through a and then b.
 template <class T>
 GANGLION_INLINE Vector<T> shuffle(Vector<T> a, Vector<T> b, Integers<T> which) {
-#if defined(__clang__)  // which has no such thing for vectors of numbers, and sees through this
+#if defined(__clang__)  // has no such builtin, and optimizes this loop
     Vector<T> value{};
 #pragma GCC unroll 16
     for (size_t i = 0; i < lanes<T>; ++i) {
@@ -252,8 +252,8 @@ GANGLION_INLINE Vector<double> square_root(Vector<double> x) {
 #endif
 }
 
-// For two vectors of a square that change places in part: those lanes in which the first bit of `Size` is
-// set, of the one, and those in which it is not, of the other.
+// Exchanges blocks of `Size` lanes between two vectors of a square: `upper` combines the lanes of both
+// without the bit `Size`, `lower` those with it.
 template <class T, size_t Size>
 struct Halves {
     Integers<T> keep, take;
@@ -269,7 +269,7 @@ struct Halves {
     GANGLION_INLINE Vector<T> lower(Vector<T> a, Vector<T> b) const { return shuffle<T>(a, b, take); }
 };
 
-// Turns a square of vectors over: row i becomes column i. Blocks of half the size change places, then
+// Transposes a square of vectors: row i becomes column i. Blocks of half the size are exchanged, then
 // quarters, and so on.
 template <class T, size_t Size = lanes<T> / 2>
 GANGLION_INLINE void transpose(Vector<T>* rows) {
@@ -284,8 +284,8 @@ GANGLION_INLINE void transpose(Vector<T>* rows) {
     if constexpr (Size > 1) transpose<T, Size / 2>(rows);
 }
 
-// The sum of each vector of a square, in its own lane: half of the vectors go into the other half, lane by
-// lane, then a quarter, and so on.
+// The sum of each vector of a square, in its own lane: one half of the vectors is added to the other, then
+// one quarter, and so on.
 template <class T, size_t Size = lanes<T> / 2>
 GANGLION_INLINE Vector<T> sums(Vector<T>* rows) {
     const Halves<T, Size> halves;

@@ -1,9 +1,9 @@
-// How the rows of a batch are split, and the memory that a step of training needs.
+// How the rows of a batch are split, and the memory of a training step.
 //
-// The rows are split in one of two ways, by the sizes alone and never by the number of threads, so that the
-// bits do not depend on it. Either groups of rows go through the whole network, each with a gradient of its
-// own; or, where the layers are large or look at the whole batch, all rows go together and the threads share
-// each product.
+// The rows are split in one of two ways, depending on sizes but never on the number of threads, so that
+// results do not depend on it. Either groups of rows go through the whole network, each with its own
+// gradient; or, if layers are large or use the whole batch, all rows go together and the threads divide each
+// product.
 #pragma once
 
 #include "network.hpp"
@@ -12,14 +12,14 @@
 namespace ganglion::GANGLION_ISA {
 
 constexpr size_t CACHE = 256 * 1024;       // bytes that a block of rows may take ...
-constexpr size_t LARGER_CACHE = 16 << 20;  // ... and that a block of FEW rows may, which products need
+constexpr size_t LARGER_CACHE = 16 << 20;  // ... and that a block of USUAL_ROWS rows may take
 constexpr size_t USUAL_ROWS = 64, MOST_ROWS = 512;
 constexpr size_t MOST_GROUPS = 16;
-constexpr size_t MOST_GRADIENTS = 4 << 20;                       // numbers in all the gradients of groups
+constexpr size_t MOST_GRADIENTS = 4 << 20;                       // numbers in the gradients of all groups
 constexpr double WORTH_TWO_GROUPS = 1.5e6, WORTH_A_GROUP = 8e6;  // operations of a step
 constexpr size_t LEAST_ROWS = 32;                                // of a group
-constexpr size_t LARGE_WEIGHT = 32768;  // numbers, from which a product is worth sharing
-constexpr size_t SLICE = 2048;          // numbers of the flat vectors that one thread takes at a time
+constexpr size_t LARGE_WEIGHT = 32768;                           // numbers from which dividing a product pays
+constexpr size_t SLICE = 2048;          // numbers of the flat vectors that a thread updates at a time
 constexpr size_t WORTH_SLICES = 65536;  // numbers whose update is worth waking threads for
 
 struct Split {
@@ -64,7 +64,7 @@ inline Split split(const Network& network, size_t rows) {
     return {groups, (most + blocks - 1) / blocks, false};
 }
 
-// A part of the parameters, and where its gradient is: `copies` of it, one for each group.
+// A part of the parameters, and its gradient: `copies` of it, one for each group.
 template <class T>
 struct Slice {
     size_t start, stop;
@@ -73,18 +73,18 @@ struct Slice {
     bool penalized;
 };
 
-// Of a slice, the sum of the squares of the gradient, and the penalty.
+// The sum of squares of a slice's gradient, and its penalty.
 struct Sums {
     double squares, penalty;
 };
 
-// The gradient of one row-sparse table over a batch. `row_of` names the rows of the table that were read so
-// far, `count` of them, in the order of `gradient`; `place_of` a row is its place there, if row_of agrees: it
-// need not be cleared between two batches.
+// The gradient of one row-sparse table over a batch. `row_of` lists the `count` rows of the table read so
+// far, in the order of `gradient`. `place_of` a row is its index there; it is valid only if row_of agrees, so
+// it need not be cleared between batches.
 template <class T>
 struct SparseGradient {
     T *kept,
-        *gradient;  // with respect to what the step gave for each row of the batch; of the rows of the table
+        *gradient;  // of the step's output for each row of the batch; of the rows of the table
     uint32_t* place_of;
     size_t* row_of;
     size_t count;
@@ -102,15 +102,15 @@ struct Workspace {
     Failure* outcomes;
     Slice<T>* slices;
     size_t slice_count, dense_slices, stride;
-    SparseGradient<T>* sparse;  // of each step, null where none is
+    SparseGradient<T>* sparse;  // of each step; null if no step is row-sparse
     T** kept;
-    double per_weight;    // what penalties are multiplied by for the batch
-    double bound;         // no parameter is larger, as long as plain SGD moves them
-    Factors<T>* factors;  // of each step's gradient, null where it is worked out
+    double per_weight;    // the factor of the batch's penalties
+    double bound;         // no parameter is larger, as long as plain SGD updates them
+    Factors<T>* factors;  // of each step's gradient; null if gradients are computed
 };
 
-// Whether the gradient need not be worked out: over one row it is a product, which plain SGD can subtract at
-// once.
+// Whether the gradient need not be computed: for one row it is a product, which plain SGD can subtract
+// directly.
 inline bool leaves_factors(const Network& network, const Run& run, size_t rows) {
     const bool penalty = run.regularization.l1 != 0 || run.regularization.l2 != 0;
     return run.steps && rows == 1 && network.facts.products && !penalty && is_bounded(run.optimizer);
@@ -185,7 +185,7 @@ Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_
                                                      space.way.groups, penalized};
         }
     };
-    size_t gradient = 0;  // where that of the next segment begins
+    size_t gradient = 0;  // the offset of the next segment's gradient
     for (size_t i = 0; i < network.segment_count;) {
         const Segment first = network.segments[i];
         size_t stop = first.stop;
@@ -200,7 +200,7 @@ Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_
     return space;
 }
 
-// Sums up the gradients of the rows of tables that a batch read, and adds a slice for each.
+// Sums the gradients of the table rows that a batch read, and adds a slice for each.
 template <class T>
 void collect(const Network& network, const Run& run, Workspace<T>& space, const int64_t* order, size_t rows) {
     space.slice_count = space.dense_slices;

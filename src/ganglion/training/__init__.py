@@ -3,5 +3,5 @@
 from collections.abc import Callable
 from typing import Any
 
-# What `History.plot` calls. Pictures stand above training, so `ganglion` itself sets it.
+# Called by `History.plot`. Plotting is a higher layer than training, so the package itself sets it.
 draw_history: Callable[[Any, Any], Any]

@@ -1,4 +1,4 @@
-"""How many threads the BLAS may use while somebody else's code calls it for tiny products."""
+"""Limits the threads of the BLAS while a third-party solver calls it for tiny products."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _before: list[tuple[Any, int]] = []
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Let the BLAS of this process use one thread, until the last of those that asked for it has left.
+    """Limit the BLAS of this process to one thread until the last concurrent user has left.
 
-    SciPy's L-BFGS solves triangles of ten rows. A BLAS with several threads wakes them for each, which then
-    look out for work on the processors that the native engine has work for. Nor do the bits then depend on
-    their number. Without threadpoolctl, which sets it, nothing is changed.
+    SciPy's L-BFGS solves triangular systems of ten rows. A multithreaded BLAS wakes its threads for each of
+    them; these then spin on the processors that the native engine needs. With one thread the result does
+    not depend on the number of threads either. Without threadpoolctl nothing is changed.
     """
     global _users  # noqa: PLW0603
     with _lock:
@@ -36,12 +36,12 @@ def single_threaded_blas() -> Iterator[None]:
         with _lock:
             _users -= 1
             for library, threads in _before:
-                if _users == 0 or getattr(library, "threading_layer", "") == "openmp":  # a number a thread
+                if _users == 0 or getattr(library, "threading_layer", "") == "openmp":  # set for each thread
                     _set_threads(library, threads)
 
 
 def _libraries() -> list[Any]:
-    load("scipy.optimize", "lbfgs")  # so that its library is there to be found
+    load("scipy.optimize", "lbfgs")  # loads its BLAS, so that the controller finds it
     try:
         controller = load("threadpoolctl", "lbfgs").get_cached_controller()
     except MissingPackageError:
@@ -50,9 +50,9 @@ def _libraries() -> list[Any]:
 
 
 def _set_threads(library: Any, threads: int) -> None:
-    # Only the thread that has set an OpenBLAS may set it again, until it lets go: whoever leaves last may not
-    # be the one who came first.
-    let_go = getattr(library, "clear_controlling_thread", lambda force: None)
-    let_go(force=True)
+    # Only the thread that set an OpenBLAS may set it again until it releases control, but the last user to
+    # leave may be a different thread than the first to enter.
+    release = getattr(library, "clear_controlling_thread", lambda force: None)
+    release(force=True)
     library.set_num_threads(threads)
-    let_go(force=True)
+    release(force=True)

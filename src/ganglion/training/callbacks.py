@@ -1,7 +1,7 @@
-"""Callbacks: what happens at certain moments of a run, and what may stop it.
+"""Callbacks: code that a training run calls at certain moments, and that may stop it.
 
-A run calls `on_train_begin`, then for each epoch `on_epoch_begin`, `on_steps_end` now and then (at least
-every tenth of a second or so), `on_epoch_end`, and finally `on_train_end`. Each gets the run itself.
+A run calls `on_train_begin`, then for each epoch `on_epoch_begin`, `on_steps_end` (at least about every tenth
+of a second) and `on_epoch_end`, and finally `on_train_end`. Each method receives the run.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Does nothing at every moment. Subclass it and override the moments you care for.
+    """The base class of callbacks. Subclass it and override the methods you need; by default they do nothing.
 
-    Each gets the run: `training.history`, `training.epochs` asked for, `training.fraction` of the current
-    epoch, `training.elapsed` seconds, the live `training.parameters`, and `training.stop(reason)`, which
-    ends the run cleanly. An exception ends it too; what was learned until then is kept.
+    Each method receives the run: `training.history`, the requested `training.epochs`, the completed
+    `training.fraction` of the current epoch, `training.elapsed` seconds, the live `training.parameters`, and
+    `training.stop(reason)`, which ends the run cleanly. An exception also ends the run; the weights learned
+    so far are kept.
 
     >>> class Print(Callback):
     ...     def on_epoch_end(self, training):
@@ -29,23 +30,23 @@ class Callback:
     """
 
     def on_train_begin(self, training: Training) -> None:
-        """Before the first epoch."""
+        """Called before the first epoch."""
 
     def on_epoch_begin(self, training: Training) -> None:
-        """Before an epoch's first step."""
+        """Called before the first step of an epoch."""
 
     def on_steps_end(self, training: Training) -> None:
-        """After some steps; `training.fraction` of the epoch is done."""
+        """Called after some steps, when `training.fraction` of the epoch is done."""
 
     def on_epoch_end(self, training: Training) -> None:
-        """After an epoch was measured; `training.history` holds it."""
+        """Called after an epoch has been entered in `training.history`."""
 
     def on_train_end(self, training: Training) -> None:
-        """After the last epoch, also when the run was interrupted."""
+        """Called after the last epoch, even if the run was interrupted."""
 
 
 def listeners(callbacks: Sequence[Callback], moment: str) -> list[Callable[[Training], None]]:
-    """Return the methods of those callbacks that do something at a moment."""
+    """Return the methods of the callbacks that override the one for a moment."""
     methods = [getattr(callback, moment) for callback in callbacks]
     return [
         method for method in methods if getattr(method, "__func__", None) is not getattr(Callback, moment)
@@ -53,10 +54,10 @@ def listeners(callbacks: Sequence[Callback], moment: str) -> list[Callable[[Trai
 
 
 def check_callbacks(callbacks: Any) -> list[Callback]:
-    """Return callbacks as a list, one alone too.
+    """Return a list of callbacks, given a list or a single callback.
 
     Raises:
-        ConfigError: for anything that is no callback.
+        ConfigError: for anything else.
     """
     given = [callbacks] if isinstance(callbacks, Callback) else callbacks
     if not isinstance(given, tuple | list) or not all(isinstance(c, Callback) for c in given):
@@ -68,10 +69,10 @@ def check_callbacks(callbacks: Any) -> list[Callback]:
 
 
 class ProgressBar(Callback):
-    """A line that shows epoch, loss, validation, samples per second and time left; quiet in a pipe.
+    """A progress bar with epoch, losses, metrics, rows per second and time left; silent in a pipe.
 
     Args:
-        label: the first word of the line, "training" by default.
+        label: the text at the start of the line, "training" by default.
     """
 
     def __init__(self, label: str = "training") -> None:

@@ -1,7 +1,7 @@
-"""Descending: an update after every batch, epoch by epoch, by a step optimizer.
+"""Training with a step optimizer: one update per batch, epoch by epoch.
 
-The steps are the engine's. It gets some at a time, few enough that Ctrl-C is answered at once, and how
-many it gets never changes what comes out.
+The engine makes the steps. Each call makes a number of them, few enough that Ctrl-C takes effect at once; the
+number does not change the result.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GROWTH = 8  # from one call of the engine to the next, at most
 
 
 class Descent(Training):
-    """A run that makes one update for each batch."""
+    """A run that makes one update per batch."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -56,7 +56,7 @@ class Descent(Training):
                 self.session.write(learned.mean)
 
     def _epoch(self) -> bool:
-        """Visit every row once; return whether the epoch was completed."""
+        """Visit each row once; return whether the epoch was completed."""
         state, rows, size = self.optimizer_state, self.plan.rows, self.plan.batch_size
         schedule = self.optimizer.learning_rate
         order = self.order = self.plan.order(state.epoch)
@@ -69,7 +69,7 @@ class Descent(Training):
             begun = time.perf_counter()
             last = min(first + min(self._steps_at_once, self._most_steps or steps), steps)
             times = state.optimizer_epoch + np.arange(first, last) / steps
-            rates = schedule.rates(times, state.memory)
+            rates = schedule.rates(times, state.schedule_state)
             done = self.session.steps(order[first * size : last * size], size, rates)
             count = len(done.losses)
             made = slice(first, first + count)
@@ -92,12 +92,12 @@ class Descent(Training):
         self.history.learning_rate.append(float(rates[-1]))
         self.history.gradient_norm.append(float((norms * fractions).sum()))
         watched = self.history.validation_loss or self.history.loss
-        state.memory = schedule.observe(state.memory, watched[-1])
+        state.schedule_state = schedule.observe(state.schedule_state, watched[-1])
         self.notify("on_epoch_end")
         return True
 
 
 def _batch_fractions(weight: Array, order: Array, size: int) -> Array:
-    """Return how much of the epoch's weight each batch has."""
+    """Return each batch's fraction of the epoch's total sample weight."""
     weights = np.add.reduceat(weight[order].astype(np.float64), np.arange(0, len(order), size))
     return weights / weights.sum()

@@ -1,4 +1,4 @@
-"""The history of a run: what was measured in each epoch, and why it stopped."""
+"""The history of a training run: the measurements of each epoch, and why the run stopped."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ SERIES = ("loss", "validation_loss", "learning_rate", "gradient_norm", "seconds"
 
 @dataclass
 class History:
-    """One entry an epoch in each list.
+    """The measurements of a training run, one entry per epoch in each list.
 
     Attributes:
         loss: the mean over the epoch's batches, each measured before its update, without penalties.
-        validation_loss: after the epoch, on the validation rows; empty without validation.
-        metrics: by name, after the epoch, on the validation rows, or the training rows without validation.
-        learning_rate: of the epoch's last update.
+        validation_loss: on the validation rows, after the epoch; empty without validation.
+        metrics: lists by name, measured after the epoch on the validation rows, or on the training rows
+            without validation.
+        learning_rate: the rate of the epoch's last update.
         gradient_norm: the mean over the epoch's batches, before clipping.
-        seconds: from the beginning of the run to the end of the epoch.
-        stopped_because: the reason, in words.
-        ended: the kind of reason: "completed", "stopped" by a callback, "converged", "interrupted" or
+        seconds: the time from the start of the run to the end of the epoch.
+        stopped_because: why the run ended, in words.
+        ended: the kind of end: "completed", "stopped" (by a callback), "converged", "interrupted" or
             "failed".
-        best_epoch: the epoch (from 1) whose weights were put back, None if the last ones were kept.
+        best_epoch: the epoch (from 1) whose weights were restored, or None if the last ones were kept.
 
-    Where something was not measured in an epoch, its entry is NaN.
+    Entries that were not measured are NaN.
     """
 
     loss: list[float] = field(default_factory=list)
@@ -47,7 +48,7 @@ class History:
 
     @property
     def epochs(self) -> int:
-        """How many epochs were completed."""
+        """The number of completed epochs."""
         return len(self.loss)
 
     def series(self, name: str) -> list[float] | None:
@@ -70,7 +71,7 @@ class History:
         return training.draw_history(self, ax)
 
     def extend(self, later: History) -> None:
-        """Append what a later run measured."""
+        """Append the measurements of a later run."""
         before, started = self.epochs, self.seconds[-1] if self.seconds else 0.0
         later_seconds = [value + started for value in later.seconds]
         for name in SERIES:
@@ -83,15 +84,15 @@ class History:
         self.best_epoch = None if later.best_epoch is None else before + later.best_epoch
 
     def to_facts(self) -> dict[str, Any]:
-        """Return the history as JSON data, with null in place of what is not finite."""
+        """Return the history as JSON data, with null for numbers that are not finite."""
         return plain(dataclasses.asdict(self))
 
     @classmethod
     def from_facts(cls, facts: Any) -> Self:
-        """Return the history that `to_facts` described.
+        """Return the history from the result of `to_facts`.
 
         Raises:
-            DataError: if the facts are anything else.
+            DataError: if `facts` has any other form.
         """
         history = cls()
         if not isinstance(facts, Mapping) or set(facts) != {f.name for f in dataclasses.fields(cls)}:
@@ -115,7 +116,7 @@ class History:
 
 
 def _joined(own: list[float], epochs: int, new: list[float], new_epochs: int) -> list[float]:
-    """Return one list for both runs, with NaN where only the other run was measured."""
+    """Return one list for both runs, with NaN for the epochs of a run that did not measure it."""
     if not own and not new:
         return []
     return [*(own or [math.nan] * epochs), *(new or [math.nan] * new_epochs)]

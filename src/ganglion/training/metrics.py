@@ -1,4 +1,4 @@
-"""Metrics: how good predictions are, in numbers people use. They judge; losses teach.
+"""Metrics: measures of the quality of predictions. Training minimizes the loss, not the metrics.
 
 Each is a function of predictions, targets (encoded by the loss), sample weights and the kind of answer.
 To add one: write the function, add it to the table at the end.
@@ -18,9 +18,9 @@ from ganglion.errors import ConfigError, one_of, shortened
 
 
 class Metric(NamedTuple):
-    """A named measure of (predictions, targets, weights, what the outputs answer: `Loss.answers`).
+    """A named measure of (predictions, targets, sample weights, `Loss.answers`).
 
-    `larger_is_better` tells which way is up, `of` what it can judge.
+    `of` lists the kinds of answers that it can measure.
     """
 
     name: str
@@ -30,14 +30,15 @@ class Metric(NamedTuple):
 
 
 CLASSES: tuple[Answers, ...] = ("one_of", "yes_no", "sign")
-SHARES: tuple[Answers, ...] = ("one_of", "yes_no")
+PROBABILITIES: tuple[Answers, ...] = ("one_of", "yes_no")
 NUMBERS: tuple[Answers, ...] = ("number", "one_of", "yes_no", "sign")
 
 
 def decided(a: Array, y: Array, answers: Answers) -> tuple[Array, Array]:
-    """Return predicted and true answers as whole numbers, of shape (n, questions).
+    """Return predicted and true answers as integers, of shape (n, questions).
 
-    One of several classes: the class number. Otherwise 0 or 1, yes from half way between no and yes.
+    For one of several classes, the class index; otherwise 0 or 1, with the threshold halfway between no and
+    yes.
     """
     if answers == "one_of":
         return a.argmax(axis=-1).reshape(len(a), -1), y.argmax(axis=-1).reshape(len(y), -1)
@@ -46,7 +47,7 @@ def decided(a: Array, y: Array, answers: Answers) -> tuple[Array, Array]:
 
 
 def accuracy(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
-    """Return the share of right answers."""
+    """Return the fraction of correct answers."""
     answer, truth = decided(a, y, answers)
     return float(np.average((answer == truth).mean(axis=1), weights=weight))
 
@@ -57,7 +58,7 @@ def _weights(truth: Array, weight: Array | None) -> Array:
 
 
 def balanced_accuracy(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
-    """Return the mean over classes of the share that was found: no class counts more for being frequent."""
+    """Return the mean recall over classes, so that frequent classes do not count more."""
     answer, truth = decided(a, y, answers)
     weights = _weights(truth, weight)
     found = []
@@ -81,10 +82,11 @@ def f1(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
 
 
 def auc(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
-    """Return the chance that a row of a class gets a higher share of it than a row of another class.
+    """Return the area under the ROC curve: of each class against the others, then the mean over classes.
 
-    The area under the ROC curve, of each class against the others, then the mean over the classes that
-    have rows of both kinds (NaN if none has); ties count half. By ranks, as in Hanley and McNeil (1982).
+    It is the probability that a row of the class gets a higher score for it than a row of another class; ties
+    count half. Only classes with rows of both kinds count (NaN if there are none). Computed from ranks, as in
+    Hanley and McNeil (1982).
     """
     weight = np.ones(len(a)) if weight is None else weight.astype(np.float64)
     areas = []
@@ -101,7 +103,7 @@ def auc(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
 
 
 def log_loss(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
-    """Return the mean of -log(share given to the true answer), summed over yes-or-no questions."""
+    """Return the mean of -log(probability of the true answer), summed over yes-or-no questions."""
     a, tiny = a.astype(np.float64).reshape(len(a), -1), np.finfo(np.float64).tiny
     y = y.reshape(len(y), -1)
     losses = -(y * np.log(np.maximum(a, tiny)))
@@ -121,9 +123,9 @@ def root_mean_squared_error(a: Array, y: Array, weight: Array | None, answers: A
 
 
 def r2(a: Array, y: Array, weight: Array | None, answers: Answers) -> float:
-    """Return 1 - the squared error over that of always saying the mean: 1 is perfect, 0 no better.
+    """Return 1 - the squared error divided by that of predicting the mean: 1 is perfect.
 
-    Where all targets are equal the ratio has no value, and the result is NaN.
+    If all targets are equal the ratio is undefined, and the result is NaN.
     """
     a, y = (v.reshape(len(v), -1).astype(np.float64) for v in (a, y))
     mean = np.average(y, axis=0, weights=weight)
@@ -138,8 +140,8 @@ METRICS = {
         Metric("accuracy", accuracy, True, CLASSES),
         Metric("balanced_accuracy", balanced_accuracy, True, CLASSES),
         Metric("f1", f1, True, CLASSES),
-        Metric("auc", auc, True, SHARES),
-        Metric("log_loss", log_loss, False, SHARES),
+        Metric("auc", auc, True, PROBABILITIES),
+        Metric("log_loss", log_loss, False, PROBABILITIES),
         Metric("mae", mean_absolute_error, False, NUMBERS),
         Metric("rmse", root_mean_squared_error, False, NUMBERS),
         Metric("r2", r2, True, NUMBERS),
@@ -148,15 +150,15 @@ METRICS = {
 
 
 def find_metric(name: Any, answers: Answers) -> Metric:
-    """Return a metric by name, for outputs that answer a kind of question (`Loss.answers`).
+    """Return a metric by name, for a kind of answer (`Loss.answers`).
 
     Raises:
-        ConfigError: if there is none of that name, or it judges something else.
+        ConfigError: for an unknown name, or a metric for other kinds of answers.
     """
     if not isinstance(name, str) or name not in METRICS:
         raise ConfigError(f"there is no metric {shortened(name)}", one_of(str(name), METRICS))
     metric = METRICS[name]
     if answers not in metric.of:
         fitting = ", ".join(other for other, metric in METRICS.items() if answers in metric.of)
-        raise ConfigError(f"the metric {name} does not judge what this loss teaches", f"use {fitting}")
+        raise ConfigError(f"the metric {name} does not apply to the outputs of this loss", f"use {fitting}")
     return metric

@@ -1,4 +1,4 @@
-"""Minimizing: L-BFGS drives, and asks for the loss and the gradient over all rows."""
+"""Training with L-BFGS, which evaluates the loss and the gradient over all rows."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Minimization(Training):
         steps = self.architecture.steps
         if self.architecture.state or any(step.layer.is_random for step in steps):
             raise ConfigError(
-                "L-BFGS needs a loss that is the same function in every step, without dropout and batch "
+                "L-BFGS needs a loss that is the same function in every step, without dropout or batch "
                 "normalization",
-                "use no dropout (0) and no batch normalization, or another optimizer",
+                "use neither dropout nor batch normalization, or another optimizer",
             )
         if self.plan.regularization.max_norm is not None:
-            raise ConfigError("L-BFGS cannot keep to a max_norm", "use l2, or another optimizer")
+            raise ConfigError("L-BFGS does not support max_norm", "use l2, or another optimizer")
         if not self.epochs:
             return
         state, session = self.optimizer_state, self.session
@@ -50,7 +50,7 @@ class Minimization(Training):
             self.losses[0], self.penalties[0] = loss, penalty
             gradient = gradient.astype(np.float64, copy=False)
             latest.update(vector=vector.copy(), gradient=gradient)
-            # Where it is not finite, the line search tries a shorter step.
+            # If this is not finite, the line search tries a shorter step.
             return loss * self.plan.report + penalty + self.plan.offset, gradient
 
         def gradient_norm() -> float:

@@ -1,8 +1,8 @@
-"""Optimizers: what an update takes from the gradient, on flat vectors.
+"""Optimizers: how an update is computed from the gradient, on flat vectors.
 
 An optimizer states its `rule` (`ganglion.core.rule`): lines over the gradient `g`, the parameters `w`, the
 update's number `t`, the learning `rate`, the optimizer's own settings, and its slots, vectors laid out like
-the parameters. The last line gives `change`, which is subtracted. Clipping, weight decay and averaging
+the parameters. The last line computes `change`, which is subtracted. Clipping, weight decay and averaging
 surround it (`ganglion.core.update`). To add one: write the class, add it to the list at the end.
 """
 
@@ -26,10 +26,10 @@ from ganglion.training.schedules import Schedule
 
 @dataclass(frozen=True)
 class Optimizer(Part):
-    """A way to follow the gradient.
+    """The base class of optimizers.
 
-    `makes_steps` says whether it makes one update for each batch; otherwise it minimizes the loss over all
-    rows. `largest_rate` is the largest learning rate worth trying.
+    `makes_steps` states whether it makes one update per batch; otherwise it minimizes the loss over all rows.
+    `largest_rate` is the largest learning rate worth trying.
     """
 
     kind: ClassVar[str] = "optimizer"
@@ -39,10 +39,10 @@ class Optimizer(Part):
 
 @dataclass(frozen=True)
 class StepOptimizer(Optimizer):
-    """An optimizer that makes one update for each batch.
+    """The base class of optimizers that make one update per batch.
 
-    To make your own, subclass it with a `rule`, which a trace can print. A method `change` can do what a rule
-    cannot express; it then needs the `slots` too.
+    To write your own, subclass it and define a `rule`, which a trace can print. If a rule cannot express the
+    update, define the method `change` and the `slots` instead.
 
     Args:
         learning_rate: a number, or a schedule.
@@ -79,27 +79,27 @@ class StepOptimizer(Optimizer):
             check_number("average", self.average, above=0, below=1)
 
     def settings(self) -> dict[str, float]:
-        """Return the numbers of the rule by name: those that all optimizers have are not of the rule."""
+        """Return the numeric settings of the rule by name, without those common to all optimizers."""
         common = {field.name for field in fields(StepOptimizer)}
         return {name: value for name, value in super().settings().items() if name not in common}
 
     @property
     def rule(self) -> tuple[str, ...]:
-        """The lines `name = formula` of an update, the last of which gives `change`."""
+        """The lines `name = formula` of an update; the last computes `change`."""
         return ()
 
     @property
     def slots(self) -> tuple[str, ...]:
-        """The names of the vectors that it keeps between updates, all starting at 0."""
+        """The names of the vectors kept between updates, all initially 0."""
         return rule_of(self.rule).slots
 
     def values(
         self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
     ) -> dict[str, Any]:
-        """Return every number of the rule by name, `change` among them; write the slots.
+        """Return all numbers of the rule by name, including `change`; write the slots.
 
         Raises:
-            ConfigError: if a formula has a name that is neither given nor an attribute of the optimizer.
+            ConfigError: if a formula uses an unknown name: neither g, w, t or rate, nor an attribute.
         """
         lines = self.rule
         if not lines:
@@ -110,15 +110,15 @@ class StepOptimizer(Optimizer):
             values |= {name: getattr(self, name) for name in rule.settings if name not in values}
         except AttributeError as error:
             raise ConfigError(
-                f"the rule of {type(self).__name__} names {error.name!r}, which is no attribute of it",
-                "every rule may also name g, w, t and rate",
+                f"the rule of {type(self).__name__} uses {error.name!r}, which is not an attribute of it",
+                "a rule may also use g, w, t and rate",
             ) from None
         return rule.values(slots, values)
 
     def change(
         self, gradient: Array, slots: Mapping[str, Array], update: int, rate: float, parameters: Array
     ) -> Array:
-        """Return, as a new vector, what update number `update` (from 1) subtracts; write the slots."""
+        """Return what update number `update` (from 1) subtracts, as a new vector; write the slots."""
         change: Array = self.values(gradient, slots, update, rate, parameters)["change"]
         return change
 
@@ -133,7 +133,7 @@ class SGD(StepOptimizer):
     Args:
         learning_rate: a number, or a schedule; 0.01 by default.
         momentum: from 0, the default, to 1; 0.9 is usual.
-        nesterov: False by default.
+        nesterov: whether to use Nesterov momentum; False by default.
         weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
@@ -162,7 +162,6 @@ class RMSprop(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square a running mean of g**2 (Hinton, 2012).
 
     With momentum, change = rate * velocity and velocity = momentum * velocity + g / (sqrt(square) + epsilon).
-
 
     Args:
         learning_rate: a number, or a schedule; 0.01 by default.
@@ -197,8 +196,6 @@ class RMSprop(StepOptimizer):
 class Adagrad(StepOptimizer):
     """change = rate * g / (sqrt(square) + epsilon), square the sum of all g**2 (Duchi et al., 2011).
 
-
-
     Args:
         learning_rate: a number, or a schedule; 0.01 by default.
         epsilon: 1e-10 by default.
@@ -225,16 +222,15 @@ class Adam(StepOptimizer):
 
     m = beta_1 * m + (1 - beta_1) * g and v = beta_2 * v + (1 - beta_2) * g**2 are running means;
     m' = m / (1 - beta_1**t) and v' = v / (1 - beta_2**t) correct their bias toward 0 at update t. Epsilon is
-    that of algorithm 1, added after the bias correction, unless `epsilon_hat` asks for that of the paper's
-    section 2, change = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon), as in
-    scikit-learn. The default rate is 0.001.
+    that of algorithm 1, added after the bias correction. With `epsilon_hat` it is that of the paper's section
+    2, change = rate * sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (sqrt(v) + epsilon), as in scikit-learn.
 
     Args:
         learning_rate: a number, or a schedule; 0.001 by default.
         beta_1: the fraction of m that an update keeps, 0.9 by default.
         beta_2: the fraction of v that an update keeps, 0.999 by default.
         epsilon: 1e-8 by default.
-        epsilon_hat: False by default.
+        epsilon_hat: which epsilon to use, see above; False by default.
         weight_decay, clip_norm, average: as in `StepOptimizer`.
     """
 
@@ -272,8 +268,8 @@ class Adam(StepOptimizer):
 class AdamW(Adam):
     """Adam with weight decay 0.01 by default (Loshchilov and Hutter, 2017).
 
-    PyTorch's class of this name decays every parameter it is given; here biases and the scales of
-    normalization are never decayed.
+    PyTorch's class of this name decays all parameters it is given; here biases and the scales of
+    normalization do not decay.
 
     Args:
         weight_decay: 0.01 by default.
@@ -289,8 +285,8 @@ class AdamW(Adam):
 class Lion(StepOptimizer):
     """change = rate * sign(beta_1 * m + (1 - beta_1) * g), then m = beta_2 * m + (1 - beta_2) * g.
 
-    Only the sign is used, so every weight moves by the rate (Chen et al., 2023, algorithm 2). A subnormal m
-    becomes 0, or its sign would move the weight for ever.
+    Only the sign is used, so every weight changes by the rate (Chen et al., 2023, algorithm 2). A subnormal m
+    becomes 0, because its sign would otherwise change the weight forever.
 
     Args:
         learning_rate: a number, or a schedule; 0.0001 by default. A third to a tenth of Adam's is usual.
@@ -324,14 +320,14 @@ class LBFGS(Optimizer):
     """Limited-memory BFGS on all rows at once: few, long steps for small data (Liu and Nocedal, 1989).
 
     The algorithm is SciPy's L-BFGS-B (install `ganglion[lbfgs]`). An epoch is one of its iterations; its
-    history of past steps ends with the call of `fit`.
+    history of past steps does not outlast the call of `fit`.
 
     Args:
-        history: the number of past steps that it uses, 10 by default.
-        tolerance: it has converged when no component of the gradient is larger; 1e-6 by default.
-        loss_tolerance: it has also converged when an iteration reduces the loss by no larger fraction than
-            this; 1.4e-14 by default.
-        evaluations: the most evaluations of the loss; None by default, which is 20 per epoch.
+        history: the number of past steps used, 10 by default.
+        tolerance: converged if no component of the gradient is larger; 1e-6 by default.
+        loss_tolerance: also converged if an iteration reduces the loss by a fraction no larger than this;
+            1.4e-14 by default.
+        evaluations: the maximum number of evaluations of the loss; None, the default, allows 20 per epoch.
     """
 
     history: int = 10
@@ -358,7 +354,7 @@ class LBFGS(Optimizer):
         """Minimize from `start`; call `after_iteration` with each new vector until it returns True.
 
         Returns:
-            Whether it converged, and why it ended, in words.
+            Whether it converged, and why it stopped, in words.
         """
         optimize = load("scipy.optimize", "lbfgs")
 
@@ -380,7 +376,7 @@ class LBFGS(Optimizer):
         result = optimize.minimize(
             loss,
             start.astype(np.float64),
-            jac=lambda _: gradient,  # SciPy asks for it after the loss of the same vector, at once
+            jac=lambda _: gradient,  # SciPy calls this right after the loss of the same vector
             method="L-BFGS-B",
             callback=callback,
             options={
@@ -393,7 +389,7 @@ class LBFGS(Optimizer):
         )
         words = str(result.message).lower().replace("_", " ")
         if not (finite and finite_before):  # SciPy reports a line search that ends there as a success
-            return False, "it could get no further: the losses on its way were not finite"
+            return False, "it could get no further: losses along the search were not finite"
         converged = result.status == 0
         return converged, f"it converged: {words}" if converged else f"it could get no further: {words}"
 

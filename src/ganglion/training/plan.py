@@ -1,4 +1,4 @@
-"""The plan of a run: what one call of `fit` asked for, checked and encoded before anything is changed."""
+"""The plan of a run: the arguments of one call of `fit`, validated and encoded before anything changes."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from ganglion.training.splitting import class_weights, split
 
 @dataclass(frozen=True)
 class Plan:
-    """What one call of `fit` was asked to do.
+    """The validated arguments of one call of `fit`.
 
-    `order` returns the order of an epoch's rows, given its number. `report` multiplies the loss wherever it
-    is reported or compared by L-BFGS, but not its gradient. `offset` is added where L-BFGS compares it: a
-    constant that no weight changes and the loss leaves out.
+    `order` returns the order of an epoch's rows, given the number of the epoch. `report` multiplies the loss
+    in reports and in L-BFGS's comparisons, but not its gradient. `offset` is a constant term that the loss
+    omits; L-BFGS adds it when it compares losses.
     """
 
     rows: Rows
@@ -77,7 +77,7 @@ def make_plan(
     if isinstance(validation, tuple | list):
         if len(validation) not in (2, 3):
             raise ConfigError(
-                f"validation must be a share, (X, y) or (X, y, sample_weight), got {len(validation)} things"
+                f"validation must be a fraction, (X, y) or (X, y, sample_weight), got {len(validation)} items"
             )
         held_out = encode_rows(model, chosen, *validation).check("validation")
     elif validation is not None and not (isinstance(validation, int | float) and validation == 0):
@@ -118,10 +118,10 @@ def _orders(seed: int, rows: int, shuffle: bool) -> Callable[[int], Array]:
 
 
 def pick_loss(architecture: Architecture, loss: Loss | str | None) -> Loss:
-    """Return the loss meant, the one that suits the last activation if none is.
+    """Return the given loss; for None, the one that suits the last activation.
 
     Raises:
-        ConfigError: if the outputs are not what the loss can judge.
+        ConfigError: if the outputs are not valid predictions for the loss.
     """
     last = architecture.steps[-1]
     activation = last.activation
@@ -129,22 +129,22 @@ def pick_loss(architecture: Architecture, loss: Loss | str | None) -> Loss:
     if activation is not None:
         chosen.check_activation(activation)
     elif last.layer.is_built_in and last.parameters:
-        chosen.check_activation(IDENTITY)  # a normalization gives any number
+        chosen.check_activation(IDENTITY)  # the output of a normalization may be any number
     return chosen
 
 
 def encode_rows(model: Model, loss: Loss, X: Any, y: Any, sample_weight: Any = None) -> Rows:
-    """Return inputs, targets and weights as the engine takes them.
+    """Return inputs, targets and sample weights in the form that engines take.
 
     Raises:
-        DataError, ShapeError: for rows or targets that break a rule; the first such row is named.
+        DataError, ShapeError: for invalid rows or targets; names the first such row.
     """
     architecture, dtype = model.architecture, model.dtype
     x = read_rows(architecture.inputs, X, dtype)
     count = count_rows(x)
     encoded = loss.encode(y, architecture.outputs)
     if len(encoded) != count:
-        raise ShapeError(f"X and y must have as many rows, got {count} and {len(encoded)}")
+        raise ShapeError(f"X and y must have the same number of rows, got {count} and {len(encoded)}")
     with np.errstate(over="ignore"):
         targets: Array = np.ascontiguousarray(encoded, dtype=dtype)
     if not np.isfinite(targets).all():
@@ -156,7 +156,7 @@ def encode_rows(model: Model, loss: Loss, X: Any, y: Any, sample_weight: Any = N
 
 
 def check_regularization(regularization: Any) -> Regularization:
-    """Return the regularization, none at all for None.
+    """Return the given regularization; for None, one that does nothing.
 
     Raises:
         ConfigError: for anything else.

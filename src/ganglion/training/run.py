@@ -1,6 +1,6 @@
-"""A run of training, as callbacks see it: history, what is learned so far, and how to stop it.
+"""A training run, as callbacks see it: its history, the current parameters, and how to stop it.
 
-How the parameters change lies in `descending.py` and `minimizing.py`; what both share is here.
+This is the code common to `descending.py` and `minimizing.py`, which update the parameters.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from ganglion.training.history import History
 from ganglion.training.optimizer_state import OptimizerState
 from ganglion.training.plan import Plan
 
-INTERRUPTED = "it was interrupted; what was learned so far is kept"
+INTERRUPTED = "it was interrupted; the weights learned so far are kept"
 
 
 class Training(ABC):
-    """A run of training, as callbacks see it.
+    """A training run, as callbacks see it.
 
     Attributes:
-        model: that is trained.
-        plan: what was asked for.
-        optimizer_state: where the optimizer stands.
-        history: what was measured so far.
-        epochs: how many were asked for.
-        rows: how many rows an epoch visits.
-        fraction: how much of the current epoch is done.
-        order: in which the current epoch visits the rows.
-        losses: of each step of the current epoch, before its update and without penalty.
-        penalties: of each step of the current epoch.
+        model: the model being trained.
+        plan: the validated arguments of `fit`.
+        optimizer_state: the current state of the optimizer.
+        history: the measurements so far.
+        epochs: the number of epochs requested.
+        rows: the number of rows per epoch.
+        fraction: the completed fraction of the current epoch.
+        order: the order of the rows in the current epoch.
+        losses: the loss of each step of the current epoch, before its update and without penalty.
+        penalties: the penalty of each step of the current epoch.
     """
 
     session: Session
@@ -58,50 +58,50 @@ class Training(ABC):
 
     @property
     def architecture(self) -> Architecture:
-        """The layers that are trained."""
+        """The architecture being trained."""
         return self.model.architecture
 
     @property
     def parameters(self) -> Array:
-        """The vector that is being learned, as it is now; not to be written into."""
+        """The current parameter vector; do not modify it."""
         return self.session.read().parameters
 
     @property
     def predicting_parameters(self) -> Array:
-        """The vector that predictions use: the running mean where one is kept, else `parameters`."""
+        """The parameters used for predictions: the running mean if there is one, else `parameters`."""
         learned = self.session.read()
         return learned.parameters if learned.mean is None else learned.mean
 
     @property
     def has_validation(self) -> bool:
-        """Whether there are rows to validate on."""
+        """Whether there are validation rows."""
         return self.plan.validation is not None
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the run began."""
+        """Seconds since the start of the run."""
         return time.perf_counter() - self._begun
 
     def stop(self, reason: str, ended: str = "stopped") -> None:
-        """Ask the run to end at the next moment, for a reason in words; the first reason stands."""
+        """Request the end of the run, for a reason in words; the first reason is kept."""
         if not self._reason:
             self._reason, self._ended = reason, ended
 
     @property
     def is_stopping(self) -> bool:
-        """Whether there is a reason to stop."""
+        """Whether the end of the run was requested."""
         return bool(self._reason)
 
     def copy_weights(self) -> tuple[Array, Array]:
-        """Return copies of the parameters (their mean, where one is kept) and the state."""
+        """Return copies of the parameters (their running mean, if there is one) and the state."""
         return self.predicting_parameters.copy(), self.session.read().state.copy()
 
     def restore_weights(self, weights: tuple[Array, Array]) -> None:
-        """Put back what `copy_weights` returned."""
+        """Restore the result of `copy_weights`."""
         self.session.write(*weights)
 
     def run(self) -> History:
-        """Train until there is a reason to stop."""
+        """Train until all epochs are done or the run is stopped."""
         self.session = self._open(Objective(self.plan.loss, self.plan.regularization))
         try:
             self.notify("on_train_begin")
@@ -122,10 +122,10 @@ class Training(ABC):
 
     @abstractmethod
     def _learn(self) -> None:
-        """Change the parameters, epoch by epoch, until all are done or there is a reason to stop."""
+        """Update the parameters, epoch by epoch, until all are done or the run is stopped."""
 
     def notify(self, moment: str) -> None:
-        """Call the callbacks that do something at a moment."""
+        """Call the callbacks' methods for a moment."""
         if moment not in self._listeners:
             self._listeners[moment] = listeners(self.plan.callbacks, moment)
         for listener in self._listeners[moment]:
@@ -147,7 +147,7 @@ class Training(ABC):
         self.stop(happened + cause, "failed")
 
     def measure(self, loss: float) -> None:
-        """Enter an epoch in the history, after validating."""
+        """Validate, and enter an epoch in the history."""
         plan, history = self.plan, self.history
         history.loss.append(loss * plan.report)
         judged = plan.validation or plan.rows
@@ -158,7 +158,7 @@ class Training(ABC):
             )
             weight = judged.sample_weight
             if (activation := self.architecture.output_activation) is not None:
-                a = activation.probabilities(a)  # metrics judge probabilities, not their logarithms
+                a = activation.probabilities(a)  # metrics expect probabilities, not their logarithms
             if plan.validation:
                 history.validation_loss.append(plan.report * float(np.average(losses, weights=weight)))
             for metric in plan.metrics:
@@ -168,7 +168,7 @@ class Training(ABC):
 
 @contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Let the first Ctrl-C ask for a clean end; a second one interrupts at once, as ever."""
+    """Make the first Ctrl-C request a clean end; a second one interrupts at once, as usual."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -179,7 +179,7 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
         stop()
         signal.signal(signal.SIGINT, before)
 
-    if before is not signal.default_int_handler:  # another handler answers Ctrl-C here: leave it alone
+    if before is not signal.default_int_handler:  # leave a custom handler alone
         yield
         return
     signal.signal(signal.SIGINT, handler)

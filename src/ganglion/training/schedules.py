@@ -1,9 +1,9 @@
-"""Schedules: the learning rate as a function of how far training has come.
+"""Schedules: the learning rate as a function of training time.
 
-Time is counted in epochs, with fractions: halfway through the third epoch it is 2.5. What a schedule
-remembers of past losses is a small tuple of numbers, so that a run can resume where it stopped. A schedule
-can stand wherever a learning rate can: `gg.Adam(gg.CosineDecay(0.01, epochs=100))`. To add one: write the
-class, add it to the list at the end.
+Time is measured in epochs, with fractions: halfway through the third epoch it is 2.5. A schedule that depends
+on past losses keeps its state in a small tuple of numbers, so that a run can resume. A schedule can replace
+any learning rate: `gg.Adam(gg.CosineDecay(0.01, epochs=100))`. To add one: write the class, add it to the
+list at the end.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 from ganglion.checks import check_integer, check_number
 from ganglion.core.part import Array, Part, built_in
 
-Memory = tuple[float, ...]
+ScheduleState = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Schedule(Part):
-    """A learning rate over time. To make your own, subclass it with `rate`.
+    """The base class of schedules. To write your own, subclass it and define `rate`.
 
     Args:
         learning_rate: the initial rate or, for a schedule that warms up, the highest.
@@ -42,26 +42,26 @@ class Schedule(Part):
 
     @classmethod
     def find(cls, value: object) -> Self:
-        """Return the schedule that `value` stands for: a plain number is a constant rate."""
+        """Return the schedule that `value` describes; a number means a constant rate."""
         if isinstance(value, numbers.Real) and not isinstance(value, bool):
             value = {"name": "constant_rate", "learning_rate": value}
         return super().find(value)
 
-    def start(self) -> Memory:
-        """Return the memory before the first epoch."""
+    def start(self) -> ScheduleState:
+        """Return the state before the first epoch."""
         return ()
 
-    def observe(self, memory: Memory, loss: float) -> Memory:
-        """Return the memory after an epoch with this loss (the validation loss, if there is one)."""
-        return memory
+    def observe(self, state: ScheduleState, loss: float) -> ScheduleState:
+        """Return the state after an epoch with this loss (the validation loss, if there is one)."""
+        return state
 
-    def rate(self, epoch: float, memory: Memory) -> float:
-        """Return the learning rate at a time."""
+    def rate(self, epoch: float, state: ScheduleState) -> float:
+        """Return the learning rate at a time, in epochs."""
         raise NotImplementedError(f"{type(self).__name__} needs a method rate")
 
-    def rates(self, epochs: Array, memory: Memory) -> Array:
+    def rates(self, epochs: Array, state: ScheduleState) -> Array:
         """Return the learning rate at several times within one epoch."""
-        return np.array([self.rate(epoch, memory) for epoch in epochs.tolist()], dtype=np.float64)
+        return np.array([self.rate(epoch, state) for epoch in epochs.tolist()], dtype=np.float64)
 
 
 class ConstantRate(Schedule):
@@ -69,10 +69,10 @@ class ConstantRate(Schedule):
 
     name = "constant_rate"
 
-    def rate(self, epoch: float, memory: Memory) -> float:
+    def rate(self, epoch: float, state: ScheduleState) -> float:
         return self.learning_rate
 
-    def rates(self, epochs: Array, memory: Memory) -> Array:
+    def rates(self, epochs: Array, state: ScheduleState) -> Array:
         return np.full(len(epochs), self.learning_rate, dtype=np.float64)
 
 
@@ -81,7 +81,7 @@ class StepDecay(Schedule):
     """learning_rate * factor**floor(epoch / every).
 
     Args:
-        learning_rate: the rate that it starts from.
+        learning_rate: the initial rate.
         every: epochs between two steps, 30 by default.
         factor: multiplies the rate at each step; 0.1 by default.
     """
@@ -96,7 +96,7 @@ class StepDecay(Schedule):
         check_number("every", self.every, above=0)
         check_number("factor", self.factor, above=0, at_most=1)
 
-    def rate(self, epoch: float, memory: Memory) -> float:
+    def rate(self, epoch: float, state: ScheduleState) -> float:
         return float(self.learning_rate * self.factor ** math.floor(epoch / self.every))
 
 
@@ -105,7 +105,7 @@ class ExponentialDecay(Schedule):
     """learning_rate * factor**epoch.
 
     Args:
-        learning_rate: the rate that it starts from.
+        learning_rate: the initial rate.
         factor: multiplies the rate in each epoch; 0.95 by default.
     """
 
@@ -117,7 +117,7 @@ class ExponentialDecay(Schedule):
         super().__post_init__()
         check_number("factor", self.factor, above=0, at_most=1)
 
-    def rate(self, epoch: float, memory: Memory) -> float:
+    def rate(self, epoch: float, state: ScheduleState) -> float:
         return float(self.learning_rate * self.factor**epoch)
 
 
@@ -126,7 +126,7 @@ class InverseScaling(Schedule):
     """learning_rate / (1 + epoch)**power.
 
     Args:
-        learning_rate: the rate that it starts from.
+        learning_rate: the initial rate.
         power: 0.5 by default.
     """
 
@@ -138,7 +138,7 @@ class InverseScaling(Schedule):
         super().__post_init__()
         check_number("power", self.power, above=0)
 
-    def rate(self, epoch: float, memory: Memory) -> float:
+    def rate(self, epoch: float, state: ScheduleState) -> float:
         return float(self.learning_rate / (1 + epoch) ** self.power)
 
 
@@ -149,11 +149,11 @@ class CosineDecay(Schedule):
     The rate is learning_rate * (final + (1 - final) * (1 + cos(pi * s)) / 2) after the fraction s of a cycle.
 
     Args:
-        learning_rate: the rate that each cycle starts from, and that the warm-up climbs to.
+        learning_rate: the rate at the start of each cycle and at the end of the warm-up.
         epochs: the length of the first cycle, 100 by default.
         warmup: epochs before the first cycle in which the rate rises linearly to `learning_rate`, 0 by
             default.
-        cycles: the number of cycles, 1 by default; the rate then stays at its last value.
+        cycles: the number of cycles, 1 by default; afterwards the rate keeps its last value.
         stretch: the ratio of the length of each cycle to the one before, 1 by default.
         final: the fraction of the rate that remains at the end of a cycle, 0 by default.
     """
@@ -174,9 +174,9 @@ class CosineDecay(Schedule):
         check_number("stretch", self.stretch, at_least=1)
         check_number("final", self.final, at_least=0, at_most=1)
 
-    def rate(self, epoch: float, memory: Memory) -> float:
+    def rate(self, epoch: float, state: ScheduleState) -> float:
         if epoch < self.warmup:
-            # Never 0, so that the very first step changes the weights.
+            # Never 0, so that the first step changes the weights.
             return self.learning_rate * max(epoch / self.warmup, 1e-3)
         since, length = epoch - self.warmup, self.epochs
         for _ in range(self.cycles - 1):
@@ -194,8 +194,8 @@ class OneCycle(Schedule):
     The rate starts at learning_rate / start_divisor and ends at learning_rate / (start_divisor * 10000).
 
     Args:
-        learning_rate: the rate that it climbs to.
-        epochs: the length of the whole cycle, 100 by default; the rate then stays at its last value.
+        learning_rate: the highest rate.
+        epochs: the length of the cycle, 100 by default; afterwards the rate keeps its last value.
         rise: the fraction of the cycle in which the rate rises, 0.3 by default.
         start_divisor: the ratio of the highest rate to the first, 25 by default.
     """
@@ -212,7 +212,7 @@ class OneCycle(Schedule):
         check_number("rise", self.rise, above=0, below=1)
         check_number("start_divisor", self.start_divisor, at_least=1)
 
-    def rate(self, epoch: float, memory: Memory) -> float:
+    def rate(self, epoch: float, state: ScheduleState) -> float:
         done = min(epoch / self.epochs, 1.0)
         first, last = 1 / self.start_divisor, 1e-4 / self.start_divisor
         if done < self.rise:
@@ -226,13 +226,13 @@ class OneCycle(Schedule):
 class ReduceOnPlateau(Schedule):
     """Reduce the rate by a factor each time the loss has not improved for several epochs.
 
-    The loss is the validation loss, or the training loss without validation.
+    This is the validation loss, or the training loss without validation.
 
     Args:
-        learning_rate: the rate that it starts from.
+        learning_rate: the initial rate.
         factor: multiplies the rate at each reduction; 0.5 by default.
         patience: epochs without improvement before a reduction, 5 by default.
-        tolerance: only a larger decrease of the loss is an improvement; 0 by default.
+        tolerance: only a decrease of the loss by more than this is an improvement; 0 by default.
         minimum: the lowest rate, 1e-6 by default.
     """
 
@@ -250,19 +250,19 @@ class ReduceOnPlateau(Schedule):
         check_number("tolerance", self.tolerance, at_least=0)
         check_number("minimum", self.minimum, at_least=0)
 
-    def start(self) -> Memory:
+    def start(self) -> ScheduleState:
         return (math.inf, 0.0, 0.0)
 
-    def observe(self, memory: Memory, loss: float) -> Memory:
-        best, waited, reductions = memory
+    def observe(self, state: ScheduleState, loss: float) -> ScheduleState:
+        best, waited, reductions = state
         if loss < best - self.tolerance:
             return (loss, 0.0, reductions)
         if waited + 1 >= self.patience:
             return (best, 0.0, reductions + 1)
         return (best, waited + 1, reductions)
 
-    def rate(self, epoch: float, memory: Memory) -> float:
-        return max(self.learning_rate * self.factor ** memory[2], min(self.minimum, self.learning_rate))
+    def rate(self, epoch: float, state: ScheduleState) -> float:
+        return max(self.learning_rate * self.factor ** state[2], min(self.minimum, self.learning_rate))
 
 
 built_in(

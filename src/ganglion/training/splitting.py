@@ -1,4 +1,4 @@
-"""How rows are divided and weighted: hold-out splits, and weights from classes."""
+"""Hold-out splits, and sample weights from class weights."""
 
 from __future__ import annotations
 
@@ -13,53 +13,54 @@ from ganglion.errors import ConfigError, DataError, shortened
 
 
 def split(
-    rows: int, share: float, seed: int, classes: Array | None = None, position: int = 0
+    rows: int, fraction: float, seed: int, classes: Array | None = None, position: int = 0
 ) -> tuple[Array, Array]:
-    """Return the rows to learn from and the rows to set aside, each in ascending order.
+    """Return the indices of the training rows and of the held-out rows, each in ascending order.
 
     Args:
-        rows: how many there are.
-        share: how much is set aside, between 0 and 1.
-        seed: another seed, another choice.
-        classes: a class number for each row; each class is then set aside in the same share.
-        position: another position, another choice by the same seed.
+        rows: the number of rows.
+        fraction: the fraction of rows to hold out, between 0 and 1.
+        seed: determines the choice.
+        classes: a class index for each row; the split is then stratified.
+        position: selects independent choices for the same seed.
 
     Raises:
+        ConfigError: if the fraction is out of range.
         DataError: if either part would be empty.
 
-    >>> learn, aside = split(10, 0.2, seed=0)
-    >>> len(learn), len(aside)
+    >>> training, held_out = split(10, 0.2, seed=0)
+    >>> len(training), len(held_out)
     (8, 2)
     """
-    check_number("the share to set aside", share, above=0, below=1)
+    check_number("the fraction to hold out", fraction, above=0, below=1)
     order = generator(seed, Purpose.SPLIT, position).permutation(rows)
     if classes is not None:
         order = order[np.argsort(classes[order], kind="stable")]
-    # Every 1/share-th row of the order: with the classes one after the other, each gives its share.
-    counted = np.floor((np.arange(rows + 1) + 0.5) * share)
-    aside = counted[1:] > counted[:-1]
-    if not aside.any() or aside.all():
+    # Every 1/fraction-th row of the order, in which the rows are grouped by class.
+    counted = np.floor((np.arange(rows + 1) + 0.5) * fraction)
+    chosen = counted[1:] > counted[:-1]
+    if not chosen.any() or chosen.all():
         raise DataError(
-            f"setting aside {share:g} of {rows} rows leaves one part without rows",
-            "give more rows, or set nothing aside (0)",
+            f"holding out a fraction of {fraction:g} of {rows} rows leaves one part without rows",
+            "pass more rows, or hold out none (0)",
         )
-    return np.sort(order[~aside]), np.sort(order[aside])
+    return np.sort(order[~chosen]), np.sort(order[chosen])
 
 
 def class_weights(classes: Array | None, count: int, class_weight: Mapping[int, float] | str) -> Array:
-    """Return each row's weight from that of its class.
+    """Return the weight of each row's class.
 
     Args:
-        classes: the class number of each row (`Loss.classes`), None where rows have not one each.
-        count: how many classes there are.
-        class_weight: a weight for some class numbers (1 for the others), or "balanced", by which every
-            class weighs the same in all.
+        classes: the class index of each row (`Loss.classes`); None if rows do not have one class each.
+        count: the number of classes.
+        class_weight: the weight of each class by index (1 if missing), or "balanced", which gives all
+            classes the same total weight.
 
     Raises:
-        ConfigError: for rows without one class each, or an unknown class.
+        ConfigError: if `classes` is None, for an unknown class, or for a weight out of range.
     """
     if classes is None:
-        raise ConfigError("class_weight needs targets that give each row one class")
+        raise ConfigError("class_weight needs targets with one class for each row")
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise ConfigError(f"class_weight must be a dict or 'balanced', got {class_weight!r}")
@@ -69,7 +70,7 @@ def class_weights(classes: Array | None, count: int, class_weight: Mapping[int, 
     if not isinstance(class_weight, Mapping):
         raise ConfigError(f"class_weight must be a dict or 'balanced', got {shortened(class_weight)}")
     if unknown := [key for key in class_weight if key not in range(count)]:
-        raise ConfigError(f"class_weight names class {unknown[0]!r}, the classes are 0 to {count - 1}")
+        raise ConfigError(f"class_weight must have keys from 0 to {count - 1}, got {unknown[0]!r}")
     for key, value in class_weight.items():
         check_number(f"the weight of class {key}", value, at_least=0, at_most=1e20)
     weights = np.array([class_weight.get(key, 1.0) for key in range(count)], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What ends a run before its last epoch. Any of these can be combined, as callbacks."""
+"""Callbacks that end a run early. They can be combined."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class _Watcher(Callback):
-    """Something that reads one of the history's series after each epoch."""
+    """A callback that reads one series of the history after each epoch."""
 
     def __init__(self, monitor: str) -> None:
         if not isinstance(monitor, str):
-            raise ConfigError(f"monitor must be the name of what is watched, got {shortened(monitor)}")
+            raise ConfigError(f"monitor must be a name such as 'loss', got {shortened(monitor)}")
         self.monitor = monitor
 
     def on_train_begin(self, training: Training) -> None:
@@ -30,27 +30,30 @@ class _Watcher(Callback):
         known += ["validation_loss"] if training.has_validation else []
         if self.watched not in known:
             raise ConfigError(
-                f"cannot watch {self.watched!r}, which this run does not measure",
+                f"cannot monitor {self.watched!r}, which this run does not measure",
                 one_of(self.watched, [*known, "auto"]),
             )
         upward = any(m.name == self.watched and m.larger_is_better for m in training.plan.metrics)
         self.sign = -1.0 if upward else 1.0
 
     def value(self, training: Training) -> float:
-        """Return what is watched, as measured in the last epoch; NaN before the first."""
+        """Return the monitored value of the last epoch; NaN before the first."""
         series = training.history.series(self.watched)
         return series[-1] if series else math.nan
 
 
 class EarlyStopping(_Watcher):
-    """Stop when something has not improved for a number of epochs, and go back to the best weights.
+    """Stop when the monitored value has not improved for some epochs, and restore the best weights.
 
     Args:
-        patience: epochs without improvement that are put up with, 10 by default.
-        monitor: "loss", "validation_loss", "gradient_norm" or a metric; "auto", the default, is the
-            validation loss, or the training loss where there is no validation.
-        tolerance: an improvement must be larger than this, 0 by default.
-        restore_best: whether the best epoch's weights are put back at the end, True by default.
+        patience: the number of epochs without improvement after which to stop, 10 by default.
+        monitor: "loss", "validation_loss", "gradient_norm" or a metric; "auto", the default, means the
+            validation loss, or the training loss without validation.
+        tolerance: only a larger change is an improvement, 0 by default.
+        restore_best: whether to restore the weights of the best epoch at the end, True by default.
+
+    Raises:
+        ConfigError: for a setting out of range, or, in `fit`, if the run does not measure `monitor`.
 
     >>> stop = gg.EarlyStopping(patience=5, monitor="accuracy")
     """
@@ -86,7 +89,7 @@ class EarlyStopping(_Watcher):
             )
 
     def on_train_end(self, training: Training) -> None:
-        # Also where the best epoch was the last one whole: part of another may have followed.
+        # Even if the last complete epoch was the best: part of another may have followed.
         if self.weights is not None:
             training.restore_weights(self.weights)
             training.history.best_epoch = self.best_epoch
@@ -94,10 +97,10 @@ class EarlyStopping(_Watcher):
 
 
 class TargetReached(_Watcher):
-    """Stop when something is as good as wanted.
+    """Stop when the monitored value reaches a target.
 
     Args:
-        value: the target; a metric such as accuracy must reach it from below, a loss from above.
+        value: the target; a metric such as accuracy reaches it from below, a loss from above.
         monitor: as in `EarlyStopping`.
     """
 
@@ -111,10 +114,10 @@ class TargetReached(_Watcher):
 
 
 class GradientNorm(_Watcher):
-    """Stop when the mean gradient norm of an epoch is small: the bottom of a valley, or a flat place.
+    """Stop when the mean gradient norm of an epoch is small: at a minimum or on a plateau.
 
     Args:
-        below: 1e-4 by default.
+        below: the threshold, 1e-4 by default.
     """
 
     def __init__(self, below: float = 1e-4) -> None:
@@ -127,10 +130,10 @@ class GradientNorm(_Watcher):
 
 
 class TimeBudget(Callback):
-    """Stop when time is up, also in the middle of an epoch.
+    """Stop when the time is used up, even in the middle of an epoch.
 
     Args:
-        seconds: more than 0.
+        seconds: the time from the start of the run, more than 0.
     """
 
     def __init__(self, seconds: float) -> None:

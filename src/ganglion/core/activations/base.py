@@ -1,8 +1,8 @@
-"""What every activation is: the f in a = f(z), with its formula, its derivative and the facts about it.
+"""The base class of activations: the f in a = f(z), with its formula, its derivative and its properties.
 
 `z` is the pre-activation, `a = f(z)` the activation. `backward` turns the gradient of the loss with respect
-to `a` into that with respect to `z`; it stands below `forward` and gets both `z` and `a`, so that each
-formula uses what is cheaper. For huge inputs and infinities, formulas give the limit, never NaN or a warning.
+to `a` into the gradient with respect to `z`. It receives both `z` and `a`, so that each formula can use the
+cheaper one. For huge or infinite inputs, formulas return the limit, never NaN or a warning.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ INFINITY = math.inf
 
 @dataclass(frozen=True)
 class Activation(Part):
-    """An activation function. To make your own, subclass it with `forward` and `backward`.
+    """The base class of activations. To write your own, subclass it and define `forward` and `backward`.
 
-    The class attributes are facts for people and tools: `formula` and `derivative` in mathematical notation,
+    The class attributes describe it: `formula` and `derivative` in mathematical notation,
     the `range` of the outputs, whether it is `smooth` (has a continuous derivative), `zero_centered`,
     `saturates` (is flat on at least one side) and `can_die` (the gradient is exactly 0 on a whole half
-    line), its `use`, and the name of the `initializer` that preserves the scale of signals through many such
-    layers. Give your own activation a `range` if its outputs are bounded: some losses require it.
+    line), its typical `use`, and the name of the `initializer` that preserves the scale of signals through
+    many such layers. Give your own activation a `range` if its outputs are bounded: some losses require it.
 
-    Where `per_row` is true, each output depends on the whole last axis. The derivative is then a matrix: the
-    `jacobian` gives da_i/dz_j from a_i, a_j and `same`, which is 1 where i is j, else 0. `formula_in_row` is
-    the formula as computed, with m the largest z and s the sum of exp(z - m). Where `gives_logarithms` is
-    true, the outputs are logarithms of probabilities.
+    If `per_row` is true, each output depends on the whole last axis. The derivative is then a matrix:
+    `jacobian` is the formula of da_i/dz_j in terms of a_i, a_j and `same`, which is 1 if i = j, else 0.
+    `formula_in_row` is the formula as computed, with m the largest z and s the sum of exp(z - m). If
+    `gives_logarithms` is true, the outputs are logarithms of probabilities.
 
     >>> relu = Activation.find("relu")
     >>> z = np.array([-1.0, 2.0])
@@ -62,9 +62,9 @@ class Activation(Part):
         raise NotImplementedError(f"{type(self).__name__} needs a method forward")
 
     def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
-        """Return the gradient with respect to `z`, given that with respect to `a`."""
+        """Return the gradient with respect to `z`, given the gradient with respect to `a`."""
         raise NotImplementedError(f"{type(self).__name__} needs a method backward")
 
     def probabilities(self, a: Array) -> Array:
-        """Return outputs that metrics can judge: `a`, or its exponential where it holds logarithms."""
+        """Return the outputs that metrics use: `a`, or its exponential if it holds logarithms."""
         return np.exp(a) if self.gives_logarithms else a

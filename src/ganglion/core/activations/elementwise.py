@@ -1,4 +1,4 @@
-"""Activations of single numbers: each `a` depends on its own `z` alone."""
+"""Elementwise activations: each `a` depends only on its own `z`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Identity(Activation):
 
 
 class Sigmoid(Activation):
-    """f(z) = 1 / (1 + exp(-z)), the logistic function: any number becomes a probability."""
+    """f(z) = 1 / (1 + exp(-z)), the logistic function: turns any number into a probability."""
 
     name = "sigmoid"
     formula, derivative = "1 / (1 + exp(-z))", "a * (1 - a)"
@@ -46,7 +46,7 @@ class Sigmoid(Activation):
 
 
 class Tanh(Activation):
-    """f(z) = tanh(z): a sigmoid that is centered on 0."""
+    """f(z) = tanh(z): a sigmoid centered on 0."""
 
     name = "tanh"
     formula, derivative = "tanh(z)", "1 - a**2"
@@ -61,7 +61,7 @@ class Tanh(Activation):
 
 
 class ReLU(Activation):
-    """f(z) = max(z, 0), the rectified linear unit. At 0 the derivative is taken to be 0."""
+    """f(z) = max(z, 0), the rectified linear unit. Its derivative at 0 is defined as 0."""
 
     name = "relu"
     formula, derivative = "max(z, 0)", "1 if z > 0 else 0"
@@ -128,7 +128,7 @@ class ELU(Activation):
 
     @property
     def smooth(self) -> bool:  # type: ignore[override]
-        """Only with alpha = 1 does the derivative have no jump at 0."""
+        """True only for alpha = 1; otherwise the derivative jumps at 0."""
         return self.alpha == 1
 
     def forward(self, z: Array) -> Array:
@@ -155,7 +155,7 @@ class SELU(Activation):
     scale: ClassVar[float] = 1.0507009873554804934193349852946
 
     def forward(self, z: Array) -> Array:
-        with np.errstate(over="ignore"):  # only the very largest z, for which infinity is right
+        with np.errstate(over="ignore"):  # only the very largest z overflow, and infinity is correct
             return self.scale * np.where(z > 0, z, self.alpha * np.expm1(np.minimum(z, 0)))
 
     def backward(self, grad_a: Array, z: Array, a: Array) -> Array:
@@ -181,7 +181,7 @@ class GELU(Activation):
 
 
 class GELUTanh(Activation):
-    """f(z) = z / 2 * (1 + tanh(u)), u = sqrt(2 / pi) * (z + 0.044715 * z**3): GELU, approximated."""
+    """f(z) = z / 2 * (1 + tanh(u)), u = sqrt(2 / pi) * (z + 0.044715 * z**3): approximates GELU."""
 
     name = "gelu_tanh"
     formula = "z / 2 * (1 + tanh(u)), u = sqrt(2 / pi) * (z + 0.044715 * z**3)"
@@ -196,7 +196,7 @@ class GELUTanh(Activation):
 
     def forward(self, z: Array) -> Array:
         near = np.clip(z, -40.0, 40.0)
-        # (1 + tanh(u)) / 2 is the sigmoid of 2 u, which keeps its precision where tanh(u) is near -1.
+        # (1 + tanh(u)) / 2 is the sigmoid of 2 u, which is precise even if tanh(u) is near -1.
         return np.maximum(z, -40.0) * SIGMOID.forward(2 * self.root * (near + 0.044715 * near**3))
 
     def backward(self, grad_a: Array, z: Array, a: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Activations of whole rows: each `a` depends on every `z` along the last axis."""
+"""Row-wise activations: each `a` depends on every `z` along the last axis."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ganglion.core.part import Array
 
 
 class Softmax(Activation):
-    """f(z)_i = exp(z_i) / sum_j exp(z_j) over the last axis: scores become probabilities that sum to 1.
+    """f(z)_i = exp(z_i) / sum_j exp(z_j) over the last axis: turns scores into probabilities that sum to 1.
 
     The derivative is a matrix, da_i/dz_j = a_i * ((i == j) - a_j); `backward` multiplies by it. A score of
-    plus infinity gets the probability 1; several of them divide it equally.
+    plus infinity gets probability 1, divided equally if there are several.
     """
 
     name = "softmax"
@@ -51,7 +51,7 @@ class LogSoftmax(Activation):
 
 
 def _below_largest(z: Array) -> Array:
-    """Return z minus the largest z of its row, 0 for the largest itself even where it is infinite."""
+    """Return z minus the largest z of its row: 0 for the largest itself, even if it is infinite."""
     largest = z.max(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, replaced; -max - max, which is -inf
         return np.where(z == largest, 0, z - largest)

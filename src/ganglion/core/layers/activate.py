@@ -1,4 +1,4 @@
-"""An activation as a layer of its own, for where a normalization comes in between."""
+"""An activation as a separate layer, for example after a normalization."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Activate(Layer):
-    """a = f(x), element by element: `[Dense(16), BatchNormalization(), Activate("relu")]`.
+    """a = f(x), applied elementwise: `[Dense(16), BatchNormalization(), Activate("relu")]`.
 
     Args:
         activation: f, by name or as an `Activation`.

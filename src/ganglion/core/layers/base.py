@@ -1,4 +1,4 @@
-"""The contract of a layer: configuration without state, and four pure functions of arrays."""
+"""The contract of a layer: stateless configuration and pure functions of arrays."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Context(NamedTuple):
     Args:
         training: False when predicting.
         seed: the network's seed.
-        layer: the number that sets this layer's random choices apart from those of the others.
-        step: how many updates the network has had.
-        wants_grad_x: False where the gradient with respect to the layer's input is not needed; it may then
+        layer: the number of this layer's random stream, different for each layer.
+        step: the number of updates made so far.
+        wants_grad_x: False if the gradient with respect to the layer's input is not needed; it may then
             be None.
     """
 
@@ -45,12 +45,12 @@ class Context(NamedTuple):
 
 @dataclass(frozen=True)
 class Layer(Part):
-    """A layer. Subclass it with `forward` and `backward` to make your own.
+    """The base class of layers. To write your own, subclass it and define `forward` and `backward`.
 
-    `x` is `(n, *shape)`, the batch first. A layer that learns also names its arrays in `parameters`, finds
-    them as `weights.<name>`, and returns a gradient for each from `backward`; one that changes the shape has
-    `output_shape`. `context` holds `training`, `seed`, `layer` and `step`. No method may write into an
-    array that it is given. Settings are fields of a frozen dataclass.
+    `x` has shape `(n, *shape)`, batch first. A layer that learns also names its arrays in `parameters`, reads
+    them as `weights.<name>`, and returns a gradient for each from `backward`. A layer that changes the shape
+    defines `output_shape`. `context` holds `training`, `seed`, `layer` and `step`. No method may modify its
+    arguments. Settings are fields of a frozen dataclass.
 
     >>> class Scale(gg.Layer):
     ...     def parameters(self, shape):
@@ -67,32 +67,32 @@ class Layer(Part):
 
     kind: ClassVar[str] = "layer"
     penalized: ClassVar[tuple[str, ...]] = ()
-    """The parameters that weight decay, L1, L2 and the max-norm rule act on: not biases, not scales."""
+    """The parameters that weight decay, L1, L2 and the max-norm rule act on; biases and scales are exempt."""
     row_sparse: ClassVar[tuple[str, ...]] = ()
-    """The parameters of which a batch touches a few rows only: an update visits no others."""
+    """The parameters of which a batch reads only a few rows; an update changes only those rows."""
     takes: ClassVar[tuple[str, ...]] = ("numbers",)
-    """The kinds of values it reads: "numbers", "integers", "bags"."""
+    """The kinds of values that the layer reads: "numbers", "integers", "bags"."""
     arithmetic: ClassVar[Arithmetic] = Arithmetic()
-    """How the layer's numbers come about, in symbols, for `Network.trace`."""
+    """The layer's computation as equations, for `Network.trace`."""
     uses_batch: ClassVar[bool] = False
-    """Whether what it makes of a row depends on the other rows of the batch while training."""
+    """Whether, in training, the output for a row depends on the other rows of the batch."""
 
     @property
     def is_random(self) -> bool:
-        """Whether training the same rows twice gives two results."""
+        """Whether training is random, as with dropout."""
         return False
 
     @property
     def inner(self) -> tuple[Layer, ...]:
-        """The layers that this one is composed of."""
+        """The layers inside this one."""
         return ()
 
     def lower(self, into: Lowering, flow: Flow) -> int:
-        """Append the steps that this layer stands for; return the number of the value they end in."""
+        """Append the steps of this layer; return the number of the value that the last one writes."""
         return into.step(self, into.single(flow, self))
 
     def describe(self) -> str:
-        """Return the layer in two words."""
+        """Return a description of a few words."""
         return self.name.replace("_", " ")
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -100,31 +100,31 @@ class Layer(Part):
         return shape
 
     def parameters(self, shape: Shape) -> Mapping[str, Shape]:
-        """Return name and shape of each learned array, given the shape of one input."""
+        """Return the name and shape of each learned array, given the shape of one input."""
         return {}
 
     def initializers(self) -> Mapping[str, Initializer]:
-        """Return where each learned array and each array of `state` starts; zeros where none is named."""
+        """Return the initializers of learned arrays and of arrays of `state`; the others start at zero."""
         return {}
 
     def state(self, shape: Shape) -> Mapping[str, Shape]:
-        """Return name and shape of each array that is kept but not learned by gradient."""
+        """Return the name and shape of each array that training updates without a gradient."""
         return {}
 
     def next_state(self, weights: Weights, cache: Cache) -> Mapping[str, Array]:
-        """Return the state after a training step whose `forward` left `cache`."""
+        """Return the state after a training step, given the cache of its `forward`."""
         return {}
 
     def touched(self, cache: Cache) -> Mapping[str, Array]:
-        """Return, for each `row_sparse` array, the numbers of the rows that `forward` read, ascending."""
+        """Return the indices of the rows that `forward` read from each `row_sparse` array, ascending."""
         return {}
 
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
-        """Return the outputs (the pre-activations, where an activation follows), and what backward needs."""
+        """Return the outputs (the pre-activations if an activation follows) and the cache for `backward`."""
         raise NotImplementedError(f"{type(self).__name__} needs a method forward")
 
     def backward(
         self, weights: Weights, cache: Cache, grad_z: Array, context: Context
     ) -> tuple[Any, Mapping[str, Array]]:
-        """Return the gradient with respect to `x`, and that with respect to each parameter."""
+        """Return the gradient with respect to `x` and the gradients with respect to the parameters."""
         raise NotImplementedError(f"{type(self).__name__} needs a method backward")

@@ -1,4 +1,4 @@
-"""Layers made of layers: they lower to the steps of these, and one step that combines the values."""
+"""Layers made of layers: they lower to the steps of the inner layers and one step that combines them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Residual(Layer):
-    """a = x + f(x), f being the layers in it: they learn what to add to their input (He et al., 2015).
+    """a = x + f(x): the layers of f learn what to add to their input (He et al., 2015).
 
-    Where f(x) has another size than x, a projection x @ W + b, learned too, takes the place of x.
+    If f(x) and x differ in size, a learned projection x @ W + b replaces x.
 
     Args:
-        layers: f, in order.
+        layers: the layers of f, in order.
 
     Raises:
-        ShapeError: where f gives another shape and no projection can be made: rows of numbers are projected.
+        ShapeError: if f changes the shape and the input or the output is not a row of numbers, so that no
+            projection is possible.
 
     >>> net = gg.Network([gg.Residual([gg.Dense(8, "relu"), gg.Dense(3)]), gg.Dense(1)], inputs=3)
     >>> [step.name for step in net.architecture.steps]
@@ -51,9 +52,9 @@ class Residual(Layer):
         if into.shape(around) != shape:
             if len(shape) != 1 or len(into.shape(around)) != 1:
                 raise ShapeError(
-                    f"a residual layer adds its input, of shape {into.shape(around)}, to what its layers "
-                    f"give, of shape {shape}",
-                    "let its layers keep the shape",
+                    f"a residual layer adds its input, of shape {into.shape(around)}, to the output of its "
+                    f"layers, of shape {shape}",
+                    "use layers that keep the shape",
                 )
             around = into.step(Dense(shape[0]), around, suffix="projection")
         return into.step(self, inside, around)
@@ -103,17 +104,19 @@ Residual.arithmetic = ResidualArithmetic()
 
 @dataclass(frozen=True)
 class Parallel(Layer):
-    """Branches side by side, their outputs joined along the last axis.
+    """Parallel branches, whose outputs are concatenated along the last axis.
 
-    Each branch reads what comes in; at the start of a network with several inputs, each reads the input of
-    its own name.
+    All branches read the layer's input. At the start of a network with several inputs, each branch reads the
+    input of the same name.
 
     Args:
-        branches: a list of layers by the name of each branch; an empty list passes on what comes in.
+        branches: a dict from the name of each branch to its list of layers; an empty list passes the input
+            through.
 
     Raises:
-        ConfigError: at the start of a network, where the branches are not named like its inputs.
-        ShapeError: where the outputs differ in more than the last axis.
+        ConfigError: if, at the start of a network with several inputs, the names of branches and inputs
+            differ.
+        ShapeError: if the outputs differ in more than the last axis.
 
     >>> inputs = {"words": gg.IntegerInput(1000), "numbers": 4}
     >>> branches = {"words": [gg.Embedding(1000, 8)], "numbers": [gg.Dense(16, "relu")]}
@@ -149,7 +152,7 @@ class Parallel(Layer):
     def output_shape(self, *shapes: Shape) -> Shape:
         if any(shape[:-1] != shapes[0][:-1] or not shape for shape in shapes):
             raise ShapeError(
-                f"branches must give shapes that differ in the last axis only, got {shortened(list(shapes))}",
+                f"the outputs of branches may differ in the last axis only, got {shortened(list(shapes))}",
                 "put gg.Flatten() at the end of each",
             )
         return (*shapes[0][:-1], sum(shape[-1] for shape in shapes))
@@ -172,7 +175,7 @@ class Parallel(Layer):
 
 
 class ParallelArithmetic(Arithmetic):
-    """Each output is a number of one of the branches."""
+    """Each output is a copy of one number of one branch."""
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         place, which = index[-1], 0

@@ -1,4 +1,4 @@
-"""The dense layer: every unit sees every input."""
+"""The dense layer: every unit is connected to every input."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Dense(Layer):
     """a = f(x @ W + b), a row of artificial neurons.
 
     Args:
-        units: how many.
+        units: the number of units.
         activation: f, by name or as an `Activation`; the identity by default.
-        weight_initializer: where W starts; by default the one that suits the activation
+        weight_initializer: the initializer of W; by default the one that suits the activation
             (`Activation.initializer`). The bias b starts at 0.
 
     Shapes: x (n, inputs), W (inputs, units), b (units,), a (n, units).
 
     Raises:
         ConfigError: for fewer than one unit or an unknown name.
-        ShapeError: when its input is not a row of numbers; put `Flatten` before it.
+        ShapeError: if the input is not a row of numbers; put `Flatten` before the layer.
 
     >>> Dense(16, "relu")
     Dense(units=16, activation=ReLU(), weight_initializer=None)
@@ -117,7 +117,7 @@ class DenseArithmetic(Arithmetic):
         return found
 
     def moved(self, step: TracedStep, name: str, places: Array, moves: Array) -> Array:
-        # One weight moves one z, by the move times its input.
+        # Changing one weight changes one z, by the change times its input.
         result = np.repeat((step.x @ step.weights.weight + step.weights.bias)[None], len(places), axis=0)
         units = result.shape[-1]
         by = step.x.T[places // units] if name == "weight" else 1.0

@@ -1,4 +1,4 @@
-"""Dropout: while training, some activations are left out at random."""
+"""Dropout: in training, some activations are set to 0 at random."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """a = x * mask / (1 - rate), with mask 0 for a share `rate` of the elements and 1 for the others.
+    """a = x * mask / (1 - rate), with mask 0 for a fraction `rate` of the elements and 1 for the others.
 
-    So that no unit can rely on a particular other one (Srivastava et al., 2014), scaled while training
-    ("inverted"), so that predicting needs no change. The mask is a function of the network's seed, the
-    layer and the step: the same step always drops the same elements.
+    Dropout keeps units from relying on particular other units (Srivastava et al., 2014). It scales in
+    training ("inverted dropout") and does nothing in prediction. The mask is a function of the network's
+    seed, the layer and the step: the same step always drops the same elements.
 
     Args:
-        rate: the share that is dropped, from 0 to less than 1.
+        rate: the fraction of elements to drop, at least 0 and less than 1; 0.5 by default.
     """
 
     rate: float = 0.5
@@ -59,7 +59,7 @@ class Dropout(Layer):
 
 
 class DropoutArithmetic(Arithmetic):
-    """a = x * factor, the factor 0 where the mask drops it and 1 / (1 - rate) elsewhere."""
+    """a = x * factor, with factor 0 for dropped elements and 1 / (1 - rate) for the others."""
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         factor = self._factor(step, row, index)

@@ -1,4 +1,4 @@
-"""Embeddings: whole numbers become rows of a table that is learned, one by one or a bag at a time."""
+"""Embeddings: integers select rows of a learned table, one by one or as a bag."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table(Layer):
-    """What embeddings share: a table of which a batch reads a few rows.
+    """The base class of embeddings: a table of which a batch reads a few rows.
 
-    Updates are row-sparse. A row that no value of the batch names keeps its numbers, its optimizer slots
-    and its running mean. Weight decay, L1 and L2 act on the rows that the batch read, in that update; the
-    max-norm rule does not act. The optimizer counts every update, whether it visits a row or not.
+    Updates are row-sparse. A row that the batch does not read keeps its weights, its optimizer slots and its
+    running mean. Weight decay, L1 and L2 act only on the rows that the batch reads; the max-norm rule does
+    not apply. The optimizer's update count is the same for all rows.
 
     Args:
-        categories: how many rows the table has: the values are from 0 to `categories` - 1.
-        units: how many numbers each row has.
-        weight_initializer: where the table starts, `SmallRandom` by default.
+        categories: the number of rows; the input's values are from 0 to `categories` - 1.
+        units: the length of each row.
+        weight_initializer: the initializer of the table, `SmallRandom` by default.
     """
 
     categories: int
@@ -52,7 +52,7 @@ class Table(Layer):
         if (most := into.values[value].categories) > self.categories:
             raise ConfigError(
                 f"{self.name} must have a row for each of the {most} categories of its input, got "
-                f"{self.categories}"
+                f"{self.categories} rows"
             )
         return into.step(self, value)
 
@@ -68,19 +68,21 @@ class Table(Layer):
 
 @dataclass(frozen=True)
 class Embedding(Table):
-    """a = weight[x]: each whole number becomes its row of a table.
+    """a = weight[x]: each integer selects a row of a learned table.
 
     Args:
-        categories: how many rows the table has: the values are from 0 to `categories` - 1.
-        units: how many numbers each row has.
-        weight_initializer: where the table starts, `SmallRandom` by default.
+        categories: the number of rows; the input's values are from 0 to `categories` - 1.
+        units: the length of each row.
+        weight_initializer: the initializer of the table, `SmallRandom` by default.
 
-    Updates are row-sparse; the rule is that of `Table`: rows that a batch does not read keep everything.
+    Updates are row-sparse: rows that a batch does not read keep their weights, optimizer slots and running
+    mean, and weight decay, L1 and L2 skip them. The max-norm rule does not apply.
 
-    Shapes: x (n, ...) of whole numbers, weight (categories, units), a (n, ..., units).
+    Shapes: x (n, ...) of integers, weight (categories, units), a (n, ..., units).
 
     Raises:
-        ConfigError: for a setting out of range, or an input that is no `IntegerInput` or has more categories.
+        ConfigError: for a setting out of range, or if the input is not an `IntegerInput` or has more
+            categories.
 
     >>> net = gg.Network([gg.Embedding(1000, 8), gg.Dense(1)], inputs=gg.IntegerInput(1000))
     >>> net.predict([3, 999]).shape
@@ -109,7 +111,7 @@ class Embedding(Table):
 
 
 class EmbeddingArithmetic(Arithmetic):
-    """Each output is a number of the table."""
+    """Each output is a copy of one number of the table."""
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         category = int(step.x[(row, *index[:-1])])
@@ -130,23 +132,23 @@ Embedding.arithmetic = EmbeddingArithmetic()
 
 @dataclass(frozen=True)
 class EmbeddingBag(Table):
-    """a = the mean or the sum of the rows of a table that a bag names (Joulin et al., 2016).
+    """a = the mean or sum of the rows of a learned table that a bag selects (Joulin et al., 2016).
 
-    With weights w, the sum is sum_i w_i weight[x_i], and the mean divides it by sum_i |w_i|. A bag that is
-    empty or has weights of 0 only gives zeros.
+    With weights w, the sum is sum_i w_i weight[x_i], and the mean divides it by sum_i |w_i|. For an empty
+    bag, or one whose weights are all 0, the output is zero.
 
     Args:
-        categories: how many rows the table has: the values are from 0 to `categories` - 1.
-        units: how many numbers each row has.
+        categories: the number of rows; the input's values are from 0 to `categories` - 1.
+        units: the length of each row.
         mode: "mean", the default, or "sum".
-        weight_initializer: where the table starts, `SmallRandom` by default.
+        weight_initializer: the initializer of the table, `SmallRandom` by default.
 
-    Updates are row-sparse; the rule is that of `Table`: rows that a batch does not read keep everything.
+    Updates are row-sparse, as in `Embedding`.
 
-    Shapes: x bags, n of them, weight (categories, units), a (n, units).
+    Shapes: x n bags, weight (categories, units), a (n, units).
 
     Raises:
-        ConfigError: for a setting out of range, or an input that is not `BagInput` or has more categories.
+        ConfigError: for a setting out of range, or if the input is not a `BagInput` or has more categories.
 
     >>> net = gg.Network([gg.EmbeddingBag(1000, 8), gg.Dense(1)], inputs=gg.BagInput(1000))
     >>> net.predict([[3, 999, 3], []]).shape
@@ -191,7 +193,7 @@ class EmbeddingBag(Table):
         return None, {"weight": gradient}
 
     def factors(self, bags: Bags, row: Array, dtype: Any) -> Array:
-        """Return what the row of each value is multiplied by."""
+        """Return the factor of each value's row."""
         own = np.ones(len(row), dtype=dtype) if bags.weights is None else bags.weights.astype(dtype)
         if self.mode == "sum":
             return own

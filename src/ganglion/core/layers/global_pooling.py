@@ -1,4 +1,4 @@
-"""Global pooling: all places of an image or a signal become one number for each channel."""
+"""Global pooling: each channel of an image or signal is reduced to one number."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GlobalPool(Layer):
-    """What the global pools share: all places of an image or a signal become one, channel by channel."""
+    """The base class of global pools: one output per channel of an image or signal."""
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) < 2:
             raise ShapeError(
-                f"{self.name} needs images or signals, the channels last, got inputs of shape {shape}"
+                f"{self.name} needs images or signals with the channels last, got inputs of shape {shape}"
             )
         return shape[-1:]
 
 
 @dataclass(frozen=True)
 class GlobalMaxPool(GlobalPool):
-    """a = the largest number of each channel, wherever it is; the gradient goes to that number alone.
+    """a = the maximum of each channel; only that element receives the gradient.
 
-    Of equal numbers the first counts.
+    If several elements are equal, the first is chosen.
 
     Shapes: x (n, ..., channels), a (n, channels).
 
     Raises:
-        ShapeError: for inputs that are rows of numbers.
+        ShapeError: if the inputs are rows of numbers.
 
     >>> gg.Network([gg.GlobalMaxPool()], inputs=(3, 2)).predict([[[1, 9], [5, 2], [3, 4]]]).tolist()
     [[5.0, 9.0]]
@@ -94,7 +94,7 @@ class GlobalAveragePool(GlobalPool):
     Shapes: x (n, ..., channels), a (n, channels).
 
     Raises:
-        ShapeError: for inputs that are rows of numbers.
+        ShapeError: if the inputs are rows of numbers.
 
     >>> gg.Network([gg.GlobalAveragePool()], inputs=(3, 2)).predict([[[1, 9], [5, 2], [3, 4]]]).tolist()
     [[3.0, 5.0]]

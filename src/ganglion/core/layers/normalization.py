@@ -1,4 +1,4 @@
-"""Normalization: activations brought to mean 0 and variance 1, then scaled and shifted as learned."""
+"""Normalization: activations get mean 0 and variance 1, then a learned scale and shift."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BatchNormalization(Layer):
-    """a = scale * (x - mean) / sqrt(variance + epsilon) + shift, with mean and variance over the batch.
+    """a = scale * (x - mean) / sqrt(variance + epsilon) + shift, for each feature over the batch.
 
-    While training they are those of the batch (variance divided by n), of each feature (the last axis);
-    while predicting, running averages of them: running = momentum * running + (1 - momentum) * batch,
-    with the unbiased variance (divided by n - 1) as in algorithm 2 of Ioffe and Szegedy (2015). Sample
-    weights do not enter, and a batch of one row leaves the running averages as they are.
+    Features lie along the last axis. Training uses the mean and variance of the batch (variance divided by
+    n). Prediction uses running averages: running = momentum * running + (1 - momentum) * batch, with the
+    unbiased variance (divided by n - 1) as in algorithm 2 of Ioffe and Szegedy (2015). Sample weights are
+    ignored. A batch of one row does not change the running averages.
 
     Args:
-        momentum: how much of the running averages each step keeps, 0.9 by default.
-        epsilon: keeps the root away from 0, 1e-5 by default.
+        momentum: the fraction of the running averages that each step keeps, 0.9 by default.
+        epsilon: added to the variance to avoid division by 0, 1e-5 by default.
     """
 
     momentum: float = 0.9
@@ -67,7 +67,7 @@ class BatchNormalization(Layer):
         axes = tuple(range(normal.ndim - 1))
         grad = {"scale": (grad_z * normal).sum(axis=axes), "shift": grad_z.sum(axis=axes)}
         grad_normal = grad_z * weights.scale
-        if context.training:  # mean and variance depend on x too
+        if context.training:  # mean and variance also depend on x
             along = (grad_normal * normal).mean(axis=axes)
             grad_normal = grad_normal - grad_normal.mean(axis=axes) - normal * along
         return grad_normal / deviation, grad
@@ -75,7 +75,7 @@ class BatchNormalization(Layer):
     def next_state(self, weights: Weights, cache: Cache) -> Mapping[str, Array]:
         normal, _, mean, variance = cache
         count = normal.size // normal.shape[-1]
-        if count == 1:  # one row has no variance to learn from
+        if count == 1:  # one row has no unbiased variance
             return {"mean": weights.mean, "variance": weights.variance}
         unbiased = variance * (count / (count - 1))
         keep, take = self.momentum, 1 - self.momentum
@@ -87,12 +87,12 @@ class BatchNormalization(Layer):
 
 @dataclass(frozen=True)
 class LayerNormalization(Layer):
-    """a = scale * (x - mean) / sqrt(variance + epsilon) + shift, with mean and variance over each row.
+    """a = scale * (x - mean) / sqrt(variance + epsilon) + shift, for each row over the last axis.
 
-    Over the last axis, the same while training and predicting (Ba, Kiros and Hinton, 2016).
+    Training and prediction are the same (Ba, Kiros and Hinton, 2016).
 
     Args:
-        epsilon: keeps the root away from 0, 1e-5 by default.
+        epsilon: added to the variance to avoid division by 0, 1e-5 by default.
     """
 
     epsilon: float = 1e-5
@@ -159,7 +159,7 @@ class NormalizationArithmetic(Arithmetic):
         return mean, variance, equations
 
     def _together(self, step: TracedStep, row: int, index: Index) -> tuple[Array, list[Any], Index]:
-        """Return the numbers that are normalized together, their names, and whose moments they give."""
+        """Return the numbers normalized together, their names, and the index of their moments."""
         x = step.x[(row, *index[:-1])]
         return x, [step.input_symbol((*index[:-1], i)) for i in range(len(x))], index[:-1]
 
@@ -206,12 +206,12 @@ class NormalizationArithmetic(Arithmetic):
         return True
 
     def _axes(self, step: TracedStep) -> Index:
-        """Return the axes that mean and variance are taken over."""
+        """Return the axes over which mean and variance are computed."""
         return (step.x.ndim - 1,)
 
 
 class BatchNormalizationArithmetic(NormalizationArithmetic):
-    """The same with the moments of the batch, or those kept from training."""
+    """The same, with the moments of the batch or the running averages from training."""
 
     def _moments(self, step: TracedStep, row: int, index: Index) -> tuple[float, float, list[Any]]:
         if step.training:

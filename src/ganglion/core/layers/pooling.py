@@ -1,4 +1,4 @@
-"""Pooling: each window of an image becomes one number for each channel."""
+"""Pooling: each window of an image is reduced to one number per channel."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Pool2D(Layer):
-    """What the pools over windows of an image share: where the windows lie.
+    """The base class of pools over windows of an image: it places the windows.
 
     Args:
         pool: height and width of a window, or one number for both; 2 by default.
-        stride: how far apart the windows are, likewise; by default as far as they are large.
-        padding: "valid", the default, for whole windows only: floor((size - pool) / stride) + 1 of them.
-            "same" for ceil(size / stride) of them, which reach over the edges: of the
-            max((count - 1) * stride + pool - size, 0) missing rows the smaller half comes first.
+        stride: vertical and horizontal distance between windows, or one number for both; by default the
+            size of a window.
+        padding: "valid", the default, uses whole windows only: floor((size - pool) / stride) + 1 of them.
+            "same" uses ceil(size / stride) windows, which may extend beyond the edges by
+            max((count - 1) * stride + pool - size, 0) places; the smaller half of these comes first.
     """
 
     pool: int | tuple[int, int] = 2
@@ -46,7 +47,7 @@ class Pool2D(Layer):
         return super().settings() | {"same": float(self.padding == "same")}
 
     def windows(self, shape: Shape) -> list[Windows]:
-        """Return where the windows lie along height and width."""
+        """Return the windows along height and width."""
         if len(shape) != 3:
             raise ShapeError(
                 f"{self.name} needs images of shape (height, width, channels), got inputs of shape {shape}",
@@ -75,7 +76,7 @@ class Pool2D(Layer):
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows along one axis: `count` of them, `stride` apart, the first one `before` its edge."""
+    """The windows along one axis, `stride` apart; the first begins `before` places before the edge."""
 
     size: int
     pool: int
@@ -85,11 +86,11 @@ class Windows:
 
     @property
     def after(self) -> int:
-        """How many places the last window reaches beyond the other edge."""
+        """How many places the last window extends beyond the other edge."""
         return max((self.count - 1) * self.stride + self.pool - self.before - self.size, 0)
 
     def places(self, offset: int) -> slice:
-        """Return where each window has its place number `offset`, with the places before the edge counted."""
+        """Return element number `offset` of every window, as a slice of the padded axis."""
         return slice(offset, offset + (self.count - 1) * self.stride + 1, self.stride)
 
 
@@ -102,7 +103,7 @@ def _pair(what: str, value: Any) -> tuple[int, int]:
 
 
 def _padded(x: Array, height: Windows, width: Windows, value: float) -> Array:
-    """Return images with what windows see beyond the edges."""
+    """Return images padded with `value` where windows extend beyond the edges."""
     around = ((0, 0), (height.before, height.after), (width.before, width.after), (0, 0))
     return np.pad(x, around, constant_values=value) if any(map(any, around)) else x
 
@@ -114,20 +115,22 @@ def _inside(x: Array, height: Windows, width: Windows) -> Array:
 
 @dataclass(frozen=True)
 class MaxPool2D(Pool2D):
-    """a = the largest number in each window, channel by channel; the gradient goes to that number alone.
+    """a = the maximum of each window, for each channel; only that element receives the gradient.
 
-    Of equal numbers the first counts, row by row. Nothing beyond the edges is ever chosen.
+    If several elements are equal, the first in row order is chosen. Padding is never chosen.
 
     Args:
         pool: height and width of a window, or one number for both; 2 by default.
-        stride: how far apart the windows are, likewise; by default as far as they are large.
-        padding: "valid", the default, for whole windows only; "same" for ceil(size / stride). See `Pool2D`.
+        stride: vertical and horizontal distance between windows, or one number for both; by default the
+            size of a window.
+        padding: "valid", the default, uses whole windows only; "same" uses ceil(size / stride) windows, which
+            may extend beyond the edges.
 
     Shapes: x (n, height, width, channels), a (n, rows of windows, columns of windows, channels).
 
     Raises:
         ConfigError: for a setting out of range.
-        ShapeError: for inputs that are no images, or smaller than a window.
+        ShapeError: if the inputs are not images, or are smaller than a window.
 
     >>> net = gg.Network([gg.MaxPool2D(2)], inputs=(4, 4, 1))
     >>> net.predict(np.arange(16.0).reshape(1, 4, 4, 1)).squeeze().tolist()
@@ -162,7 +165,7 @@ class MaxPool2D(Pool2D):
 
 
 class MaxPoolArithmetic(Arithmetic):
-    """a is a number of its window; the gradient of a number is the sum over the windows that chose it."""
+    """a is one number of its window; a number's gradient is the sum over the windows that chose it."""
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         chosen = _chosen(step, row, index)
@@ -192,7 +195,7 @@ def _chosen(step: TracedStep, row: int, index: Index) -> Index:
 
 
 def _windows_over(step: TracedStep, index: Index) -> list[Index]:
-    """Return the windows that a place in the input lies in."""
+    """Return the windows that cover a place in the input."""
     height, width = step.layer.windows(step.x.shape[1:])  # type: ignore[attr-defined]
     rows, columns = (
         [n for n in range(w.count) if 0 <= place - (n * w.stride - w.before) < w.pool]
@@ -206,18 +209,20 @@ MaxPool2D.arithmetic = MaxPoolArithmetic()
 
 @dataclass(frozen=True)
 class AveragePool2D(Pool2D):
-    """a = the mean of each window, channel by channel; what lies beyond the edges does not count.
+    """a = the mean of each window, for each channel; padding does not count.
 
     Args:
         pool: height and width of a window, or one number for both; 2 by default.
-        stride: how far apart the windows are, likewise; by default as far as they are large.
-        padding: "valid", the default, for whole windows only; "same" for ceil(size / stride). See `Pool2D`.
+        stride: vertical and horizontal distance between windows, or one number for both; by default the
+            size of a window.
+        padding: "valid", the default, uses whole windows only; "same" uses ceil(size / stride) windows, which
+            may extend beyond the edges.
 
     Shapes: x (n, height, width, channels), a (n, rows of windows, columns of windows, channels).
 
     Raises:
         ConfigError: for a setting out of range.
-        ShapeError: for inputs that are no images, or smaller than a window.
+        ShapeError: if the inputs are not images, or are smaller than a window.
 
     >>> net = gg.Network([gg.AveragePool2D(2)], inputs=(2, 2, 1))
     >>> net.predict([[[[1], [2]], [[3], [6]]]]).item()

@@ -1,4 +1,4 @@
-"""Layers that only rearrange: the same numbers in another shape."""
+"""Layers that change the shape and keep the numbers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from ganglion.errors import ConfigError, ShapeError, shortened
 
 @dataclass(frozen=True)
 class Reshape(Layer):
-    """Each input in another shape of the same size.
+    """Change the shape of each input.
 
     Args:
-        shape: of one output, without the batch axis; `(-1,)` makes a row of whatever comes.
+        shape: the shape of one output, without the batch axis; one size may be -1, to be inferred. The
+            default, `(-1,)`, flattens.
+
+    Raises:
+        ConfigError: if `shape` is not a tuple of sizes.
+        ShapeError: if the input has a different number of elements.
     """
 
     shape: tuple[int, ...] = (-1,)
@@ -55,7 +60,7 @@ class Reshape(Layer):
 
 
 class Flatten(Reshape):
-    """Each input as one row of numbers, as dense layers need it."""
+    """Flatten each input to one row of numbers, as dense layers require."""
 
     name = "flatten"
 

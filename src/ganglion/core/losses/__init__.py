@@ -32,7 +32,7 @@ built_in(
 
 
 def loss_for(activation: Activation | None) -> Loss:
-    """Return the loss whose partner is the output activation, mean squared error where there is none."""
+    """Return the loss whose partner is the output activation, or mean squared error if there is none."""
     if activation is not None:
         for loss in Loss.known.values():
             if activation.name in loss.partners:

@@ -1,8 +1,8 @@
-"""What every loss is: how wrong a prediction is, as one number, and the gradient of that number.
+"""The base class of losses: the error of a prediction as one number, and the gradient of that number.
 
-Value and gradient come together, one per sample; `batch_mean` weights and averages them over a batch. A loss
-names the activations that are its `partners`: with those it computes from the pre-activation `z`, which
-neither overflows nor loses precision; with any other activation the chain rule goes through `a`.
+A loss returns value and gradient together, one per sample; `batch_mean` weights and averages them over a
+batch. A loss names the activations that are its `partners`: with these it computes from the pre-activation
+`z`, without overflow or loss of precision. With any other activation the chain rule goes through `a`.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Answers = Literal["number", "one_of", "yes_no", "sign"]
 
 @dataclass(frozen=True)
 class Loss(Part):
-    """A loss. To make your own, subclass it with `values_and_gradients`.
+    """The base class of losses. To write your own, subclass it and define `values_and_gradients`.
 
-    The class attributes are facts for people and tools: the `formula` for one output, its `derivative` with
-    respect to `a`, the `formula_from_z` that replaces it with a partner, the `domain` of the targets, the
-    names of the activations that are `partners`, the `range` of valid predictions, and what an output answers
+    The class attributes describe it: the `formula` for one output, its `derivative` with respect to `a`, the
+    `formula_from_z` that replaces it with a partner, the `domain` of the targets, the names of the
+    activations that are `partners`, the `range` of valid predictions, and the meaning of an output
     (`answers`): a "number", a probability of "yes_no" or of "one_of" several classes, or a class by its
     "sign".
 
     Args:
-        factor: multiplies the loss wherever it is used, which sets its weight relative to penalties; 1 by
-            default. The methods of this class return the loss without it.
+        factor: multiplies the loss in training and reports, which sets its weight relative to penalties; 1
+            by default. The methods of this class return the loss without it.
 
     >>> loss = Loss.find("mse")
     >>> loss.values_and_gradients(np.array([[3.0], [1.0]]), np.array([[1.0], [1.0]]))
@@ -69,23 +69,23 @@ class Loss(Part):
         """Return the targets as floats of shape (n, *shape), after checking their domain.
 
         Raises:
-            DataError: if a target lies outside the domain; the first such row is named.
+            DataError: if a target is outside the domain; names the first such row.
             ShapeError: if the targets do not fit the network's outputs.
         """
         y = numeric(y)
         if y.shape[1:] != shape and not (y.ndim == 1 and math.prod(shape) == 1):
             raise ShapeError(
-                f"{self.name} needs one target for each output: the network gives {shape} for each row, "
-                f"the targets are {y.shape[1:]} for each row"
+                f"{self.name} needs one target for each output: each row has outputs of shape {shape}, got "
+                f"targets of shape {y.shape[1:]}"
             )
         self.check(y)
         return y.reshape(len(y), *shape)
 
     def check(self, y: Array) -> None:
-        """Raise `DataError` if a target lies outside the domain."""
+        """Raise `DataError` if a target is outside the domain."""
 
     def require(self, rule: str, holds: Array, y: Array) -> None:
-        """Raise `DataError` that names the first row in which `holds` is false."""
+        """Raise `DataError`, naming the first row in which `holds` is false."""
         if not holds.all():
             place = tuple(np.argwhere(~holds)[0])
             raise DataError(f"{self.name} needs {rule}, got {y[place]:g} in row {place[0]}")
@@ -93,8 +93,8 @@ class Loss(Part):
     def is_partner_of(self, activation: Activation | None) -> bool:
         """Return whether the loss is computed from the pre-activation of this activation.
 
-        Only the name of a built-in activation can be relied on. A subclass that overrides only
-        `values_and_gradients` must not get the values of the loss that it extends.
+        Only built-in activations qualify: any other class may use the same name. Nor does a loss that
+        overrides only `values_and_gradients`: the inherited formula from `z` would bypass it.
         """
         if activation is None or not activation.is_built_in or activation.name not in self.partners:
             return False
@@ -106,7 +106,7 @@ class Loss(Part):
         return from_z <= from_a
 
     def classes(self, y: Array) -> Array | None:
-        """Return the class number of each row of encoded targets, None unless each row has one class."""
+        """Return the class index of each row of encoded targets, or None unless each row has one class."""
         if y.ndim != 2 or self.answers == "number":
             return None
         if self.answers == "one_of":
@@ -115,15 +115,15 @@ class Loss(Part):
         return (y[:, 0] > threshold).astype(np.int64) if y.shape[1] == 1 else None
 
     def smoothed(self, y: Array) -> Array:
-        """Return the targets that the loss compares with: `y`, unless it smooths labels."""
+        """Return the targets after label smoothing: `y` by default."""
         return y
 
     def clipped(self, a: Array) -> Array:
-        """Return the probabilities that the value with a partner is computed from: `a`, unless it clips."""
+        """Return the probabilities from which the value with a partner is computed: `a` by default."""
         return a
 
     def without_clip(self) -> Loss:
-        """Return the same loss with no clip, of which the gradient is the derivative everywhere."""
+        """Return the same loss without a clip, so that its gradient is its derivative everywhere."""
         return self
 
     def sample_targets(self, shape: Shape, rng: np.random.Generator) -> Array:
@@ -131,7 +131,7 @@ class Loss(Part):
         return rng.normal(size=shape)
 
     def check_activation(self, activation: Activation) -> None:
-        """Raise `ConfigError` if the outputs of `activation` are not what the loss can judge."""
+        """Raise `ConfigError` if the outputs of `activation` are not valid predictions for the loss."""
         if activation.name in self.partners:
             return
         low, high = activation.range
@@ -140,13 +140,13 @@ class Loss(Part):
             together = " that sum to 1" if self.answers == "one_of" else ""
             raise ConfigError(
                 f"{self.name} needs predictions from {self.range[0]:g} to {self.range[1]:g}{together}, "
-                f"but {activation.name} gives {low:g} to {high:g}",
+                f"but outputs of {activation.name} are from {low:g} to {high:g}",
                 f"use the activation {' or '.join(self.partners)} in the last layer",
             )
 
 
 def numeric(y: Any) -> Array:
-    """Return targets as an array of finite numbers, with one entry for each row."""
+    """Return targets as an array of finite numbers with one entry per row."""
     y = as_array("targets", y)
     if y.ndim == 0:
         raise ShapeError("targets must have one entry for each row, got a single number")
@@ -160,7 +160,7 @@ def numeric(y: Any) -> Array:
 def batch_mean(both: Both, weight: Array | None) -> tuple[float, Array]:
     """Return the weighted mean of the samples' losses and its gradient.
 
-    L = sum_i weight_i * loss_i / sum_i weight_i; without weights every sample counts 1.
+    L = sum_i weight_i * loss_i / sum_i weight_i; without weights every sample has weight 1.
     """
     values, gradients = both
     if weight is None:

@@ -1,4 +1,4 @@
-"""Losses for predictions of classes: probabilities, and margins."""
+"""Losses for classification: of probabilities and of margins."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ LOG_SOFTMAX = LogSoftmax()
 
 @dataclass(frozen=True)
 class ProbabilityLoss(Loss):
-    """What the losses of probabilities have in common: label smoothing, and a clip of the value.
+    """The base class of losses of probabilities: label smoothing, and clipping of the value.
 
     Args:
         label_smoothing: moves targets this fraction of the way to equal probabilities of all classes, 0 by
             default (Szegedy et al., 2016, section 7).
-        clip: if above 0, the value with a partner is computed from probabilities that are kept between clip
-            and 1 - clip, as in scikit-learn's log loss; the gradient stays a - y. 0 by default.
+        clip: if above 0, the value with a partner is computed from probabilities clipped to the interval from
+            clip to 1 - clip, as in scikit-learn's log loss; the gradient remains a - y. 0 by default.
         factor: as in `Loss`.
     """
 
@@ -39,7 +39,7 @@ class ProbabilityLoss(Loss):
         check_number("clip", self.clip, at_least=0, below=0.5)
 
     def number_of_classes(self, y: Array) -> int:
-        """Return how many classes each probability is one of."""
+        """Return the number of classes that each target distributes over."""
         return 2
 
     def smoothed(self, y: Array) -> Array:
@@ -54,12 +54,13 @@ class ProbabilityLoss(Loss):
 
 
 class BinaryCrossEntropy(ProbabilityLoss):
-    """-(y * log(a) + (1 - y) * log(1 - a)), the mean over outputs: yes-or-no questions, one per output.
+    """The mean over outputs of -(y * log(a) + (1 - y) * log(1 - a)): one yes-or-no question per output.
 
     Args:
         label_smoothing: moves targets this fraction of the way to 1/2, 0 by default.
-        clip: if above 0, the value with a partner is that of `a` kept between clip and 1 - clip; the gradient
-            stays a - y. 0 by default. scikit-learn's log loss uses the epsilon of the dtype.
+        clip: if above 0, the value with a partner is computed from `a` clipped to the interval from clip to
+            1 - clip; the gradient remains a - y. 0 by default. scikit-learn's log loss uses the epsilon of
+            the dtype.
         factor: as in `Loss`.
     """
 
@@ -72,7 +73,7 @@ class BinaryCrossEntropy(ProbabilityLoss):
 
     @property
     def formula_from_z(self) -> str:  # type: ignore[override]
-        """The value from `z`, or from probabilities where it clips them."""
+        """The formula from `z`, or from probabilities if the loss clips them."""
         if self.clip:
             return "-(y * log(p) + (1 - y) * log(1 - p)), p = min(max(a, clip), 1 - clip)"
         return "max(z, 0) - z * y + log(1 + exp(-abs(z)))"
@@ -102,13 +103,13 @@ class BinaryCrossEntropy(ProbabilityLoss):
 
 
 class CrossEntropy(ProbabilityLoss):
-    """-sum_k y_k * log(a_k): one of several classes. Targets are class numbers, or a probability per class.
+    """-sum_k y_k * log(a_k): one of several classes. Targets are class indices, or a probability per class.
 
     With softmax its gradient with respect to `z` is a - y.
 
     Args:
-        label_smoothing: takes this fraction from the true class and spreads it evenly over all, 0 by default
-            (Szegedy et al., 2016, section 7).
+        label_smoothing: takes this fraction of the true class's probability and spreads it evenly over all
+            classes, 0 by default (Szegedy et al., 2016, section 7).
         clip: as in `BinaryCrossEntropy`.
         factor: as in `Loss`.
     """
@@ -122,7 +123,7 @@ class CrossEntropy(ProbabilityLoss):
 
     @property
     def formula_from_z(self) -> str:  # type: ignore[override]
-        """The formula, and that it clips probabilities where it does."""
+        """The formula with clipped probabilities, or "" if the loss does not clip."""
         return f"{self.formula}, each a_k kept between clip and 1 - clip" if self.clip else ""
 
     def number_of_classes(self, y: Array) -> int:
@@ -170,13 +171,13 @@ class CrossEntropy(ProbabilityLoss):
         a = np.exp(log_a)
         if self.clip:
             return mean_over_outputs(-(y * np.log(self.clipped(a))).sum(axis=-1), a - y)
-        # A target of 0 adds nothing, even where the logarithm is minus infinity.
+        # A target of 0 adds nothing, even if the logarithm is minus infinity.
         terms = np.where(y == 0, 0, y * np.maximum(log_a, np.finfo(z.dtype).min))
         return mean_over_outputs(-terms.sum(axis=-1), a - y)
 
 
 class Hinge(Loss):
-    """max(0, 1 - y * a) with y = -1 or 1 (0 is read as -1), the mean over outputs: a margin."""
+    """The mean over outputs of max(0, 1 - y * a), with y = -1 or 1 (0 is read as -1)."""
 
     name = "hinge"
     answers = "sign"

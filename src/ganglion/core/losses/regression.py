@@ -1,4 +1,4 @@
-"""Losses for predictions that are numbers."""
+"""Losses for regression."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MeanSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    """The mean over outputs of |a - y|, minimal at the median. Its gradient at a = y is taken as 0."""
+    """The mean over outputs of |a - y|, minimal at the median. Its gradient at a = y is defined as 0."""
 
     name = "mae"
     formula = "abs(a - y)"
@@ -38,12 +38,12 @@ class MeanAbsoluteError(Loss):
 
 @dataclass(frozen=True)
 class Huber(Loss):
-    """Squared near 0, absolute far away, so that outliers pull less (Huber, 1964).
+    """Quadratic for small errors and linear for large ones, so that outliers pull less (Huber, 1964).
 
-    e**2 / 2 where |e| <= delta, delta * (|e| - delta / 2) elsewhere, with e = a - y; mean over outputs.
+    The mean over outputs of e**2 / 2 if |e| <= delta, else delta * (|e| - delta / 2), with e = a - y.
 
     Args:
-        delta: the error at which it turns from squared to absolute, 1 by default.
+        delta: the error at which the loss changes from quadratic to linear, 1 by default.
         factor: as in `Loss`.
     """
 
@@ -64,7 +64,7 @@ class Huber(Loss):
 
 
 class LogCosh(Loss):
-    """The mean over outputs of log(cosh(a - y)): like Huber, and smooth everywhere."""
+    """The mean over outputs of log(cosh(a - y)): like Huber, but smooth everywhere."""
 
     name = "log_cosh"
     formula = "log(cosh(a - y))"
@@ -73,8 +73,8 @@ class LogCosh(Loss):
     def values_and_gradients(self, a: Array, y: Array) -> Both:
         error = a - y
         size = np.abs(error)
-        # log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log(2), written so that it keeps its precision near 0:
-        # there it is log(1 + 2 sinh(e / 2)**2).
+        # log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log(2) loses precision near 0, where
+        # log(1 + 2 sinh(e / 2)**2) does not.
         near = np.minimum(size, 1.0)
         values = np.where(
             size < 1.0,
@@ -85,7 +85,7 @@ class LogCosh(Loss):
 
 
 class Poisson(Loss):
-    """a - y * log(a), the mean over outputs: counts. Its partner is exp, the log link."""
+    """The mean over outputs of a - y * log(a), for counts. Its partner is exp, the log link."""
 
     name = "poisson"
     formula = "a - y * log(a)"
@@ -113,9 +113,10 @@ class Poisson(Loss):
 
 @dataclass(frozen=True)
 class Quantile(Loss):
-    """The pinball loss, minimal at a quantile of y (Koenker and Bassett, 1978); the mean over outputs.
+    """The pinball loss, minimal at a quantile of y (Koenker and Bassett, 1978).
 
-    quantile * (y - a) where y > a, (1 - quantile) * (a - y) elsewhere. At a = y the gradient is 0.
+    The mean over outputs of quantile * (y - a) if y > a, else (1 - quantile) * (a - y). The gradient at a = y
+    is 0.
 
     Args:
         quantile: between 0 and 1, 0.5 by default (the median).
