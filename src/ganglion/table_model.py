@@ -183,9 +183,7 @@ class TableModel:
         history = run(model, train_rows, validation_rows)
         if validation_rows is not None and history.ended == "completed" and history.best_epoch is None:
             final = untrained(development_rows)
-            if (
-                run(final, development_rows, None).ended == "completed"
-            ):  # else keep the first model
+            if run(final, development_rows, None).ended == "completed":  # else keep the first model
                 model = final
         model.history, model.balanced = history, class_weight is not None
         model.rows = {
