@@ -341,7 +341,7 @@ def test_a_part_of_your_own_trains_but_cannot_be_put_in_a_file(tmp_path) -> None
     net = gg.Network([gg.Dense(6, Square()), gg.Dense(1)], inputs=4, engine="reference")
     history = net.fit(X, X[:, :1] ** 2, loss=Cubic(), epochs=40)
     assert history.loss[-1] < 0.5 * history.loss[0]
-    with pytest.raises(gg.FileError, match="only ganglion's own parts"):
+    with pytest.raises(gg.FileError, match="only built-in parts"):
         net.save(tmp_path / "own.safetensors")
     assert not list(tmp_path.iterdir())
 
