@@ -95,7 +95,7 @@ GANGLION_INLINE Vector<T> exp_minus_1_within(Vector<T> x) {
 // The same for any x for which it does not overflow.
 template <class T>
 GANGLION_INLINE Vector<T> exp_minus_1(Vector<T> x) {
-    constexpr T lowest = T(-2.0 * (Format<T>::mantissa + 2));  // from here on it is -1
+    constexpr T lowest = T(-2.0 * (Format<T>::mantissa + 2));  // below this the result is -1
     return exp_minus_1_within<T>(x < lowest ? all<T>(lowest) : x);
 }
 

@@ -45,8 +45,8 @@ template <class T>
 struct LogCosh {
     static GANGLION_INLINE Both<T> both(Vector<T> a, Vector<T> y, T, T) {
         const Vector<T> error = a - y, size = absolute<T>(error);
-        // log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log(2); near 0 it is log(1 + t**2 / (2 (1 + t))) with
-        // t = exp(|e|) - 1, which keeps its precision there
+        // log(cosh(e)) = |e| + log(1 + exp(-2 |e|)) - log(2) loses precision near 0, where
+        // log(1 + t**2 / (2 (1 + t))) with t = exp(|e|) - 1 does not
         const Vector<T> t = exp_minus_1<T>(minimum<T>(size, all<T>(T(1))));
         const Vector<T> near = log_1_plus<T>(t * t / (t * T(2) + T(2)));
         const Vector<T> far = size + log_1_plus<T>(exponential<T>(size * T(-2))) - T(0.69314718055994530942);
