@@ -819,7 +819,7 @@ def test_optimizer_equals_pytorch_over_100_steps(case: OptimizerCase) -> None:
 def test_optimizer_learns_a_line(case: OptimizerCase) -> None:
     pytest.importorskip("scipy" if case.part.name == "lbfgs" else "numpy")
     if getattr(case.part, "momentum", 0.0) == 1:
-        pytest.skip("what never slows down swings about the line for ever")
+        pytest.skip("without friction the weights oscillate about the line forever")
     X = np.linspace(-1, 1, 40)[:, None]
     net = gg.Network([gg.Dense(1)], inputs=1, dtype="float64")
     net.fit(X, 2 * X + 1, "mse", case.part, epochs=400, batch_size=10)
