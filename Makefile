@@ -1,4 +1,4 @@
-# Each habit is one command. Every target sets up what it needs in .venv by itself.
+# One command for each task. Every target sets up what it needs in .venv.
 # PYTHON chooses the interpreter (3.11 or later): make test PYTHON=python3.13
 
 PYTHON ?= python3
@@ -7,51 +7,51 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo native test check format peers bench timings promises sanitize sanitize-threads aarch64 fuzz wheel docs clean
 
-demo: .venv/native  ## set up, train on handwritten digits, and show everything
+demo: .venv/native  ## train on handwritten digits and show all features
 	$(BIN)/ganglion demo
 
-native: .venv/native  ## build the native engine, again where its sources have changed
+native: .venv/native  ## build the native engine, or rebuild it if its sources have changed
 
-test: .venv/ready-dev .venv/native ## set up and run the tests
+test: .venv/ready-dev .venv/native ## run the tests
 	$(BIN)/python -m pytest -q -n auto -m "not peers"
 
-check: .venv/ready-dev  ## format, lint, types, imports; warnings are errors
+check: .venv/ready-dev  ## check format, lint, types and imports; warnings are errors
 	$(BIN)/ruff format --check
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: .venv/ready-dev  ## put the code in its format
+format: .venv/ready-dev  ## format the code
 	$(BIN)/ruff format
 	$(BIN)/clang-format -i $(CPP)
 	$(BIN)/ruff check --fix
 
-peers: .venv/ready-peers .venv/native  ## the same tests, and those that need PyTorch or Dask
+peers: .venv/ready-peers .venv/native  ## run the tests, including those that need PyTorch or Dask
 	$(BIN)/python -m pytest -q -n auto
 
 ifdef BASE
-bench: .venv/ready-dev .venv/native  ## beside an older commit of ganglion itself
+bench: .venv/ready-dev .venv/native  ## compare speed with an older commit of ganglion
 	$(BIN)/python benchmarks/paired.py $(BASE) --rounds $(or $(ROUNDS),9) $(MORE)
 else
-bench: .venv-bench/ready  ## beside scikit-learn, PyTorch and JAX in one run; ROUNDS=7, MORE=--no-compile, BASE=v0.1.0
+bench: .venv-bench/ready  ## compare speed with scikit-learn, PyTorch and JAX; ROUNDS=7, MORE=--no-compile, BASE=v0.1.0
 	.venv-bench/bin/python benchmarks/compare.py --rounds $(or $(ROUNDS),7) $(MORE)
 	.venv-bench/bin/python benchmarks/estimators.py --rounds $(or $(ROUNDS),7)
 endif
 
-timings: .venv/ready-dev .venv/native  ## start, the reference engine's step, reading tables, looking inside
+timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's step, reading tables, and inspection
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/table.py
 	$(BIN)/python benchmarks/insight.py
 
-sanitize: sanitized-address  ## the engine's tests under the address and undefined-behavior sanitizers
+sanitize: sanitized-address  ## run the engine's tests under the address and undefined-behavior sanitizers
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	    $(call SANITIZED,address) -n auto tests/contracts.py tests/engines/test_native.py tests/engines/test_sanitized.py \
 	    -m "not peers" -k "both_engines or every_size or random_arch or threads_does or sanitized"
 
-# Processes that the tests start import the usual build, so what happens after a fork is not covered.
-sanitize-threads: sanitized-thread  ## the tests of the engine's threads under the thread sanitizer
+# Processes started by the tests import the regular build, so behavior after a fork is not covered.
+sanitize-threads: sanitized-thread  ## run the tests of the engine's threads under the thread sanitizer
 	LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS="die_after_fork=0 halt_on_error=1" \
 	    $(call SANITIZED,thread) --capture=sys tests/engines/test_native.py tests/engines/test_sanitized.py \
 	    -k "threads or at_once or sanitized"
@@ -59,12 +59,12 @@ sanitize-threads: sanitized-thread  ## the tests of the engine's threads under t
 aarch64: .venv/ready-dev .venv/native  ## cross-compile the engine for 64-bit Arm and test it under emulation (Debian)
 	.ci/aarch64
 
-fuzz: .venv/ready-fuzz .venv/native  ## look for bytes that break the reader of model files; SECONDS=60
+fuzz: .venv/ready-fuzz .venv/native  ## fuzz the reader of model files; SECONDS=60
 	@mkdir -p build/fuzz
 	PYTHONPATH=src:tests $(BIN)/python tests/fuzz/model_file.py build/fuzz/corpus -max_total_time=$(or $(SECONDS),60) \
 	    -timeout=10 -rss_limit_mb=1024 -max_len=20000 -artifact_prefix=build/fuzz/ -print_final_stats=1 -verbosity=0
 
-wheel:  ## build the wheel and test it, installed where there is no compiler; PYTHON is the newest one by default
+wheel:  ## build the wheel and test the installed wheel without a compiler; PYTHON is the newest one by default
 	$(if $(filter-out file,$(origin PYTHON)),PYTHON="$(PYTHON)") .ci/wheel
 
 # The engine and its tests under a sanitizer, in build/address or build/thread.
@@ -76,10 +76,10 @@ sanitized-%: .venv/ready-dev .venv/native
 SANITIZED = GANGLION_SANITIZE=$1 GANGLION_BUILD="$(CURDIR)/build/$1" \
 	    GANGLION_EXTENSION="$$(ls $(CURDIR)/build/$1/_native*)" $(BIN)/python -m pytest -q
 
-promises: .venv/ready-dev .venv/native  ## the figures promised on real data, ten seeds each
+promises: .venv/ready-dev .venv/native  ## check the results promised on real data, for ten seeds each
 	$(BIN)/python benchmarks/promises.py
 
-docs: .venv/ready-docs .venv/native  ## run the guide, draw its pictures, write the reference, build the site in docs/_build
+docs: .venv/ready-docs .venv/native  ## run the guide, write its pictures and the reference, build the site in docs/_build
 	$(BIN)/python docs/pages.py
 	$(BIN)/python docs/reference.py
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build

@@ -1,10 +1,10 @@
-"""ganglion beside scikit-learn, PyTorch and JAX, in one run: `make bench`.
+"""Compares the speed of ganglion with scikit-learn, PyTorch and JAX: `make bench`.
 
 python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--no-compile] [--out docs/benchmarks]
 
-Every peer runs in processes of its own, one for each number of threads, which take turns within each round;
-only one works at a time. What is compared is the median of a peer at its better number of threads. All train
-from the same weights on the same rows in the same order, and their final losses must agree.
+Each peer runs in its own processes, one for each number of threads. The processes take turns within each
+round; only one works at a time. The result of a peer is the median time at its better number of threads. All
+peers train from the same weights on the same rows in the same order, and their final losses must agree.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ WORKER = HERE / "peers" / "worker.py"
 CORES = sorted(os.sched_getaffinity(0))[:2]
 THREADS = [1, 2] if len(CORES) > 1 else [1]
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GANGLION_THREADS")
-PAUSE = 0.05  # seconds in which the threads of the peer before go to sleep
-AGREE = 0.05  # of the final losses: 32-bit rounding, carried through hundreds of steps
-# How many of the thousand networks each trains; the time is that of one.
+PAUSE = 0.05  # seconds, so that the previous peer's threads go to sleep
+AGREE = 0.05  # relative tolerance of final losses: 32-bit rounding grows over hundreds of steps
+# How many of the thousand networks each trains; the reported time is that of one.
 COUNTS = {"ganglion": 1000, "scikit-learn": 40, "PyTorch": 20}
 PACKAGES = {
     "ganglion": "ganglion",
@@ -46,23 +46,23 @@ PACKAGES = {
 
 
 def environment_for(threads: int | None) -> dict[str, str]:
-    """Return the environment of a process that may use so many threads, None for as many as it likes."""
+    """Return the environment of a process limited to a number of threads, None for no limit."""
     environment = without_overrides(os.environ)
     environment = {name: value for name, value in environment.items() if name not in VARIABLES}
     return environment | ({} if threads is None else dict.fromkeys(VARIABLES, str(threads)))
 
 
 class Process:
-    """A script that answers by JSON, kept to some number of processors and, if `told`, of threads."""
+    """A script that answers in JSON, limited to some processors and, if `limit`, as many threads."""
 
-    def __init__(self, script: list[str], threads: int, told: bool = True, **variables: str) -> None:
-        os.sched_setaffinity(0, CORES[:threads])  # which the new process inherits
+    def __init__(self, script: list[str], threads: int, limit: bool = True, **variables: str) -> None:
+        os.sched_setaffinity(0, CORES[:threads])  # the new process inherits this
         self.process = subprocess.Popen(
             [sys.executable, *script],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env=environment_for(threads if told else None) | variables,
+            env=environment_for(threads if limit else None) | variables,
         )
         os.sched_setaffinity(0, CORES)
 
@@ -76,7 +76,7 @@ class Process:
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"a peer ended without an answer to {command}")
+            raise SystemExit(f"a peer exited without answering {command}")
         return dict(json.loads(line))
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class Process:
 
 
 def measure(peers: list[str], workload: str, rounds: int, command: Any) -> dict[str, dict[str, Any]]:
-    """Return for each peer and number of threads the seconds of each round, and of the first use."""
+    """Return the seconds of each round and of the first use, for each peer and number of threads."""
     found: dict[str, dict[str, Any]] = {}
     processes: dict[tuple[str, int], Process] = {}
     for peer in peers:
@@ -115,7 +115,7 @@ def measure(peers: list[str], workload: str, rounds: int, command: Any) -> dict[
 
 
 def product_rate(dtype: str) -> float:
-    """Return how many operations a second two threads reach in a large matrix product (OpenBLAS)."""
+    """Return the operations per second of a large matrix product with two threads (OpenBLAS)."""
     code = (
         "import numpy as np, time\n"
         f"a = np.random.default_rng(0).normal(size=(1024, 1024)).astype('{dtype}')\n"
@@ -132,7 +132,7 @@ def product_rate(dtype: str) -> float:
 
 
 def cold_starts(peers: list[str], rounds: int) -> dict[str, dict[str, Any]]:
-    """Return seconds from the start of a process, through 100 steps and a prediction, to its end."""
+    """Return the seconds of a whole process that makes 100 steps and a prediction."""
     found: dict[str, dict[str, Any]] = {peer: {"seconds": []} for peer in peers}
     for _ in range(rounds + 1):
         for peer in peers:
@@ -156,7 +156,7 @@ def cold_starts(peers: list[str], rounds: int) -> dict[str, dict[str, Any]]:
 
 
 def installed_bytes(packages: list[str]) -> int:
-    """Return the size on disk of some packages and all that they require."""
+    """Return the size on disk of some packages and their requirements."""
     sizes: dict[str, int] = {}
     waiting = list(packages)
     while waiting:
@@ -185,12 +185,12 @@ def floor(workload: Workload, rates: dict[str, float]) -> float:
 
 
 def check_losses(name: str, found: dict[str, dict[str, Any]]) -> None:
-    """End with a message if somebody computed something else."""
+    """Exit with a message if the peers' final losses differ."""
     losses = {peer: entry["loss"] for peer, by in found.items() for entry in by.values()}
     low, high = min(losses.values()), max(losses.values())
     print("   final losses: " + ", ".join(f"{peer} {loss:.6g}" for peer, loss in losses.items()))
     if not high <= low * (1 + AGREE):
-        raise SystemExit(f"{name}: the final losses do not agree, so they did not compute the same")
+        raise SystemExit(f"{name}: the final losses differ, so the peers did not compute the same")
 
 
 def say(name: str, found: dict[str, dict[str, Any]]) -> None:
@@ -208,7 +208,7 @@ def say(name: str, found: dict[str, dict[str, Any]]) -> None:
 
 
 def kernels_of(rows: Iterable[dict[str, dict[str, Any]]]) -> dict[str, list[str]]:
-    """Return which BLAS kernels each peer's processes used, in all of these measurements."""
+    """Return the BLAS kernels that each peer's processes used in these measurements."""
     found: dict[str, set[str]] = {}
     for row in rows:
         for peer, by_threads in row.items():
@@ -241,7 +241,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
-        "--compile", action=argparse.BooleanOptionalAction, default=True, help="torch.compile too"
+        "--compile", action=argparse.BooleanOptionalAction, default=True, help="include torch.compile"
     )
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "benchmarks")
     given = parser.parse_args()
@@ -266,7 +266,7 @@ def main() -> None:
             say(name, found)
             check_losses(name, found)
             rows[name] = {
-                "what": "1,000 networks " + describe(MANY) + "; time of one network",
+                "what": "1,000 networks " + describe(MANY) + "; time per network",
                 "peers": found,
             }
         elif name == PREDICTED.name:

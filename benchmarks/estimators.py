@@ -1,10 +1,10 @@
-"""ganglion's estimators beside scikit-learn's own, in one run: `make bench`.
+"""Compares the speed of ganglion's estimators with scikit-learn's own: `make bench`.
 
 python benchmarks/estimators.py [--only fit_float64 ...] [--rounds 7] [--out docs/benchmarks]
 
-Each library runs in processes of its own, on one processor and on two, which take turns within each round;
-only one works at a time, with as many threads as it sees fit. What is compared is the median of a library at
-its better number of processors. Both get the same data, settings and seeds, and what they have learned must
+Each library runs in its own processes, on one processor and on two. The processes take turns within each
+round; only one works at a time, with as many threads as it chooses. The result of a library is the median
+time at its better number of processors. Both use the same data, settings and seeds, and their results must
 agree.
 """
 
@@ -32,15 +32,15 @@ Run = Callable[[], Any]
 
 
 class Job(NamedTuple):
-    """Something to time.
+    """A job to time.
 
     Attributes:
-        what: in words, for the table.
-        least: how many times as long as ganglion scikit-learn should take.
-        prepare: makes the run from the module with the classes.
-        repeat: how often a round runs it: more than once where it is over in milliseconds.
-        agree: how far apart what they learned may be, relative.
-        most_rounds: how many rounds are enough where one takes half a minute.
+        what: a description for the table.
+        least: the least wanted ratio of scikit-learn's time to ganglion's.
+        prepare: returns the run, given the module with the classes.
+        repeat: the number of runs per round: more than 1 for jobs of milliseconds.
+        agree: the relative tolerance between the results.
+        most_rounds: the maximum number of rounds, for jobs of half a minute.
     """
 
     what: str
@@ -156,7 +156,7 @@ JOBS = {
 
 
 def work(library: str) -> None:
-    """Answer commands: the name of a job, for the seconds of one run and what came of it; or `kernels`."""
+    """Answer commands: the name of a job, with the seconds of one run and its result; or `kernels`."""
     warnings.simplefilter("ignore")
     module = importlib.import_module(LIBRARIES[library])
     runs: dict[str, Run] = {}
@@ -175,11 +175,11 @@ def work(library: str) -> None:
 
 
 def measure(name: str, rounds: int) -> dict[str, Any]:
-    """Return for each library and number of processors the seconds of each round."""
+    """Run a job; return the median and spread for each library and number of processors, and the ratio."""
     from compare import PAUSE, THREADS, Process
 
     processes = {
-        (library, threads): Process([__file__, "--work", library], threads, told=False)
+        (library, threads): Process([__file__, "--work", library], threads, limit=False)
         for library in LIBRARIES
         for threads in THREADS
     }
@@ -196,9 +196,9 @@ def measure(name: str, rounds: int) -> dict[str, Any]:
         process.close()
     mine, theirs = (np.asarray(results[library]) for library in LIBRARIES)
     apart = float(np.max(np.abs(mine - theirs) / np.maximum(np.abs(theirs), 1e-12)))
-    print(f"{name}: what they learned is {apart:.2g} apart")
+    print(f"{name}: the results differ by {apart:.2g}")
     if not apart <= JOBS[name].agree:
-        raise SystemExit(f"{name}: the results do not agree, so they did not compute the same")
+        raise SystemExit(f"{name}: the results differ, so the libraries did not compute the same")
     entry: dict[str, Any] = {"what": JOBS[name].what, "least": JOBS[name].least, "apart": apart}
     for library in LIBRARIES:
         by = {threads: found[library, threads] for threads in THREADS}
@@ -227,12 +227,12 @@ def markdown(result: dict[str, Any]) -> str:
     from report import duration, where
 
     lines = [
-        "# Beside scikit-learn's estimators",
+        "# Compared with scikit-learn's estimators",
         "",
         where(result["machine"]),
         "",
-        f"Medians of {result['rounds']} rounds (of a search at most 3), each library at its better of 1 "
-        "and 2 processors, in brackets the fastest and the slowest round.",
+        f"Medians of {result['rounds']} rounds (at most 3 of a search), each library at the better of 1 "
+        "and 2 processors; the fastest and the slowest round in parentheses.",
         "",
         "| job | ganglion | scikit-learn takes |",
         "|---|---|---|",

@@ -1,4 +1,4 @@
-"""What looking inside costs: a trace, its page, the proof of its gradients, the health check of a run.
+"""Times inspection: a trace, its page, the check of its gradients, the health check of a run.
 
 The network is 784-256-128-10 with ReLU and softmax; the run is 60,000 rows in batches of 128.
 
@@ -24,7 +24,7 @@ def network() -> gg.Network:
 
 
 def median(function: Callable[[], Any]) -> float:
-    """Return the median of some runs in seconds, after one that does not count."""
+    """Return the median time of some runs in seconds, after a warm-up run."""
     function()
     seconds = []
     for _ in range(ROUNDS):
@@ -35,7 +35,7 @@ def median(function: Callable[[], Any]) -> float:
 
 
 class Timed(gg.HealthCheck):
-    """A health check that notes how long it takes."""
+    """A health check that records its own time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def main() -> None:
     print(f"printing its overview     {1e3 * median(lambda: str(t)):6.1f} ms")
     gradient = median(lambda: str(t.gradient("dense_1/weight", (400, 3))))
     print(f"explaining one gradient   {1e3 * gradient:6.1f} ms")
-    print(f"proving all {t.verify().count:,} gradients {median(t.verify):6.2f} s")
+    print(f"checking all {t.verify().count:,} gradients {median(t.verify):6.2f} s")
     print(f"attributing one row       {1e3 * median(lambda: net.attribute(X[:1])):6.1f} ms")
 
     def run(callbacks: list[gg.Callback]) -> float:
@@ -72,7 +72,7 @@ def main() -> None:
     timed = Timed()
     run([timed])
     inside = statistics.median(timed.seconds)
-    print(f"the health check itself   {1e3 * inside:6.1f} ms an epoch, {100 * inside / without:.1f} %")
+    print(f"the health check itself   {1e3 * inside:6.1f} ms per epoch, {100 * inside / without:.1f} %")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""This working tree beside an older commit of ganglion, in one run: `make bench BASE=v0.1.0 ROUNDS=9`.
+"""Compares the speed of this working tree with an older commit: `make bench BASE=v0.1.0 ROUNDS=9`.
 
 python benchmarks/paired.py BASE [--rounds 9] [--threads 2] [--only mnist import ...]
 
 The older commit is checked out and built in `build/base`. Each workload runs old, new, old, new ..., each
-side in its own process; the first round does not count. The result is the median of the ratios new / old of
-the pairs: a machine that slows down slows both halves of a pair. Workloads use only public names, so that the
-two sides may differ in everything else. To add one, add a line to `WORK`.
+side in its own process; the first round is a warm-up. The result is the median over pairs of the ratio new /
+old: if the machine slows down, it slows both halves of a pair. Workloads use only public names, so that the
+two sides may differ in everything else. To add a workload, add a line to `WORK`.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ Ask = Callable[[], float]
 
 
 class Side:
-    """One of the two source trees, and the processes that import ganglion from it."""
+    """One of the two source trees, and processes that import ganglion from it."""
 
     def __init__(self, tree: Path, threads: int) -> None:
         self.threads = threads
-        # Without the module `site`, no editable installation comes before this path.
+        # Without the module `site`, no editable installation precedes this path.
         installed = [path for path in sys.path if path.endswith("site-packages")]
         self.path = os.pathsep.join([str(tree / "src"), *installed])
         found = self.run(
             "-c", "import ganglion as gg; print(gg.__file__, gg.Network([gg.Dense(1)], 1).engine)"
         )
         if found.split() != [str(tree / "src" / "ganglion" / "__init__.py"), "native"]:
-            raise SystemExit(f"{tree} must run on its own native engine, got {found}")
+            raise SystemExit(f"{tree} must run its own native engine, got {found}")
 
     def run(self, *arguments: str) -> str:
         environment = environment_for(self.threads) | {"PYTHONPATH": self.path}
@@ -62,7 +62,7 @@ class Side:
 
 
 class Whole:
-    """A workload that is a whole process, from its start to its end."""
+    """A workload that is a whole process, from start to exit."""
 
     def __init__(self, *arguments: str) -> None:
         self.arguments = arguments
@@ -77,7 +77,7 @@ class Whole:
 
 
 class Kept:
-    """A workload in a process that stays: a script, what prepares it, and the command to be timed."""
+    """A workload in a long-lived process: a script, a command that prepares it, and a command to time."""
 
     def __init__(self, script: list[str], command: str, prepare: str = "") -> None:
         self.script, self.command, self.prepare = script, command, prepare
@@ -117,7 +117,7 @@ WORK: dict[str, Whole | Kept] = {
 
 
 def work_on_tables() -> None:
-    """Answer commands: train on a table of 20,000 rows for one epoch, or read and predict one of 200,000."""
+    """Answer commands: train on 20,000 rows of a table for one epoch, or read and predict 200,000 rows."""
     import ganglion as gg
 
     def write(path: Path, rows: int) -> None:
@@ -141,7 +141,7 @@ def work_on_tables() -> None:
 
 
 def check_out(commit: str) -> str:
-    """Put the commit into `build/base` with its native engine, and return its short name."""
+    """Check out the commit in `build/base`, build its native engine, and return its short hash."""
 
     def run(*command: str | Path) -> str:
         tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -153,7 +153,7 @@ def check_out(commit: str) -> str:
         return done.stdout.strip()
 
     found = run("git", "rev-parse", "--verify", f"{commit}^{{commit}}")
-    if BASE.exists():  # what it has built is used again
+    if BASE.exists():  # reuse its build
         run("git", "-C", BASE, "checkout", "--detach", "--force", found)
     else:
         run("git", "worktree", "prune")
@@ -166,7 +166,7 @@ def check_out(commit: str) -> str:
 
 
 def measure(work: Whole | Kept, sides: list[Side], rounds: int) -> tuple[list[float], list[float]]:
-    """Return the seconds of each round, old and new."""
+    """Return the seconds of each round, for old and new."""
     asks = [work.start(side) for side in sides]
     found: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + 1):
@@ -196,7 +196,7 @@ def main() -> None:
         work_on_tables()
         return
     if given.base is None:
-        parser.error("name the older commit")
+        parser.error("the older commit is required")
     base = check_out(given.base)
     sides = [Side(tree, given.threads) for tree in (BASE, ROOT)]
     lines = []
@@ -210,7 +210,7 @@ def main() -> None:
             lines.append((ratio, line))
             print(line, flush=True)
     print(f"\nworst first; old is {base}, {given.rounds} rounds, {given.threads} threads")
-    print(f"{'':<28} {'old':>14} {'new':>14} {'new/old':>8}   (least to most)")
+    print(f"{'':<28} {'old':>14} {'new':>14} {'new/old':>8}   (lowest to highest)")
     for _, line in sorted(lines, reverse=True):
         print(line)
 

@@ -1,4 +1,4 @@
-"""What is promised about real data, measured: prints each figure and fails if one is missed.
+"""Checks the promised results on real data: prints each figure and fails if one is not reached.
 
 python benchmarks/promises.py
 """
@@ -19,14 +19,14 @@ XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
 
 
 def example(name: str, metric: str) -> list[float]:
-    """Return a metric on the held-out fifth, with default settings, for each seed."""
+    """Return a metric on the test rows, with default settings, for each seed."""
     entry, table = example_table(name)
     reports = [gg.TableModel.train(table, entry.target, seed=seed).report for seed in SEEDS]
     return [report.metrics[metric] for report in reports if report is not None]
 
 
 def xor_learned(seed: int) -> bool:
-    """Return whether a 2-4-1 network answers all four questions rightly."""
+    """Return whether a 2-4-1 network answers all four questions correctly."""
     net = gg.Network([gg.Dense(4, "tanh"), gg.Dense(1, "sigmoid")], inputs=2, seed=seed)
     net.fit(*XOR, optimizer=gg.Adam(0.05), epochs=400, batch_size=4)
     return bool(((net.predict(XOR[0])[:, 0] > 0.5) == XOR[1]).all())

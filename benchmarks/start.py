@@ -1,4 +1,4 @@
-"""How long starting takes: imports beside those of NumPy and scikit-learn, and `ganglion --help`.
+"""Times imports, compared with those of NumPy and scikit-learn, and `ganglion --help`.
 
 python benchmarks/start.py
 """
@@ -12,7 +12,7 @@ import sys
 import time
 
 ROUNDS = 15
-# The first round, which is not counted, writes down the compiled modules, as installing does.
+# The first round, which is not counted, writes compiled modules, as installation does.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -1,9 +1,9 @@
-"""One training step beside a NumPy loop written by hand: what does the library cost?
+"""Compares a training step of the reference engine with a handwritten NumPy loop.
 
-The network is 784-256-128-10 with ReLU and softmax, batch 128, float32, Adam. Both sides gather each batch
-by the numbers of its rows, run forward and backward, and update. They take the rows in the same order, start
-from the same weights and must end with the same loss. The loop by hand writes into buffers that it prepared
-before, and knows nothing but this network.
+The network is 784-256-128-10 with ReLU and softmax, batch 128, float32, Adam. Both sides gather each batch by
+row index, run forward and backward, and update. They visit the rows in the same order, start from the same
+weights and must reach the same loss. The handwritten loop writes to preallocated buffers, and supports only
+this network.
 
     python benchmarks/step.py
 """
@@ -25,7 +25,7 @@ RATE, BETA_1, BETA_2, EPSILON = np.float32(0.001), np.float32(0.9), np.float32(0
 
 
 def by_hand(x: np.ndarray, y: np.ndarray, start: np.ndarray) -> tuple[Callable[[], float], np.ndarray]:
-    """Return a function that trains one epoch and returns its mean loss, and the live weights."""
+    """Return the live weights, and first a function that trains one epoch and returns its mean loss."""
     flat = start.copy()
     gradient, m, v, scratch = (np.zeros_like(flat) for _ in range(4))
     layers: list[tuple[np.ndarray, np.ndarray]] = []
@@ -114,12 +114,12 @@ def main() -> None:
         end = time.perf_counter()
         times["by hand"].append((middle - begun) / STEPS * 1e6)
         times["reference"].append((end - middle) / STEPS * 1e6)
-        # Rounding differs, and a network with ReLU multiplies it: the first epoch must agree closely.
+        # Rounding differs, and a network with ReLU amplifies it: only the first epoch must agree closely.
         if abs(hand_loss - loss) > (1e-2 if number else 1e-5) * hand_loss + 1e-3:
             raise SystemExit(f"the losses differ in epoch {number + 1}: {hand_loss} by hand, {loss} here")
     ratios = [a / b for a, b in zip(times["reference"][1:], times["by hand"][1:], strict=True)]
     for name, values in times.items():
-        print(f"{name:<10} {statistics.median(values[1:]):8.0f} µs a step")
+        print(f"{name:<10} {statistics.median(values[1:]):8.0f} µs per step")
     print(
         f"ratio      {statistics.median(ratios):8.2f} ({min(ratios):.2f} to {max(ratios):.2f}; at most 1.6)"
     )

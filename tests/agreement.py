@@ -1,4 +1,4 @@
-"""The two engines on the same run: how far apart is everything that comes out?"""
+"""Measures the differences between the two engines on the same run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def native_engine() -> Any:
 
 
 def train(seed: int = 0) -> bytes:
-    """Return the parameters of a trained network, for processes and threads that must agree on their bits."""
+    """Return the parameters of a trained network, to be bit-identical in all processes and threads."""
     net = gg.Network([gg.Dense(100, "relu"), gg.Dense(100, "relu"), gg.Dense(2)], inputs=30, seed=seed)
     X = np.random.default_rng(0).normal(size=(2000, 30))
     net.fit(X, X[:, :2], epochs=3, batch_size=200)
@@ -41,7 +41,7 @@ def make_case(
     weighted: bool = False,
     regularization: gg.Regularization = gg.Regularization(),
 ) -> Case:
-    """Return a model and all that a session needs, at random."""
+    """Return a random model and all that a session needs."""
     chance = np.random.default_rng(9)
     parameters, state = architecture.initial(3, np.dtype(dtype))
     parameters += chance.normal(0, 0.05, parameters.shape).astype(dtype)
@@ -83,7 +83,7 @@ def sample(part: gg.Input, rows: int, chance: np.random.Generator, dtype: str) -
 
 
 class Case(NamedTuple):
-    """A training that is about to begin."""
+    """The arguments of a training session."""
 
     model: Model
     rows: Rows
@@ -96,7 +96,7 @@ class Case(NamedTuple):
 
 
 def outcome(engine: Engine, case: Case, batch_size: int, rate: float) -> dict[str, Any]:
-    """Return all that an engine gives for a case, and what the learned arrays are afterwards."""
+    """Return all results of an engine for a case, and the learned arrays afterwards."""
     rows, learned = len(case.rows), case.start
     session = case.open(engine)
     found: dict[str, Any] = {"a": engine.predict(case.model, case.rows.x)}
@@ -129,7 +129,7 @@ def differences(
     least: float = 1e-12,
     **settings: Any,
 ) -> dict[str, float]:
-    """Return the distance between the engines, relative to its size or `least`, for each thing that comes out."""
+    """Return the difference between the engines, relative to the size or `least`, for each result."""
     architecture = Architecture(layers, inputs)
     pair = [
         outcome(

@@ -1,8 +1,7 @@
-"""Every activation, loss, layer, initializer and optimizer, once, and the checks that all of a kind pass.
+"""All activations, losses, layers, initializers and optimizers, and the checks that all of a kind must pass.
 
-To test a new part, add one entry to the list of its kind; `test_lists_are_complete` fails until then.
-Values worked out by hand stand beside each entry. Names of PyTorch's counterparts are compared by the
-tests marked `peers`.
+To test a new part, add one entry to the list of its kind; `test_lists_are_complete` fails until then. Each
+entry has values computed by hand. Tests marked `peers` compare it with the PyTorch counterpart that it names.
 """
 
 from __future__ import annotations
@@ -87,7 +86,7 @@ each_activation = pytest.mark.parametrize("case", ACTIVATIONS, ids=ids(ACTIVATIO
 
 
 @each_activation
-def test_activation_values_worked_by_hand(case: ActivationCase) -> None:
+def test_activation_values_computed_by_hand(case: ActivationCase) -> None:
     for z, a in case.values.items():
         assert case.part.forward(np.array([[float(z)]])) == pytest.approx(a, rel=1e-9, abs=1e-15)
 
@@ -220,7 +219,7 @@ LOSSES = [
     LossCase(gg.Quantile(), [[1], [2]], [2, 0], (0.5 + 1) / 2),
     LossCase(gg.Quantile(0.9), [[1], [2]], [2, 0], (0.9 + 0.2) / 2),
     LossCase(gg.Hinge(), [[0.5], [2], [0.5]], [1, -1, 0], (0.5 + 3 + 1.5) / 3),
-    # Values worked by hand are those without the factor; the shares here are nowhere near a clip.
+    # Values computed by hand are those without the factor; the probabilities here are far from a clip.
     LossCase(gg.MeanSquaredError(factor=0.5), [[1, 2]], [[0, 4]], (1 + 4) / 2, "MSELoss"),
     LossCase(gg.BinaryCrossEntropy(factor=3, clip=1e-6), [[0.25]], [1], math.log(4), "BCELoss"),
     LossCase(gg.CrossEntropy(0.3, factor=2, clip=1e-6), [[0.5, 0.25, 0.25]], [0], 0.8 * LN2 + 0.2 * 2 * LN2),
@@ -246,7 +245,7 @@ def partner(case: LossCase) -> gg.Activation:
 
 
 @each_loss
-def test_loss_values_worked_by_hand(case: LossCase) -> None:
+def test_loss_values_computed_by_hand(case: LossCase) -> None:
     values, _ = case.part.values_and_gradients(*encoded(case))
     assert values.mean() == pytest.approx(case.value, rel=1e-12)
 
@@ -265,7 +264,7 @@ def test_loss_with_its_partner_equals_the_chain_rule(case: LossCase) -> None:
     z, y = random_pair(case)
     for name in case.part.partners:
         if name == "log_softmax":
-            continue  # its activations are logarithms: only the way from z is defined
+            continue  # its activations are logarithms: the loss is only defined from z
         activation = gg.Activation.find(name)
         a = activation.forward(z)
         values, grad_a = case.part.values_and_gradients(a, y)
@@ -309,7 +308,7 @@ def test_loss_from_activations_is_the_same_on_both_engines(case: LossCase) -> No
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 @pytest.mark.parametrize("direct", [True, False])
 def test_loss_counts_by_its_factor(case: LossCase, engine: Any, direct: bool) -> None:
-    """In a gradient, in training and in evaluation, and not in the penalty."""
+    """In gradients, training and evaluation, but not in the penalty."""
     layers = [gg.Dense(3, partner(case)), *([] if direct else [gg.Dropout(0.0)])]
     architecture, rules = Architecture(layers, 3), gg.Regularization(l1=0.01, l2=0.1)
     order, found = np.arange(6), []
@@ -334,7 +333,7 @@ def test_loss_counts_by_its_factor(case: LossCase, engine: Any, direct: bool) ->
 
 LOGARITHMS = np.log([[0.98, 0.01, 0.01], [0.5, 0.3, 0.2]])
 CLIPS = [
-    # The shares 0.99 and 0.01 count as 0.9 and 0.1; 1/2 is within.
+    # The probabilities 0.99 and 0.01 are clipped to 0.9 and 0.1; 1/2 is within.
     (gg.BinaryCrossEntropy(clip=0.1), np.log([[99], [99], [1 / 99], [1]]), [[0], [1], [1], [1]],
      [math.log(10), -math.log(0.9), math.log(10), LN2], [[0.99], [-0.01], [-0.99], [-0.5]]),
     (gg.BinaryCrossEntropy(0.2, clip=0.1), np.log([[99]]), [[0]], [-0.1 * math.log(0.9) + 0.9 * math.log(10)],
@@ -349,15 +348,15 @@ CLIPS = [
 
 @pytest.mark.parametrize(("loss", "z", "y", "values", "gradients"), CLIPS)
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
-def test_clip_worked_by_hand(
+def test_clip_computed_by_hand(
     loss: gg.Loss, z: np.ndarray, y: Any, values: Any, gradients: Any, engine: Any
 ) -> None:
-    """The value is that of the clipped share, the gradient that of the share itself."""
+    """The value is that of the clipped probability, the gradient that of the probability itself."""
     y, rows = np.array(y, dtype=np.float64), np.arange(len(z))
     found = loss.values_and_gradients_from_z(z, y)
     np.testing.assert_allclose(found[0], values, rtol=1e-12)
     np.testing.assert_allclose(found[1], gradients, rtol=1e-12)
-    # The same through a network that gives z as it comes: its bias has the mean gradient.
+    # The same through a network whose z is its input: the gradient of its bias is the mean gradient.
     architecture = Architecture([gg.Dense(z.shape[1], loss.partners[0])], z.shape[1])
     parameters = np.concatenate([np.eye(z.shape[1]).ravel(), np.zeros(z.shape[1])])
     session = engine.open(Model(architecture, parameters, np.empty(0)), Rows(z, y), Objective(loss))
@@ -368,7 +367,7 @@ def test_clip_worked_by_hand(
 
 
 @pytest.mark.parametrize("loss", [gg.BinaryCrossEntropy, gg.CrossEntropy])
-def test_clip_acts_only_beside_a_partner_and_only_on_the_value(loss: Any) -> None:
+def test_clip_acts_only_with_a_partner_and_only_on_the_value(loss: Any) -> None:
     z, y = random_pair(LossCase(loss(), [], [], 0))
     for smoothing in (0.0, 0.2):
         clipped, plain = loss(smoothing, clip=0.3), loss(smoothing)
@@ -497,7 +496,7 @@ def test_layer_backward_is_the_derivative(case: LayerCase, training: bool) -> No
     parameters += chance.normal(0, 0.1, parameters.shape)
     state += chance.uniform(0, 0.5, state.shape)
     x = case.rows(5, chance)
-    if case.takes_numbers:  # no two so close that a small move changes which is the larger
+    if case.takes_numbers:  # far enough apart that a small change does not change their order
         x = 4 * x.argsort(axis=None).argsort().reshape(x.shape) / x.size - 2
     direction = chance.normal(size=(5, *case.outputs))
     context = Context(training=training, seed=1, step=7)
@@ -519,7 +518,7 @@ def test_layer_backward_is_the_derivative(case: LayerCase, training: bool) -> No
 @each_layer
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_layer_keeps_dtype_and_rows_apart(case: LayerCase, dtype: str) -> None:
-    """Predicting, a row's answer does not depend on the other rows."""
+    """In prediction, a row's outputs do not depend on the other rows."""
     architecture = Architecture([case.part], case.inputs)
     weights = architecture.views(*architecture.initial(5, np.dtype(dtype)))
     x = case.rows(4, np.random.default_rng(6), dtype)
@@ -537,7 +536,7 @@ def test_layer_keeps_dtype_and_rows_apart(case: LayerCase, dtype: str) -> None:
 
 @each_layer
 def test_layer_is_taken_apart(case: LayerCase) -> None:
-    """Every unit and every parameter has an explanation whose value is the number used; gradients agree."""
+    """Every unit and parameter has an explanation whose value is the number used; gradients agree."""
     net = gg.Network(
         [case.part, gg.Flatten(), gg.Dense(2, "tanh")], inputs=case.inputs, dtype="float64", seed=1
     )
@@ -691,7 +690,7 @@ def test_an_update_leaves_the_rows_of_a_table_that_no_row_read(engine: Any, numb
 @dataclass
 class OptimizerCase:
     part: gg.Optimizer
-    first: float  # what the first update takes from a parameter whose gradient is 2
+    first: float  # what the first update subtracts from a parameter whose gradient is 2
     torch: str = ""
     torch_settings: dict[str, Any] = field(default_factory=dict)
 
@@ -726,7 +725,7 @@ each_optimizer = pytest.mark.parametrize("case", OPTIMIZERS, ids=ids(OPTIMIZERS)
 
 
 @each_optimizer
-def test_optimizer_first_update_worked_by_hand(case: OptimizerCase) -> None:
+def test_optimizer_first_update_computed_by_hand(case: OptimizerCase) -> None:
     if not isinstance(case.part, gg.StepOptimizer):
         pytest.skip("L-BFGS makes no single updates")
     slots = {name: np.zeros(1) for name in case.part.slots}
@@ -759,7 +758,7 @@ def test_optimizer_is_the_same_on_both_engines(case: OptimizerCase, dtype: str) 
 def test_penalties_of_steps_are_those_before_each_update(
     engine: Any, dtype: str, weighted: bool, per_row: bool
 ) -> None:
-    """Each of its own batch: the last one has fewer rows, and so a larger penalty of each row."""
+    """Each is that of its batch: the last one has fewer rows, and so a larger penalty per row."""
     architecture = Architecture([gg.Dense(9, "tanh"), gg.Dense(1)], 4)
     rules = gg.Regularization(l1=0.1, l2=0.2, per_row=per_row)
     cases = [
@@ -791,7 +790,7 @@ def test_optimizer_equals_pytorch_over_100_steps(case: OptimizerCase) -> None:
     if not case.torch:
         pytest.skip("PyTorch has none of this name, or another line search")
     net = gg.Network([gg.Dense(3, "tanh"), gg.Dense(1)], inputs=2, dtype="float64", seed=1)
-    # PyTorch's AdamW decays biases too: compare without any, on a network whose biases are not moved.
+    # PyTorch's AdamW decays all parameters, so biases get a group without decay.
     model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1)).double()
     with torch.no_grad():
         for layer, name in ((model[0], "dense_1"), (model[2], "dense_2")):
@@ -820,7 +819,7 @@ def test_optimizer_equals_pytorch_over_100_steps(case: OptimizerCase) -> None:
 def test_optimizer_learns_a_line(case: OptimizerCase) -> None:
     pytest.importorskip("scipy" if case.part.name == "lbfgs" else "numpy")
     if getattr(case.part, "momentum", 0.0) == 1:
-        pytest.skip("what never slows down swings about the line for ever")
+        pytest.skip("without friction the weights oscillate about the line forever")
     X = np.linspace(-1, 1, 40)[:, None]
     net = gg.Network([gg.Dense(1)], inputs=1, dtype="float64")
     net.fit(X, 2 * X + 1, "mse", case.part, epochs=400, batch_size=10)
@@ -828,7 +827,7 @@ def test_optimizer_learns_a_line(case: OptimizerCase) -> None:
     assert net.named_parameters()["dense_1/bias"].item() == pytest.approx(1, abs=0.15)
 
 
-def test_lbfgs_ends_where_it_is_told() -> None:
+def test_lbfgs_stops_at_its_limits() -> None:
     pytest.importorskip("scipy")
     X = np.random.default_rng(0).normal(size=(40, 3))
 

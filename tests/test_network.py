@@ -86,7 +86,7 @@ def test_a_file_keeps_state_facts_and_seed(tmp_path) -> None:
     assert loaded.facts["rows"] == 90
 
 
-def test_one_changed_weight_changes_what_is_predicted() -> None:
+def test_changing_one_weight_changes_predictions() -> None:
     net = gg.Network([gg.Dense(1)], inputs=2, dtype="float64")
     net.parameters[...] = [2, 3, 1]
     assert net.predict([[10, 100]]).item() == 321
@@ -159,7 +159,7 @@ def test_sample_weights_count_like_repeated_rows() -> None:
     np.testing.assert_allclose(nets[0].parameters, nets[1].parameters, rtol=1e-9)
 
 
-def test_rows_of_weight_0_teach_nothing() -> None:
+def test_rows_of_weight_0_have_no_effect() -> None:
     nets = [gg.Network([gg.Dense(3, "softmax")], inputs=4) for _ in range(2)]
     weight = np.ones(90)
     weight[30:60] = 0
@@ -428,22 +428,22 @@ def test_validation_does_not_weigh_by_class() -> None:
     rare = (X[:, 0] > 1).astype(int)
     nets = [gg.Network([gg.Dense(2, "softmax")], inputs=4, dtype="float64") for _ in range(2)]
     history = nets[0].fit(X, rare, epochs=3, validation=0.3, class_weight={1: 9.0})
-    _, aside = split(90, 0.3, 0, rare)
-    a = nets[0].predict(X[aside])
-    assert history.metrics["accuracy"][-1] == (a.argmax(axis=1) == rare[aside]).mean()
-    assert history.validation_loss[-1] == pytest.approx(-np.log(a[np.arange(len(a)), rare[aside]]).mean())
-    assert rare[aside].mean() == pytest.approx(rare.mean(), abs=0.04)
+    _, held_out = split(90, 0.3, 0, rare)
+    a = nets[0].predict(X[held_out])
+    assert history.metrics["accuracy"][-1] == (a.argmax(axis=1) == rare[held_out]).mean()
+    assert history.validation_loss[-1] == pytest.approx(-np.log(a[np.arange(len(a)), rare[held_out]]).mean())
+    assert rare[held_out].mean() == pytest.approx(rare.mean(), abs=0.04)
 
 
-def test_yes_or_no_targets_are_set_aside_in_their_share() -> None:
+def test_splits_of_yes_or_no_targets_are_stratified() -> None:
     rare = np.zeros(100)
     rare[:10] = 1
     for seed in range(5):
-        _, aside = split(100, 0.2, seed, gg.BinaryCrossEntropy().classes(rare[:, None]))
-        assert rare[aside].sum() == 2
+        _, held_out = split(100, 0.2, seed, gg.BinaryCrossEntropy().classes(rare[:, None]))
+        assert rare[held_out].sum() == 2
 
 
-def test_metrics_of_log_softmax_judge_shares() -> None:
+def test_metrics_of_log_softmax_use_probabilities() -> None:
     net = gg.Network([gg.Dense(3, "log_softmax")], inputs=4)
     history = net.fit(X, Y, epochs=2, validation=0.2, metrics=["log_loss", "accuracy"])
     assert history.metrics["log_loss"] == pytest.approx(history.validation_loss, rel=1e-4)
@@ -504,7 +504,7 @@ def test_a_copy_trains_on_as_if_it_had_never_been_copied(
     assert (other.state == never.state).all()
     assert other.history.loss == never.history.loss
     assert other.history.learning_rate == never.history.learning_rate
-    assert net.history.epochs == 3  # what the copy learned is its own
+    assert net.history.epochs == 3  # training the copy does not change the original
     net.fit(X, Y, epochs=3, **settings)
     assert (net.parameters == never.parameters).all()
 
@@ -519,7 +519,7 @@ def test_a_copy_has_live_parameters_of_its_own() -> None:
         assert net.predict([[10, 100]]).item() == 321
 
 
-def test_an_optimizer_that_was_forgotten_starts_afresh() -> None:
+def test_a_forgotten_optimizer_starts_from_scratch() -> None:
     adam = gg.Adam(gg.CosineDecay(0.05, epochs=4))
     nets = [gg.Network([gg.Dense(6, "tanh"), gg.Dense(3, "softmax")], inputs=4) for _ in range(2)]
     for net in nets:
@@ -527,7 +527,7 @@ def test_an_optimizer_that_was_forgotten_starts_afresh() -> None:
     went_on, forgot = nets
     forgot.forget_optimizer()
     assert forgot.trace(X[0], Y[0]).update("dense_1/bias", 0).title.endswith("after update 1")
-    fresh = gg.Network.from_saved(forgot.to_saved())  # it has no optimizer to go on with
+    fresh = gg.Network.from_saved(forgot.to_saved())  # it has no optimizer to continue
     rates = [
         net.fit(X, Y, optimizer=adam, epochs=2, shuffle=False).learning_rate
         for net in (went_on, forgot, fresh)
@@ -540,7 +540,7 @@ def test_an_optimizer_that_was_forgotten_starts_afresh() -> None:
 
 @pytest.mark.parametrize("factor", [1.0, 1e-4, 1e4])
 def test_health_weighs_every_loss_by_its_factor(factor: float) -> None:
-    """What was learned is far from all there is, by whatever the loss is multiplied."""
+    """The losses in the evidence of a finding scale with the factor."""
     rows = np.random.default_rng(1).normal(size=(200, 4))
     net = gg.Network([gg.Dense(8, "tanh"), gg.Dense(1)], inputs=4, dtype="float64")
     slow = gg.SGD(1e-5 / factor)
@@ -595,7 +595,7 @@ def test_losses_refuse_outputs_they_cannot_judge() -> None:
     with pytest.raises(gg.ConfigError, match="sum to 1, but outputs of sigmoid"):
         sigmoid.fit(X, Y, loss="cross_entropy")
     normal = gg.Network([gg.Dense(1), gg.LayerNormalization()], inputs=4)
-    with pytest.raises(gg.ConfigError, match="from 0 to 1, but identity"):
+    with pytest.raises(gg.ConfigError, match="from 0 to 1, but outputs of identity"):
         normal.fit(X, Y > 0, loss="binary_cross_entropy")
 
 

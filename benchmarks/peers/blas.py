@@ -1,4 +1,4 @@
-"""Which BLAS a process uses, and that nothing tells it which kernel to take."""
+"""Reports the BLAS that a process uses, and prevents overrides of its kernel."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 
 import threadpoolctl
 
-# These override what OpenBLAS finds out about the processor: with them it may run another processor's kernel.
+# These override OpenBLAS's detection of the processor, so that it may run another processor's kernel.
 OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 def without_overrides(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment in which BLAS picks its own kernel."""
+    """Return an environment in which the BLAS picks its own kernel."""
     return {name: value for name, value in environment.items() if name not in OVERRIDES}
 
 
 def kernels() -> list[str]:
-    """Return each BLAS library that this process has loaded: whose it is, version and kernel.
+    """Return the BLAS libraries that this process has loaded: owner, version and kernel.
 
-    A BLAS that is linked into a package, as PyTorch's is, cannot be seen.
+    A BLAS linked into a package, such as PyTorch's, is not visible.
     """
     return sorted(
         f"{Path(found['filepath']).parent.name.removesuffix('.libs')}'s {found['internal_api']} "

@@ -1,4 +1,4 @@
-"""The results as a Markdown table and as a bar chart."""
+"""Writes the results as Markdown tables and as a bar chart."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def duration(seconds: float) -> str:
 def where(machine: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     kernels = "; ".join(
-        f"{peer}: {', '.join(used) or 'none that can be seen'}" for peer, used in machine["kernels"].items()
+        f"{peer}: {', '.join(used) or 'none visible'}" for peer, used in machine["kernels"].items()
     )
     return (
         f"On {machine['processor']}, {machine['cores used']} cores, {machine['system']}, Python "
-        f"{machine['python']}; {versions}. BLAS kernels, as each process picked them: {kernels}."
+        f"{machine['python']}; {versions}. BLAS kernels picked by each process: {kernels}."
     )
 
 
@@ -35,19 +35,19 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def markdown(result: dict[str, Any]) -> str:
-    """Return the table: ganglion's time, how many times as long each peer takes, and the floor."""
+    """Return tables: ganglion's time, the ratio of each peer's time to it, and the ratio to the floor."""
     peers = columns(result)
     rates = result["operations_per_second"]
     lines = [
-        "# Beside the peers",
+        "# Compared with other libraries",
         "",
         where(result["machine"]),
         "",
-        f"Medians of {result['rounds']} rounds, every peer at its better of 1 and 2 threads. Training: time "
-        "of one step. × of floor: over the time of the step's matrix products alone, at the rate of a "
-        f"large product ({rates['float32'] / 1e9:.0f} GFLOP/s in float32, "
+        f"Medians of {result['rounds']} rounds, each library at the better of 1 and 2 threads. Training: "
+        "time per step. × of floor: the ratio to the time of the step's matrix products alone, at the rate "
+        f"of a large product ({rates['float32'] / 1e9:.0f} GFLOP/s in float32, "
         f"{rates['float64'] / 1e9:.0f} in float64). Of the thousand networks ganglion trains all in each "
-        "round, scikit-learn 40 and PyTorch 20; what is compared is the time of one.",
+        "round, scikit-learn 40 and PyTorch 20; the table compares the time per network.",
         "",
         "| workload | ganglion | " + " | ".join(f"{peer} takes" for peer in peers) + " | × of floor |",
         "|---|---|" + "---|" * (len(peers) + 1),
@@ -67,7 +67,7 @@ def markdown(result: dict[str, Any]) -> str:
     lines.append("| worst row | | " + " | ".join(f"{value:.3g} × ({name})" for name, value in worst) + " | |")
     lines += [
         "",
-        "| workload | peer | threads | median | least to most | first use |",
+        "| workload | library | threads | median | lowest to highest | first use |",
         "|---|---|---|---|---|---|",
     ]
     for name, row in result["rows"].items():
@@ -79,7 +79,7 @@ def markdown(result: dict[str, Any]) -> str:
                 lines.append(f"| {name} | {peer} | {threads} | {median} | {low} to {high} | {first} |")
     start = result["rows"].get("cold start")
     if start:
-        lines += ["", "| | installed, with all it needs | peak memory of the cold start |", "|---|---|---|"]
+        lines += ["", "| | installed with requirements | peak memory of the cold start |", "|---|---|---|"]
         for peer, by_threads in start["peers"].items():
             entry = by_threads["2"]
             lines.append(
@@ -89,7 +89,7 @@ def markdown(result: dict[str, Any]) -> str:
 
 
 def chart(result: dict[str, Any]) -> str:
-    """Return bars: how many times as long as ganglion each peer takes, on a logarithmic scale."""
+    """Return a bar chart of each peer's time relative to ganglion's, on a logarithmic scale."""
     peers, rows = columns(result), result["rows"]
     left, width, height, gap = 150, 620, 11, 14
     most = max(value for row in rows.values() for value in row["ratios"].values())

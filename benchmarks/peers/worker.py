@@ -1,10 +1,10 @@
-"""One peer in a process of its own: it reads a command in each line of JSON and answers with one.
+"""Runs one peer in its own process, which reads commands and writes answers, each a line of JSON.
 
 python worker.py PEER                    answers {"do": "train" | "predict" | "many" | "kernels", ...}
-python worker.py PEER cold               trains the tiny network for 100 steps, predicts, and ends
+python worker.py PEER cold               trains the tiny network for 100 steps, predicts, and exits
 
 A training run starts from the given weights and returns seconds per step and the final loss over all rows.
-Short runs are repeated until they have taken SHORTEST seconds in all.
+Short runs are repeated until they have taken SHORTEST seconds in total.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from blas import kernels
 from workloads import MANY, PREDICTED, RATE, START, WORKLOADS, Array, Workload
 
 SHORTEST = 0.25
-COMPARED = 20  # of many networks, those whose final losses must agree
+COMPARED = 20  # how many of many networks must agree in their final losses
 
 
 def mean_loss(workload: Workload, outputs: Array, y: Array) -> float:
-    """Return the loss in float64, from predictions (probabilities where it is cross entropy)."""
+    """Return the loss in float64, from predictions (probabilities for cross entropy)."""
     outputs = np.asarray(outputs, np.float64).reshape(len(y), -1)
     if workload.loss == "cross_entropy":
         return float(-np.log(outputs[np.arange(len(y)), y]).mean())
@@ -35,16 +35,16 @@ def mean_loss(workload: Workload, outputs: Array, y: Array) -> float:
 
 
 class Peer:
-    """What is asked of everyone: a training run, a prediction, many networks."""
+    """The interface of peers: a training run, a prediction, many networks."""
 
     def prepare(self, workload: Workload) -> None:
-        """Make data and network; not timed."""
+        """Create data and network; not timed."""
         self.workload = workload
         self.x, self.y = workload.data()
         self.start = workload.weights()
 
     def reset(self) -> None:
-        """Put back the initial weights; not timed."""
+        """Restore the initial weights; not timed."""
 
     def train(self) -> None:
         """Run all epochs; timed."""
@@ -55,11 +55,11 @@ class Peer:
         raise NotImplementedError
 
     def predictor(self, rows: int) -> Callable[[], Any]:
-        """Return what predicts so many rows, from a NumPy array to a NumPy array."""
+        """Return a function that predicts this many rows, from a NumPy array to a NumPy array."""
         raise NotImplementedError
 
     def many(self, count: int) -> float:
-        """Train so many networks, one after the other; return the mean final loss of the first COMPARED."""
+        """Train this many networks in sequence; return the mean final loss of the first COMPARED."""
         losses = []
         for number in range(count):
             self.start = self.workload.weights(seed=number)
@@ -121,10 +121,10 @@ class Ganglion(Peer):
 
 
 class ScikitLearn(Peer):
-    """MLPRegressor and MLPClassifier, with the initial weights put in."""
+    """MLPRegressor and MLPClassifier, with the initial weights set."""
 
     def prepare(self, workload: Workload) -> None:
-        warnings.simplefilter("ignore")  # it warns that it has not converged
+        warnings.simplefilter("ignore")  # the warning that it has not converged
         super().prepare(workload)
         self.reset()
 
@@ -166,7 +166,7 @@ class ScikitLearn(Peer):
         return lambda: self.model.predict(x)
 
     def many(self, count: int) -> float:
-        """The usual way: joblib with as many worker processes as there are processors."""
+        """Train with joblib, as usual, with one worker process per processor."""
         import joblib
 
         workers = len(os.sched_getaffinity(0))
@@ -252,7 +252,7 @@ class PyTorchCompiled(PyTorch):
 
 
 class Jax(Peer):
-    """JAX and optax: an epoch is one compiled scan whose state is donated."""
+    """JAX and optax: an epoch is one compiled scan with donated state."""
 
     def prepare(self, workload: Workload) -> None:
         import jax
@@ -331,7 +331,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def answer(peer: Peer, command: dict[str, Any]) -> dict[str, Any]:
-    """Do what is asked, and return seconds and the final loss."""
+    """Run a command, and return seconds and the final loss."""
     match command["do"]:
         case "prepare":
             known = {**WORKLOADS, MANY.name: MANY, PREDICTED.name: PREDICTED, START.name: START}

@@ -1,4 +1,4 @@
-"""The workloads: networks, data and hyper-parameters, the same numbers for everyone."""
+"""The workloads: networks, data and hyperparameters, the same for all peers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RATE = 0.001
 
 @dataclass(frozen=True)
 class Workload:
-    """A network trained on rows in a fixed order with Adam (or plain SGD), `steps` updates a run."""
+    """A network trained on rows in a fixed order with Adam (or plain SGD), `steps` updates per run."""
 
     name: str
     sizes: tuple[int, ...]
@@ -32,7 +32,7 @@ class Workload:
 
     @property
     def operations(self) -> int:
-        """Multiplications and additions of one step's matrix products, without the gradient of the inputs."""
+        """Multiplications and additions in a step's matrix products, without the gradient of the inputs."""
         products = [a * b for a, b in zip(self.sizes, self.sizes[1:], strict=False)]
         return 2 * self.batch * (3 * sum(products) - products[0])
 

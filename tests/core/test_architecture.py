@@ -104,7 +104,7 @@ def test_the_whole_network_agrees_with_finite_differences() -> None:
 
 def test_a_partner_of_the_loss_gives_what_the_general_way_gives() -> None:
     class Copy(gg.Softmax):
-        """A softmax that the loss does not know as its partner."""
+        """A softmax that is not a partner of the loss."""
 
         name = "copy"
 

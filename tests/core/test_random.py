@@ -27,12 +27,12 @@ def test_mix_equals_splitmix64() -> None:
 def test_bits_for_masks_are_evenly_spread_and_independent() -> None:
     bits = random_integers(seed=1, layer=2, step=3, shape=(400, 500))
     assert bits.dtype == np.uint32
-    share = bits / 2**32
-    assert share.mean() == pytest.approx(0.5, abs=0.003)
-    assert np.corrcoef(share[:-1].ravel(), share[1:].ravel())[0, 1] == pytest.approx(0, abs=0.01)
+    fraction = bits / 2**32
+    assert fraction.mean() == pytest.approx(0.5, abs=0.003)
+    assert np.corrcoef(fraction[:-1].ravel(), fraction[1:].ravel())[0, 1] == pytest.approx(0, abs=0.01)
     assert len(np.unique(bits)) > 0.999 * bits.size
     for other in (random_integers(1, 2, 4, (400, 500)), random_integers(1, 3, 3, (400, 500))):
-        assert abs(np.corrcoef(share.ravel(), other.ravel())[0, 1]) < 0.01
+        assert abs(np.corrcoef(fraction.ravel(), other.ravel())[0, 1]) < 0.01
 
 
 def test_bits_are_fixed_for_ever() -> None:

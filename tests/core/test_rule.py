@@ -42,7 +42,7 @@ def test_a_vector_keeps_its_dtype_where_it_is_a_result() -> None:
         {}, {"g": g, "rate": rate}
     )
     assert values["kept"].dtype == np.float32
-    assert values["widened"].dtype == np.float64  # as NumPy has it
+    assert values["widened"].dtype == np.float64  # as in NumPy
     assert type(values["root"]) is float
 
 

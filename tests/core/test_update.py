@@ -1,4 +1,4 @@
-"""The stages of an update, worked by hand."""
+"""The stages of an update, computed by hand."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_an_average_forgets_its_start_fast(update: int, keep: float) -> None:
 
 
 class Signed(gg.StepOptimizer):
-    """An optimizer of one's own, by its rule alone."""
+    """A user's optimizer, defined by its rule alone."""
 
     boost = 3.0
 

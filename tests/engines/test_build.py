@@ -1,8 +1,8 @@
-"""What the build of the native engine promises: one copy of the code for each instruction set, and nothing shared.
+"""The build of the native engine: each instruction set has its own copy of the code.
 
-Each object file of an instruction set is compiled for that set alone. A symbol that another file may define too,
-such as a template of the standard library, is kept once by the linker: perhaps the copy for a processor that is
-not this one.
+Each object file of an instruction set is compiled for that set only. If another file may define the same
+symbol, such as a template of the standard library, the linker keeps one copy: possibly one that this
+processor cannot run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MODULE = native_engine().module
 
 
 def symbols(path: Path, *options: str) -> dict[str, str]:
-    """Return the names of a file's defined symbols, each with its kind as `nm` gives it."""
+    """Return the names of a file's defined symbols, each with its kind as printed by `nm`."""
     nm = shutil.which("nm")
     if nm is None:
         pytest.skip("nm lists the symbols")
@@ -33,9 +33,9 @@ def symbols(path: Path, *options: str) -> dict[str, str]:
 
 
 def foreign(path: Path, instruction_set: str) -> set[str]:
-    """Return the names outside the instruction set's namespace that the linker may share with other files.
+    """Return the names outside the instruction set's namespace that the linker may merge with other files.
 
-    A mangled name begins with its outermost namespace, after the letters of a table or a local variable.
+    A mangled name begins with its outermost namespace, after the letters for a table or a local variable.
     """
     own = re.compile(rf"_+Z(Z|T[VTIS]|GV|GR)*N[KVr]*8ganglion{len(instruction_set)}{instruction_set}")
     return {name for name, kind in symbols(path).items() if not kind.islower() and not own.match(name)}

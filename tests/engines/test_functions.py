@@ -1,6 +1,6 @@
-"""How precise the native engine's functions are: the error of each, in units of the last place, has a bound.
+"""The precision of the native engine's functions: the error of each, in units of the last place, has a bound.
 
-`functions.cpp`, built for each instruction set beside the engine, compares float with double, and double with
+`functions.cpp`, built for each instruction set like the engine, compares float with double, and double with
 a type of 113 bits.
 """
 
@@ -48,7 +48,7 @@ def test_every_function_has_a_bound() -> None:
 
 @cache
 def arguments(low: float, high: float, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return numbers of every size in the domain, numbers close to where the functions change, and its ends."""
+    """Return numbers of all magnitudes in the domain, its ends, and numbers near the functions' branches."""
     chance = np.random.default_rng(0)
     bits = chance.integers(0, 2 ** (8 * dtype.itemsize), COUNT, dtype=f"u{dtype.itemsize}").view(dtype)
     farthest = 110 if dtype.itemsize == 4 else 750

@@ -1,4 +1,4 @@
-"""What the native engine promises beyond equality with the reference, which `contracts.py` holds for every part."""
+"""Tests of the native engine beyond agreement with the reference, which `contracts.py` covers."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def test_every_size_on_every_instruction_set(instruction_set: str, name: str, dt
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", [gg.CrossEntropy(), gg.CrossEntropy(0.1), gg.CrossEntropy(clip=1e-6)])
 def test_every_number_of_classes(instruction_set: str, loss: gg.Loss, dtype: str) -> None:
-    """A few classes are worked out one row in each lane, more of them one row after the other."""
+    """With few classes each lane computes one row; with more classes rows are computed one after another."""
     chance = np.random.default_rng(0)
     for classes in (*range(2, 20), 31, 32, 33, 63, 64, 65, 100):
         architecture = Architecture([gg.Dense(classes, "softmax")], 3)
         case = make_case(architecture, loss, gg.SGD(), 37, dtype, weighted=True)
-        case.rows.y[::3] = chance.dirichlet(np.ones(classes), 13)  # targets shared between classes
+        case.rows.y[::3] = chance.dirichlet(np.ones(classes), 13)  # probabilities as targets
         pair = [case.open(engine).loss_and_gradient(np.arange(37)) for engine in (REFERENCE, native_engine())]
         for expected, mine in zip(*pair, strict=True):
             assert relative_error(mine, expected) <= TOLERANCE[dtype], classes
@@ -105,15 +105,15 @@ def test_random_architectures(
             [gg.Dense(7, "tanh"), *layers, gg.Dense(outputs)],
             inputs,
             gg.MeanSquaredError(),
-            gg.SGD(momentum=0.9, clip_norm=1),  # some stacks, as of log_softmax, explode without
+            gg.SGD(momentum=0.9, clip_norm=1),  # some stacks, such as of log_softmax, explode without it
             rows=rows,
             batch_size=batch,
             rate=1e-3,
-            least=0.01,  # some gradients are 0 but for rounding: those through a batch normalization of two rows
+            least=0.01,  # some gradients are 0 except for rounding: those through batch normalization of two rows
         )
     finally:
         MODULE.use(SETS[0])
-    # Batch normalization divides by the spread of its rows, which of two rows may be next to nothing.
+    # Batch normalization divides by the deviation of its rows, which may be almost 0 for two rows.
     assert max(found.values()) <= (1e-6 if gg.BatchNormalization() in layers else 1e-9), found
 
 
@@ -123,7 +123,7 @@ def test_two_hundred_steps_stay_together(dtype: str) -> None:
     found = differences(
         layers, 6, gg.CrossEntropy(), gg.Adam(), rows=6400, batch_size=32, dtype=dtype, rate=1e-3
     )
-    # Rounding of each step is carried on by the next ones: a few hundred times that of one step.
+    # Rounding errors accumulate over the steps, to a few hundred times those of one step.
     assert max(found.values()) <= 200 * TOLERANCE[dtype], found
 
 
@@ -147,7 +147,7 @@ def test_the_number_of_threads_does_not_change_a_bit(name: str) -> None:
 
 
 def limit() -> int:
-    """Return the most threads that the calling thread's runs may use, 0 for no limit."""
+    """Return the maximum number of threads for runs of the calling thread, 0 for no limit."""
     found = int(MODULE.limit_threads(0))
     MODULE.limit_threads(found)
     return found
@@ -177,7 +177,7 @@ def test_a_limit_of_threads_is_kept() -> None:
     )
     if not Path("/proc/self/task").exists():
         pytest.skip("threads are counted in /proc")
-    # A team of two is one more thread, and one of four is three more, beside those that sleep already.
+    # A team of two starts one thread, and one of four starts three, in addition to those already asleep.
     assert in_fresh_process(code, GANGLION_THREADS="4") == "0 1 3 0"
 
 
@@ -218,7 +218,7 @@ def test_a_limit_of_threads_is_that_of_its_thread() -> None:
         thread = threading.Thread(target=other)
         thread.start()
         inside.wait()
-        seen.append(limit())  # while the other thread has a limit of its own
+        seen.append(limit())  # while the other thread has its own limit
     seen.append(limit())
     done.set()
     thread.join()
@@ -248,7 +248,7 @@ def test_an_update_that_overflows_is_not_taken() -> None:
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 @pytest.mark.parametrize("rate", [0.01, 1e38])
 def test_one_row_at_a_time(clip: float | None, decay: float, rate: float) -> None:
-    """Plain SGD on single rows, also where its bound does not hold and each change must be looked at."""
+    """Plain SGD on single rows, including when its bound fails and each change must be checked."""
     architecture = Architecture([gg.Dense(7, "tanh"), gg.Dropout(0.2), gg.Dense(40, "relu"), gg.Dense(3)], 5)
     optimizer = gg.SGD(weight_decay=decay, clip_norm=clip)
     cases = [make_case(architecture, gg.MeanSquaredError(), optimizer, 6, "float64") for _ in range(2)]
@@ -323,7 +323,7 @@ def test_functions_where_they_change_for_every_float(which: str, quarter: int) -
 
 @pytest.mark.parametrize("which", FUNCTIONS)
 def test_functions_where_they_are_flat_for_every_float(which: str) -> None:
-    """The rest of all floats, where the answer is known without computing it."""
+    """The remaining floats, for which the result is known without computation."""
     number, _ = FUNCTIONS[which]
     low, high = (bits_of(value) for value in REGIONS[which])
     block = 2**24
@@ -385,7 +385,7 @@ def test_subnormal_numbers_still_work_after_training() -> None:
 @pytest.mark.parametrize("sizes", [[2, 4, 1], [300, 520, 130, 10]])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_weights_that_decay_end_at_zero(sizes: list[int], dtype: str) -> None:
-    """A processor takes many times as long over numbers that are too small to be normal."""
+    """Subnormal numbers are many times slower to process."""
     architecture = Architecture(layers_of(sizes), sizes[0])
     case = make_case(
         architecture, gg.MeanSquaredError(), gg.SGD(), 64, dtype, regularization=gg.Regularization(l2=1.0)
@@ -415,7 +415,7 @@ def test_workers_of_other_processes_give_the_same_bits() -> None:
 
 
 def test_two_threads_train_two_networks_at_once() -> None:
-    """While one thread trains, another one runs Python, and both get what each would get alone."""
+    """While one thread trains, another one runs Python; both get the same results as alone."""
     architecture = Architecture(layers_of([30, 100, 100, 2]), 30)
     order = np.tile(np.arange(4000), 20)
 

@@ -1,4 +1,4 @@
-"""Proof that a sanitizer watches: it is compiled into the engine under test, and stops at faults made on purpose.
+"""Checks that the sanitizer is active: compiled into the engine under test, and detecting deliberate faults.
 
 `make sanitize` and `make sanitize-threads` set GANGLION_SANITIZE to the sanitizer; without it nothing is tested
 here.

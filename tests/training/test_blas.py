@@ -1,4 +1,4 @@
-"""The BLAS has one thread while SciPy's L-BFGS works for the native engine, and then as many as before."""
+"""While SciPy's L-BFGS runs for the native engine, the BLAS has one thread; afterwards as many as before."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_early_stopping_restores_the_best_weights() -> None:
 
 
 class Late(gg.StepOptimizer):
-    """An optimizer of one's own that goes wrong in the middle of an epoch."""
+    """A user's optimizer that fails in the middle of an epoch."""
 
     def change(self, gradient, slots, update, rate, parameters):  # type: ignore[no-untyped-def]
         return gradient * (np.nan if update == 33 else 100 if update > 30 else 0.1)
@@ -75,7 +75,7 @@ def test_criteria_combine_and_the_first_one_is_named() -> None:
 
 
 class Leap(gg.StepOptimizer):
-    """An optimizer of one's own that goes too far in its third update."""
+    """A user's optimizer that overflows in its third update."""
 
     name = "leap"
 
@@ -126,7 +126,7 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_was_learned(rows: int) -> None:
     history = net.fit(*many, epochs=10**6)
     answered = time.perf_counter() - pressed[0]
     assert "interrupted" in history.stopped_because
-    assert answered < 1.0  # a bound on hanging; the promise of 0.2 s is measured, not tested
+    assert answered < 1.0  # a bound against hanging; the promise of 0.2 s is measured, not tested
     assert (net.parameters != start).any()
     assert np.isfinite(net.parameters).all()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -232,7 +232,7 @@ def test_lbfgs_converges_and_says_so() -> None:
 
 @pytest.mark.peers
 def test_lbfgs_finds_the_minimum_that_pytorch_finds() -> None:
-    """The line searches differ, so the paths do; on a convex problem the ends agree."""
+    """The line searches and so the paths differ; on a convex problem the minima agree."""
     import torch
 
     net = gg.Network([gg.Dense(2, "softmax")], inputs=5, dtype="float64")

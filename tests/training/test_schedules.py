@@ -40,10 +40,10 @@ def test_the_list_is_complete() -> None:
 
 def test_a_plateau_reduces_the_rate() -> None:
     schedule = gg.ReduceOnPlateau(0.1, factor=0.5, patience=2, minimum=0.03)
-    memory, rates = schedule.start(), []
+    state, rates = schedule.start(), []
     for loss in [1.0, 0.9, 0.9, 0.9, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8]:
-        memory = schedule.observe(memory, loss)
-        rates.append(schedule.rate(0, memory))
+        state = schedule.observe(state, loss)
+        rates.append(schedule.rate(0, state))
     assert rates == pytest.approx([0.1, 0.1, 0.1, 0.05, 0.05, 0.05, 0.03, 0.03, 0.03, 0.03, 0.03])
 
 

@@ -7,22 +7,22 @@ from ganglion.training.splitting import class_weights, split
 
 
 @given(st.integers(2, 400), st.floats(0.05, 0.95), st.integers(0, 2**64 - 1))
-def test_a_split_covers_every_row_once(rows: int, share: float, seed: int) -> None:
+def test_a_split_covers_every_row_once(rows: int, fraction: float, seed: int) -> None:
     try:
-        learn, aside = split(rows, share, seed)
+        training, held_out = split(rows, fraction, seed)
     except gg.DataError:
-        assert rows * min(share, 1 - share) < 1
+        assert rows * min(fraction, 1 - fraction) < 1
         return
-    assert sorted([*learn, *aside]) == list(range(rows))
-    assert abs(len(aside) - rows * share) <= 1
+    assert sorted([*training, *held_out]) == list(range(rows))
+    assert abs(len(held_out) - rows * fraction) <= 1
 
 
-def test_each_class_gives_its_share() -> None:
+def test_splits_are_stratified_by_class() -> None:
     classes = np.repeat([0, 1, 2], [100, 50, 10])
-    _, aside = split(160, 0.2, 3, classes)
-    assert np.bincount(classes[aside]).tolist() == [20, 10, 2]
-    assert (split(160, 0.2, 3, classes)[1] == aside).all()
-    assert (split(160, 0.2, 4, classes)[1] != aside).any()
+    _, held_out = split(160, 0.2, 3, classes)
+    assert np.bincount(classes[held_out]).tolist() == [20, 10, 2]
+    assert (split(160, 0.2, 3, classes)[1] == held_out).all()
+    assert (split(160, 0.2, 4, classes)[1] != held_out).any()
 
 
 def test_balanced_weights_make_classes_weigh_the_same() -> None:

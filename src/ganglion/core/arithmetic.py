@@ -110,7 +110,7 @@ class SameNumber(Arithmetic):
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Equation]:
         source = moved(index, step.z.shape[1:], step.x.shape[1:])
         term = step.term(step.input(row, source))
-        return [step.sum(step.out(index), step.z[(row, *index)], "the number that comes in", (term,))]
+        return [step.sum(step.out(index), step.z[(row, *index)], "copied from the input", (term,))]
 
     def backward(
         self, step: TracedStep, row: int, index: Index, which: int = 0

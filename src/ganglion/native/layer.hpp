@@ -52,8 +52,8 @@ struct LayerKind {
     static constexpr bool takes_derivative = false;  // backward applies the derivative of back.before
     static constexpr bool uses_batch = false;        // in training, a row's output depends on the batch
     static constexpr bool is_product = false;        // the gradient for one row is x times grad, then grad
-    static constexpr bool row_sparse = false;  // its parameters are a table, of which it reads a few rows
-    static constexpr bool has_state = false;   // updates running averages
+    static constexpr bool row_sparse = false;        // its parameters are a table, read by rows
+    static constexpr bool has_state = false;         // updates running averages
 
     static double work(const Step&) { return 0; }
     static size_t product(const Step&) { return 0; }

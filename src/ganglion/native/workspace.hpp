@@ -18,7 +18,7 @@ constexpr size_t MOST_GROUPS = 16;
 constexpr size_t MOST_GRADIENTS = 4 << 20;                       // numbers in the gradients of all groups
 constexpr double WORTH_TWO_GROUPS = 1.5e6, WORTH_A_GROUP = 8e6;  // operations of a step
 constexpr size_t LEAST_ROWS = 32;                                // of a group
-constexpr size_t LARGE_WEIGHT = 32768;                           // numbers from which dividing a product pays
+constexpr size_t LARGE_WEIGHT = 32768;  // numbers from which a product is worth dividing among threads
 constexpr size_t SLICE = 2048;          // numbers of the flat vectors that a thread updates at a time
 constexpr size_t WORTH_SLICES = 65536;  // numbers whose update is worth waking threads for
 

@@ -86,9 +86,7 @@ class ResidualArithmetic(Arithmetic):
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         terms = [step.term(step.input(row, index, which)) for which in (0, 1)]
-        return [
-            step.sum(step.out(index), step.z[(row, *index)], "what the layers give + what came in", terms)
-        ]
+        return [step.sum(step.out(index), step.z[(row, *index)], "output of the layers + input", terms)]
 
     def backward(
         self, step: TracedStep, row: int, index: Index, which: int = 0
@@ -183,7 +181,7 @@ class ParallelArithmetic(Arithmetic):
             place -= step.cache[which]
             which += 1
         term = step.term(step.input(row, (*index[:-1], place), which))
-        return [step.sum(step.out(index), step.z[(row, *index)], "the number that comes in", (term,))]
+        return [step.sum(step.out(index), step.z[(row, *index)], "copied from the input", (term,))]
 
     def backward(
         self, step: TracedStep, row: int, index: Index, which: int = 0

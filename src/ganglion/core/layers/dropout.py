@@ -72,7 +72,7 @@ class DropoutArithmetic(Arithmetic):
     ) -> tuple[list[Any], Index | None]:
         factor = self._factor(step, row, index)
         term = step.term(step.grad_out(row, index), factor)
-        product = step.sum(step.grad_input(index), term.value, "goes through the mask", (term,))
+        product = step.sum(step.grad_input(index), term.value, "gradient of the output · factor", (term,))
         return [product, self._mask(step, factor)], index
 
     @staticmethod

@@ -74,7 +74,7 @@ class GlobalMaxPoolArithmetic(Arithmetic):
         out = index[-1:]
         is_chosen = self._chosen(step, row, out) == index
         terms = [step.term(step.grad_out(row, out))] if is_chosen else []
-        rule = "goes to the number that was chosen"
+        rule = "passed to the chosen number"
         value = float(step.grad_x()[(row, *index)])
         return [step.sum(step.grad_input(index), value, rule, terms)], out if is_chosen else None
 
@@ -129,7 +129,7 @@ class GlobalAveragePoolArithmetic(Arithmetic):
         out = index[-1:]
         term = step.term(step.grad_out(row, out), step.factor(f"1/{count}", 1 / count))
         value = float(step.grad_x()[(row, *index)])
-        return [step.sum(step.grad_input(index), value, "its part in the mean", (term,))], out
+        return [step.sum(step.grad_input(index), value, "its fraction of the mean", (term,))], out
 
 
 GlobalAveragePool.arithmetic = GlobalAveragePoolArithmetic()

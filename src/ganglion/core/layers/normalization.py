@@ -188,7 +188,7 @@ class NormalizationArithmetic(Arithmetic):
         rule = "directly, and through mean and variance" if len(terms) > 1 else "through the normal value"
         return [
             step.sum(step.grad_input(index), value, rule, terms),
-            step.sum(own.symbol, own.value, "what comes back · scale", (step.term(out, scale),)),
+            step.sum(own.symbol, own.value, "gradient of the output · scale", (step.term(out, scale),)),
         ], index
 
     def parameter(self, step: TracedStep, name: str, index: Index) -> list[tuple[Any, int, Index]] | None:
@@ -217,7 +217,7 @@ class BatchNormalizationArithmetic(NormalizationArithmetic):
         if step.training:
             return super()._moments(step, row, index)
         kept = [step.own(name, index[-1:]) for name in ("mean", "variance")]
-        note = "the running average kept from training"
+        note = "the running average from training"
         return kept[0].value, kept[1].value, [step.equation(f.symbol, f.value, note=note) for f in kept]
 
     def _together(self, step: TracedStep, row: int, index: Index) -> tuple[Array, list[Any], Index]:
