@@ -619,6 +619,56 @@ def test_layer_equals_pytorch(case: LayerCase, training: bool) -> None:
         assert relative_error(state, running) <= 1e-13
 
 
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    ("part", "theirs"),
+    [
+        (gg.MaxPool2D((2, 3), stride=(2, 1)), lambda nn: nn.MaxPool2d((2, 3), (2, 1))),
+        (gg.AveragePool2D((3, 2), stride=2), lambda nn: nn.AvgPool2d((3, 2), 2)),
+        (gg.GlobalMaxPool(), lambda nn: nn.AdaptiveMaxPool2d(1)),
+        (gg.GlobalAveragePool(), lambda nn: nn.AdaptiveAvgPool2d(1)),
+    ],
+)
+def test_pool_equals_pytorch(part: gg.Layer, theirs: Any) -> None:
+    import torch
+
+    chance = np.random.default_rng(8)
+    architecture = Architecture([part], (7, 6, 3))
+    x, weights = chance.normal(size=(4, 7, 6, 3)), architecture.views(np.empty(0), np.empty(0))
+    a, passed = architecture.forward(weights, x)
+    direction = chance.normal(size=a.shape)
+    grad_x, _ = architecture.backward(weights, passed, direction, Context())
+    x_theirs = torch.tensor(x, requires_grad=True)
+    a_theirs = theirs(torch.nn)(x_theirs.permute(0, 3, 1, 2)).permute(0, 2, 3, 1).reshape(a.shape)
+    a_theirs.backward(torch.tensor(direction))
+    assert relative_error(a, a_theirs.detach().numpy()) <= 1e-13
+    assert relative_error(grad_x, x_theirs.grad.numpy()) <= 1e-12
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(("mode", "weighted"), [("mean", False), ("sum", False), ("sum", True)])
+def test_embedding_bag_equals_pytorch(mode: str, weighted: bool) -> None:
+    import torch
+
+    chance = np.random.default_rng(8)
+    inputs = gg.BagInput(30, weighted)
+    bags = random_rows(find_inputs(inputs), 20, chance, "float64")
+    architecture = Architecture([gg.EmbeddingBag(30, 5, mode)], inputs)
+    table = chance.normal(size=(30, 5))
+    weights = architecture.views(table.ravel(), np.empty(0))
+    a, passed = architecture.forward(weights, bags)
+    direction = chance.normal(size=a.shape)
+    _, gradient = architecture.backward(weights, passed, direction, Context())
+    oracle = torch.nn.EmbeddingBag(30, 5, mode=mode, dtype=torch.float64)
+    with torch.no_grad():
+        oracle.weight.copy_(torch.tensor(table))
+    own = torch.tensor(bags.weights) if weighted else None
+    a_theirs = oracle(torch.tensor(bags.indices), torch.tensor(bags.offsets[:-1]), per_sample_weights=own)
+    a_theirs.backward(torch.tensor(direction))
+    assert relative_error(a, a_theirs.detach().numpy()) <= 1e-13
+    assert relative_error(gradient.reshape(30, 5), oracle.weight.grad.numpy()) <= 1e-12
+
+
 @each_layer
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_layer_is_the_same_on_both_engines(case: LayerCase, dtype: str) -> None:

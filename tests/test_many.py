@@ -85,3 +85,19 @@ def test_invalid_arguments_are_refused(networks: Any, settings: dict[str, Any], 
 def test_no_networks_are_allowed() -> None:
     assert gg.train_many([], X, Y) == []
     assert gg.train_many(make, X, Y, count=1, epochs=1, progress=True)[0].epochs == 1
+
+
+def test_whole_numbers_and_several_inputs_reach_every_network() -> None:
+    inputs = {"word": gg.IntegerInput(20_000_000), "bag": gg.BagInput(9)}
+    branches = {"word": [gg.Embedding(20_000_000, 1)], "bag": [gg.EmbeddingBag(9, 2)]}
+    X = {"word": [16_777_217, 5], "bag": [[1, 2, 8], []]}
+
+    def make(seed: int) -> gg.Network:
+        return gg.Network([gg.Parallel(branches), gg.Dense(1)], inputs=inputs, seed=seed)
+
+    trained = gg.train_many(make, X, [1.0, 2.0], count=2, epochs=2, loss="mse", optimizer="sgd")
+    alone = make(1)
+    alone.fit(X, [1.0, 2.0], epochs=2, loss="mse", optimizer="sgd")
+    np.testing.assert_array_equal(trained.networks[1].parameters, alone.parameters)
+    table, start = (net.named_parameters()["parallel_1/word/embedding_1/weight"] for net in (alone, make(1)))
+    assert np.flatnonzero(table != start).tolist() == [5, 16_777_217]

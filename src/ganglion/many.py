@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,16 @@ def train_many(
     at_once = (
         thread_count() if threads is None else check_integer("threads", threads, at_least=1, at_most=1024)
     )
-    inputs, y = _by_dtype(as_array("X", X)), as_array("targets", y)
+    y = as_array("targets", y)
+
+    @cache
+    def numbers(dtype: str) -> Any:
+        """Return X in a dtype, converted once for all networks."""
+        raw = as_array("X", X)
+        with np.errstate(over="ignore"):
+            converted = raw.astype(dtype)
+        return converted if np.isfinite(converted).all() else raw
+
     stop = threading.Event()
 
     def train(number: int) -> tuple[Network, History]:
@@ -92,7 +102,12 @@ def train_many(
             return network, History(
                 stopped_because="it was interrupted before it started", ended="interrupted"
             )
-        own = {"X": inputs[network.dtype], "y": y, **settings, **own_settings[number]}
+        own = {
+            "X": numbers(network.dtype) if network.architecture.takes_numbers else X,
+            "y": y,
+            **settings,
+            **own_settings[number],
+        }
         own["callbacks"] = [_Stop(stop), *_copies(own.get("callbacks", ()))]
         try:
             with limit_threads(1):  # the networks share the processors
@@ -148,13 +163,6 @@ def _settings_per_network(networks: Any, count: int | None, each: Any) -> list[M
     if each is not None and len(each) != total:
         raise ConfigError(f"each must have one entry for each of {total} networks, got {len(each)}")
     return list(each) if each is not None else [{}] * total
-
-
-def _by_dtype(X: Any) -> dict[str, Any]:
-    """Return X in each dtype, converted once for all networks."""
-    with np.errstate(over="ignore"):
-        converted = X.astype(np.float32)
-    return {"float32": converted if np.isfinite(converted).all() else X, "float64": X}
 
 
 def _copies(callbacks: Any) -> list[Any]:

@@ -385,18 +385,4 @@ void row_means(size_t rows, size_t each, const T* values, T* means) {
     }
 }
 
-constexpr size_t SUMMED_AT_ONCE = 1024;  // numbers that are summed in their own precision
-
-template <class T>
-double total(size_t count, const T* values) {
-    double sum_of_all = 0;
-    for (size_t first = 0; first < count; first += SUMMED_AT_ONCE) {
-        Vector<T> part_sums[4] = {};
-        sweep_by_4<T>(smaller(SUMMED_AT_ONCE, count - first),
-                      [&](size_t i, auto part, size_t n) { part_sums[n] += load(values + first + i, part); });
-        sum_of_all += static_cast<double>(sum<T>(part_sums[0] + part_sums[1] + part_sums[2] + part_sums[3]));
-    }
-    return sum_of_all;
-}
-
 }  // namespace ganglion::GANGLION_ISA
