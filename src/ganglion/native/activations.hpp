@@ -109,14 +109,14 @@ struct GELUTanh : ElementWise {
     static constexpr const char* name = "gelu_tanh";
     static constexpr Needs needs = Needs::z;
     static constexpr T twice_root = T(1.59576912160573071176);  // 2 * sqrt(2 / pi)
-    static GANGLION_INLINE Vector<T> share(Vector<T> near) {
+    static GANGLION_INLINE Vector<T> gate(Vector<T> near) {
         return logistic<T>((near + near * near * near * T(0.044715)) * twice_root);
     }
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
-        return maximum<T>(z, broadcast<T>(T(-40))) * share(clamp<T>(z, T(-40), T(40)));
+        return maximum<T>(z, broadcast<T>(T(-40))) * gate(clamp<T>(z, T(-40), T(40)));
     }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
-        const Vector<T> near = clamp<T>(z, T(-40), T(40)), s = share(near);
+        const Vector<T> near = clamp<T>(z, T(-40), T(40)), s = gate(near);
         const Vector<T> slope = (near * near * T(3 * 0.044715) + T(1)) * twice_root;
         return grad_a * (s + near * s * (T(1) - s) * slope);
     }
@@ -151,14 +151,14 @@ template <class T>
 struct Mish : ElementWise {
     static constexpr const char* name = "mish";
     static constexpr Needs needs = Needs::z;
-    static GANGLION_INLINE Vector<T> share(Vector<T> z) {
+    static GANGLION_INLINE Vector<T> gate(Vector<T> z) {
         return hyperbolic_tangent<T>(Softplus<T>::forward(z, T(0)));
     }
     static GANGLION_INLINE Vector<T> forward(Vector<T> z, T) {
-        return maximum<T>(z, broadcast<T>(T(-800))) * share(z);
+        return maximum<T>(z, broadcast<T>(T(-800))) * gate(z);
     }
     static GANGLION_INLINE Vector<T> backward(Vector<T> grad_a, Vector<T> z, T) {
-        const Vector<T> t = share(z), near = clamp<T>(z, T(-800), T(800));
+        const Vector<T> t = gate(z), near = clamp<T>(z, T(-800), T(800));
         return grad_a * (t + near * (T(1) - t * t) * logistic<T>(z));
     }
 };

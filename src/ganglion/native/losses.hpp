@@ -218,9 +218,9 @@ T clipped_cross_entropy(Classes loss, size_t classes, T total, const T* y, T* sl
     const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes), clip = T(loss.clip);
     Vector<T> value{};
     sweep<T>(classes, [&](size_t j, auto part) {
-        const Vector<T> share = load(slope + j, part) / total, target = load(y + j, part) * keep + spread;
-        value -= masked<T>(target * logarithm<T>(clamp<T>(share, clip, T(1) - clip)), part, T(0));
-        store(slope + j, share - target, part);
+        const Vector<T> p = load(slope + j, part) / total, target = load(y + j, part) * keep + spread;
+        value -= masked<T>(target * logarithm<T>(clamp<T>(p, clip, T(1) - clip)), part, T(0));
+        store(slope + j, p - target, part);
     });
     return sum<T>(value);
 }
@@ -233,33 +233,33 @@ T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope) 
     Vector<T> value{};
     if (!loss.from_z) {
         sweep<T>(classes, [&](size_t j, auto part) {
-            const Vector<T> share = maximum<T>(load(a + j, part), broadcast<T>(Format<T>::tiny));
+            const Vector<T> p = maximum<T>(load(a + j, part), broadcast<T>(Format<T>::tiny));
             const Vector<T> target = load(y + j, part) * keep + spread;
-            value -= masked<T>(target * logarithm<T>(share), part, T(0));
-            store(slope + j, -target / share, part);
+            value -= masked<T>(target * logarithm<T>(p), part, T(0));
+            store(slope + j, -target / p, part);
         });
         return sum<T>(value);
     }
     T most = a[0];
     for (size_t j = 1; j < classes; ++j)
         if (a[j] > most || a[j] != a[j]) most = a[j];
-    Vector<T> shares{};
+    Vector<T> powers{};
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> z = load(a + j, part);
-        const Vector<T> share = exponential<T>(z == most ? Vector<T>{} : z - most);
-        shares += masked<T>(share, part, T(0));
-        store(slope + j, share, part);
+        const Vector<T> power = exponential<T>(z == most ? Vector<T>{} : z - most);
+        powers += masked<T>(power, part, T(0));
+        store(slope + j, power, part);
     });
-    const T total = sum<T>(shares);
+    const T total = sum<T>(powers);
     if (loss.clip != 0) return clipped_cross_entropy<T>(loss, classes, total, y, slope);
     const T log_total = logarithm<T>(broadcast<T>(total))[0];
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> z = load(a + j, part);
-        const Vector<T> log_share = (z == most ? Vector<T>{} : z - most) - log_total;
+        const Vector<T> log_p = (z == most ? Vector<T>{} : z - most) - log_total;
         const Vector<T> target = load(y + j, part) * keep + spread;
-        // a share of 0 adds nothing, even where its logarithm is minus infinity
+        // a target of 0 adds nothing, even if the logarithm is minus infinity
         const Vector<T> term =
-            target == T(0) ? Vector<T>{} : target * maximum<T>(log_share, broadcast<T>(-Format<T>::largest));
+            target == T(0) ? Vector<T>{} : target * maximum<T>(log_p, broadcast<T>(-Format<T>::largest));
         value -= masked<T>(term, part, T(0));
         store(slope + j, load(slope + j, part) / total - target, part);
     });
@@ -288,43 +288,43 @@ GANGLION_INLINE void cross_entropies(Classes loss, T factor, size_t count, size_
                                      const T* y, T* values, T scale, T* grad) {
     constexpr size_t L = lanes<T>;
     const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes), clip = T(loss.clip);
-    Vector<T> below[CLASSES_AT_ONCE * L], target[CLASSES_AT_ONCE * L], share[CLASSES_AT_ONCE * L];
+    Vector<T> below[CLASSES_AT_ONCE * L], target[CLASSES_AT_ONCE * L], power[CLASSES_AT_ONCE * L];
     by_class<T>(count, classes, z, below);
     by_class<T>(count, classes, y, target);
     Vector<T> most = below[0], total{}, targets{}, squares{}, chosen{}, chosen_below{};
     for (size_t k = 1; k < classes; ++k) most = maximum<T>(most, below[k]);
     for (size_t k = 0; k < classes; ++k) {
         below[k] = below[k] == most ? Vector<T>{} : below[k] - most;
-        share[k] = exponential<T>(below[k]);
-        total += share[k];
+        power[k] = exponential<T>(below[k]);
+        total += power[k];
         target[k] = target[k] * keep + spread;
         targets += target[k];
         squares += target[k] * target[k];
-        chosen += target[k] * share[k];
+        chosen += target[k] * power[k];
         chosen_below += target[k] == T(0)
                             ? Vector<T>{}
                             : target[k] * maximum<T>(below[k], broadcast<T>(-Format<T>::largest));
     }
     const Vector<T> log_total = logarithm<T>(total), over_total = scale / total;
-    const auto kept = [=](Vector<T> shares) { return clamp<T>(shares, clip, T(1) - clip); };
+    const auto clipped = [=](Vector<T> p) { return clamp<T>(p, clip, T(1) - clip); };
     Vector<T> value{};
     if (sum<T>(targets == T(1) ? Vector<T>{} : broadcast<T>(1)) +
             sum<T>(squares == T(1) ? Vector<T>{} : broadcast<T>(1)) ==
         0)
-        value = clip != 0 ? -logarithm<T>(kept(chosen / total)) : log_total - chosen_below;
+        value = clip != 0 ? -logarithm<T>(clipped(chosen / total)) : log_total - chosen_below;
     else
         for (size_t k = 0; k < classes; ++k) {
-            const Vector<T> log_share =
-                clip != 0 ? logarithm<T>(kept(share[k] / total))
-                          : maximum<T>(below[k] - log_total, broadcast<T>(-Format<T>::largest));
-            value -= target[k] == T(0) ? Vector<T>{} : target[k] * log_share;
+            const Vector<T> log_p = clip != 0
+                                        ? logarithm<T>(clipped(power[k] / total))
+                                        : maximum<T>(below[k] - log_total, broadcast<T>(-Format<T>::largest));
+            value -= target[k] == T(0) ? Vector<T>{} : target[k] * log_p;
         }
-    for (size_t k = 0; k < classes; ++k) share[k] = share[k] * over_total - target[k] * scale;
+    for (size_t k = 0; k < classes; ++k) power[k] = power[k] * over_total - target[k] * scale;
     for (size_t first = 0; first < classes; first += L) {
         const First part = {smaller(L, classes - first)};
-        for (size_t k = classes; k < first + L; ++k) share[k] = Vector<T>{};
-        transpose<T>(share + first);
-        for (size_t i = 0; i < count; ++i) store(grad + i * classes + first, share[first + i], part);
+        for (size_t k = classes; k < first + L; ++k) power[k] = Vector<T>{};
+        transpose<T>(power + first);
+        for (size_t i = 0; i < count; ++i) store(grad + i * classes + first, power[first + i], part);
     }
     value = value * factor;
     if (count == L) store(values, value, Whole{});
