@@ -76,6 +76,8 @@ class Layer(Part):
     """How the layer's numbers come about, in symbols, for `Network.trace`."""
     uses_batch: ClassVar[bool] = False
     """Whether what it makes of a row depends on the other rows of the batch while training."""
+    normalizes: ClassVar[bool] = False
+    """Whether it scales its input to mean 0 and standard deviation 1, whatever the scale of that input."""
 
     @property
     def is_random(self) -> bool:
