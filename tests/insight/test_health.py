@@ -412,6 +412,10 @@ def test_images_and_small_tables_are_checked_too(dtype):
         gg.LBFGS(history=5),
         gg.Huber(2.0),
         gg.Regularization(l2=0.1),
+        gg.EmbeddingBag(10, 4),
+        gg.Residual([gg.Dense(8, "relu"), gg.Residual([gg.Dense(8)])]),
+        gg.Parallel({"a": [gg.Embedding(10, 4, "zeros")], "b": []}),
+        gg.IntegerInput(10),
     ],
     ids=value_code,
 )
@@ -443,3 +447,56 @@ def test_rows_that_are_all_equal_are_found() -> None:
     net = gg.Network([gg.Dense(1)], 2)
     found = net.health(np.ones((50, 2)), np.arange(50.0)).findings
     assert "constant_feature" in [finding.name for finding in found]
+
+
+# ------------------------------------------------- composite layers, and several inputs
+
+
+def test_remedies_reach_into_composite_layers_and_run() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    zeros = gg.Dense(3, "relu", weight_initializer="zeros")
+    net = gg.Network([gg.Residual([gg.Dense(8, "relu"), zeros]), gg.Dense(1, "sigmoid")], inputs=3)
+    found = {finding.name: finding for finding in net.health(X, y).findings}
+    assert "residual_1/dense_2/weight" in found["symmetric_weights"].evidence
+    cured = _pasted(found["symmetric_weights"].code, net, X, y)
+    usual = gg.Residual([gg.Dense(8, "relu"), gg.Dense(3, "relu")])
+    assert cured.architecture.layers == (usual, gg.Dense(1, "sigmoid"))
+    net = gg.Network([usual, gg.Dense(1, "sigmoid")], inputs=3)
+    net.named_parameters()["residual_1/dense_1/bias"][:] = -9
+    found = {finding.name: finding for finding in net.health(X, y).findings}
+    layers = _pasted(found["dying_relu"].code, net, X, y).architecture.layers
+    assert [each.activation for each in layers[0].layers] == [gg.LeakyReLU(0.1)] * 2
+
+
+def test_unscaled_inputs_are_named_and_scaled_input_by_input() -> None:
+    chance = np.random.default_rng(0)
+    words = chance.integers(0, 10, 200)
+    X = {"words": words, "near": chance.normal(size=(200, 2)), "far": 1000 * chance.normal(size=(200, 2))}
+    y = (X["far"][:, 1] > 0).astype(int)
+    inputs = {"words": gg.IntegerInput(10), "near": 2, "far": 2}
+    branches = {"words": [gg.Embedding(10, 4)], "near": [gg.Dense(4, "tanh")], "far": [gg.Dense(4, "tanh")]}
+    net = gg.Network([gg.Parallel(branches), gg.Dense(1, "sigmoid")], inputs=inputs)
+    finding = net.health(X, y).findings[0]
+    assert finding.name == "unscaled_inputs"
+    assert " of input 'far'" in finding.evidence
+    known = {"gg": gg, "np": np, "net": net, "X": X, "y": y}
+    exec(finding.code, known)
+    assert known["net"].architecture.inputs == net.architecture.inputs
+    assert known["net"].architecture.layers == net.architecture.layers
+    assert np.array_equal(known["X"]["words"], words)
+    for name in ("near", "far"):
+        np.testing.assert_allclose(known["X"][name].std(axis=0), 1)
+    names = [finding.name for finding in known["net"].health(known["X"], y).findings]
+    assert "unscaled_inputs" not in names
+    branches |= {"far": [gg.BatchNormalization()], "near": [gg.LayerNormalization()]}
+    net = gg.Network([gg.Parallel(branches), gg.Dense(1, "sigmoid")], inputs=inputs)
+    assert "unscaled_inputs" not in [finding.name for finding in net.health(X, y).findings]
+
+
+def _pasted(code: str, net: gg.Network, X: np.ndarray, y: np.ndarray) -> gg.Network:
+    """Return the network after a remedy was run."""
+    known = {"gg": gg, "np": np, "net": net, "X": X, "y": y}
+    exec(code, known)
+    made: gg.Network = known["net"]
+    return made

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from ganglion.core.activations import IDENTITY, SIGMOID
-from ganglion.core.layers import BatchNormalization, Dense, LayerNormalization
+from ganglion.core.layers import Dense
 from ganglion.core.losses import BinaryCrossEntropy
 from ganglion.core.part import Array
 from ganglion.insight.health.finding import Finding
@@ -46,8 +46,9 @@ STUCK = 0.9
 
 def unscaled_inputs(subject: Subject) -> Finding | None:
     """Features far larger or smaller than 1, or far from 0 for how little they vary."""
-    first = subject.model.architecture.layers[0]
-    if isinstance(first, BatchNormalization | LayerNormalization):
+    architecture = subject.model.architecture
+    numbers = {place for place, part in enumerate(architecture.inputs.values()) if part.holds == "numbers"}
+    if all(step.layer.normalizes for step in architecture.steps if numbers & {*step.reads}):
         return None
     x = subject.columns
     mean, deviation = x.mean(axis=0), x.std(axis=0)
@@ -72,9 +73,7 @@ def unscaled_inputs(subject: Subject) -> Finding | None:
         "Initial weights and usual learning rates are made for inputs of about 1: others saturate units, or "
         "make steps too long in some directions and too short in others.",
         "Bring each feature to mean 0 and deviation 1; keep the two numbers for later rows.",
-        "center, scale = np.mean(X, axis=0), np.std(X, axis=0)\n"
-        "prepare = lambda rows: (rows - center) / np.where(scale > 0, scale, 1)\n"
-        "X = prepare(X)\n" + subject.code(),
+        _scaling(subject) + "X = prepare(X)\n" + subject.code(),
     )
 
 
@@ -360,6 +359,21 @@ def _correlation(features: Array, target: Array) -> Array:
     centered, target = features - features.mean(axis=0), target - target.mean()
     size = np.sqrt(np.square(centered).sum(axis=0) * np.square(target).sum())
     return (centered * target[:, None]).sum(axis=0) / np.where(size > 0, size, np.inf)
+
+
+def _scaling(subject: Subject) -> str:
+    """Return the lines that define `prepare`, which scales the inputs."""
+    if subject.model.architecture.takes_numbers:
+        return (
+            "center, scale = np.mean(X, axis=0), np.std(X, axis=0)\n"
+            "prepare = lambda rows: (rows - center) / np.where(scale > 0, scale, 1)\n"
+        )
+    return (
+        f"center = {{name: np.mean(X[name], axis=0) for name in {list(subject.number_inputs)}}}\n"
+        "scale = {name: np.std(X[name], axis=0) for name in center}\n"
+        "prepare = lambda rows: {**rows, **{name: (rows[name] - center[name]) / "
+        "np.where(scale[name] > 0, scale[name], 1) for name in center}}\n"
+    )
 
 
 def _without(subject: Subject, features: list[int]) -> str:

@@ -6,13 +6,13 @@ Each is a function of the subject that returns a finding or None.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ganglion.core.activations import Activation, HardSigmoid, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
-from ganglion.core.layers import Activate, Dense, Layer
+from ganglion.core.layers import Layer
 from ganglion.core.part import Array
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.measure import LayerHealth, measure
@@ -46,10 +46,7 @@ def symmetric_weights(subject: Subject) -> Finding | None:
     if not alike:
         return None
     name, (different, units) = next(iter(alike.items()))
-    layers = [
-        dataclasses.replace(layer, weight_initializer=None) if isinstance(layer, Dense) else layer
-        for layer in subject.model.architecture.layers
-    ]
+    layers = rewritten(subject.model.architecture.layers, with_usual_weights)
     return Finding(
         "symmetric_weights",
         "severe",
@@ -104,12 +101,9 @@ def vanishing_gradient(subject: Subject) -> Finding | None:
     later = (now < VANISHED_NOW or flat) and not subject.shrunken
     if not (start < VANISHED or later):
         return None
-    layers = [
-        dataclasses.replace(layer, weight_initializer=None) if isinstance(layer, Dense) else layer
-        for layer in replaced(
-            subject.model.architecture.layers, (Sigmoid, HardSigmoid, Tanh, Softplus, ReLU), LEAKY
-        )
-    ]
+    layers = subject.model.architecture.layers
+    layers = replaced(layers, (Sigmoid, HardSigmoid, Tanh, Softplus, ReLU), LEAKY)
+    layers = rewritten(layers, with_usual_weights)
     tried = {
         rate: subject.trial(rate, layers=layers, optimizer=subject.with_rate(rate, clip_norm=1.0)).best
         for rate in (subject.rate, subject.rate / 3, subject.rate / 10)
@@ -150,16 +144,37 @@ def distinct(weight: Array) -> int:
     return 1 + int((apart > EQUAL * np.maximum(size[1:], size[:-1])).sum())
 
 
-def replaced(layers: Sequence[Layer], old: tuple[type, ...], new: Activation) -> list[Layer]:
-    """Return layers with another activation in place of some in all but the last."""
-    return [
-        dataclasses.replace(layer, activation=new)
-        if isinstance(layer, Dense | Activate)
-        and isinstance(layer.activation, old)
-        and layer is not layers[-1]
-        else layer
-        for layer in layers
-    ]
+def replaced(layers: Sequence[Layer], old: tuple[type, ...], new: Activation) -> tuple[Layer, ...]:
+    """Return layers with some activations replaced, except in the layer that makes the outputs."""
+    last = layers[-1]
+    while last.inner:
+        last = last.inner[-1]
+
+    def change(layer: Layer) -> Layer:
+        found = layer is not last and isinstance(getattr(layer, "activation", None), old)
+        return dataclasses.replace(layer, activation=new) if found else layer  # type: ignore[call-arg]
+
+    return rewritten(layers, change)
+
+
+def with_usual_weights(layer: Layer) -> Layer:
+    """Return a layer with its default weight initializer, if it has that setting."""
+    usual = {f.name: f.default for f in dataclasses.fields(layer) if f.name == "weight_initializer"}
+    return dataclasses.replace(layer, **usual)
+
+
+def rewritten(layers: Sequence[Layer], change: Callable[[Layer], Layer]) -> tuple[Layer, ...]:
+    """Return layers after a change of each, the layers inside of composite layers included."""
+
+    def deep(value: Any) -> Any:
+        if isinstance(value, Layer):
+            fields = dataclasses.fields(value) if value.inner else ()
+            return dataclasses.replace(
+                change(value), **{f.name: deep(getattr(value, f.name)) for f in fields}
+            )
+        return tuple(map(deep, value)) if isinstance(value, tuple) else value
+
+    return tuple(map(deep, layers))
 
 
 def _calmer(subject: Subject) -> dict[str, Any]:

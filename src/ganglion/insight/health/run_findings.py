@@ -16,7 +16,6 @@ from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.subject import TRIAL_STEPS, Subject
 from ganglion.training.history import History
 from ganglion.training.optimizers import Adam
-from ganglion.training.schedules import CosineDecay, OneCycle
 
 # A loss ten times that of the start is no noise; training moves it the other way.
 EXPLODED = 10.0
@@ -286,7 +285,7 @@ def run_down(history: History) -> bool:
 def stretched(optimizer: Any, times: float) -> Any:
     """Return the optimizer with a schedule that lasts so many times as long, None for None."""
     schedule = getattr(optimizer, "learning_rate", None)
-    if not isinstance(schedule, OneCycle | CosineDecay):
+    if schedule is None or not schedule.has_length:
         return optimizer
     longer = dataclasses.replace(schedule, epochs=schedule.epochs * times)
     return dataclasses.replace(optimizer, learning_rate=longer)

@@ -16,7 +16,7 @@ from ganglion.core.architecture import Architecture
 from ganglion.core.inputs import plain_inputs
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss, loss_for
-from ganglion.core.part import Part, PartField
+from ganglion.core.part import Part
 from ganglion.core.regularization import Regularization
 from ganglion.training.optimizers import StepOptimizer
 from ganglion.training.schedules import ConstantRate
@@ -32,6 +32,10 @@ def value_code(value: Any) -> str:
         return f"{value.learning_rate:g}"
     if isinstance(value, Regularization):
         return f"gg.{value!r}"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name!r}: {value_code(each)}' for name, each in value.items())}}}"
+    if isinstance(value, tuple) and any(isinstance(each, Part | tuple) for each in value):
+        return f"[{', '.join(map(value_code, value))}]"
     if not isinstance(value, Part):
         return repr(value)
     module = "gg." if value.is_built_in else ""
@@ -39,9 +43,8 @@ def value_code(value: Any) -> str:
     by_name = False
     for field in dataclasses.fields(value):
         own, default = getattr(value, field.name), field.default
-        slot = vars(type(value)).get(field.name)
-        if isinstance(slot, PartField):
-            default = slot.default if slot.default is None else slot.kind.find(slot.default)
+        if isinstance(own, Part) and isinstance(default, str):
+            default = own.find(default)
         if isinstance(own, ConstantRate) and isinstance(value, StepOptimizer):
             default = ConstantRate(value.usual_rate)
         if not field.init or own == default:
@@ -58,7 +61,7 @@ def network_code(
     architecture: Architecture, layers: Sequence[Layer], seed: int, dtype: str, inputs: str = ""
 ) -> str:
     """Return the line that builds a network anew with some layers."""
-    given = inputs or " ".join(repr(plain_inputs(architecture.inputs)).split())
+    given = inputs or value_code(plain_inputs(architecture.inputs))
     rest = [f"inputs={given}"]
     rest += [f"seed={seed}"] if seed else []
     rest += [f"dtype={dtype!r}"] if dtype != "float32" else []

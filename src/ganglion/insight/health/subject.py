@@ -107,8 +107,14 @@ class Subject:
     names: Sequence[str] | None = None
 
     def feature(self, number: int) -> str:
-        """Return what a feature is called."""
-        return f"feature {number}" if self.names is None else repr(self.names[number])
+        """Return the name of a feature, given its column in `columns`."""
+        if self.names is not None:
+            return repr(self.names[number])
+        if self.model.architecture.takes_numbers:
+            return f"feature {number}"
+        counts = {name: values.shape[1] for name, values in self.number_inputs.items()}
+        place = [(name, column) for name, count in counts.items() for column in range(count)][number]
+        return f"feature {place[1]} of input {place[0]!r}"
 
     @property
     def trained(self) -> bool:
@@ -121,15 +127,19 @@ class Subject:
         return self.optimizer is not None and self.optimizer.makes_steps
 
     @cached_property
-    def columns(self) -> Array:
-        """The numbers that come in, one column for each feature, whatever their shape."""
+    def number_inputs(self) -> dict[str, Array]:
+        """The inputs that hold numbers, by name, one column for each feature."""
         inputs, count = self.model.architecture.inputs, len(self.rows)
-        numbers = [
-            values.reshape(count, -1).astype(np.float64)
-            for part, values in zip(inputs.values(), values_of(inputs, self.rows.x), strict=True)
+        return {
+            name: values.reshape(count, -1).astype(np.float64)
+            for (name, part), values in zip(inputs.items(), values_of(inputs, self.rows.x), strict=True)
             if part.holds == "numbers"
-        ]
-        return np.hstack(numbers) if numbers else np.empty((count, 0))
+        }
+
+    @cached_property
+    def columns(self) -> Array:
+        """The columns of all `number_inputs`, side by side."""
+        return np.hstack([np.empty((len(self.rows), 0)), *self.number_inputs.values()])
 
     @property
     def has_columns(self) -> bool:
