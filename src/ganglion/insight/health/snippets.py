@@ -1,8 +1,8 @@
-"""A network and its training written as Python code that can be pasted.
+"""A network and its training written as Python code to paste.
 
-The code uses the names `gg`, `np`, `net`, `X` and `y`. Code that changes the rows first defines
-`prepare`, and code that changes the targets `relabel`, each a function of new rows or targets: what is
-predicted for later must go through `prepare` too.
+The code uses the names `gg`, `np`, `net`, `X` and `y`. Code that changes the rows defines `prepare`, and code
+that changes the targets `relabel`; each is a function of new rows or targets. Rows to predict for later must
+go through `prepare` too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ganglion.training.schedules import ConstantRate
 
 
 def value_code(value: Any) -> str:
-    """Return a setting as code: a part by its name where it has only defaults.
+    """Return a setting as code, without the arguments that have their default.
 
     >>> value_code(gg.Dense(16, "relu")), value_code(gg.Adam(0.01)), value_code(gg.LeakyReLU(0.2))
     ("gg.Dense(16, 'relu')", 'gg.Adam(0.01)', 'gg.LeakyReLU(0.2)')
@@ -60,7 +60,7 @@ def value_code(value: Any) -> str:
 def network_code(
     architecture: Architecture, layers: Sequence[Layer], seed: int, dtype: str, inputs: str = ""
 ) -> str:
-    """Return the line that builds a network anew with some layers."""
+    """Return the line that builds a network with these layers."""
     given = inputs or value_code(plain_inputs(architecture.inputs))
     rest = [f"inputs={given}"]
     rest += [f"seed={seed}"] if seed else []
