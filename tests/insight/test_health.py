@@ -126,7 +126,7 @@ def test_findings_do_not_depend_on_the_order_of_rows():
         assert case.finding in names(health(net, X[order], y[order]))
 
 
-def test_overfitting_tells_when_it_began():
+def test_overfitting_names_the_epoch_in_which_it_began():
     case = next(c for c in DISEASES if c.finding == "overfitting")
     net, X, y, _, _ = case.run()
     finding = next(f for f in health(net, X, y).findings if f.name == "overfitting")
@@ -158,7 +158,7 @@ def test_one_separable_class_of_three_is_no_leak():
     assert "leaking_target" not in names(health(net, X / X.std(), y))
 
 
-def test_an_output_without_rows_is_told():
+def test_an_output_without_rows_is_found():
     found = data("iris")
     net = gg.Network([gg.Dense(4, "softmax")], inputs=4)
     net.fit(found.x, found.y + 1, optimizer=gg.Adam(0.05))
@@ -241,7 +241,7 @@ def test_effective_rank_counts_equal_directions(width, rank):
 # ------------------------------------------------------------------------------ the faces
 
 
-def test_a_page_tells_everything_and_is_escaped():
+def test_a_report_is_complete_and_escaped():
     case = next(c for c in DISEASES if c.finding == "unscaled_inputs")
     net, X, y, _, _ = case.run()
     found = health(net, X, y)
@@ -255,7 +255,7 @@ def test_a_page_tells_everything_and_is_escaped():
     assert "&#x27;relu&#x27;" in found._repr_html_()
 
 
-def test_a_healthy_network_is_told_in_one_line():
+def test_a_healthy_network_is_reported_in_one_line():
     case = HEALTHY[0]
     net, X, y, _, _ = case.run()
     page = repr(health(net, X, y))
@@ -306,7 +306,7 @@ def test_the_callback_changes_nothing():
     np.testing.assert_array_equal(trained([HealthCheck()]), trained([]))
 
 
-def test_the_callback_can_be_asked_while_training():
+def test_health_can_be_read_while_training():
     class Ask(gg.Callback):
         def on_epoch_end(self, training):
             self.findings = names(check.health)
@@ -366,7 +366,7 @@ def test_a_network_with_parts_of_ones_own_is_checked_on_the_reference_engine():
     assert names(health(net, found.x, found.y)) == ["learning_rate_too_low"]
 
 
-def test_a_network_from_a_file_is_checked_by_what_the_file_tells(tmp_path):
+def test_a_network_from_a_file_is_checked_with_the_facts_in_the_file(tmp_path):
     case = next(c for c in DISEASES if c.id == "learning_rate_too_low-sgd-blobs")
     net, X, y, _, _ = case.run()
     net.save(tmp_path / "net.safetensors")

@@ -201,7 +201,7 @@ def test_dropout_does_not_act() -> None:
 
 
 def test_a_step_changes_the_weights_by_as_much_as_their_own_length_and_leaves_biases() -> None:
-    """With y = x @ w of one input of 1, the loss along one direction tells how far the weight moved."""
+    """With y = x @ w of one input of 1, the loss along one direction shows how far the weight moved."""
     net = gg.Network([gg.Dense(1)], inputs=1, dtype="float64")
     net.parameters = [2.0, 10.0]
     drawn = grid(gg.plot.loss_surface(net, [[1.0]], [12.0], resolution=3))

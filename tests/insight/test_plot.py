@@ -302,7 +302,7 @@ def test_a_leaky_relu_is_flat_but_does_not_die() -> None:
     assert [text.get_text() for text in axes.get_legend().get_texts()][2:] == ["nearly flat: |f'| < 0.05"]
 
 
-def test_softmax_is_drawn_beside_a_second_score() -> None:
+def test_softmax_is_drawn_with_a_second_score() -> None:
     axes = gg.plot.activation("softmax")
     z, a = axes.get_lines()[2].get_data()
     np.testing.assert_allclose(a, 1 / (1 + np.exp(-np.asarray(z))))
@@ -337,7 +337,7 @@ def cells(axes: Axes) -> dict[tuple[int, int], str]:
     return {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts}
 
 
-def test_confusion_counts_rows_and_gives_the_share_of_each_row() -> None:
+def test_confusion_shows_counts_and_row_fractions() -> None:
     axes = gg.plot.confusion(["b", "b", "b", "a"], ["b", "b", "a", "a"])
     assert cells(axes) == {(0, 0): "1\n100.0 %", (0, 1): "0", (1, 0): "1\n33.3 %", (1, 1): "2\n66.7 %"}
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]

@@ -149,7 +149,7 @@ def test_rows_that_no_line_separates_end_in_plain_words() -> None:
     assert (perceptron.predict(CORNERS) != XOR).any()
 
 
-def test_fit_begins_anew_and_a_failed_fit_changes_nothing() -> None:
+def test_fit_starts_over_and_a_failed_fit_changes_nothing() -> None:
     perceptron = Perceptron().fit(CORNERS, [0, 0, 0, 1])
     weights = perceptron.weights
     with pytest.raises(gg.DataError, match="two different labels"):
