@@ -28,6 +28,7 @@ from ganglion.core.rows import Rows
 from ganglion.engines import Engine, Objective, pick
 from ganglion.insight.health.measure import LayerHealth, norm, quiet
 from ganglion.insight.health.snippets import fit_code, network_code
+from ganglion.insight.health.trial import Trial
 from ganglion.training.history import History
 from ganglion.training.optimizers import Adam, StepOptimizer
 from ganglion.training.splitting import split
@@ -51,36 +52,6 @@ MATTERS = 0.1
 SHRUNKEN = 0.25
 # The learning rates to try: 1e-05, 3e-05, 0.0001 ... up to 10.
 RATES = tuple(float(f"{10 ** (half / 2):.1g}") for half in range(-10, 3))
-
-
-@dataclass(frozen=True)
-class Trial:
-    """The result of a short training.
-
-    Attributes:
-        losses: on the held-out rows, after each fifth of the steps.
-        own: the final loss on the training rows.
-        steps: the number of updates.
-    """
-
-    losses: Sequence[float]
-    own: float
-    steps: int
-
-    @property
-    def best(self) -> float:
-        """The lowest loss, as with early stopping."""
-        return min(self.losses)
-
-    @property
-    def usual(self) -> float:
-        """The median: high where the loss oscillates, low where it only overfits at the end."""
-        return float(np.median(self.losses))
-
-    @property
-    def last(self) -> float:
-        """The mean of the last two losses."""
-        return (self.losses[-1] + self.losses[-2]) / 2
 
 
 @dataclass(frozen=True)
