@@ -1,8 +1,8 @@
-"""Printed arithmetic, read back and done again.
+"""Parses printed arithmetic and computes it again.
 
-`redo` takes the text of an explanation, evaluates every expression with the digits that are printed, and
-holds the printed result to what those digits allow: each number may be off by half a unit in its last
-digit, and the result by what that does to it.
+`redo` evaluates every expression in the text of an explanation from its printed digits, and compares the
+result with the printed one. Each number may be off by half a unit in its last digit, and the result by the
+resulting error.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ KNOWN: dict[str, Any] = {
     "sigmoid": sigmoid,
     "softplus": lambda z: max(z, 0.0) + math.log1p(math.exp(-abs(z))),
     "Phi": lambda z: 0.5 * math.erfc(-z / math.sqrt(2)),
-    "Cubic": lambda z: z**3,  # an activation of a test's own
+    "Cubic": lambda z: z**3,  # a custom activation of a test
     "__builtins__": {},
 }
 
@@ -47,7 +47,7 @@ def half_digit(value: float) -> float:
 
 
 def evaluate(text: str) -> float:
-    """Return the value of a formula with numbers, and of what it defines after a comma."""
+    """Return the value of a formula of numbers, which may define names after commas."""
     formula, *definitions = re.split(r", (?=\w+ (?:=|the) )", text.replace("×", "*"))
     names: dict[str, Any] = dict(KNOWN)
     for definition in definitions:
@@ -58,7 +58,7 @@ def evaluate(text: str) -> float:
 
 
 def slack(text: str) -> float:
-    """Return how much the value of an expression may be off for the digits that its numbers lack."""
+    """Return the largest error of an expression due to the rounding of its numbers."""
     value, total = evaluate(text), 0.0
     for match in NUMBER.finditer(text):
         number = float(match.group())
@@ -74,11 +74,11 @@ def check(value: float, text: str, allowed: float = 0.0) -> None:
 
 
 def redo(text: str, symbols_agree: bool = True) -> int:
-    """Check every printed equation; return how many there were.
+    """Check every printed equation, and return their number.
 
     Args:
-        text: what `str(explanation)` gives.
-        symbols_agree: whether a name must stand for the same number wherever it is printed.
+        text: the result of `str(explanation)`.
+        symbols_agree: whether a name must have the same value wherever it is printed.
     """
     seen: dict[str, str] = {}
     count = 0

@@ -118,7 +118,7 @@ def test_bad_questions_get_a_clear_answer() -> None:
     assert net.attribute(np.zeros((0, 3))).values.shape == (0, 3)
 
 
-def test_a_leap_that_no_slope_shows_is_shared_out() -> None:
+def test_a_jump_without_a_slope_is_distributed() -> None:
     net = gg.Network([gg.Dense(1, "hard_sigmoid")], 2, dtype="float64")
     net.parameters = [1e12, 1e12, -1e12]
     found = net.attribute([[0.7, 0.7]])

@@ -126,7 +126,7 @@ def test_findings_do_not_depend_on_the_order_of_rows():
         assert case.finding in names(health(net, X[order], y[order]))
 
 
-def test_overfitting_tells_when_it_began():
+def test_overfitting_names_the_epoch_in_which_it_began():
     case = next(c for c in DISEASES if c.finding == "overfitting")
     net, X, y, _, _ = case.run()
     finding = next(f for f in health(net, X, y).findings if f.name == "overfitting")
@@ -158,7 +158,7 @@ def test_one_separable_class_of_three_is_no_leak():
     assert "leaking_target" not in names(health(net, X / X.std(), y))
 
 
-def test_an_output_without_rows_is_told():
+def test_an_output_without_rows_is_found():
     found = data("iris")
     net = gg.Network([gg.Dense(4, "softmax")], inputs=4)
     net.fit(found.x, found.y + 1, optimizer=gg.Adam(0.05))
@@ -241,7 +241,7 @@ def test_effective_rank_counts_equal_directions(width, rank):
 # ------------------------------------------------------------------------------ the faces
 
 
-def test_a_page_tells_everything_and_is_escaped():
+def test_a_report_is_complete_and_escaped():
     case = next(c for c in DISEASES if c.finding == "unscaled_inputs")
     net, X, y, _, _ = case.run()
     found = health(net, X, y)
@@ -255,7 +255,7 @@ def test_a_page_tells_everything_and_is_escaped():
     assert "&#x27;relu&#x27;" in found._repr_html_()
 
 
-def test_a_healthy_network_is_told_in_one_line():
+def test_a_healthy_network_is_reported_in_one_line():
     case = HEALTHY[0]
     net, X, y, _, _ = case.run()
     page = repr(health(net, X, y))
@@ -306,7 +306,7 @@ def test_the_callback_changes_nothing():
     np.testing.assert_array_equal(trained([HealthCheck()]), trained([]))
 
 
-def test_the_callback_can_be_asked_while_training():
+def test_health_can_be_read_while_training():
     class Ask(gg.Callback):
         def on_epoch_end(self, training):
             self.findings = names(check.health)
@@ -366,7 +366,7 @@ def test_a_network_with_parts_of_ones_own_is_checked_on_the_reference_engine():
     assert names(health(net, found.x, found.y)) == ["learning_rate_too_low"]
 
 
-def test_a_network_from_a_file_is_checked_by_what_the_file_tells(tmp_path):
+def test_a_network_from_a_file_is_checked_with_the_facts_in_the_file(tmp_path):
     case = next(c for c in DISEASES if c.id == "learning_rate_too_low-sgd-blobs")
     net, X, y, _, _ = case.run()
     net.save(tmp_path / "net.safetensors")
@@ -412,6 +412,10 @@ def test_images_and_small_tables_are_checked_too(dtype):
         gg.LBFGS(history=5),
         gg.Huber(2.0),
         gg.Regularization(l2=0.1),
+        gg.EmbeddingBag(10, 4),
+        gg.Residual([gg.Dense(8, "relu"), gg.Residual([gg.Dense(8)])]),
+        gg.Parallel({"a": [gg.Embedding(10, 4, "zeros")], "b": []}),
+        gg.IntegerInput(10),
     ],
     ids=value_code,
 )
@@ -443,3 +447,56 @@ def test_rows_that_are_all_equal_are_found() -> None:
     net = gg.Network([gg.Dense(1)], 2)
     found = net.health(np.ones((50, 2)), np.arange(50.0)).findings
     assert "constant_feature" in [finding.name for finding in found]
+
+
+# ------------------------------------------------- composite layers, and several inputs
+
+
+def test_remedies_reach_into_composite_layers_and_run() -> None:
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    y = (X[:, 0] * X[:, 1] > 0).astype(int)
+    zeros = gg.Dense(3, "relu", weight_initializer="zeros")
+    net = gg.Network([gg.Residual([gg.Dense(8, "relu"), zeros]), gg.Dense(1, "sigmoid")], inputs=3)
+    found = {finding.name: finding for finding in net.health(X, y).findings}
+    assert "residual_1/dense_2/weight" in found["symmetric_weights"].evidence
+    cured = _pasted(found["symmetric_weights"].code, net, X, y)
+    usual = gg.Residual([gg.Dense(8, "relu"), gg.Dense(3, "relu")])
+    assert cured.architecture.layers == (usual, gg.Dense(1, "sigmoid"))
+    net = gg.Network([usual, gg.Dense(1, "sigmoid")], inputs=3)
+    net.named_parameters()["residual_1/dense_1/bias"][:] = -9
+    found = {finding.name: finding for finding in net.health(X, y).findings}
+    layers = _pasted(found["dying_relu"].code, net, X, y).architecture.layers
+    assert [each.activation for each in layers[0].layers] == [gg.LeakyReLU(0.1)] * 2
+
+
+def test_unscaled_inputs_are_named_and_scaled_input_by_input() -> None:
+    chance = np.random.default_rng(0)
+    words = chance.integers(0, 10, 200)
+    X = {"words": words, "near": chance.normal(size=(200, 2)), "far": 1000 * chance.normal(size=(200, 2))}
+    y = (X["far"][:, 1] > 0).astype(int)
+    inputs = {"words": gg.IntegerInput(10), "near": 2, "far": 2}
+    branches = {"words": [gg.Embedding(10, 4)], "near": [gg.Dense(4, "tanh")], "far": [gg.Dense(4, "tanh")]}
+    net = gg.Network([gg.Parallel(branches), gg.Dense(1, "sigmoid")], inputs=inputs)
+    finding = net.health(X, y).findings[0]
+    assert finding.name == "unscaled_inputs"
+    assert " of input 'far'" in finding.evidence
+    known = {"gg": gg, "np": np, "net": net, "X": X, "y": y}
+    exec(finding.code, known)
+    assert known["net"].architecture.inputs == net.architecture.inputs
+    assert known["net"].architecture.layers == net.architecture.layers
+    assert np.array_equal(known["X"]["words"], words)
+    for name in ("near", "far"):
+        np.testing.assert_allclose(known["X"][name].std(axis=0), 1)
+    names = [finding.name for finding in known["net"].health(known["X"], y).findings]
+    assert "unscaled_inputs" not in names
+    branches |= {"far": [gg.BatchNormalization()], "near": [gg.LayerNormalization()]}
+    net = gg.Network([gg.Parallel(branches), gg.Dense(1, "sigmoid")], inputs=inputs)
+    assert "unscaled_inputs" not in [finding.name for finding in net.health(X, y).findings]
+
+
+def _pasted(code: str, net: gg.Network, X: np.ndarray, y: np.ndarray) -> gg.Network:
+    """Return the network after a remedy was run."""
+    known = {"gg": gg, "np": np, "net": net, "X": X, "y": y}
+    exec(code, known)
+    made: gg.Network = known["net"]
+    return made

@@ -153,7 +153,9 @@ def test_boundary_refuses_bad_input(
 
 def test_boundary_refuses_other_networks() -> None:
     three = gg.Network([gg.Dense(1, "sigmoid")], inputs=3)
-    with pytest.raises(gg.ConfigError, match="over two inputs, this network has the inputs 3"):
+    with pytest.raises(
+        gg.ConfigError, match="needs a network with two inputs, but the inputs of this one are 3"
+    ):
         gg.plot.boundary(three, np.zeros((1, 3)), [0])
     with pytest.raises(gg.ConfigError, match="one output, or softmax"):
         gg.plot.boundary(two_inputs(gg.Dense(3)), *XOR)
@@ -161,7 +163,7 @@ def test_boundary_refuses_other_networks() -> None:
         gg.plot.boundary("net", *XOR)  # type: ignore[arg-type]
     broken = two_inputs(gg.Dense(1))
     broken.parameters[:] = np.nan
-    with pytest.raises(gg.DataError, match="needs finite answers"):
+    with pytest.raises(gg.DataError, match="needs finite predictions"):
         gg.plot.boundary(broken, *XOR)
 
 
@@ -201,7 +203,7 @@ def test_dropout_does_not_act() -> None:
 
 
 def test_a_step_changes_the_weights_by_as_much_as_their_own_length_and_leaves_biases() -> None:
-    """With y = x @ w of one input of 1, the loss along one direction tells how far the weight moved."""
+    """With y = x @ w of one input of 1, the loss along one direction shows how far the weight moved."""
     net = gg.Network([gg.Dense(1)], inputs=1, dtype="float64")
     net.parameters = [2.0, 10.0]
     drawn = grid(gg.plot.loss_surface(net, [[1.0]], [12.0], resolution=3))

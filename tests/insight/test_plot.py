@@ -244,12 +244,30 @@ def test_a_network_of_zeros_is_drawn() -> None:
     assert (collection(gg.plot.network(net), LineCollection)[0].get_linewidths() == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("layers", "inputs"),
+    [
+        ([gg.Residual([gg.Dense(3), gg.Dense(3)]), gg.Dense(3)], 3),
+        ([gg.Parallel({"a": [gg.Dense(3)], "b": [gg.Dense(3)]})], 3),
+        ([gg.Parallel({"a": [gg.Dense(3)], "b": [gg.Dense(3)]})], {"a": 3, "b": 3}),
+    ],
+    ids=["residual", "branches", "inputs"],
+)
+def test_a_network_that_is_no_chain_is_drawn_as_heat_maps(layers: list[gg.Layer], inputs: Any) -> None:
+    net = gg.Network(layers, inputs)
+    axes = gg.plot.network(net)
+    assert not axes.collections
+    names = [label.split()[3] for label in columns(axes)]
+    steps = net.architecture.steps
+    assert names == [step.name for step in steps if isinstance(step.layer, gg.Dense)]
+
+
 def test_a_network_that_cannot_be_drawn_is_refused() -> None:
-    with pytest.raises(gg.ConfigError, match="needs a dense layer, this one has activate_1"):
+    with pytest.raises(gg.ConfigError, match="needs a dense layer, but this one has activate_1"):
         gg.plot.network(gg.Network([gg.Activate("relu")], inputs=2))
     net = yes_no()
     net.parameters[-1] = np.nan
-    with pytest.raises(gg.DataError, match="must be finite to be drawn, those of dense_2"):
+    with pytest.raises(gg.DataError, match="must be finite to be drawn, but those of dense_2"):
         gg.plot.network(net)
 
 
@@ -302,11 +320,11 @@ def test_a_leaky_relu_is_flat_but_does_not_die() -> None:
     assert [text.get_text() for text in axes.get_legend().get_texts()][2:] == ["nearly flat: |f'| < 0.05"]
 
 
-def test_softmax_is_drawn_beside_a_second_score() -> None:
+def test_softmax_is_drawn_with_a_second_score() -> None:
     axes = gg.plot.activation("softmax")
     z, a = axes.get_lines()[2].get_data()
     np.testing.assert_allclose(a, 1 / (1 + np.exp(-np.asarray(z))))
-    assert "another score of 0" in axes.get_xlabel()
+    assert "a second score of 0" in axes.get_xlabel()
     plt.close("all")
     assert gg.plot.activation("tanh").get_xlabel() == "z"
 
@@ -337,7 +355,7 @@ def cells(axes: Axes) -> dict[tuple[int, int], str]:
     return {(int(t.get_position()[1]), int(t.get_position()[0])): t.get_text() for t in axes.texts}
 
 
-def test_confusion_counts_rows_and_gives_the_share_of_each_row() -> None:
+def test_confusion_shows_counts_and_row_fractions() -> None:
     axes = gg.plot.confusion(["b", "b", "b", "a"], ["b", "b", "a", "a"])
     assert cells(axes) == {(0, 0): "1\n100.0 %", (0, 1): "0", (1, 0): "1\n33.3 %", (1, 1): "2\n66.7 %"}
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
@@ -448,7 +466,7 @@ def test_the_shape_of_an_image_is_that_given_or_of_the_inputs() -> None:
         (
             gg.Network([gg.LayerNormalization(), gg.Dense(2)], inputs=4),
             None,
-            "layer_normalization_1 stands before",
+            "first with weights, but the first is layer_normalization_1",
         ),
     ],
 )

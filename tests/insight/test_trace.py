@@ -157,7 +157,7 @@ def test_what_is_printed_adds_up(
     assert t.verify().worst <= 1e-5
 
 
-SATURATED = [12.0, -9.0, 0.4, 0.1]  # the shares of these z lie beyond a clip of 0.001, and within
+SATURATED = [12.0, -9.0, 0.4, 0.1]  # their probabilities lie beyond a clip of 0.001, and within
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -200,7 +200,7 @@ def test_words_and_equations_say_where_a_clip_acts() -> None:
 
 @pytest.mark.parametrize("loss", [gg.BinaryCrossEntropy, gg.CrossEntropy])
 def test_a_clip_does_not_act_where_the_loss_has_no_partner(loss: Any) -> None:
-    """The dropout of nothing parts the two: the loss then goes from the shares as they are."""
+    """Dropout of nothing separates loss and softmax, so that the loss works from the probabilities."""
     layers = [gg.Dense(4, loss.partners[0]), gg.Dropout(0.0)]
     net = gg.Network(layers, 1, dtype="float64")
     net.parameters = [*SATURATED, *[0.0] * 4]
@@ -504,7 +504,7 @@ def test_the_optimizer_of_a_loaded_network_is_that_of_its_file(tmp_path: Any) ->
 
 
 class Partnered(Fourth):
-    """A loss of one's own that works from z beside the sigmoid."""
+    """A custom loss that works from z after a sigmoid."""
 
     partners = ("sigmoid",)
     delta = None
@@ -581,15 +581,15 @@ def test_saturated_outputs_print_no_false_arithmetic(size: float) -> None:
     redo(str(hidden.trace(1.0, 1.0).gradient("dense_1/weight", (0, 1))))
 
 
-def test_logarithms_that_are_cut_off_are_said_to_be() -> None:
+def test_limited_logarithms_are_named() -> None:
     net = gg.Network([gg.Dense(1, "relu")], 1, dtype="float64")
     net.parameters = [-1.0, 0.0]
     t = net.trace(1.0, 3.0, "poisson")
-    assert "cut off" in str(t.unit("loss"))
-    assert "cut off" in str(t.gradient("dense_1/bias", 0))
+    assert "logarithm of 0 limited" in str(t.unit("loss"))
+    assert "logarithm of 0 limited" in str(t.gradient("dense_1/bias", 0))
     net = gg.Network([gg.Dense(1, "hard_sigmoid")], 1, dtype="float64")
     net.parameters = [10.0, 0.0]
-    assert "cut off" in str(net.trace(1.0, 0.0, "binary_cross_entropy").unit("loss"))
+    assert "logarithm of 0 limited" in str(net.trace(1.0, 0.0, "binary_cross_entropy").unit("loss"))
 
 
 def test_infinite_numbers_warn_of_nothing() -> None:
@@ -663,12 +663,12 @@ def test_in_a_terminal_it_is_colored_and_the_same_text() -> None:
         assert "\x1b[38;2;91;155;213m2\x1b[0m]" not in file.getvalue()  # a place is no number
 
 
-def test_the_overview_shows_each_layer_and_says_how_to_go_on() -> None:
+def test_the_overview_shows_each_layer_and_what_to_call_next() -> None:
     net = make([gg.Dense(3, "tanh"), gg.Dense(100, "relu"), gg.Dense(2, "softmax")], 2)
     text = str(net.trace([1.0, 2.0], 1))
     assert "dense_1: 3 tanh" in text
     assert "100 numbers from" in text
-    assert ".gradient('dense_1/weight', (0, 0))" in text
+    assert text.splitlines()[-1].startswith("next: .unit('dense_1', 0), .gradient('dense_1/weight', (0, 0))")
     assert "loss" not in str(net.trace([1.0, 2.0]))
 
 

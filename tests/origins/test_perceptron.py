@@ -143,13 +143,13 @@ def test_rows_that_no_line_separates_end_in_plain_words() -> None:
     assert min(perceptron.mistakes) > 0
     assert not perceptron.converged
     assert perceptron.stopped_because.startswith(
-        "each of the 50 passes made mistakes, the last one 4; if no straight"
+        "each of the 50 passes made mistakes, the last one 4; if a straight line separates"
     )
     assert repr(perceptron) == "<Perceptron: each of the 50 passes made mistakes, the last one 4>"
     assert (perceptron.predict(CORNERS) != XOR).any()
 
 
-def test_fit_begins_anew_and_a_failed_fit_changes_nothing() -> None:
+def test_fit_starts_over_and_a_failed_fit_changes_nothing() -> None:
     perceptron = Perceptron().fit(CORNERS, [0, 0, 0, 1])
     weights = perceptron.weights
     with pytest.raises(gg.DataError, match="two different labels"):
@@ -191,10 +191,10 @@ def test_it_equals_scikit_learns(passes: int, gap: float) -> None:
     [
         ([[1], [2]], [1], gg.ShapeError, "y must have shape (2,)"),
         ([[1], [2]], [[1], [2]], gg.ShapeError, "y must have shape (2,)"),
-        ([[1], [2]], [1, [2, 3]], gg.ShapeError, "one row of labels"),
+        ([[1], [2]], [1, [2, 3]], gg.ShapeError, "a list of labels"),
         ([[1], [2]], [1, 1], gg.DataError, "two different labels, got 1"),
         ([[1], [2], [3]], [1, 2, 3], gg.DataError, "two different labels, got 3"),
-        ([[1], [2]], [1, math.nan], gg.DataError, "drop missing labels"),
+        ([[1], [2]], [1, math.nan], gg.DataError, "drop rows without a label"),
         ([[1], [2]], [1, None], gg.DataError, "numbers or words"),
         ([[1], [math.inf]], [0, 1], gg.DataError, "got inf in row 1"),
         ([[1e200], [1]], [0, 1], gg.DataError, "between -1e100 and 1e100"),

@@ -1,7 +1,7 @@
-"""How a person looks inside a network: the trace, attribution, the health check, pictures.
+"""Looking inside a network: the trace, attribution, the health check, pictures.
 
-`__init__.pyi` says what the rooms above may use. Each name is loaded when it is first used, so that
-predicting starts fast.
+`__init__.pyi` lists the names that other packages may use. Each is loaded on first use, so that predicting
+starts fast.
 """
 
 import lazy_loader as _lazy_loader

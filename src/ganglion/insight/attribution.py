@@ -1,4 +1,4 @@
-"""Attribution: how much each input moved each prediction, away from that of a baseline."""
+"""Attribution: how much each input moves each prediction away from that of a baseline."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ GAUSS = (0.5 - 0.5 / np.sqrt(3), 0.5 + 0.5 / np.sqrt(3))  # the two points of Ga
 
 @dataclass(frozen=True)
 class Attribution:
-    """What moved the predictions.
+    """How much each input moved the predictions.
 
     Attributes:
-        values: how much each input added to the explained output, of the shape of X.
-        outputs: which output is explained in each row, of shape (n,).
-        predictions: the explained output, of shape (n,).
-        baselines: what the same output is for the baseline, of shape (n,).
+        values: the contribution of each input to the explained output, of the shape of X.
+        outputs: the index of the explained output in each row, of shape (n,).
+        predictions: the value of the explained output, of shape (n,).
+        baselines: its value for the baseline, of shape (n,).
         method: "integrated_gradients" or "gradient_x_input".
     """
 
@@ -42,13 +42,13 @@ class Attribution:
 
     @property
     def residual(self) -> Array:
-        """What the values lack of the difference between prediction and baseline, of shape (n,)."""
+        """The difference between prediction and baseline that the values do not explain, of shape (n,)."""
         return self.predictions - self.baselines - self.values.sum(axis=tuple(range(1, self.values.ndim)))
 
 
 @np.errstate(over="ignore", invalid="ignore")
 def attribute(model: Model, X: Any, output: int | None, baseline: Any, method: str) -> Attribution:
-    """Return what moved the predictions; the arguments are those of `Network.attribute`."""
+    """Return how much each input moved the predictions; the arguments are those of `Network.attribute`."""
     if method not in METHODS:
         raise ConfigError(f"there is no method {shortened(method)}", one_of(str(method), METHODS))
     architecture = model.architecture
@@ -89,11 +89,11 @@ def _attribute(
 def _integrate(
     function: _Function, begin: Array, end: Array, chosen: Array, before: Array, after: Array
 ) -> Array:
-    """Return (end - begin) times the mean gradient on the straight way, halving pieces until it adds up.
+    """Return (end - begin) times the mean gradient along a straight path, by adaptive integration.
 
-    On any piece of the way the attributions must sum to the difference of the outputs at its ends, which
-    tells where to look closer: at the kinks of ReLU units. What a piece still lacks when it is too narrow
-    to matter is shared out in proportion.
+    On each piece of the path the attributions must sum to the difference of the outputs at its ends; pieces
+    where they do not, such as those at the kinks of ReLU units, are halved. In the narrowest pieces the
+    remaining error is distributed in proportion to the attributions.
     """
     total, way = np.zeros_like(end), end - begin
     allowed = TOLERANCE * max(float(np.abs(after - before).max(initial=0.0)), 1e-12)
@@ -104,7 +104,7 @@ def _integrate(
     at_right[PIECES - 1 :: PIECES] = after
     for halvings in range(HALVINGS + 1):
         slope = sum(function.gradient(_at(begin, way, row, left + g * width), chosen[row]) for g in GAUSS) / 2
-        parts = (slope * way[row] * _beside(width, way)).reshape(len(row), way[0].size)
+        parts = (slope * way[row] * _per_row(width, way)).reshape(len(row), way[0].size)
         lack = at_right - at_left - parts.sum(axis=1)
         done = np.abs(lack) <= allowed * np.maximum(width, 1 / 64)
         if halvings == HALVINGS:
@@ -126,17 +126,17 @@ def _integrate(
 
 
 def _at(begin: Array, way: Array, row: Array, time: Array) -> Array:
-    return begin[row] + way[row] * _beside(time, way)
+    return begin[row] + way[row] * _per_row(time, way)
 
 
-def _beside(values: Array, rows: Array) -> Array:
-    """Return one value for each row, shaped to be multiplied with rows."""
+def _per_row(values: Array, rows: Array) -> Array:
+    """Return one value per row, in a shape that broadcasts against rows."""
     return values.reshape(-1, *[1] * (rows.ndim - 1))
 
 
 @dataclass(frozen=True)
 class _Function:
-    """A network as a function of its inputs, as when predicting, in float64."""
+    """A network in prediction mode as a function of its inputs, in float64."""
 
     model: Model
     units: int

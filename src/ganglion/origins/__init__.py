@@ -1,4 +1,4 @@
-"""Where it came from: the nerve cell, synapses that learn, threshold units, the perceptron."""
+"""The origins of neural networks: the nerve cell, learning synapses, threshold units, the perceptron."""
 
 from ganglion.origins.perceptron import McCullochPitts, Perceptron
 from ganglion.origins.spiking import Recording, SpikingNeuron

@@ -1,4 +1,4 @@
-"""Threshold units by hand (McCulloch and Pitts, 1943), and the one that learns (Rosenblatt, 1958)."""
+"""Threshold units with fixed weights (McCulloch and Pitts, 1943) and learned ones (Rosenblatt, 1958)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class McCullochPitts:
         output = 1 if weights · inputs >= threshold else 0
 
     McCulloch and Pitts, A Logical Calculus of the Ideas Immanent in Nervous Activity (1943). There an
-    active inhibitory input forbids firing altogether; here, as is usual since, it has a negative weight.
+    active inhibitory input prevents firing altogether; here, as became usual, it has a negative weight.
 
     Args:
         weights: one for each input.
-        threshold: what the sum must reach.
+        threshold: fires if the sum is at least this.
 
     Raises:
-        ConfigError: for weights or a threshold that are not numbers from -1e9 to 1e9, or no weights.
+        ConfigError: without weights, or for a weight or threshold that is not a number from -1e9 to 1e9.
 
     >>> rows = [[0, 0], [0, 1], [1, 0], [1, 1]]
     >>> gg.origins.McCullochPitts(weights=(1, 1), threshold=2).predict(rows)  # AND
@@ -45,7 +45,7 @@ class McCullochPitts:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", as_strengths("weights", self.weights))
         if not self.weights:
-            raise ConfigError("weights must be one number or more, got none", "give one for each input")
+            raise ConfigError("weights must be one number or more, got none", "pass one for each input")
         check_number("threshold", self.threshold, at_least=-1e9, at_most=1e9)
 
     def predict(self, X: Any) -> Array:
@@ -56,7 +56,7 @@ class McCullochPitts:
 
         Raises:
             DataError: if X holds anything but 0 and 1.
-            ShapeError: for another number of inputs than weights.
+            ShapeError: if the numbers of inputs and weights differ.
         """
         rows = _rows_for(len(self.weights), X)
         if not np.isin(rows, (0, 1)).all():
@@ -67,27 +67,27 @@ class McCullochPitts:
 class Perceptron:
     """Rosenblatt's perceptron: a threshold unit that learns its weights from its mistakes.
 
-    Rows are visited in their order. With s = 1 for rows of the second class and s = -1 for the first,
+    It visits the rows in order. With s = 1 for rows of the second class and s = -1 for the first,
 
         if s * (weights · x + bias) <= 0:   weights ← weights + s * x,   bias ← bias + s
 
-    until a pass makes no mistake. All begins at 0, so that a learning rate would scale weights and
-    bias and change no decision; there is none. If some line (plane, hyperplane) separates the classes,
-    there are at most (R / γ)² mistakes in all, where R is the length of the longest row and γ the
-    distance of the nearest row from the separating plane, both with a 1 appended to each row for the
-    bias (Novikoff 1962). If none does, it never stops by itself. The rule is that of Rosenblatt, The
-    Perceptron: A Probabilistic Model for Information Storage and Organization in the Brain (1958), in
-    the form of his Principles of Neurodynamics (1962).
+    until a pass makes no mistake. There is no learning rate: weights and bias start at 0, so it would scale
+    both without changing any decision. If a line (plane, hyperplane) separates the classes, there are at
+    most (R / γ)² mistakes in all, where R is the length of the longest row and γ the distance of the
+    nearest row from the separating plane, both with a 1 appended to each row for the bias (Novikoff 1962).
+    Otherwise learning never converges. The rule is that of Rosenblatt, The Perceptron: A Probabilistic
+    Model for Information Storage and Organization in the Brain (1958), in the form of his Principles of
+    Neurodynamics (1962).
 
     Args:
-        passes: over the rows at most, 1000 by default.
+        passes: the most passes over the rows, 1000 by default.
 
     Attributes:
         weights: one for each input, (inputs,).
         bias: minus the threshold.
-        classes: the two labels; the second is the answer where weights · x + bias > 0.
-        mistakes: how many there were in each pass.
-        converged: whether the last pass made none.
+        classes: the two labels; the second is predicted where weights · x + bias > 0.
+        mistakes: the number of mistakes in each pass.
+        converged: whether the last pass made no mistake.
         stopped_because: why `fit` stopped, in words.
 
     Raises:
@@ -114,15 +114,15 @@ class Perceptron:
         return f"<Perceptron: {state}>"
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Learn from the start, and return the perceptron itself.
+        """Learn from zero weights, and return the perceptron.
 
         Args:
             X: rows of numbers, (n, inputs).
             y: one of two labels for each row, numbers or words, (n,).
 
         Raises:
-            DataError: for rows that are not numbers, or other than two labels.
-            ShapeError: if X and y do not fit together.
+            DataError: for rows that are not numbers, or if there are not exactly two labels.
+            ShapeError: if X and y do not match.
         """
         rows = as_rows("X", X)
         self.classes, signs = _two_classes(y, len(rows))
@@ -136,8 +136,8 @@ class Perceptron:
         self.stopped_because = (
             f"pass {done} made no mistake"
             if self.converged
-            else f"each of the {done} passes made mistakes, the last one {self.mistakes[-1]}; if no straight "
-            "line separates the two classes, this goes on forever; if one does, more passes will find it"
+            else f"each of the {done} passes made mistakes, the last one {self.mistakes[-1]}; if a straight "
+            "line separates the two classes, more passes will find it; otherwise learning never converges"
         )
         return self
 
@@ -157,10 +157,10 @@ class Perceptron:
 
         Raises:
             ConfigError: before `fit`.
-            DataError, ShapeError: for rows that are not numbers, or of another width than those learned.
+            DataError, ShapeError: for rows that are not numbers, or of another width than the training rows.
         """
         if not self.mistakes:
-            raise ConfigError("a perceptron must learn before it predicts, got no rows yet", "call fit(X, y)")
+            raise ConfigError("a perceptron must be fitted before it predicts", "call fit(X, y)")
         above = _rows_for(len(self.weights), X) @ self.weights + self.bias > 0
         return self.classes[above.astype(int)]
 
@@ -177,14 +177,14 @@ def _two_classes(y: Any, rows: int) -> tuple[Array, Array]:
     try:
         labels = np.asarray(y)
     except ValueError as error:
-        raise ShapeError(f"y must be one row of labels: {error}") from error
+        raise ShapeError(f"y must be a list of labels: {error}") from error
     if labels.dtype == object and all(isinstance(label, str) for label in labels.flat):
-        labels = labels.astype(np.str_)  # words, as frames hold them
+        labels = labels.astype(np.str_)  # words from a data frame
     if labels.shape != (rows,):
         raise ShapeError(f"y must have shape ({rows},), one label for each row of X, got {labels.shape}")
     if labels.dtype.kind not in "biufU" or (labels.dtype.kind == "f" and np.isnan(labels).any()):
         raise DataError(
-            f"y must hold numbers or words, got {shortened(labels.tolist())}", "drop missing labels"
+            f"y must hold numbers or words, got {shortened(labels.tolist())}", "drop rows without a label"
         )
     classes, place = np.unique(labels, return_inverse=True)
     if len(classes) != 2:

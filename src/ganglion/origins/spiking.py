@@ -1,9 +1,9 @@
 """The leaky integrate-and-fire neuron: a nerve cell as a formula, solved exactly.
 
-Between two events (an arriving spike, a new current, firing, the end of a rest) the membrane potential
-is an exponential, so this goes from event to event and solves for the moment of firing. No step of time
-is taken anywhere: `dt` only decides where the potential is reported. Units throughout: mV, ms, nA, MΩ
-(nA times MΩ is mV), and Hz for rates.
+Between two events (an arriving spike, a new current, firing, the end of a refractory period) the membrane
+potential is an exponential. The simulation goes from event to event and solves for the time of firing,
+without time steps: `dt` only sets where the potential is reported. Units are mV, ms, nA, MΩ (nA times MΩ is
+mV), and Hz for rates.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from ganglion.core.arrays import as_array
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 
-LARGEST = 1e9  # of any setting, in its unit: far beyond every nerve cell, and nothing overflows
-MOST = 10_000_000  # moments reported, and spikes fired, in one simulation
+LARGEST = 1e9  # of any setting, in its unit: far beyond any nerve cell, but nothing overflows
+MOST = 10_000_000  # reported times, and spikes, in one simulation
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What an electrode in the cell would have seen.
+    """The recording of an electrode in the cell.
 
     Attributes:
-        times: where the potential is reported: 0, dt, 2 dt ... up to the duration, in ms.
-        potential: of the membrane at these times, in mV; at a moment of firing it is already reset.
-        spikes: when the neuron fired, in ms, exact and not on the grid of `times`.
+        times: at which the potential is reported: 0, dt, 2 dt ... up to the duration, in ms.
+        potential: of the membrane at these times, in mV; at the time of a spike it is already reset.
+        spikes: when the neuron fired, in ms; exact, not on the grid of `times`.
     """
 
     times: Array
@@ -44,7 +44,7 @@ class Recording:
 
 
 class Event(NamedTuple):
-    """At `time` the potential jumps by `jump`, and from then on it strives for `level`."""
+    """At `time` the potential jumps by `jump`, and from then on it approaches `level`."""
 
     time: float
     level: float
@@ -55,24 +55,24 @@ class Event(NamedTuple):
 class SpikingNeuron:
     """A leaky integrate-and-fire neuron.
 
-    Signals arrive at the dendrites through synapses, the cell body sums them into the membrane
-    potential V, and the membrane leaks, so that V strives back to rest:
+    Signals arrive at the dendrites through synapses, and the cell body sums them into the membrane
+    potential V. The membrane leaks, so V returns to the resting potential:
 
         time_constant * dV/dt = resting_potential - V + resistance * current
 
-    When V exceeds the threshold the neuron fires along its axon, V is reset, and for the refractory
-    period nothing that arrives has an effect. The model is Lapicque's (1907); the default values are
-    those of Dayan and Abbott, Theoretical Neuroscience (2001), figure 5.5, with a rest added.
+    When V exceeds the threshold the neuron fires along its axon, V is reset, and arriving signals have no
+    effect during the refractory period. The model is Lapicque's (1907); the default values are those of
+    Dayan and Abbott, Theoretical Neuroscience (2001), figure 5.5, with a refractory period added.
 
     Args:
-        resting_potential: where V ends up when nothing arrives, -65 mV by default.
-        threshold: above it the neuron fires, -50 mV by default.
+        resting_potential: V without input, -65 mV by default.
+        threshold: the neuron fires above it, -50 mV by default.
         reset_potential: V after firing, -65 mV by default.
-        time_constant: of the leak, 10 ms by default; after it 1/e of a disturbance is left.
+        time_constant: of the leak, 10 ms by default; after that time 1/e of a disturbance is left.
         resistance: of the membrane, 10 MΩ by default.
-        refractory_period: how long the neuron rests after firing, 2 ms by default; may be 0.
-        synapses: how far one arriving spike moves V, in mV, one number for each synapse: positive ones
-            excite, negative ones inhibit. None by default.
+        refractory_period: how long arriving signals have no effect after a spike, 2 ms by default; may be 0.
+        synapses: for each synapse, how far an arriving spike moves V, in mV: positive numbers excite,
+            negative ones inhibit. None by default.
 
     Raises:
         ConfigError: for a setting out of range, or a resting or reset potential that is not below the
@@ -116,11 +116,11 @@ class SpikingNeuron:
     def rate(self, current: Any) -> Any:
         """Return how often the neuron fires under a constant current, in Hz.
 
-        With L = resting_potential + resistance * current, the level that V strives for,
+        With L = resting_potential + resistance * current, the level that V approaches,
 
             rate = 1000 / (refractory_period + time_constant * log((L - reset) / (L - threshold)))
 
-        above the rheobase, and 0 up to it (Dayan and Abbott 2001, equation 5.11, with the rest added).
+        above the rheobase, and 0 up to it (Dayan and Abbott 2001, equation 5.11, with a refractory period).
 
         Args:
             current: in nA, a number or an array of any shape.
@@ -136,12 +136,12 @@ class SpikingNeuron:
         return rate if rate.ndim else float(rate)
 
     def simulate(self, spikes_or_current: Any, duration: float, dt: float = 0.1) -> Recording:
-        """Return the potential and the spikes from time 0, at rest, to `duration`, both included.
+        """Return the potential and the spikes from time 0, at rest, to `duration` inclusive.
 
-        Spikes that arrive at the very same time are summed before V is compared with the threshold.
+        Spikes that arrive at the same time are summed before V is compared with the threshold.
 
         Args:
-            spikes_or_current: what drives the neuron, one of
+            spikes_or_current: the input, one of
                 a number: a constant current in nA;
                 a 1-D array: a current in nA for each step of `dt`;
                 a list of arrays, one for each synapse: when spikes arrive there, in ms, in any order.
@@ -164,7 +164,7 @@ class SpikingNeuron:
         return self._run(self._events(spikes_or_current, duration, dt), duration, times)
 
     def _events(self, drive: Any, duration: float, dt: float) -> list[Event]:
-        """Return what happens to the neuron from outside, in order of time, beginning at 0."""
+        """Return the input to the neuron as events in order of time, starting at 0."""
         nested = isinstance(drive, list | tuple) and not all(isinstance(item, numbers.Real) for item in drive)
         if nested or getattr(drive, "ndim", 0) == 2:
             return self._arrivals(list(drive), duration)
@@ -174,11 +174,11 @@ class SpikingNeuron:
             raise ShapeError(
                 f"a current must be one number, or one for each of the {steps} steps of dt, "
                 f"got shape {currents.shape}",
-                "times of spikes go into a list of arrays, one for each synapse",
+                "pass spike times as a list of arrays, one for each synapse",
             )
         if duration * self.rate(float(currents.max())) > 1000 * MOST:
             raise ConfigError(
-                f"the neuron must fire at most {MOST:,} times, got a current that makes it fire more",
+                f"the neuron must fire at most {MOST:,} times, got a current that makes it fire more often",
                 "use a smaller current or duration, or a refractory_period above 0",
             )
         levels = self.resting_potential + self.resistance * currents.reshape(-1)
@@ -200,8 +200,8 @@ class SpikingNeuron:
         return [Event(0.0, rest)] + [Event(time, rest, jump) for time, jump in pairs if time <= duration]
 
     def _run(self, events: list[Event], duration: float, times: Array) -> Recording:
-        now, potential = 0.0, self.resting_potential  # V is known at `now`, which a rest puts ahead
-        pieces, spikes = [], []  # a piece: when it begins, V then, the level that V strives for
+        now, potential = 0.0, self.resting_potential  # V at `now`, ahead of the event while refractory
+        pieces, spikes = [], []  # a piece: its start, V at the start, the level that V approaches
         ends = [event.time for event in events[1:]] + [duration]
         for event, end in zip(events, ends, strict=True):
             if event.time >= now:
@@ -240,7 +240,7 @@ def as_strengths(name: str, values: object) -> tuple[float, ...]:
     given = values.tolist() if isinstance(values, np.ndarray) else values
     if not isinstance(given, Sequence) or isinstance(given, str | bytes):
         raise ConfigError(
-            f"{name} must be a list of numbers, got {shortened(given)}", f"write {name}=(9.0,) for one"
+            f"{name} must be a list of numbers, got {shortened(given)}", f"pass {name}=(9.0,) for one"
         )
     return tuple(
         check_number(f"{name}[{i}]", strength, at_least=-LARGEST, at_most=LARGEST)
@@ -253,7 +253,7 @@ def as_train(what: str, times: Any) -> Array:
 
     Raises:
         DataError: for a time that is not finite, or below 0.
-        ShapeError: if it is not one row of numbers.
+        ShapeError: if it is not a 1-D array of numbers.
     """
     train = as_array(what, times).astype(np.float64)
     if train.ndim != 1:

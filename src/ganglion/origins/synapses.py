@@ -1,7 +1,7 @@
-"""Synapses that learn: Hebb's rule, Oja's rule, and plasticity by the timing of spikes.
+"""Synapses that learn: Hebb's rule, Oja's rule, and spike-timing-dependent plasticity.
 
-None of them is told what is right: a synapse changes by what happens on its two sides alone, the cell
-before it (pre) and the cell behind it (post).
+These rules are unsupervised: a synapse changes only with the activity on its two sides, that of the cell
+before it (presynaptic) and that of the cell after it (postsynaptic).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ganglion.core.part import Array
 from ganglion.errors import DataError, ShapeError, TrainingError
 from ganglion.origins.spiking import as_train
 
-LARGEST = 1e100  # of any number in a row: beyond it squares and products may overflow
+LARGEST = 1e100  # of any number in a row: products of larger ones may overflow
 
 
 @dataclass(frozen=True)
 class SynapticRule:
-    """A rule by which the synapses of one linear unit, y = w · x, change with each row of inputs.
+    """A rule for how the synapses of one linear unit, y = w · x, change with each row of inputs.
 
-    Subclass it with `change` to make your own.
+    To make your own, subclass it with `change`.
 
     Args:
         learning_rate: 0.01 by default.
@@ -39,25 +39,24 @@ class SynapticRule:
         check_number("learning_rate", self.learning_rate, above=0, at_most=1e6)
 
     def change(self, weights: Array, x: Array) -> Array:
-        """Return what one row of inputs, x, adds to the weights; both of shape (inputs,)."""
+        """Return the change of the weights for one row of inputs, x; all of shape (inputs,)."""
         raise NotImplementedError(f"{type(self).__name__} needs a method change")
 
     def learn(self, weights: Any, X: Any, passes: int = 1) -> Array:
-        """Show the rows in their order, again and again, and return the weights after each pass.
+        """Apply the rule to the rows in order, for several passes, and return the weights after each pass.
 
         Args:
-            weights: where to start, (inputs,). All 0 would stay 0.
-            X: rows of inputs, (n, inputs). The mean of each column should be 0 if the principal
-                component is wanted.
-            passes: how often all rows are shown, once by default.
+            weights: initial weights, (inputs,). Zeros stay zeros.
+            X: rows of inputs, (n, inputs). To find the principal component, each column should have mean 0.
+            passes: the number of passes over all rows, 1 by default.
 
         Returns:
-            An array of shape (passes + 1, inputs), which begins with the weights given.
+            An array of shape (passes + 1, inputs) that starts with the initial weights.
 
         Raises:
             ConfigError: for a number of passes out of range.
-            DataError, ShapeError: for rows or weights that are not finite numbers or do not fit.
-            TrainingError: when the weights have grown beyond 1e100.
+            DataError, ShapeError: for rows or weights that are not finite numbers or do not match.
+            TrainingError: if the weights grow beyond 1e100.
         """
         rows = as_rows("X", X)
         passes = check_integer("passes", passes, at_least=1, at_most=10_000_000)
@@ -69,7 +68,7 @@ class SynapticRule:
         path = [as_rows("weights", start[None])[0]]
         for done in range(1, passes + 1):
             current = path[-1]
-            with np.errstate(over="ignore", invalid="ignore"):  # told below
+            with np.errstate(over="ignore", invalid="ignore"):  # checked below
                 for x in rows:
                     current = current + self.change(current, x)
             if not np.abs(current).max() <= LARGEST:
@@ -82,13 +81,13 @@ class SynapticRule:
 
 
 class Hebb(SynapticRule):
-    """Hebb's rule: what fires together wires together (Hebb, The Organization of Behavior, 1949).
+    """Hebb's rule: cells that fire together wire together (Hebb, The Organization of Behavior, 1949).
 
         w ← w + learning_rate * y * x,   y = w · x
 
-    A step changes the squared length of w by learning_rate * y² * (2 + learning_rate * |x|²), which is
-    never below 0: the weights can only grow, and along the principal component of the rows they grow
-    exponentially, without bound. `Oja` is the remedy.
+    A step changes the squared length of w by learning_rate * y² * (2 + learning_rate * |x|²), which is never
+    negative: the weights can only grow, exponentially and without bound along the principal component of
+    the rows. `Oja` is the remedy.
 
     Args:
         learning_rate: 0.01 by default.
@@ -105,14 +104,14 @@ class Hebb(SynapticRule):
 
 
 class Oja(SynapticRule):
-    """Oja's rule: Hebb's rule with just as much forgetting as keeps the weights at length 1.
+    """Oja's rule: Hebb's rule with a decay that keeps the weights at length 1.
 
         w ← w + learning_rate * y * (x - y * w),   y = w · x
 
-    For rows of mean 0 and a small learning rate, w comes to rest near the first principal component of
-    the rows, in one of its two directions: one unit finds by itself the direction in which its inputs
-    vary most (Oja, A Simplified Neuron Model as a Principal Component Analyzer, 1982). With a learning
-    rate above about 1 / |x|² it may diverge all the same.
+    For rows of mean 0 and a small learning rate, w converges to near the first principal component of the
+    rows, in one of its two directions: a single unit finds the direction in which its inputs vary most
+    (Oja, A Simplified Neuron Model as a Principal Component Analyzer, 1982). With a learning rate above
+    about 1 / |x|² it may diverge.
 
     Args:
         learning_rate: 0.01 by default.
@@ -129,25 +128,25 @@ class Oja(SynapticRule):
 
 @dataclass(frozen=True)
 class STDP:
-    """Spike-timing-dependent plasticity: a synapse grows if its cell fires before the one behind it.
+    """Spike-timing-dependent plasticity: a synapse grows if the cell before it fires first.
 
-    With delta_t = time of the post spike - time of the pre spike, each pair of spikes changes the
-    strength by the share `window(delta_t)` of `largest`:
+    With delta_t = time of the postsynaptic spike - time of the presynaptic spike, each pair of spikes changes
+    the strength by `window(delta_t) * largest`:
 
         window =  potentiation * exp(-delta_t / potentiation_time)   if delta_t > 0
         window = -depression * exp(delta_t / depression_time)        if delta_t < 0
 
-    and by nothing at delta_t = 0. The model and the default values are those of Song, Miller and Abbott,
+    and 0 at delta_t = 0. The model and the default values are those of Song, Miller and Abbott,
     Competitive Hebbian Learning through Spike-Timing-Dependent Synaptic Plasticity (2000), who write
     delta_t with the opposite sign.
 
     Args:
-        potentiation: the most that one pair may add, 0.005 by default.
-        depression: the most that one pair may take away, 0.00525 by default. That its area is a little
-            larger than that of potentiation weakens synapses whose spikes come at random.
-        potentiation_time: how fast the influence fades, 20 ms by default.
-        depression_time: the same for depression, 20 ms by default.
-        largest: the strength that a synapse cannot exceed, 1 by default, in any unit.
+        potentiation: the largest increase by one pair, 0.005 by default.
+        depression: the largest decrease by one pair, 0.00525 by default. Its area is slightly larger than
+            that of potentiation, which weakens synapses with random spikes.
+        potentiation_time: the time constant of potentiation, 20 ms by default.
+        depression_time: the time constant of depression, 20 ms by default.
+        largest: the largest strength of a synapse, 1 by default, in any unit.
 
     Raises:
         ConfigError: for a setting out of range.
@@ -155,7 +154,7 @@ class STDP:
     >>> stdp = gg.origins.STDP()
     >>> stdp.window([20, -20, 0]).round(5)
     array([ 0.00184, -0.00193,  0.     ])
-    >>> stdp.apply(0.5, pre=[0, 100], post=[20, 120]) > 0.5  # before the post spikes: it grows
+    >>> stdp.apply(0.5, pre=[0, 100], post=[20, 120]) > 0.5  # before the postsynaptic spikes: it grows
     True
     """
 
@@ -172,10 +171,10 @@ class STDP:
             check_number(name, getattr(self, name), above=0, at_most=1e9)
 
     def window(self, delta_t: Any) -> Array:
-        """Return the change of strength by one pair of spikes, as a share of `largest`.
+        """Return the change of strength by one pair of spikes, as a fraction of `largest`.
 
         Args:
-            delta_t: the time of the post spike minus that of the pre spike in ms, of any shape.
+            delta_t: the time of the postsynaptic spike minus that of the presynaptic one in ms, of any shape.
 
         Raises:
             DataError: if a time is not a finite number.
@@ -189,26 +188,26 @@ class STDP:
         return np.where(delta == 0, 0.0, np.where(delta > 0, grow, shrink))
 
     def apply(self, strength: float, pre: Any, post: Any) -> float:
-        """Return the strength of a synapse after two trains of spikes.
+        """Return the strength of a synapse after two spike trains.
 
-        Each spike, in order of time, is paired with every earlier spike of the other side. After each
-        the strength is put back between 0 and `largest`, where it would leave these bounds.
+        Each spike, in order of time, is paired with every earlier spike of the other side. After each spike
+        the strength is clipped to the range from 0 to `largest`.
 
         Args:
             strength: before the spikes, from 0 to `largest`.
             pre: when the cell before the synapse fired, in ms, in any order.
-            post: when the cell behind it fired, in ms, in any order.
+            post: when the cell after the synapse fired, in ms, in any order.
 
         Raises:
             ConfigError: for a strength out of range.
-            DataError, ShapeError: if times are not a row of finite numbers >= 0.
+            DataError, ShapeError: if the times are not a 1-D array of finite numbers >= 0.
         """
         strength = check_number("strength", strength, at_least=0, at_most=self.largest)
-        before, behind = as_train("pre", pre), as_train("post", post)
-        events = [(time, self.window(time - before[before < time])) for time in behind.tolist()]
-        events += [(time, self.window(behind[behind < time] - time)) for time in before.tolist()]
-        for _, shares in sorted(events, key=lambda event: event[0]):
-            strength = min(max(strength + self.largest * float(shares.sum()), 0.0), self.largest)
+        before, after = as_train("pre", pre), as_train("post", post)
+        events = [(time, self.window(time - before[before < time])) for time in after.tolist()]
+        events += [(time, self.window(after[after < time] - time)) for time in before.tolist()]
+        for _, changes in sorted(events, key=lambda event: event[0]):
+            strength = min(max(strength + self.largest * float(changes.sum()), 0.0), self.largest)
         return strength
 
 
@@ -216,8 +215,8 @@ def as_rows(what: str, values: Any) -> Array:
     """Return rows of numbers as a float64 array of shape (n, inputs).
 
     Raises:
-        DataError: for what is not a number between -1e100 and 1e100.
-        ShapeError: for another shape, or if there is nothing.
+        DataError: if a value is not a number between -1e100 and 1e100.
+        ShapeError: for another shape, or an empty array.
     """
     rows = as_array(what, values).astype(np.float64)
     if rows.ndim != 2 or 0 in rows.shape:

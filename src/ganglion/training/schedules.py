@@ -36,6 +36,8 @@ class Schedule(Part):
     learning_rate: float
 
     kind: ClassVar[str] = "schedule"
+    has_length: ClassVar[bool] = False
+    """Whether it has a setting `epochs`, the length of its course, to be made as long as the run."""
 
     def __post_init__(self) -> None:
         check_number("learning_rate", self.learning_rate, above=0)
@@ -165,6 +167,7 @@ class CosineDecay(Schedule):
     final: float = 0.0
 
     name = "cosine_decay"
+    has_length = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -205,6 +208,7 @@ class OneCycle(Schedule):
     start_divisor: float = 25.0
 
     name = "one_cycle"
+    has_length = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

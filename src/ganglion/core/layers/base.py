@@ -76,6 +76,8 @@ class Layer(Part):
     """The layer's computation as equations, for `Network.trace`."""
     uses_batch: ClassVar[bool] = False
     """Whether, in training, the output for a row depends on the other rows of the batch."""
+    normalizes: ClassVar[bool] = False
+    """Whether the layer scales its input to mean 0 and standard deviation 1, whatever the scale of that input."""
 
     @property
     def is_random(self) -> bool:

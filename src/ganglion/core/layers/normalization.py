@@ -37,6 +37,7 @@ class BatchNormalization(Layer):
 
     name = "batch_normalization"
     uses_batch = True
+    normalizes = True
 
     def __post_init__(self) -> None:
         check_number("momentum", self.momentum, at_least=0, below=1)
@@ -98,6 +99,7 @@ class LayerNormalization(Layer):
     epsilon: float = 1e-5
 
     name = "layer_normalization"
+    normalizes = True
 
     def __post_init__(self) -> None:
         check_number("epsilon", self.epsilon, above=0)

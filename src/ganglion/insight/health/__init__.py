@@ -1,8 +1,8 @@
-"""The health check: what can be measured of a network and its training, and what is wrong with them.
+"""The health check: measurements of a network and its training, and a list of what is wrong with them.
 
-`health.py` holds what people meet, `measure.py` the numbers of each layer, `subject.py` what is looked at
-and the short trials that answer "what if", `findings.py` the list of findings with a file for each group,
-`snippets.py` remedies as code.
+`health.py` holds the public names, `measure.py` the numbers of each layer, `subject.py` the network, rows and
+run under examination and the short trials that answer "what if", `findings.py` the list of findings, with a
+file for each group, and `snippets.py` remedies as code.
 """
 
 from ganglion.insight.health.finding import Finding

@@ -1,4 +1,4 @@
-"""Findings about the rows and the targets, whatever network learns from them.
+"""Findings about the rows and the targets, independent of the network.
 
 Each is a function of the subject that returns a finding or None.
 """
@@ -10,51 +10,53 @@ import dataclasses
 import numpy as np
 
 from ganglion.core.activations import IDENTITY, SIGMOID
-from ganglion.core.layers import BatchNormalization, Dense, LayerNormalization
+from ganglion.core.layers import Dense
 from ganglion.core.losses import BinaryCrossEntropy
 from ganglion.core.part import Array
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.subject import Subject
 
-# Initial weights expect inputs of about 1; ten times that saturates units or makes steps ten times too
-# long, a hundredth of it makes them a hundred times too short.
+# Initial weights expect inputs of about 1. Ten times that saturates units or makes steps ten times too long;
+# a hundredth of it makes them a hundred times too short.
 LARGE = 10.0
 SMALL = 0.02
-# A feature whose mean is this many deviations from 0 is nearly constant in the eyes of a unit.
+# To a unit, a feature whose mean is this many deviations from 0 is nearly constant.
 OFFSET = 10.0
 # Correlation of copies, up to the rounding of float32.
 COPY = 1 - 1e-6
-# Two features that are 0 but for the same one or two rows are copies by chance.
+# Two features that are nonzero only in the same one or two rows are copies by chance.
 FEWEST_DIFFERENT = 5
-# Correlation beyond which a feature says all about the target: what is left is 0.2 % of the variance.
-TELLS_ALL = 0.999
-# Along a feature that says nothing the class changes between neighbors as often as chance has it; along a
-# leak in hardly any place. Among fewer rows, or fewer changes to expect, chance could do that too.
+# Beyond this correlation a feature determines the target: 0.2 % of the variance is left unexplained.
+DETERMINES = 0.999
+# Along an uninformative feature the class changes between neighbors as often as by chance; along a leak it
+# hardly changes. With fewer rows or fewer expected changes, that could happen by chance.
 ENOUGH_ROWS = 50
 ENOUGH_CHANGES = 20
 FEW_CHANGES = 0.02
-# A class is rare below this share, missed below this recall, and accuracy hides it above this accuracy.
+# A class is rare below this fraction of the rows and missed below this recall; above this accuracy, the
+# accuracy hides it.
 RARE = 0.2
 MISSED = 0.25
 HIDING = 0.75
 FEWEST_OF_CLASS = 5
-# One wrong target in so many may be a slip; more is a matter of scale.
+# Up to this fraction of targets out of range may be errors; more is a matter of scale.
 OUTSIDE = 0.01
-# Large targets are learned too, given time; above this share of the trivial loss they have not been.
+# Large targets can be learned too, given time; above this fraction of the trivial loss they were not.
 STUCK = 0.9
 
 
 def unscaled_inputs(subject: Subject) -> Finding | None:
-    """Features far larger or smaller than 1, or far from 0 for how little they vary."""
-    first = subject.model.architecture.layers[0]
-    if isinstance(first, BatchNormalization | LayerNormalization):
+    """Features far larger or smaller than 1, or whose mean is many deviations from 0."""
+    architecture = subject.model.architecture
+    numbers = {place for place, part in enumerate(architecture.inputs.values()) if part.holds == "numbers"}
+    if all(step.layer.normalizes for step in architecture.steps if numbers & {*step.reads}):
         return None
     x = subject.columns
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     size = np.sqrt(mean**2 + deviation**2)
     offset = (deviation > 0) & (np.abs(mean) > OFFSET * deviation) & (np.abs(mean) > 3)
     low, high = np.quantile(x, (0.1, 0.9), axis=0)
-    varied = high > low  # the others are mostly one value, and small for that
+    varied = high > low  # a feature with mostly one value is small because of that
     usual = float(np.median(size[varied])) if varied.any() else 1.0
     large, small = size > LARGE, bool(varied.any()) and usual < SMALL
     if not (large.any() or offset.any() or small):
@@ -65,21 +67,19 @@ def unscaled_inputs(subject: Subject) -> Finding | None:
     return Finding(
         "unscaled_inputs",
         "severe" if size.max() > LARGE * LARGE or subject.history.ended == "failed" else "warning",
-        "The inputs are not scaled.",
+        "The inputs are unscaled.",
         (words if count else "the features are far smaller than 1")
         + f"; the largest, {subject.feature(worst)}, has mean {mean[worst]:.4g} and deviation "
         f"{deviation[worst]:.4g}, the median size is {np.median(size):.3g}",
-        "Initial weights and usual learning rates are made for inputs of about 1: others saturate units, or "
+        "Initial weights and usual learning rates assume inputs of about 1. Other inputs saturate units, or "
         "make steps too long in some directions and too short in others.",
-        "Bring each feature to mean 0 and deviation 1; keep the two numbers for later rows.",
-        "center, scale = np.mean(X, axis=0), np.std(X, axis=0)\n"
-        "prepare = lambda rows: (rows - center) / np.where(scale > 0, scale, 1)\n"
-        "X = prepare(X)\n" + subject.code(),
+        "Scale each feature to mean 0 and deviation 1; keep the two numbers for later rows.",
+        _scaling(subject) + "X = prepare(X)\n" + subject.code(),
     )
 
 
 def leaking_target(subject: Subject) -> Finding | None:
-    """One feature alone tells the target."""
+    """One feature alone determines the target."""
     x, rows = subject.columns, subject.rows
     if not subject.has_columns or x.shape[1] < 2 or len(x) < ENOUGH_ROWS:
         return None
@@ -87,28 +87,28 @@ def leaking_target(subject: Subject) -> Finding | None:
     if classes is None and rows.y.reshape(len(x), -1).shape[1] == 1 and len(np.unique(rows.y)) == 2:
         classes = (rows.y.reshape(-1) > rows.y.min()).astype(np.int64)
     if classes is not None:
-        told = _classes_told(x, classes)
+        leaks = _features_that_separate(x, classes)
         words = "separates all classes"
     else:
-        told = _numbers_told(x, rows.y.reshape(len(x), -1).astype(np.float64))
-        words = "gives the target"
-    if not told:
+        leaks = _features_that_correlate(x, rows.y.reshape(len(x), -1).astype(np.float64))
+        words = "determines the target"
+    if not leaks:
         return None
-    features = sorted(told)
+    features = sorted(leaks)
     return Finding(
         "leaking_target",
         "severe",
-        "A feature tells the target: it may not be known when a prediction is wanted.",
-        "; ".join(f"{subject.feature(feature)} alone {words} ({told[feature]})" for feature in features[:5]),
-        "Such a feature is usually the target in other words, or a result of it; a network that leans on it "
-        "learns nothing else.",
-        "If it is not known in advance, leave it out; if it is, no network is needed.",
+        "A feature leaks the target: it may be unknown at prediction time.",
+        "; ".join(f"{subject.feature(feature)} alone {words} ({leaks[feature]})" for feature in features[:5]),
+        "Such a feature is usually another form of the target, or a result of it. A network that relies on "
+        "it learns nothing else.",
+        "If it is unknown at prediction time, leave it out; if it is known, no network is needed.",
         _without(subject, features),
     )
 
 
 def constant_feature(subject: Subject) -> Finding | None:
-    """Features that are the same in every row."""
+    """Features with the same value in every row."""
     x = subject.columns
     if len(x) < 2 or not subject.has_columns:
         return None
@@ -119,19 +119,19 @@ def constant_feature(subject: Subject) -> Finding | None:
         return Finding(
             "constant_feature",
             "severe",
-            "No feature varies: the rows cannot be told apart.",
+            "No feature varies: the rows are indistinguishable.",
             f"all {len(x):,} rows are equal",
-            "Every row gets the same answer, whatever the network.",
-            "See how the rows were made: a column may have been read or encoded wrongly.",
+            "Any network gives every row the same answer.",
+            "Check how the rows were made: a column may have been read or encoded wrongly.",
             "print(np.std(X, axis=0))",
         )
     return Finding(
         "constant_feature",
         "info",
-        f"{len(same):,} of {x.shape[1]:,} features are the same in every row.",
+        f"{len(same):,} of {x.shape[1]:,} features have the same value in every row.",
         "; ".join(f"{subject.feature(feature)} is always {x[0, feature]:.4g}" for feature in same[:5])
         + (" ..." if len(same) > 5 else ""),
-        "What does not vary cannot tell rows apart; its weights only add to the biases, until a later row "
+        "A constant feature cannot distinguish rows. Its weights only add to the biases, until a later row "
         "has another value and gets an arbitrary answer.",
         "Leave them out.",
         _without(subject, same.tolist()),
@@ -149,32 +149,33 @@ def duplicate_feature(subject: Subject) -> Finding | None:
     return Finding(
         "duplicate_feature",
         "info",
-        f"{len(pairs):,} of {x.shape[1]:,} features say the same as another one.",
+        f"{len(pairs):,} of {x.shape[1]:,} features are copies of another one.",
         "; ".join(
             f"{subject.feature(copy)} has correlation {sign:+d} with {subject.feature(one)}"
             for copy, one, sign in pairs[:5]
         )
         + (" ..." if len(pairs) > 5 else ""),
-        "A copy adds weights but no information, and counts its feature twice.",
+        "A copy adds weights but no information, and its feature counts twice.",
         "Leave the copies out.",
         _without(subject, [copy for copy, _, _ in pairs]),
     )
 
 
 def class_imbalance(subject: Subject) -> Finding | None:
-    """A rare class is hardly ever found, and the accuracy is high all the same."""
+    """The recall of a rare class is low although the accuracy is high."""
     rows, (_, a) = subject.rows, subject.answers
     classes = subject.loss.classes(rows.y)
     if classes is None or not subject.trained:
         return None
     if a.shape[1] > 1:
-        said = a.argmax(axis=1)
+        predicted = a.argmax(axis=1)
     else:
-        said = (a[:, 0] > (0.0 if subject.loss.answers == "sign" else 0.5)).astype(np.int64)
-    accuracy = float((said == classes).mean())
+        predicted = (a[:, 0] > (0.0 if subject.loss.answers == "sign" else 0.5)).astype(np.int64)
+    accuracy = float((predicted == classes).mean())
     counts = np.bincount(classes)
     found = {
-        k: float((said[classes == k] == k).mean()) for k in np.flatnonzero(counts >= FEWEST_OF_CLASS).tolist()
+        k: float((predicted[classes == k] == k).mean())
+        for k in np.flatnonzero(counts >= FEWEST_OF_CLASS).tolist()
     }
     missed = [k for k in found if counts[k] < RARE * len(classes) and found[k] < MISSED]
     if not missed or accuracy < HIDING:
@@ -182,20 +183,20 @@ def class_imbalance(subject: Subject) -> Finding | None:
     return Finding(
         "class_imbalance",
         "warning",
-        "A rare class is hardly ever found, which the accuracy hides.",
+        "A rare class is hardly ever predicted, which the accuracy hides.",
         f"accuracy {accuracy:.1%}, but "
         + "; ".join(
             f"class {k}, {counts[k] / len(classes):.1%} of the rows, is found in {found[k]:.0%}"
             for k in missed
         ),
-        "Saying the frequent class is nearly always right, so the loss gains little from the rare one.",
-        "Let every class weigh the same, and judge by balanced accuracy.",
+        "Predicting the frequent class is nearly always right, so the rare class hardly affects the loss.",
+        "Give every class the same total weight, and evaluate by balanced accuracy.",
         subject.code(class_weight="balanced"),
     )
 
 
 def labels_out_of_line(subject: Subject) -> Finding | None:
-    """Targets that the output activation cannot give, or is not made for."""
+    """Targets outside the range of the output activation, or that another one suits better."""
     y, loss, last = subject.rows.y, subject.loss, subject.model.architecture.layers[-1]
     if not isinstance(last, Dense):
         return None
@@ -207,7 +208,7 @@ def labels_out_of_line(subject: Subject) -> Finding | None:
     outside = float(((y < low) | (y > high)).mean())
     values = np.unique(y[:, 0]) if y.shape[1:] == (1,) else np.empty(0)
     if len(values) == 2 and len(y) >= ENOUGH_ROWS:
-        # A share that is judged by its square is the Brier score: sound, and no finding.
+        # The squared error of a probability is the Brier score: sound, and no finding.
         return None if name == "sigmoid" and outside == 0 else _yes_or_no(subject, last, values)
     before = [*subject.model.architecture.layers[:-1]]
     layers = [*before, dataclasses.replace(last, activation=IDENTITY, weight_initializer=None)]
@@ -215,11 +216,11 @@ def labels_out_of_line(subject: Subject) -> Finding | None:
         return Finding(
             "labels_out_of_line",
             "severe",
-            f"The targets lie outside of what {name} can give.",
-            f"targets from {y.min():.4g} to {y.max():.4g}, {outside:.0%} of them outside; {name} gives "
+            f"The targets lie outside the range of {name}.",
+            f"targets from {y.min():.4g} to {y.max():.4g}, {outside:.0%} of them outside; {name} ranges from "
             f"{low:g} to {high:g}",
-            "The output can only press against its limit, where its gradient is small or 0.",
-            "Let the last layer give any number, or bring the targets into the range.",
+            "The output can only approach its limit, where its gradient is small or 0.",
+            "Use an output activation with an unlimited range, or scale the targets into the range.",
             subject.code(layers=layers),
         )
     size = float(np.sqrt(np.square(y, dtype=np.float64).mean()))
@@ -227,12 +228,12 @@ def labels_out_of_line(subject: Subject) -> Finding | None:
         return Finding(
             "labels_out_of_line",
             "warning",
-            "The targets are not scaled, and the network has not come near them.",
-            f"the targets' mean is {y.mean():.4g}, their deviation {y.std():.4g}; loss "
+            "The targets are unscaled, and the network has not come near them.",
+            f"the targets have mean {y.mean():.4g} and deviation {y.std():.4g}; loss "
             f"{subject.reached:.4g}, the trivial answer has {subject.trivial:.4g}",
-            "Initial outputs are about 1, so that first errors and gradients are as large as the targets, "
-            "and the way to them is long.",
-            "Bring the targets to mean 0 and deviation 1, and predictions back: a * y_scale + y_center.",
+            "Initial outputs are about 1, so the first errors and gradients are as large as the targets, and "
+            "reaching them takes many steps.",
+            "Scale the targets to mean 0 and deviation 1, and predictions back: a * y_scale + y_center.",
             "y_center, y_scale = np.mean(y, axis=0), np.std(y, axis=0)\n"
             "relabel = lambda targets: (targets - y_center) / np.where(y_scale > 0, y_scale, 1)\n"
             "y = relabel(y)\n" + subject.code(layers=layers),
@@ -248,11 +249,11 @@ def _yes_or_no(subject: Subject, last: Dense, values: Array) -> Finding:
     return Finding(
         "labels_out_of_line",
         "warning",
-        "The targets are yes or no, and the output is made for numbers.",
-        f"the targets are all {values[0]:g} or {values[1]:g}; the output is {last.activation.name}, the loss "
-        f"{subject.loss.name}",
-        "The loss also punishes answers that are right and clear, beyond 1 or below 0, and the answers are "
-        "no probabilities.",
+        "The targets are yes or no, but the output is for numbers.",
+        f"all targets are {values[0]:g} or {values[1]:g}; the output activation is {last.activation.name}, "
+        f"the loss {subject.loss.name}",
+        "The loss also penalizes answers that are right and clear, above 1 or below 0, and the answers are "
+        "not probabilities.",
         "Use a sigmoid output and binary cross entropy.",
         f"relabel = lambda targets: (np.asarray(targets) > {values.mean():g}).astype(float)\n"
         "y = relabel(y)\n" + subject.code(layers=layers, loss=BinaryCrossEntropy()),
@@ -262,7 +263,7 @@ def _yes_or_no(subject: Subject, last: Dense, values: Array) -> Finding:
 def _classes_without_rows(subject: Subject, last: Dense) -> Finding | None:
     y = subject.rows.y
     used = np.flatnonzero(y.sum(axis=0) > 0)
-    # Of a class that is rare, a sample of the rows may well have none.
+    # A sample of the rows may well miss a rare class.
     if len(used) in (1, last.units) or len(y) < max(subject.row_count, 10 * last.units):
         return None
     unused = np.setdiff1d(np.arange(last.units), used)
@@ -270,10 +271,10 @@ def _classes_without_rows(subject: Subject, last: Dense) -> Finding | None:
     return Finding(
         "labels_out_of_line",
         "info",
-        f"{len(unused)} of {last.units} outputs stand for classes that no row has.",
+        f"{len(unused)} of {last.units} outputs are for classes that occur in no row.",
         f"no row has class {', '.join(map(str, unused[:10]))}",
         "Class numbers may start from 1 instead of 0, or a class is missing from these rows.",
-        "Number the classes from 0 without gaps, unless rows of the missing ones are still to come.",
+        "Number the classes from 0 without gaps, unless rows of the missing classes will be added.",
         f"classes = np.array({used.tolist()})\n"
         "relabel = lambda targets: np.searchsorted(classes, targets)\n"
         "y = relabel(y)\n" + subject.code(layers=layers),
@@ -283,9 +284,9 @@ def _classes_without_rows(subject: Subject, last: Dense) -> Finding | None:
 def copies(x: Array) -> list[tuple[int, int, int]]:
     """Return (copy, original, sign of the correlation) for features that are copies of earlier ones.
 
-    Copies are found as neighbors among the features' products with one random vector, so that not every
-    pair has to be compared. Two-valued features with correlation -1 are no copies here, but the two
-    columns of a category with two values.
+    Copies are neighbors among the features' products with one random vector, which avoids comparing every
+    pair. Two-valued features with correlation -1 do not count as copies: they are the two columns of a
+    category with two values.
 
     >>> copies(np.array([[float(i), 3.0 - 2 * i, i % 3] for i in range(10)]))
     [(1, 0, -1)]
@@ -298,7 +299,7 @@ def copies(x: Array) -> list[tuple[int, int, int]]:
     products = np.einsum("ij,i->j", unit, np.random.default_rng(0).normal(size=len(x)))
     signs = np.where(products < 0, -1, 1)
     order = np.argsort(np.abs(products), kind="stable")
-    # Copies lie this close: |u - v|**2 = 2 - 2 * correlation, times some standard deviations.
+    # The products of copies are this close: |u - v|**2 = 2 - 2 * correlation; six standard deviations.
     near = 6 * np.sqrt(2 * (1 - COPY))
     pairs: dict[int, tuple[int, int]] = {}
     for place, i in enumerate(order):
@@ -315,40 +316,41 @@ def copies(x: Array) -> list[tuple[int, int, int]]:
     return [(copy, *pairs[copy]) for copy in sorted(pairs)]
 
 
-def _classes_told(x: Array, classes: Array) -> dict[int, str]:
-    """Return the features along which each class is one stretch, without another in between."""
-    shares = np.bincount(classes) / len(classes)
-    expected = len(classes) * (1 - float(np.square(shares).sum()))
-    needed = int((shares > 0).sum()) - 1
+def _features_that_separate(x: Array, classes: Array) -> dict[int, str]:
+    """Return the features along which each class fills one interval, with the evidence."""
+    frequencies = np.bincount(classes) / len(classes)
+    expected = len(classes) * (1 - float(np.square(frequencies).sum()))
+    needed = int((frequencies > 0).sum()) - 1
     if expected < ENOUGH_CHANGES or needed < 1:
         return {}
     most = needed + FEW_CHANGES * expected
     order = np.argsort(x, axis=0, kind="stable")
     changes = (np.diff(classes[order], axis=0) != 0).sum(axis=0)
-    told = {}
+    found = {}
     for feature in np.flatnonzero(changes <= most).tolist():
-        # The order among equal values is chance: each row of another class than most of them counts double.
+        # The order of equal values is arbitrary: each row outside the majority class of its value counts
+        # twice.
         _, value = np.unique(x[:, feature], return_inverse=True)
-        table = np.zeros((value.max() + 1, len(shares)), dtype=np.int64)
+        table = np.zeros((value.max() + 1, len(frequencies)), dtype=np.int64)
         np.add.at(table, (value, classes), 1)
         mixed = len(classes) - int(table.max(axis=1).sum())
         stretches = int((np.diff(table.argmax(axis=1)) != 0).sum())
         if stretches + 2 * mixed <= most:
-            told[feature] = f"{stretches} changes of class along it, {needed} at least"
-    return told
+            found[feature] = f"{stretches} changes of class along it, at least {needed} needed"
+    return found
 
 
-def _numbers_told(x: Array, y: Array) -> dict[int, str]:
-    """Return the features with correlation near 1 with all targets, of the values or of their ranks."""
-    told: dict[int, str] = {}
+def _features_that_correlate(x: Array, y: Array) -> dict[int, str]:
+    """Return the features whose correlation or rank correlation with all targets is near 1."""
+    found: dict[int, str] = {}
     for words, features, targets in (
         ("correlation", x, y),
         ("rank correlation", _ranks(x), _ranks(y)),
     ):
-        found = np.min([np.abs(_correlation(features, target)) for target in targets.T], axis=0)
-        for feature in np.flatnonzero(found > TELLS_ALL).tolist():
-            told.setdefault(feature, f"{words} {found[feature]:.5f}")
-    return told
+        size = np.min([np.abs(_correlation(features, target)) for target in targets.T], axis=0)
+        for feature in np.flatnonzero(size > DETERMINES).tolist():
+            found.setdefault(feature, f"{words} {size[feature]:.5f}")
+    return found
 
 
 def _ranks(values: Array) -> Array:
@@ -356,14 +358,29 @@ def _ranks(values: Array) -> Array:
 
 
 def _correlation(features: Array, target: Array) -> Array:
-    """Return the correlation of each feature with the target, 0 for what does not vary."""
+    """Return the correlation of each feature with the target, 0 for constant ones."""
     centered, target = features - features.mean(axis=0), target - target.mean()
     size = np.sqrt(np.square(centered).sum(axis=0) * np.square(target).sum())
     return (centered * target[:, None]).sum(axis=0) / np.where(size > 0, size, np.inf)
 
 
+def _scaling(subject: Subject) -> str:
+    """Return the lines that define `prepare`, which scales the inputs."""
+    if subject.model.architecture.takes_numbers:
+        return (
+            "center, scale = np.mean(X, axis=0), np.std(X, axis=0)\n"
+            "prepare = lambda rows: (rows - center) / np.where(scale > 0, scale, 1)\n"
+        )
+    return (
+        f"center = {{name: np.mean(X[name], axis=0) for name in {list(subject.number_inputs)}}}\n"
+        "scale = {name: np.std(X[name], axis=0) for name in center}\n"
+        "prepare = lambda rows: {**rows, **{name: (rows[name] - center[name]) / "
+        "np.where(scale[name] > 0, scale[name], 1) for name in center}}\n"
+    )
+
+
 def _without(subject: Subject, features: list[int]) -> str:
-    """Return the lines that leave features out and train anew."""
+    """Return the lines that leave features out and train again."""
     return (
         f"left_out = {features}\n"
         "prepare = lambda rows: np.delete(rows, left_out, axis=1)\n"

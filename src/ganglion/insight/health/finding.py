@@ -1,4 +1,4 @@
-"""A finding: what is wrong, how it shows, why, and what to do, as words and as code."""
+"""A finding: what is wrong, the evidence, the cause, and the remedy, in words and as code."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ SEVERITIES = ("severe", "warning", "info")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is wrong with a network, its data or its training, or may be.
+    """Something that is, or may be, wrong with a network, its data or its training.
 
     Attributes:
-        name: what it is called, such as "dying_relu".
+        name: such as "dying_relu".
         severity: "severe" (it cannot work like this), "warning" or "info".
-        title: what was found, in one sentence.
+        title: the finding in one sentence.
         evidence: the numbers that show it.
         cause: why this happens, in plain words.
         remedy: what to do.
-        code: the remedy as Python that can be pasted where `gg`, `np`, `net`, `X` and `y` are known. It
-            defines `prepare` where rows are changed first: new rows go through `prepare` too. Where
-            targets are changed it defines `relabel` in the same way.
+        code: the remedy as Python code to paste where `gg`, `np`, `net`, `X` and `y` are defined. Code that
+            changes the rows defines `prepare`, which new rows must go through too. Code that changes the
+            targets defines `relabel` in the same way.
     """
 
     name: str

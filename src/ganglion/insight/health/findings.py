@@ -1,7 +1,7 @@
-"""The list of findings, in the order in which they are looked for: causes before what they lead to.
+"""The list of findings in the order of the search: causes before their consequences.
 
-To add one: write a function of a `Subject` that returns a `Finding` or None, and name it here with the
-findings that would explain it away.
+To add one: write a function of a `Subject` that returns a `Finding` or None, and list it here with the
+findings that would explain it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BROKEN = ("unscaled_inputs", "labels_out_of_line", "symmetric_weights", "explodi
 STUCK = (*BROKEN, "learning_rate_too_high", "vanishing_gradient")
 SLOW = (*STUCK, "dying_relu", "batch_too_large", "learning_rate_too_low")
 
-# Each with the findings that explain it: where one of them was made, it is not looked for.
+# Each with the findings that explain it: after one of those, it is skipped.
 FINDINGS: tuple[tuple[Callable[[Subject], Finding | None], tuple[str, ...]], ...] = (
     (unscaled_inputs, ()),
     (leaking_target, ()),
@@ -55,7 +55,7 @@ FINDINGS: tuple[tuple[Callable[[Subject], Finding | None], tuple[str, ...]], ...
 
 
 def look_for(subject: Subject) -> list[Finding]:
-    """Return what is wrong with a subject, worst first."""
+    """Return the findings about a subject, worst first."""
     found: list[Finding] = []
     for look, explained_by in FINDINGS:
         if not any(finding.name in explained_by for finding in found) and (finding := look(subject)):

@@ -1,4 +1,4 @@
-"""The health check: what can be measured of a network and its training, and what is wrong with them."""
+"""The health check: measurements of a network and its training, and a list of what is wrong with them."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from ganglion.training.plan import encode_rows, pick_loss
 if TYPE_CHECKING:
     from ganglion.training.run import Training
 
-# Rows that a check looks at: enough for shares of a percent, few enough for a fraction of a second.
+# Rows that a check uses: enough to resolve tenths of a percent, few enough for a fraction of a second.
 MOST_ROWS = 2048
-# Rows that effective ranks are worked out from.
+# Rows that effective ranks are computed from.
 RANK_ROWS = 512
 LEGEND = {
     "z": "z and a: mean ± deviation of pre-activations and activations",
     "dead": "dead: units whose slope is 0 in every row",
     "saturated": "saturated: units on a flat part of their curve in nearly every row",
     "gradient": "gradient: the norm of the loss's gradient for the layer's parameters",
-    "update/weight": "update/weight: how far the next update moves the weights, of their own size",
+    "update/weight": "update/weight: the norm of the next update divided by that of the weights",
     "rank": "rank: in how many independent directions the activations vary",
 }
 SERIES = ("dead", "saturated", "gradient_norm", "update_ratio")
@@ -52,12 +52,12 @@ SERIES = ("dead", "saturated", "gradient_norm", "update_ratio")
 
 @dataclass(frozen=True)
 class Health:
-    """The result of a health check; printing it gives the whole page.
+    """The result of a health check. Print it for the full report.
 
     Attributes:
         findings: what is wrong, worst first; empty if nothing is.
-        layers: what was measured of each layer.
-        rows: how many rows were looked at.
+        layers: the measurements of each layer.
+        rows: how many rows were used.
         series: by layer, what a `HealthCheck` measured after each epoch: "dead", "saturated",
             "gradient_norm", "update_ratio".
     """
@@ -76,7 +76,7 @@ class Health:
         return f"<pre>{html.escape(repr(self))}</pre>"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain JSON data, with None for what is not finite."""
+        """Return everything as plain JSON data, with None for numbers that are not finite."""
         return plain(dataclasses.asdict(self))
 
 
@@ -97,17 +97,17 @@ def check_health(
     """Return the health of a network on some rows, and of the run that trained it.
 
     Args:
-        model: to look at.
-        engine: that runs it.
-        X: rows as for `Network.fit`, best those that it learned from.
+        model: the network to check.
+        engine: the engine that runs it.
+        X: rows as for `Network.fit`, preferably the training rows.
         y: their targets.
         loss: by default that of the last training, or the one that suits the outputs.
-        sample_weight: how much each row counts, (n,).
-        validation: (X, y) or (X, y, sample_weight) that it has not learned from; None by default.
-        history: of all its training; without it nothing is said about the run.
+        sample_weight: one weight per row, (n,).
+        validation: (X, y) or (X, y, sample_weight), rows not trained on; None by default.
+        history: of all training so far; without it there are no findings about the run.
         facts: as `Network.facts`: loss, optimizer, batch size and rows of the last training.
-        optimizer_state: where the optimizer stands, from which the next update is known.
-        names: of the features, to be used in place of their numbers.
+        optimizer_state: the optimizer and its slots, from which the next update is computed.
+        names: of the features, used instead of their numbers.
 
     Raises:
         ConfigError, DataError, ShapeError: as `Network.fit` does.
@@ -120,8 +120,8 @@ def check_health(
         if not isinstance(validation, tuple | list) or len(validation) not in (2, 3):
             raise ConfigError("validation must be (X, y) or (X, y, sample_weight)")
         held_out = encode_rows(model, chosen, *validation).check("validation")
-    standing = optimizer_state or OptimizerState()
-    optimizer = standing.optimizer
+    state = optimizer_state or OptimizerState()
+    optimizer = state.optimizer
     if optimizer is None and facts.get("optimizer"):
         optimizer = Optimizer.find(facts["optimizer"])
     return _check(
@@ -140,28 +140,28 @@ def check_health(
             layers=(),
             names=feature_names(names, model.architecture),
         ),
-        slots=standing.slots if standing.optimizer == optimizer else None,
-        update=standing.update,
+        slots=state.slots if state.optimizer == optimizer else None,
+        update=state.update,
     )
 
 
 def feature_names(names: Any, architecture: Architecture) -> list[str] | None:
-    """Return the names of the features, None for None or where there are no such features."""
+    """Return the names of the features; None without names, or where rows are not one array of numbers."""
     return as_names(names, architecture.input_shape) if architecture.takes_numbers else None
 
 
 def _restraints(regularization: Regularization) -> Regularization | None:
-    """Return the regularization, None if it does nothing."""
+    """Return the regularization, None if it has no effect."""
     return None if regularization == Regularization() else regularization
 
 
 def _count(value: Any) -> int | None:
-    """Return a number that a model file told, None if it is no count."""
+    """Return a number from a model file, None if it is not a positive whole number."""
     return value if type(value) is int and value > 0 else None
 
 
 def _some(rows: Rows, most: int = MOST_ROWS) -> Rows:
-    """Return the rows that count, evenly spaced where there are many."""
+    """Return rows of nonzero weight, at most `most` of them, evenly spaced."""
     if rows.sample_weight is not None and not rows.sample_weight.all():
         rows = rows.part(np.flatnonzero(rows.sample_weight))
     if len(rows) <= most:
@@ -176,7 +176,7 @@ def _check(
     update: int,
     series: Mapping[str, Mapping[str, list[float | None]]] | None = None,
 ) -> Health:
-    """Return the health of a subject whose layers are still to be measured."""
+    """Measure the layers of a subject, and return its health."""
     layers = _measured(subject, slots, update, rank_rows=RANK_ROWS)
     subject = dataclasses.replace(subject, layers=layers)
     return Health(look_for(subject), layers, len(subject.rows), series or {})
@@ -208,15 +208,15 @@ def _measured(
 
 
 class HealthCheck(Callback):
-    """Measure the layers' health while training, and look for what is wrong at the end.
+    """Measure the health of each layer during training, and find what is wrong at the end.
 
     Args:
         every: epochs between two measurements, 1 by default.
-        rows: how many rows are measured after each epoch, 256 by default.
-        names: of the features, to be used in place of their numbers; may also be set later.
+        rows: how many rows to use after each epoch, 256 by default.
+        names: of the features, used instead of their numbers; may also be set later.
 
     Attributes:
-        health: the `Health` up to now; the findings are worked out when it is first asked for.
+        health: the `Health` so far; the findings are computed on first access.
 
     >>> from ganglion.insight.health import HealthCheck
     >>> check = HealthCheck()
@@ -236,9 +236,9 @@ class HealthCheck(Callback):
         self.series: dict[str, dict[str, list[float | None]]] = {}
 
     def on_train_begin(self, training: Training) -> None:
-        standing, plan = training.optimizer_state, training.plan
+        before, plan = training.optimizer_state, training.plan
         self._training, self._health = training, None
-        self._updates = standing.update if standing.optimizer == plan.optimizer else 0
+        self._updates = before.update if before.optimizer == plan.optimizer else 0
         self._few = _some(plan.rows, self.rows)
         self.series = {}
 
@@ -247,22 +247,22 @@ class HealthCheck(Callback):
         if training.history.epochs % self.every:
             return
         for layer in _measured(self._subject(self._few), *self._memory()):
-            kept = self.series.setdefault(layer.name, {name: [] for name in SERIES})
+            series = self.series.setdefault(layer.name, {name: [] for name in SERIES})
             for name in SERIES:
-                kept[name].append(getattr(layer, name))
+                series[name].append(getattr(layer, name))
 
     def on_train_end(self, training: Training) -> None:
-        self._health = None  # the best weights may have been put back
+        self._health = None  # the best weights may have been restored
 
     @property
     def health(self) -> Health:
-        """What was measured and found up to now.
+        """The measurements and findings so far.
 
         Raises:
             TrainingError: before the first epoch.
         """
         if self._training is None:
-            raise TrainingError("a health check needs a run to look at", "give it to fit: callbacks=[check]")
+            raise TrainingError("a health check needs a run", "pass it to fit: callbacks=[check]")
         if self._health is None:
             plan = self._training.plan
             subject = self._subject(_some(plan.rows), plan.validation and _some(plan.validation))
@@ -270,7 +270,7 @@ class HealthCheck(Callback):
         return self._health
 
     def _memory(self) -> tuple[Mapping[str, Array], int]:
-        """Return the optimizer's slots, and how many updates it has made."""
+        """Return the optimizer's slots and how many updates it has made."""
         training = self._training
         steps = math.ceil(training.rows / training.plan.batch_size)
         return training.optimizer_state.slots, self._updates + training.history.epochs * steps
@@ -296,7 +296,7 @@ class HealthCheck(Callback):
 
 
 def _table(layers: list[LayerHealth]) -> str:
-    """Return the layers as a table of text."""
+    """Return the layers as a text table."""
     head = ["layer", "", "z", "a", "dead", "saturated", "gradient", "update/weight", "rank"]
     lines = [head, *map(_line, layers)]
     used = [column for column in range(len(head)) if any(line[column] for line in lines[1:])]
@@ -304,8 +304,8 @@ def _table(layers: list[LayerHealth]) -> str:
     rows = [
         "  ".join(f"{line[c]:<{w}}" for c, w in zip(used, widths, strict=True)).rstrip() for line in lines
     ]
-    said = [LEGEND[head[column]] for column in used if head[column] in LEGEND]
-    return "\n".join([rows[0], "-" * max(map(len, rows)), *rows[1:], "", *said])
+    legend = [LEGEND[head[column]] for column in used if head[column] in LEGEND]
+    return "\n".join([rows[0], "-" * max(map(len, rows)), *rows[1:], "", *legend])
 
 
 def _line(layer: LayerHealth) -> list[str]:

@@ -1,4 +1,4 @@
-"""Findings about the layers: units that no longer learn, or never did.
+"""Findings about the layers: units that stopped learning, or never learned.
 
 Each is a function of the subject that returns a finding or None.
 """
@@ -6,31 +6,32 @@ Each is a function of the subject that returns a finding or None.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ganglion.core.activations import Activation, HardSigmoid, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
-from ganglion.core.layers import Activate, Dense, Layer
+from ganglion.core.layers import Layer
 from ganglion.core.part import Array
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.measure import LayerHealth, measure
 from ganglion.insight.health.subject import Subject
 
-# A quarter of a layer without any answer is beyond what training at a sane rate leaves behind.
+# Training at a sensible rate leaves fewer dead units than this fraction of a layer.
 DEAD = 0.25
-# Where a trial without dead units does no better, they were not needed; more than half is worth a word.
+# Where a trial without dead units does no better, they were not needed; above this fraction they are
+# reported.
 HARMLESS = 0.5
-# The gradient of a weight of the first layer, root mean square, over that of the outputs' z. In networks that
-# learn it is 0.02 to 0.7 at the start and falls to 0.003; eight layers of sigmoids bring it to 0.000001.
+# The root mean square of the gradient of the first weights over that of the outputs' z. In networks that
+# learn it is 0.02 to 0.7 at the start and falls to 0.003; with eight sigmoid layers it is 0.000001.
 VANISHED = 1e-3
 VANISHED_NOW = 1e-4
-# A layer of which so many units are flat in nearly all rows passes hardly any gradient on.
+# A layer with this fraction of saturated units passes on hardly any gradient.
 SATURATED = 0.9
-# Weights closer than this share of the largest are equal: rounding differs less, learning more.
+# Weights closer than this fraction of the largest are equal: rounding errors are smaller, learning is larger.
 EQUAL = 1e-5
-# What remedies use: a slope on both sides, large enough on the lower one to learn from.
+# The activation that remedies use: its slope below 0 is large enough to learn from.
 LEAKY = LeakyReLU(0.1)
 
 
@@ -46,25 +47,22 @@ def symmetric_weights(subject: Subject) -> Finding | None:
     if not alike:
         return None
     name, (different, units) = next(iter(alike.items()))
-    layers = [
-        dataclasses.replace(layer, weight_initializer=None) if isinstance(layer, Dense) else layer
-        for layer in subject.model.architecture.layers
-    ]
+    layers = rewritten(subject.model.architecture.layers, with_usual_weights)
     return Finding(
         "symmetric_weights",
         "severe",
         "Units of a hidden layer are copies of each other.",
         f"{different} different of {units} units in {name}"
-        + (f", and alike in {len(alike) - 1} more layers" if len(alike) > 1 else ""),
-        "Units that start with equal weights get equal gradients, and stay equal for ever: the layer is "
-        "worth no more than one of them.",
+        + (f"; {len(alike) - 1} more layers have copies" if len(alike) > 1 else ""),
+        "Units that start with equal weights get equal gradients and stay equal forever: together they can "
+        "do no more than one of them.",
         "Start from random weights, as the default initializers do.",
         subject.code(layers=layers),
     )
 
 
 def dying_relu(subject: Subject) -> Finding | None:
-    """Units whose slope is 0 in every row: no row teaches them any more."""
+    """Units whose slope is 0 in every row, so that no row changes them."""
     dead = {layer.name: layer for layer in subject.layers if layer.hidden and (layer.dead or 0) > DEAD}
     if not dead or subject.shrunken or not subject.enough:
         return None
@@ -88,15 +86,16 @@ def dying_relu(subject: Subject) -> Finding | None:
         "info" if not harm else "severe" if (worst.dead or 0) > 2 * DEAD else "warning",
         f"{worst.dead:.0%} of the units of {worst.name} are dead.",
         evidence,
-        "A step too far, or a start too far below 0, has put z below 0 in every row; there the gradient is "
-        "0, and the unit never comes back.",
-        "Start anew with an activation that has a slope on both sides, and with a rate at which units live.",
+        "Too long a step, or too low a start, has moved z below 0 in every row. There the gradient is 0, and "
+        "the unit never recovers.",
+        "Start again with an activation that has a slope on both sides, and with a rate that keeps units "
+        "alive.",
         subject.code(layers=layers, **_calmer(subject)),
     )
 
 
 def vanishing_gradient(subject: Subject) -> Finding | None:
-    """The first layers get hardly any gradient beside the last ones."""
+    """The first layers get hardly any gradient compared with the last ones."""
     if not subject.can_try:
         return None
     start, now = subject.reaching_first
@@ -104,34 +103,30 @@ def vanishing_gradient(subject: Subject) -> Finding | None:
     later = (now < VANISHED_NOW or flat) and not subject.shrunken
     if not (start < VANISHED or later):
         return None
-    layers = [
-        dataclasses.replace(layer, weight_initializer=None) if isinstance(layer, Dense) else layer
-        for layer in replaced(
-            subject.model.architecture.layers, (Sigmoid, HardSigmoid, Tanh, Softplus, ReLU), LEAKY
-        )
-    ]
+    layers = subject.model.architecture.layers
+    layers = replaced(layers, (Sigmoid, HardSigmoid, Tanh, Softplus, ReLU), LEAKY)
+    layers = rewritten(layers, with_usual_weights)
     tried = {
         rate: subject.trial(rate, layers=layers, optimizer=subject.with_rate(rate, clip_norm=1.0)).best
         for rate in (subject.rate, subject.rate / 3, subject.rate / 10)
     }
-    # The lowest rate that does about as well: long runs bear less than trials do.
+    # The lowest rate that does about as well: long runs need lower rates than trials.
     rate = min(one for one in tried if tried[one] <= min(tried.values()) + 2 * subject.matters)
     if not subject.better(tried[rate]):
         return None
     evidence = (
         f"gradient of a first weight over the error at the output: {start:.2g} at the start, {now:.2g} now; "
-        f"loss {subject.reached:.4g}, but {tried[rate]:.4g} in a trial with leaky ReLU, on rows it had "
-        f"not seen"
+        f"loss {subject.reached:.4g}, but {tried[rate]:.4g} on unseen rows in a trial with leaky ReLU"
     )
     if flat:
         evidence += "; " + ", ".join(f"{layer.saturated:.0%} of {layer.name} saturated" for layer in flat)
     return Finding(
         "vanishing_gradient",
         "severe" if subject.reached > 0.9 * subject.trivial else "warning",
-        "The gradient vanishes on its way back to the first layers.",
+        "The gradient vanishes before it reaches the first layers.",
         evidence,
-        "Each layer multiplies the gradient by its weights and by the slope of its activation; where both "
-        "are small, or units are saturated, little is left after some layers.",
+        "Each layer multiplies the gradient by its weights and by the slope of its activation. Where both "
+        "are small, or units are saturated, little is left after a few layers.",
         "Use leaky ReLU with its own initializer in hidden layers, and limit the gradient's norm; fewer "
         "layers or normalization help too.",
         subject.code(layers=layers, optimizer=subject.with_rate(rate, clip_norm=1.0)),
@@ -150,20 +145,41 @@ def distinct(weight: Array) -> int:
     return 1 + int((apart > EQUAL * np.maximum(size[1:], size[:-1])).sum())
 
 
-def replaced(layers: Sequence[Layer], old: tuple[type, ...], new: Activation) -> list[Layer]:
-    """Return layers with another activation in place of some in all but the last."""
-    return [
-        dataclasses.replace(layer, activation=new)
-        if isinstance(layer, Dense | Activate)
-        and isinstance(layer.activation, old)
-        and layer is not layers[-1]
-        else layer
-        for layer in layers
-    ]
+def replaced(layers: Sequence[Layer], old: tuple[type, ...], new: Activation) -> tuple[Layer, ...]:
+    """Return layers with some activations replaced, except in the layer that makes the outputs."""
+    last = layers[-1]
+    while last.inner:
+        last = last.inner[-1]
+
+    def change(layer: Layer) -> Layer:
+        found = layer is not last and isinstance(getattr(layer, "activation", None), old)
+        return dataclasses.replace(layer, activation=new) if found else layer  # type: ignore[call-arg]
+
+    return rewritten(layers, change)
+
+
+def with_usual_weights(layer: Layer) -> Layer:
+    """Return a layer with its default weight initializer, if it has that setting."""
+    usual = {f.name: f.default for f in dataclasses.fields(layer) if f.name == "weight_initializer"}
+    return dataclasses.replace(layer, **usual)
+
+
+def rewritten(layers: Sequence[Layer], change: Callable[[Layer], Layer]) -> tuple[Layer, ...]:
+    """Return layers after a change of each, the layers inside of composite layers included."""
+
+    def deep(value: Any) -> Any:
+        if isinstance(value, Layer):
+            fields = dataclasses.fields(value) if value.inner else ()
+            return dataclasses.replace(
+                change(value), **{f.name: deep(getattr(value, f.name)) for f in fields}
+            )
+        return tuple(map(deep, value)) if isinstance(value, tuple) else value
+
+    return tuple(map(deep, layers))
 
 
 def _calmer(subject: Subject) -> dict[str, Any]:
-    """Return the run's optimizer with a rate that did well in trials, if it makes steps."""
+    """Return the run's optimizer with a rate that did well in trials, nothing if it makes no steps."""
     if not subject.makes_steps:
         return {}
     return {"optimizer": subject.with_rate(min(subject.good_rate, subject.rate))}

@@ -1,8 +1,4 @@
-"""What the health check measures of each layer, on some rows.
-
-Layers run one at a time through the network's own engine: that is as fast as training, and does not wake
-the threads of NumPy's BLAS, which would stay in the way of the next steps.
-"""
+"""What the health check measures of each layer, on some rows."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from ganglion.core.update import Updater, change_of
 
 # A slope below this fraction of the slope at 0 is flat: |z| > 4.3 for sigmoid, 2.2 for tanh.
 FLAT = 0.05
-# A unit that is flat in so many of the rows is saturated: hardly any row teaches it.
+# A unit that is flat in this fraction of the rows is saturated: it learns from hardly any row.
 MOSTLY = 0.95
 
 quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
@@ -46,20 +42,20 @@ class LayerHealth:
 
     Attributes:
         name: as in `Network.named_parameters`, such as "dense_1".
-        words: what it is, such as "16 relu".
+        words: a description, such as "16 relu".
         number: of the step, from 0.
-        hidden: whether it is neither the last layer with parameters nor after it.
-        units: numbers it gives for each row.
+        hidden: whether it comes before the last layer with parameters.
+        units: the number of its outputs for each row.
         z, a: the distribution of pre-activations and activations.
         dead: the fraction of units whose slope is exactly 0 in every row; None where units cannot die.
         saturated: the fraction of units on a flat end of their activation in nearly every row; None where the
-            activation has not two of them.
-        weight_norm: the Euclidean norm of what it has learned; None without parameters.
-        gradient_norm: that of the gradient.
-        update_ratio: the norm of the next update over that of the weights; None where the optimizer's
-            memory is not known.
-        effective_rank: how many directions its activations fill: exp of the entropy of their singular
-            values (Roy and Vetterli, 2007); None where it was not asked for.
+            activation does not have two flat ends.
+        weight_norm: the Euclidean norm of its parameters; None without parameters.
+        gradient_norm: the norm of their gradient.
+        update_ratio: the norm of the next update divided by that of the weights; None where the optimizer's
+            slots are unknown.
+        effective_rank: the number of directions that its activations fill: exp of the entropy of their
+            singular values (Roy and Vetterli, 2007); None where it was not computed.
     """
 
     name: str
@@ -88,12 +84,12 @@ def measure(
     """Return the health of each step that has parameters or an activation.
 
     Args:
-        model: to look at.
-        x: the rows to look at, encoded.
+        model: the network to measure.
+        x: encoded rows.
         gradient: laid out like the parameters.
         update: what the optimizer would subtract next, laid out like the parameters.
-        rank_rows: how many rows the effective ranks are computed from, which takes longer than all the
-            rest; 0 for none.
+        rank_rows: how many rows the effective ranks are computed from, which takes longer than everything
+            else; 0 for none.
     """
     architecture = model.architecture
     _, passed = architecture.forward(model.views, x)
@@ -134,7 +130,7 @@ def norm(vector: Array) -> float:
 
 
 def flat_fractions(activation: Activation, z: Array, a: Array) -> tuple[float | None, float | None]:
-    """Return the shares of units that are dead and saturated, None where they cannot be.
+    """Return the fractions of units that are dead and saturated, None where they cannot be.
 
     >>> flat_fractions(gg.ReLU(), np.array([[-1.0, 1.0], [-2.0, -1.0]]), np.array([[0.0, 1.0], [0.0, 0.0]]))
     (0.5, None)
@@ -152,7 +148,7 @@ def flat_fractions(activation: Activation, z: Array, a: Array) -> tuple[float | 
 
 
 def effective_rank(a: Array) -> float:
-    """Return exp of the entropy of the singular values' shares, of the activations about their mean.
+    """Return exp of the entropy of the normalized singular values of the activations about their mean.
 
     >>> effective_rank(np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]))
     2.0
@@ -176,6 +172,6 @@ def next_update(
     parameters: Array,
     penalized: Array,
 ) -> Array:
-    """Return what a step optimizer would subtract at update number `update`; leave its slots as they are."""
+    """Return what a step optimizer would subtract at update number `update`, without changing its slots."""
     own = {name: slot.copy() for name, slot in slots.items()}
     return change_of(optimizer, gradient.copy(), norm(gradient), own, update, rate, parameters, penalized)

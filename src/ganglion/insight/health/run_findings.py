@@ -1,4 +1,4 @@
-"""Findings about the run: its curves, its learning rate, its batches, and what it left undone.
+"""Findings about the run: its loss curves, learning rate, batch size, and whether it converged.
 
 Each is a function of the subject that returns a finding or None.
 """
@@ -16,44 +16,45 @@ from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.subject import TRIAL_STEPS, Subject
 from ganglion.training.history import History
 from ganglion.training.optimizers import Adam
-from ganglion.training.schedules import CosineDecay, OneCycle
 
-# A loss ten times that of the start is no noise; training moves it the other way.
+# A loss ten times that of the start is not noise: training should lower it.
 EXPLODED = 10.0
-# A rate is called too high where one of these shares of it does better: less than a third is no other rate.
+# A rate is too high if one of these fractions of it does better; rates closer than a third hardly differ.
 LOWER = (1 / 3, 1 / 10, 1 / 30, 1 / 100, 1 / 1000)
-# A rate at which a fresh start gets its rows below this share of the trivial loss is not to blame.
+# A rate with which a trial gets below this fraction of the trivial loss on its own rows is not to blame.
 SETTLED = 0.15
-# It is called too low where a rate so many times higher does better: ten times is a matter of patience.
+# A rate is too low if one this many times higher does better; with ten times, more epochs would do.
 MUCH_HIGHER = 50.0
-# Fewer updates in an epoch than this waste what the rows could teach; batches up to the usual size are fine.
+# Fewer updates per epoch than this waste information in the rows; batches up to the usual size are fine.
 FEW_UPDATES = 10
 USUAL_BATCH = 32
-# How much the validation loss must have risen above its lowest: of that, and of the trivial loss. Less is
-# within the noise of some tens of validation rows.
+# How far the validation loss must have risen from its lowest value, as a fraction of that value and of the
+# trivial loss. Less is within the noise of a few dozen validation rows.
 RISEN = 0.25
 RISEN_OF_TRIVIAL = 0.15
-# The training loss must have fallen this far since: otherwise it is not the training that the rows fit.
+# The training loss must have fallen to this fraction since then; otherwise the cause is not overfitting.
 FALLEN = 0.8
-# The share of epochs at the end over which a fall of the loss is looked for, and the fall that matters.
+# The final fraction of the epochs in which a fall of the loss is measured, and the fall that matters, as a
+# fraction of the loss and of the trivial loss.
 LAST_PART = 0.2
 STILL_FALLING = 0.03
 AT_END = 0.01
-# A learning rate below this share of its highest hardly moves the network any more.
+# A learning rate below this fraction of its highest value hardly changes the network.
 RUN_DOWN = 0.1
-# How many times as many epochs a run that was not done is given at least.
+# A run that was too short gets at least this many times as many epochs.
 LONGER = 4
-# The steps after which nearly any small network on small data has learned what it can.
+# The number of steps in which nearly any small network learns what it can from small data.
 LONGEST = 1500
-# Below this share of the trivial loss a network is not called too small, whatever others reach.
+# A network is never too small if its loss is below this fraction of the trivial loss.
 POOR = 0.3
-# What underfits is compared with: two layers of so many units, at a rate that suits nearly all scaled data.
+# A network that may underfit is compared with two layers of this width, at a rate that suits most scaled
+# data.
 WIDE = 64
 WIDE_RATE = 0.005
 
 
 def exploding_loss(subject: Subject) -> Finding | None:
-    """The loss was no longer finite, or far above its start."""
+    """The loss is no longer finite, or far above its initial value."""
     history = subject.history
     curve = [value for value in history.loss if math.isfinite(value)]
     failed = history.ended == "failed" and "no longer finite" in history.stopped_because
@@ -74,8 +75,8 @@ def exploding_loss(subject: Subject) -> Finding | None:
         "severe",
         "The loss grew without bound instead of falling.",
         evidence,
-        "Each update overshot the valley by more than the one before, so that weights and loss grew.",
-        "Take smaller steps, limit the gradient's norm, and see that inputs and targets are scaled.",
+        "Each update overshot the valley farther than the one before, so weights and loss grew.",
+        "Take smaller steps, limit the gradient's norm, and check that inputs and targets are scaled.",
         subject.code(epochs=max(subject.epochs or 0, subject.history.epochs, 30), **settings),
     )
 
@@ -86,7 +87,7 @@ def learning_rate_too_high(subject: Subject) -> Finding | None:
         return None
     steps = min(subject.history.epochs * subject.steps_per_epoch, TRIAL_STEPS)
     same = subject.trial(subject.rate, steps=steps)
-    lower = [share * subject.rate for share in LOWER]
+    lower = [fraction * subject.rate for fraction in LOWER]
     tried = {rate: subject.trial(rate, steps=steps).usual for rate in lower}
     rate = min(tried, key=lambda one: tried[one])
     if not (subject.better(tried[rate]) and subject.better(tried[rate], same.usual)):
@@ -99,16 +100,16 @@ def learning_rate_too_high(subject: Subject) -> Finding | None:
         "severe" if subject.reached > 0.9 * subject.trivial else "warning",
         "The learning rate is too high: the updates jump across the valley.",
         f"loss {subject.reached:.4g} after {subject.history.epochs} epochs at {subject.rate:g}, but "
-        f"{tried[rate]:.4g} after {steps} steps at {rate:.2g}, on rows it had not seen; the loss rose in "
-        f"{rises:.0%} of the epochs",
-        "A step that is too long lands on the other side of the valley, higher up or in a flat place.",
-        f"Start anew with a lower learning rate; {subject.good_rate:g} did best in short trials.",
+        f"{tried[rate]:.4g} on unseen rows after {steps} steps at {rate:.2g}; the loss rose in {rises:.0%} "
+        f"of the epochs",
+        "Too long a step lands on the other side of the valley, higher up or on a plateau.",
+        f"Start again with a lower learning rate; {subject.good_rate:g} did best in short trials.",
         subject.code(optimizer=subject.with_rate(min(subject.good_rate, rate))),
     )
 
 
 def learning_rate_too_low(subject: Subject) -> Finding | None:
-    """Rates many times higher do clearly better in as many steps."""
+    """Much higher rates do clearly better in the same number of steps."""
     if not subject.can_try or subject.learned or subject.shrunken:
         return None
     rate = subject.good_rate
@@ -121,18 +122,18 @@ def learning_rate_too_low(subject: Subject) -> Finding | None:
     return Finding(
         "learning_rate_too_low",
         "warning",
-        "The learning rate is too low: the network hardly moves.",
+        "The learning rate is too low: the network hardly changes.",
         f"loss {subject.history.loss[0]:.4g} in the first epoch and {subject.history.loss[-1]:.4g} in epoch "
-        f"{subject.history.epochs} at {subject.rate:g}; {other:.4g} after {steps} steps at {rate:g}, on rows "
-        f"it had not seen",
-        "Steps this short would need many times as many epochs to get anywhere.",
-        f"Start anew with a higher learning rate; {rate:g} did best in short trials.",
+        f"{subject.history.epochs} at {subject.rate:g}; {other:.4g} on unseen rows after {steps} steps at "
+        f"{rate:g}",
+        "With such short steps, training would take many times as many epochs.",
+        f"Start again with a higher learning rate; {rate:g} did best in short trials.",
         subject.code(optimizer=subject.with_rate(rate)),
     )
 
 
 def batch_too_large(subject: Subject) -> Finding | None:
-    """Few updates an epoch, and smaller batches do clearly better in as many epochs."""
+    """There are few updates per epoch, and smaller batches do clearly better in as many epochs."""
     size, history = subject.batch_size, subject.history
     if size is None or size <= USUAL_BATCH or not subject.can_try:
         return None
@@ -147,17 +148,18 @@ def batch_too_large(subject: Subject) -> Finding | None:
         "batch_too_large",
         "warning",
         "The batch is too large for the data: there were few updates.",
-        f"{size:,} of {subject.row_count:,} rows a batch, {made:,} updates in {history.epochs} epochs; loss "
-        f"{subject.reached:.4g}, but {other.best:.4g} after {other.steps:,} updates with batches of "
-        f"{USUAL_BATCH}, on rows it had not seen",
-        "An update costs a pass over its batch, and this many rows say little more than a few of them.",
+        f"{size:,} of {subject.row_count:,} rows per batch, {made:,} updates in {history.epochs} epochs; "
+        f"loss {subject.reached:.4g}, but {other.best:.4g} on unseen rows after {other.steps:,} updates with "
+        f"batches of {USUAL_BATCH}",
+        "An update costs a pass over its batch, but the gradient of this many rows is hardly better than "
+        "that of a few.",
         f"Use batches of {USUAL_BATCH} rows: {history.epochs} epochs then make {usual:,} updates.",
         subject.code(batch_size=USUAL_BATCH),
     )
 
 
 def not_converged(subject: Subject) -> Finding | None:
-    """The loss was still falling at the end, or the same run does clearly better if it goes on."""
+    """The loss was still falling at the end, or a longer run does clearly better."""
     history = subject.history
     if not history.epochs or history.ended in ("failed", "converged"):
         return None
@@ -173,8 +175,8 @@ def not_converged(subject: Subject) -> Finding | None:
         if not subject.better(other.last):
             return None
         evidence = (
-            f"loss {subject.reached:.4g} after {steps:,} steps, but {other.last:.4g} after {other.steps:,} "
-            f"in a trial, on rows it had not seen"
+            f"loss {subject.reached:.4g} after {steps:,} steps, but {other.last:.4g} on unseen rows in a "
+            f"trial of {other.steps:,} steps"
         )
     else:
         return None
@@ -188,11 +190,11 @@ def not_converged(subject: Subject) -> Finding | None:
     return Finding(
         "not_converged",
         "warning",
-        "The run ended before the network had learned what it could.",
+        "The run ended before it converged.",
         evidence,
-        "There were too few epochs: the loss was still on its way down, or on a level stretch of it.",
+        "There were too few epochs: the loss was still falling, or on a plateau before a further fall.",
         f"Train {epochs / history.epochs:.0f} times as long"
-        + (", and stop where the validation loss no longer improves." if "callbacks" in settings else "."),
+        + (", and stop when the validation loss no longer improves." if "callbacks" in settings else "."),
         subject.code(**settings),
     )
 
@@ -203,10 +205,10 @@ def overfitting(subject: Subject) -> Finding | None:
     curve, loss = np.array(history.validation_loss), np.array(history.loss)
     if len(curve) < 5 or len(curve) != len(loss) or history.best_epoch is not None:
         return None
-    known = np.isfinite(curve) & np.isfinite(loss)
-    if not known[-1]:
+    finite = np.isfinite(curve) & np.isfinite(loss)
+    if not finite[-1]:
         return None
-    curve = np.where(known, curve, np.inf)
+    curve = np.where(finite, curve, np.inf)
     best = int(curve.argmin())
     end = float(np.median(curve[-max(len(curve) // 10, 3) :]))
     rise = end - curve[best]
@@ -222,14 +224,14 @@ def overfitting(subject: Subject) -> Finding | None:
         f"The network began to overfit after epoch {best + 1}.",
         f"validation loss {curve[best]:.4g} in epoch {best + 1}, {end:.4g} at the end; training loss "
         f"{loss[best]:.4g} then, {loss[-1]:.4g} at the end",
-        "From then on it learned what is particular to the training rows, noise included.",
+        "From then on it learned the peculiarities and the noise of the training rows.",
         "Stop at the best epoch; dropout, weight decay, fewer units or more rows help too.",
         subject.code(callbacks="[gg.EarlyStopping(patience=10)]"),
     )
 
 
 def underfitting(subject: Subject) -> Finding | None:
-    """A network with more units and without restraints does clearly better on rows it has not seen."""
+    """A larger, unregularized network does clearly better on unseen rows."""
     if not subject.enough or not subject.history.epochs or subject.reached < POOR * subject.trivial:
         return None
     outputs = subject.model.architecture.outputs
@@ -251,10 +253,10 @@ def underfitting(subject: Subject) -> Finding | None:
     return Finding(
         "underfitting",
         "severe" if subject.reached > 0.9 * subject.trivial else "warning",
-        "The network learns less than the rows have to teach.",
+        "The network learns less than is possible from these rows.",
         f"loss {subject.reached:.4g}, the trivial answer has {subject.trivial:.4g}; two layers of {WIDE} "
-        f"units without restraints reached {other.best:.4g} in a trial, on rows they had not seen",
-        "It has too few units or layers, or dropout and penalties hold it back too much.",
+        f"units without regularization reached {other.best:.4g} on unseen rows in a trial",
+        "It has too few units or layers, or dropout and penalties restrict it too much.",
         "Use more units, and less dropout and regularization; stop when the validation loss rises.",
         subject.code(
             layers=layers,
@@ -269,7 +271,7 @@ def underfitting(subject: Subject) -> Finding | None:
 
 
 def last_fall(curve: list[float]) -> float:
-    """Return how far a loss fell in the last part of its epochs, 0 where that cannot be said."""
+    """Return how far a loss fell in the last part of its epochs, 0 if that is unknown."""
     part = max(1, round(LAST_PART * len(curve)))
     last = np.array(curve[-2 * part :])
     if len(last) < 2 * part or not np.isfinite(last).all():
@@ -278,15 +280,15 @@ def last_fall(curve: list[float]) -> float:
 
 
 def run_down(history: History) -> bool:
-    """Return whether a schedule brought the learning rate down: such a run ended where it was meant to."""
+    """Return whether a schedule lowered the learning rate to its end: then the run ended as planned."""
     rates = [rate for rate in history.learning_rate if math.isfinite(rate)]
     return bool(rates) and rates[-1] < RUN_DOWN * max(rates)
 
 
 def stretched(optimizer: Any, times: float) -> Any:
-    """Return the optimizer with a schedule that lasts so many times as long, None for None."""
+    """Return the optimizer with its schedule this many times as long, None for None."""
     schedule = getattr(optimizer, "learning_rate", None)
-    if not isinstance(schedule, OneCycle | CosineDecay):
+    if schedule is None or not schedule.has_length:
         return optimizer
     longer = dataclasses.replace(schedule, epochs=schedule.epochs * times)
     return dataclasses.replace(optimizer, learning_rate=longer)

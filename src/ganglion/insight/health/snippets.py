@@ -1,8 +1,8 @@
-"""A network and its training written as Python code that can be pasted.
+"""A network and its training written as Python code to paste.
 
-The code uses the names `gg`, `np`, `net`, `X` and `y`. Code that changes the rows first defines
-`prepare`, and code that changes the targets `relabel`, each a function of new rows or targets: what is
-predicted for later must go through `prepare` too.
+The code uses the names `gg`, `np`, `net`, `X` and `y`. Code that changes the rows defines `prepare`, and code
+that changes the targets `relabel`; each is a function of new rows or targets. Rows to predict for later must
+go through `prepare` too.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ganglion.core.architecture import Architecture
 from ganglion.core.inputs import plain_inputs
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss, loss_for
-from ganglion.core.part import Part, PartField
+from ganglion.core.part import Part
 from ganglion.core.regularization import Regularization
 from ganglion.training.optimizers import StepOptimizer
 from ganglion.training.schedules import ConstantRate
 
 
 def value_code(value: Any) -> str:
-    """Return a setting as code: a part by its name where it has only defaults.
+    """Return a setting as code, without the arguments that have their default.
 
     >>> value_code(gg.Dense(16, "relu")), value_code(gg.Adam(0.01)), value_code(gg.LeakyReLU(0.2))
     ("gg.Dense(16, 'relu')", 'gg.Adam(0.01)', 'gg.LeakyReLU(0.2)')
@@ -32,6 +32,10 @@ def value_code(value: Any) -> str:
         return f"{value.learning_rate:g}"
     if isinstance(value, Regularization):
         return f"gg.{value!r}"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name!r}: {value_code(each)}' for name, each in value.items())}}}"
+    if isinstance(value, tuple) and any(isinstance(each, Part | tuple) for each in value):
+        return f"[{', '.join(map(value_code, value))}]"
     if not isinstance(value, Part):
         return repr(value)
     module = "gg." if value.is_built_in else ""
@@ -39,9 +43,8 @@ def value_code(value: Any) -> str:
     by_name = False
     for field in dataclasses.fields(value):
         own, default = getattr(value, field.name), field.default
-        slot = vars(type(value)).get(field.name)
-        if isinstance(slot, PartField):
-            default = slot.default if slot.default is None else slot.kind.find(slot.default)
+        if isinstance(own, Part) and isinstance(default, str):
+            default = own.find(default)
         if isinstance(own, ConstantRate) and isinstance(value, StepOptimizer):
             default = ConstantRate(value.usual_rate)
         if not field.init or own == default:
@@ -57,8 +60,8 @@ def value_code(value: Any) -> str:
 def network_code(
     architecture: Architecture, layers: Sequence[Layer], seed: int, dtype: str, inputs: str = ""
 ) -> str:
-    """Return the line that builds a network anew with some layers."""
-    given = inputs or " ".join(repr(plain_inputs(architecture.inputs)).split())
+    """Return the line that builds a network with these layers."""
+    given = inputs or value_code(plain_inputs(architecture.inputs))
     rest = [f"inputs={given}"]
     rest += [f"seed={seed}"] if seed else []
     rest += [f"dtype={dtype!r}"] if dtype != "float32" else []

@@ -1,9 +1,8 @@
-"""What the health check looks at, and what follows from it: losses, curves, and short trials.
+"""The subject of a health check, and what is computed from it: losses, gradients, and short trials.
 
-A trial answers "what if" by experiment: it trains from the network's own initial weights for some steps
-with another learning rate, batch size or layers, and judges the result on rows that the trial has not
-learned from. The network itself is judged on the same rows, which it may have learned from, so that a
-trial that does better has earned it.
+A trial answers "what if" by experiment. It trains from the network's own initial weights for some steps with
+another learning rate, batch size or layers, and is evaluated on held-out rows. The network itself is
+evaluated on the same rows, which it may have been trained on: a bias against the trial.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from ganglion.core.rows import Rows
 from ganglion.engines import Engine, Objective, pick
 from ganglion.insight.health.measure import LayerHealth, norm, quiet
 from ganglion.insight.health.snippets import fit_code, network_code
+from ganglion.insight.health.trial import Trial
 from ganglion.training.history import History
 from ganglion.training.optimizers import Adam, StepOptimizer
 from ganglion.training.splitting import split
@@ -37,59 +37,35 @@ from ganglion.training.splitting import split
 TRIAL_STEPS = 300
 # Multiplications and additions that one trial may cost: a fraction of a second for large networks.
 TRIAL_WORK = 2e9
-# How often a trial is looked at, and the share of the rows that it is judged by.
-TRIAL_LOOKS = 5
-TRIAL_SHARE = 0.2
-# Fewer rows than this cannot be split into some to learn from and some to judge by.
+# How often a trial is evaluated, and the fraction of the rows that is held out for it.
+EVALUATIONS = 5
+HELD_OUT = 0.2
+# Fewer rows than this are not split into training rows and held-out rows.
 FEWEST_ROWS = 20
-# Below this share of the trivial loss most of what there is to learn was learned.
+# Below this fraction of the trivial loss, most of what can be learned was learned.
 LEARNED = 0.2
-# A trial counts as better if it takes this share off the loss ...
+# A trial is better if it lowers the loss by this fraction ...
 BETTER = 0.2
-# ... and this share of what the trivial answer loses, so that tiny losses are left alone.
+# ... and by this fraction of the trivial loss, so that tiny losses raise no finding.
 MATTERS = 0.1
 # Weights this much smaller than at the start were pulled to 0, which training alone does not do.
 SHRUNKEN = 0.25
-# The learning rates that are tried: 1e-05, 3e-05, 0.0001 ... up to 10.
+# The learning rates to try: 1e-05, 3e-05, 0.0001 ... up to 10.
 RATES = tuple(float(f"{10 ** (half / 2):.1g}") for half in range(-10, 3))
 
 
 @dataclass(frozen=True)
-class Looks:
-    """A trial of some steps: losses on rows set aside, at even distances, and at last on its own rows."""
-
-    losses: Sequence[float]
-    own: float
-    steps: int
-
-    @property
-    def best(self) -> float:
-        """The lowest: what stopping in time would give."""
-        return min(self.losses)
-
-    @property
-    def usual(self) -> float:
-        """The median: high where the loss jumps about, low where it only overfits in the end."""
-        return float(np.median(self.losses))
-
-    @property
-    def last(self) -> float:
-        """The mean of the last two."""
-        return (self.losses[-1] + self.losses[-2]) / 2
-
-
-@dataclass(frozen=True)
 class Subject:
-    """A network, rows, and the run that trained it, as far as it is known.
+    """A network, some rows, and what is known of the run that trained it.
 
     Attributes:
-        rows: encoded; at most some thousands.
-        validation: the same, None if there are none.
-        history: of the run; without epochs if it is not known.
-        batch_size, row_count, epochs: of the run; None where not known.
-        optimizer: None where not known, and for one that does not make steps.
-        layers: as they were measured.
-        names: of the features, None where they have only numbers.
+        rows: encoded; at most a few thousand.
+        validation: the same; None without validation rows.
+        history: of the run; without epochs if unknown.
+        batch_size, row_count, epochs: of the run; None if unknown.
+        optimizer: None if unknown.
+        layers: the measurements of each layer.
+        names: of the features; None if they have only numbers.
     """
 
     model: Model
@@ -107,12 +83,18 @@ class Subject:
     names: Sequence[str] | None = None
 
     def feature(self, number: int) -> str:
-        """Return what a feature is called."""
-        return f"feature {number}" if self.names is None else repr(self.names[number])
+        """Return the name of a feature, given its column in `columns`."""
+        if self.names is not None:
+            return repr(self.names[number])
+        if self.model.architecture.takes_numbers:
+            return f"feature {number}"
+        counts = {name: values.shape[1] for name, values in self.number_inputs.items()}
+        place = [(name, column) for name, count in counts.items() for column in range(count)][number]
+        return f"feature {place[1]} of input {place[0]!r}"
 
     @property
     def trained(self) -> bool:
-        """Whether the run is known."""
+        """Whether a run is known."""
         return self.history.epochs > 0 or self.history.ended == "failed"
 
     @property
@@ -121,30 +103,34 @@ class Subject:
         return self.optimizer is not None and self.optimizer.makes_steps
 
     @cached_property
-    def columns(self) -> Array:
-        """The numbers that come in, one column for each feature, whatever their shape."""
+    def number_inputs(self) -> dict[str, Array]:
+        """The inputs that hold numbers, by name, one column for each feature."""
         inputs, count = self.model.architecture.inputs, len(self.rows)
-        numbers = [
-            values.reshape(count, -1).astype(np.float64)
-            for part, values in zip(inputs.values(), values_of(inputs, self.rows.x), strict=True)
+        return {
+            name: values.reshape(count, -1).astype(np.float64)
+            for (name, part), values in zip(inputs.items(), values_of(inputs, self.rows.x), strict=True)
             if part.holds == "numbers"
-        ]
-        return np.hstack(numbers) if numbers else np.empty((count, 0))
+        }
+
+    @cached_property
+    def columns(self) -> Array:
+        """The columns of all `number_inputs`, side by side."""
+        return np.hstack([np.empty((len(self.rows), 0)), *self.number_inputs.values()])
 
     @property
     def has_columns(self) -> bool:
-        """Whether a row is a row of numbers, each a feature of its own."""
+        """Whether a row is a flat list of numbers, each of which is a feature."""
         architecture = self.model.architecture
         return architecture.takes_numbers and len(architecture.input_shape) == 1
 
     @property
     def enough(self) -> bool:
-        """Whether there are rows enough, and differences among the targets, to judge a trial by."""
+        """Whether there are enough rows, and different targets, to evaluate a trial."""
         return len(self.rows) >= FEWEST_ROWS and self.trivial > 0
 
     @property
     def can_try(self) -> bool:
-        """Whether the run can be tried again with other settings."""
+        """Whether the run can be repeated as a trial with other settings."""
         return self.makes_steps and self.history.epochs > 0 and self.enough
 
     @property
@@ -154,21 +140,21 @@ class Subject:
 
     @property
     def batch_weight(self) -> float:
-        """What the rows of a batch weigh in all, on average."""
+        """The mean total weight of the rows of a batch."""
         each = (
             1.0 if self.rows.sample_weight is None else float(self.rows.sample_weight.mean(dtype=np.float64))
         )
         return each * min(self.batch_size or self.row_count, self.row_count)
 
     @cached_property
-    def two_parts(self) -> tuple[Rows, Rows]:
-        """Rows to learn from in a trial, and rows to judge it by."""
+    def trial_rows(self) -> tuple[Rows, Rows]:
+        """The rows that trials train on, and the held-out rows that they are evaluated on."""
         if self.validation is not None:
             return self.rows, self.validation
         if len(self.rows) < FEWEST_ROWS:
             return self.rows, self.rows
-        learn, aside = split(len(self.rows), TRIAL_SHARE, self.model.seed, self.loss.classes(self.rows.y))
-        return self.rows.part(learn), self.rows.part(aside)
+        train, held_out = split(len(self.rows), HELD_OUT, self.model.seed, self.loss.classes(self.rows.y))
+        return self.rows.part(train), self.rows.part(held_out)
 
     @cached_property
     def answers(self) -> tuple[Array, Array]:
@@ -177,23 +163,23 @@ class Subject:
 
     @cached_property
     def training_loss(self) -> float:
-        """The mean loss on the rows, as when predicting."""
+        """The mean loss on the rows, in prediction mode."""
         return _mean(self.answers[0], self.rows)
 
     @cached_property
     def loss_now(self) -> float:
-        """The mean loss on the rows that trials are judged by."""
-        aside = self.two_parts[1]
-        return _mean(self._judge(self.model, aside)[0], aside)
+        """The mean loss on the held-out rows of trials."""
+        held_out = self.trial_rows[1]
+        return _mean(self._judge(self.model, held_out)[0], held_out)
 
     @cached_property
     def reached(self) -> float:
-        """The lowest of what is known of the loss: here, over all rows, and in the last epoch.
+        """The lowest loss known: on the held-out rows, on all rows, or in the last epoch.
 
-        A trial on rows that it has not learned from must do better than all of these.
+        The held-out loss of a trial must be lower than all of these.
         """
-        known = [self.loss_now, self.training_loss, *self.history.loss[-1:]]
-        return min((loss for loss in known if math.isfinite(loss)), default=math.inf)
+        losses = [self.loss_now, self.training_loss, *self.history.loss[-1:]]
+        return min((loss for loss in losses if math.isfinite(loss)), default=math.inf)
 
     @cached_property
     def start(self) -> float:
@@ -202,21 +188,21 @@ class Subject:
 
     @cached_property
     def trivial(self) -> float:
-        """The smallest mean loss that one and the same answer for every row has."""
+        """The smallest mean loss of a constant answer."""
         return trivial_loss(self.loss, self.rows)
 
     @property
     def learned(self) -> bool:
-        """Whether most of what there is to learn was learned: then there is little to search for."""
+        """Whether most of what can be learned was learned: then there is little to find."""
         return self.reached < LEARNED * self.trivial
 
     @property
     def matters(self) -> float:
-        """A difference in loss that matters."""
+        """The smallest difference in loss that matters."""
         return MATTERS * self.trivial
 
     def better(self, trial: float, than: float | None = None) -> bool:
-        """Return whether a trial's loss is clearly better than the network's, or another trial's."""
+        """Return whether a trial's loss is clearly lower than the network's, or than another trial's."""
         base = self.reached if than is None else than
         if not math.isfinite(base):
             return math.isfinite(trial)
@@ -224,7 +210,7 @@ class Subject:
 
     @cached_property
     def initial(self) -> Model:
-        """The network before any training."""
+        """The untrained network."""
         return Model.initial(self.model.architecture, self.model.seed, self.model.dtype)
 
     @quiet
@@ -244,50 +230,50 @@ class Subject:
         batch_size: int | None = None,
         steps: int = TRIAL_STEPS,
         regularized: bool = True,
-    ) -> Looks:
-        """Train from the initial weights for some steps, and look at the loss on the rows set aside.
+    ) -> Trial:
+        """Train from the initial weights for some steps, and evaluate the loss on the held-out rows.
 
         Args:
-            rate: the learning rate, the same throughout.
-            optimizer: the run's by default, Adam where that is not known.
+            rate: the constant learning rate.
+            optimizer: the run's by default, Adam if that is unknown.
             layers: the network's by default.
             batch_size: the run's by default.
             steps: updates; fewer if they cost too much.
-            regularized: whether the run's regularization is used.
+            regularized: whether to use the run's regularization.
 
         Returns:
-            The losses at even distances, all infinite if one step failed.
+            The trial; its losses are infinite if a step failed.
         """
         used = optimizer or (self.optimizer if self.makes_steps else Adam())
         used = dataclasses.replace(used, average=None)
         architecture = self.model.architecture
         if layers is not None:
             architecture = Architecture(layers, architecture.inputs)
-        learn, aside = self.two_parts
-        size = min(batch_size or self.batch_size or 32, len(learn))
-        steps = max(TRIAL_LOOKS, min(steps, int(TRIAL_WORK / (3 * size * max(architecture.size, 1)))))
+        train, held_out = self.trial_rows
+        size = min(batch_size or self.batch_size or 32, len(train))
+        steps = max(EVALUATIONS, min(steps, int(TRIAL_WORK / (3 * size * max(architecture.size, 1)))))
         model = Model.initial(architecture, self.model.seed, self.model.dtype)
         rules = (self.regularization if regularized else None) or Regularization()
         engine = self._engine(architecture, used)
-        session = engine.open(model, learn, Objective(self.loss, rules), used)
+        session = engine.open(model, train, Objective(self.loss, rules), used)
         losses: list[float] = []
         epoch, order = 0, np.empty(0, dtype=np.int64)
-        for look in range(TRIAL_LOOKS):
-            count = steps * (look + 1) // TRIAL_LOOKS - steps * look // TRIAL_LOOKS
+        for part in range(EVALUATIONS):
+            count = steps * (part + 1) // EVALUATIONS - steps * part // EVALUATIONS
             while len(order) < count * size:
-                order = np.concatenate([order, random.order(self.model.seed, epoch, len(learn))])
+                order = np.concatenate([order, random.order(self.model.seed, epoch, len(train))])
                 epoch += 1
             done = session.steps(order[: count * size], size, np.full(count, rate))
             order = order[count * size :]
             if done.failure:
-                return Looks([math.inf] * TRIAL_LOOKS, math.inf, steps)
-            loss = _mean(session.evaluate(aside)[0], aside)
+                return Trial([math.inf] * EVALUATIONS, math.inf, steps)
+            loss = _mean(session.evaluate(held_out)[0], held_out)
             losses.append(loss if math.isfinite(loss) else math.inf)
-        return Looks(losses, _mean(session.evaluate(learn)[0], learn), steps)
+        return Trial(losses, _mean(session.evaluate(train)[0], train), steps)
 
     @cached_property
     def rate(self) -> float:
-        """The highest learning rate of the run, 0 where it is not known."""
+        """The highest learning rate of the run, 0 if unknown."""
         rates = [rate for rate in self.history.learning_rate if math.isfinite(rate)]
         if rates:
             return max(rates)
@@ -295,13 +281,13 @@ class Subject:
 
     @cached_property
     def rates_tried(self) -> dict[float, float]:
-        """The loss after a trial with each of some learning rates, half a power of ten apart."""
+        """The median loss of a trial for each of several learning rates, half a power of ten apart."""
         most = self.optimizer.largest_rate if self.makes_steps else 0.1
         return {rate: self.trial(rate).usual for rate in RATES if rate <= most * 1.01}
 
     @cached_property
     def good_rate(self) -> float:
-        """The learning rate that did best in trials, or the next lower one if that did nearly as well."""
+        """The best learning rate of the trials, or the next lower one if it did nearly as well."""
         tried = self.rates_tried
         best = min(tried, key=lambda rate: tried[rate])
         lower = max((rate for rate in tried if rate < best), default=best)
@@ -309,20 +295,21 @@ class Subject:
         return lower if near else best
 
     def with_rate(self, rate: float, **settings: Any) -> StepOptimizer:
-        """Return the optimizer with another learning rate, in its schedule if it has one."""
+        """Return the optimizer with another learning rate and the same schedule."""
         schedule = dataclasses.replace(self.optimizer.learning_rate, learning_rate=float(f"{rate:.2g}"))
         return dataclasses.replace(self.optimizer, learning_rate=schedule, **settings)
 
     @cached_property
     def gradient(self) -> Array:
-        """The gradient over the rows, as the next training step would see it."""
+        """The gradient over all rows, as in a training step."""
         return self._gradient(self.model)
 
     @cached_property
     def reaching_first(self) -> tuple[float, float]:
         """How much of the error reaches the first weights, at the start and now.
 
-        The root mean square of the gradient of the first weight matrix over that of the outputs' z.
+        This is the root mean square of the gradient of the first weight matrix, divided by that of the
+        gradient of the outputs' z.
         """
         return self._reaching_first(self.initial), self._reaching_first(self.model)
 
@@ -348,7 +335,7 @@ class Subject:
 
     @cached_property
     def shrunken(self) -> bool:
-        """Whether penalties have brought the weights to almost nothing."""
+        """Whether penalties have shrunk the weights to almost nothing."""
         first, _ = self.model.architecture.initial(self.model.seed, self.model.parameters.dtype)
         mask = self.model.architecture.penalized
         return norm(self.model.parameters * mask) < SHRUNKEN * norm(first * mask)
@@ -361,7 +348,7 @@ class Subject:
         loss: Loss | None = None,
         **settings: Any,
     ) -> str:
-        """Return the lines that build the network anew and train it, with some things changed."""
+        """Return the lines that rebuild and train the network, with some changes."""
         layers = self.model.architecture.layers if layers is None else layers
         output = Architecture(layers, self.model.architecture.inputs).output_activation
         rebuilt = network_code(
@@ -370,12 +357,12 @@ class Subject:
         return rebuilt + "\n" + self.fit_code(output=output, loss=loss, **settings)
 
     def fit_code(self, *, output: Any = None, loss: Loss | None = None, **settings: Any) -> str:
-        """Return the line that trains the network as it was trained, with some settings changed."""
+        """Return the line that trains the network as before, with some settings changed."""
         usual = {
             "optimizer": self.optimizer,
             "epochs": self.epochs or self.history.epochs or 100,
             "batch_size": self.batch_size,
-            "validation": TRIAL_SHARE if self.history.validation_loss else None,
+            "validation": HELD_OUT if self.history.validation_loss else None,
             "regularization": self.regularization,
         }
         return fit_code(
@@ -389,7 +376,7 @@ def _mean(losses: Array, rows: Rows) -> float:
 
 @quiet
 def trivial_loss(loss: Loss, rows: Rows) -> float:
-    """Return the smallest mean loss of one answer for all: the mean, or one of the deciles."""
+    """Return the smallest mean loss of a constant answer: the mean of the targets, or one of the deciles."""
     y = rows.y.astype(np.float64)
     mean = np.average(y, axis=0, weights=rows.sample_weight)
     candidates = (

@@ -1,10 +1,10 @@
-"""Pictures of a network, its history and its parts, by matplotlib: `pip install 'ganglion[plot]'`.
+"""Pictures of a network, its history and its parts, with matplotlib: `pip install 'ganglion[plot]'`.
 
-Each function draws on one matplotlib Axes and returns it: `ax` if it is given, the axes of a new figure
-otherwise. Nothing is shown, saved or closed, and no setting of matplotlib is changed. To save a picture:
+Each function draws on one matplotlib Axes and returns it: on `ax`, or else on the axes of a new figure. No
+function shows, saves or closes a figure or changes a setting of matplotlib. To save a picture:
 `gg.plot.activation("tanh").figure.savefig("tanh.png")`.
-`pictures.py` draws histories, networks and activations, `landscapes.py` what is answered or lost at many
-places, `confusion.py` right and wrong answers; what they share is in `drawing.py`.
+`pictures.py` draws histories, networks and activations, `landscapes.py` predictions over a plane and losses
+over parameters, `confusion.py` confusion matrices; common code is in `drawing.py`.
 """
 
 from ganglion.insight.plot.confusion import confusion

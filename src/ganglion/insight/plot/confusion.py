@@ -1,4 +1,4 @@
-"""The picture of right and wrong answers: the confusion matrix."""
+"""The confusion matrix."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def confusion(
 ) -> Axes:
     """Draw how often each true class (a row) was predicted as each class (a column).
 
-    Each cell holds the count and its share of the row. Right answers are shaded in blue, wrong ones in
-    orange, the darker the larger their share.
+    Each cell shows the count and its percentage of the row. Right predictions are blue, wrong ones orange;
+    darker shades mean larger fractions.
 
     Args:
         truth: the true class of each row: numbers or names.
-        predicted: the predicted classes, as many.
-        labels: all classes in the order to draw them; or, if the rows hold class numbers from 0, the name
-            of each. By default the classes that occur, sorted.
+        predicted: the predicted class of each row.
+        labels: all classes in the order to draw them; or, if the classes are numbers from 0, the name of
+            each. By default the classes that occur, sorted.
         ax: the matplotlib Axes to draw on; a new figure's by default.
 
     Returns:
@@ -42,8 +42,8 @@ def confusion(
 
     Raises:
         ConfigError: for labels that occur twice, more than 50 classes, or `ax` that is not axes.
-        DataError: without rows, for a missing class, or for one that is not among the labels.
-        ShapeError: if there is not one class for each row, or not as many predictions as true classes.
+        DataError: without rows, for a missing class, or for a class that is not among the labels.
+        ShapeError: if `truth` or `predicted` is not one class per row, or if their lengths differ.
         MissingPackageError: without matplotlib.
 
     >>> import matplotlib.pyplot as plt
@@ -52,27 +52,27 @@ def confusion(
     'accuracy 66.7 %: 2 of 3 rows'
     >>> plt.close(ax.figure)
     """
-    true, said = _classes("truth", truth), _classes("predicted", predicted)
-    if len(true) != len(said):
-        raise ShapeError(f"truth and predicted must have as many rows, got {len(true)} and {len(said)}")
+    true, guessed = _classes("truth", truth), _classes("predicted", predicted)
+    if len(true) != len(guessed):
+        raise ShapeError(f"truth and predicted must have as many rows, got {len(true)} and {len(guessed)}")
     check_axes(ax)
-    names, true, said = _numbered(true, said, labels)
+    names, true, guessed = _numbered(true, guessed, labels)
     counts = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(counts, (true, said), 1)
+    np.add.at(counts, (true, guessed), 1)
     rows = counts.sum(axis=1, keepdims=True)
-    shares = counts / np.maximum(rows, 1)
+    fractions = counts / np.maximum(rows, 1)
     size = len(names)
     longest = max(map(len, names))
     ax = axes_or_new(ax, *(max(edge, 0.45 * size + 2) for edge in (5.6, 4.8)))
     right = np.eye(size, dtype=bool)
-    ax.imshow(np.where(right, shares, -shares), cmap=signed_colors(), vmin=-1, vmax=1)
+    ax.imshow(np.where(right, fractions, -fractions), cmap=signed_colors(), vmin=-1, vmax=1)
     font = float(np.clip(0.22 * inches_wide(ax) / size * 72, 4, 10))
     for row, column in np.ndindex(counts.shape):
-        count, share = counts[row, column], shares[row, column]
-        percent = f"\n{100 * share:.{0 if size > 6 else 1}f} %" if count and size <= 12 else ""
+        count, fraction = counts[row, column], fractions[row, column]
+        percent = f"\n{100 * fraction:.{0 if size > 6 else 1}f} %" if count and size <= 12 else ""
         if not count and size > 12:
             continue
-        faint, dark = not count, share > (0.6 if row == column else 0.85)
+        faint, dark = not count, fraction > (0.6 if row == column else 0.85)
         color = GRAY if faint else "white" if dark else "black"
         ax.text(column, row, f"{count}{percent}", ha="center", va="center", color=color, fontsize=font)
     aslant = longest * size > 40
@@ -87,7 +87,7 @@ def confusion(
 
 
 def _classes(what: str, values: Any) -> list[Any]:
-    """Return one class a row: numbers, names or truth values, none of them missing."""
+    """Return one class per row: numbers, names or truth values, none of them missing."""
     try:
         array = np.asarray(values)
     except ValueError as error:
@@ -97,9 +97,9 @@ def _classes(what: str, values: Any) -> list[Any]:
     if array.ndim != 1:
         raise ShapeError(
             f"{what} must have one class for each row, shape (rows,), got {array.shape}",
-            "of outputs, pass .argmax(axis=1); of one share, pass (shares[:, 0] >= 0.5).astype(int)",
+            "from probabilities p: p.argmax(axis=1), or with a single column (p[:, 0] >= 0.5).astype(int)",
         )
-    # Of a list of numbers and names NumPy would make names.
+    # NumPy turns a list of numbers and names into names.
     as_given = isinstance(values, list | tuple) and array.dtype.kind in "US"
     classes = list(values) if as_given else array.tolist()
     if not classes:
@@ -113,31 +113,31 @@ def _classes(what: str, values: Any) -> list[Any]:
 
 
 def _numbered(
-    true: list[Any], said: list[Any], labels: Sequence[Any] | None
+    true: list[Any], guessed: list[Any], labels: Sequence[Any] | None
 ) -> tuple[list[str], list[int], list[int]]:
-    """Return the names of the classes, and both lists as places in it."""
-    found = set(true) | set(said)
+    """Return the names of the classes, and both lists as indices into them."""
+    found = set(true) | set(guessed)
     if labels is None:
-        known = sorted(found, key=lambda value: (isinstance(value, str), value))
+        classes = sorted(found, key=lambda value: (isinstance(value, str), value))
     elif isinstance(labels, str) or not isinstance(labels, Sequence | np.ndarray):
         raise ConfigError(f"labels must be a list of classes, got {shortened(labels)}")
     else:
-        known = list(labels)
-    names = [str(label) for label in known]
+        classes = list(labels)
+    names = [str(label) for label in classes]
     if len(set(names)) != len(names):
         raise ConfigError(f"labels must differ from each other, got {shortened(names)}")
     if len(names) > MOST_CLASSES:
         raise ConfigError(
             f"a confusion matrix has at most {MOST_CLASSES} classes, got {len(names)}",
-            "are these numbers to be estimated, not classes?",
+            "are these numbers to predict rather than classes?",
         )
-    place = {label: number for number, label in enumerate(known)}
+    place = {label: number for number, label in enumerate(classes)}
     if not found <= set(place) and all(isinstance(value, int) for value in found):
-        place = {number: number for number in range(len(known))}
-    for what, classes in (("truth", true), ("predicted", said)):
-        for row, value in enumerate(classes):
+        place = {number: number for number in range(len(classes))}
+    for what, values in (("truth", true), ("predicted", guessed)):
+        for row, value in enumerate(values):
             if value not in place:
                 raise DataError(
                     f"{what} must hold the labels {shortened(names)}, got {shortened(value)} in row {row}"
                 )
-    return names, [place[value] for value in true], [place[value] for value in said]
+    return names, [place[value] for value in true], [place[value] for value in guessed]

@@ -1,7 +1,7 @@
-"""What the pictures share: axes, colors and markers, and the two ways in which a network is drawn.
+"""Common code of the pictures: axes, colors and markers, and the two ways to draw a network.
 
-Negative is orange, positive blue, which color-blind readers can tell apart; what must also be told apart
-in gray print has a line style or a marker of its own.
+Negative is orange and positive is blue, which color-blind readers can distinguish. Where the difference must
+also show in grayscale print, line styles or markers differ too.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ ORANGE, BLUE, GRAY = "#e08214", "#2166ac", "#767676"
 # Okabe and Ito (2008), Color Universal Design.
 CLASS_COLORS = ("#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#666666")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")
-WIDEST_LINE = 4.0  # points, of few weights; narrower where there are many
-READABLE = 10.0  # points across, from which on a circle holds the number of its unit
-WIDE = 20  # a ratio of largest to smallest from which an axis is logarithmic
-MOST_CELLS = 1000  # along one side of a heat map; a larger matrix is drawn by every second, third ... row
+WIDEST_LINE = 4.0  # points; narrower where there are many weights
+READABLE = 10.0  # points; circles of this diameter or more show the number of their unit
+WIDE = 20  # an axis is logarithmic above this ratio of largest to smallest
+MOST_CELLS = 1000  # along one side of a heat map; of a larger matrix only every nth row is drawn
 
 
 @runtime_checkable
 class Drawable(Protocol):
-    """What the pictures need of a network."""
+    """What the pictures need from a network."""
 
     @property
     def architecture(self) -> Architecture: ...
@@ -48,7 +48,7 @@ class Drawable(Protocol):
 
 
 class DenseLayer(NamedTuple):
-    """A dense layer of a network, its name, weights and biases, and in a few words what follows it."""
+    """A dense layer of a network: its name, weights and biases, and descriptions of the layers after it."""
 
     name: str
     layer: Dense
@@ -61,7 +61,7 @@ def check_network(net: Any) -> None:
     """Raise `ConfigError` unless `net` is a network."""
     if not isinstance(net, Drawable):
         raise ConfigError(
-            f"net must be a ganglion Network, got {shortened(net)}", "of a table model, pass its .network"
+            f"net must be a ganglion Network, got {shortened(net)}", "for a table model, pass its .network"
         )
 
 
@@ -81,7 +81,7 @@ def axes_or_new(ax: Axes | None, width: float = 6.4, height: float = 4.8) -> Axe
 
 
 def color_map(*colors: str) -> Any:
-    """Return a color map through these colors; cells without a number are light gray."""
+    """Return a color map through these colors; NaN cells are light gray."""
     made = load("matplotlib.colors", "plot").LinearSegmentedColormap.from_list("ganglion", colors)
     return made.with_extremes(bad="#dddddd")
 
@@ -98,30 +98,30 @@ def class_color(number: int, count: int) -> str:
 
 
 def spans_much(values: Array) -> bool:
-    """Return whether positive values span so much that a logarithmic axis shows them better."""
+    """Return whether positive values span a range that a logarithmic axis shows better."""
     return bool(values.min() > 0 and values.max() / values.min() > WIDE)
 
 
 def logarithmic_ticks(values: Array) -> Any:
-    """Return a locator of ticks for a logarithmic scale: 1, 2, 5, 10 ..., or powers of 10 of a wide one."""
+    """Return a locator of logarithmic ticks: 1, 2, 5, 10 ..., or powers of 10 for a wide range."""
     steps = (1.0, 2.0, 5.0) if values.max() / values.min() < 5000 else (1.0,)
     return load("matplotlib.ticker", "plot").LogLocator(subs=steps)
 
 
 def inches_wide(ax: Axes) -> float:
-    """Return how wide the axes are, as far as known before the figure is laid out."""
+    """Return the width of the axes, as far as it is known before layout."""
     return float(ax.get_window_extent().width / ax.figure.dpi)
 
 
 def title(ax: Axes, text: str, **settings: Any) -> None:
-    """Set a title, broken into lines that fit the width of the axes."""
+    """Set a title, wrapped to the width of the axes."""
     size = settings.setdefault("fontsize", 11)
     letters = max(int(inches_wide(ax) * 72 / (0.47 * size)), 12)
     ax.set_title("\n".join(textwrap.fill(line, letters) for line in text.split("\n")), **settings)
 
 
 def bare(ax: Axes) -> None:
-    """Take away ticks and frame."""
+    """Remove ticks and frame."""
     ax.set_xticks([])
     ax.set_yticks([])
     for spine in ax.spines.values():
@@ -129,7 +129,7 @@ def bare(ax: Axes) -> None:
 
 
 def dense_layers(net: Drawable) -> tuple[list[str], list[DenseLayer]]:
-    """Return in a few words each layer before the first dense one, and the dense layers.
+    """Return descriptions of the layers before the first dense one, and the dense layers.
 
     Raises:
         ConfigError: if there is none.
@@ -143,15 +143,20 @@ def dense_layers(net: Drawable) -> tuple[list[str], list[DenseLayer]]:
         name, layer = step.name, step.layer
         if isinstance(layer, Dense):
             if not (np.isfinite(weights.weight).all() and np.isfinite(weights.bias).all()):
-                raise DataError(f"weights must be finite to be drawn, those of {name} are not")
+                raise DataError(f"weights must be finite to be drawn, but those of {name} are not")
             found.append(DenseLayer(name, layer, weights.weight, weights.bias, []))
         else:
             (found[-1].followers if found else before).append(layer.describe())
     if not found:
         raise ConfigError(
-            f"a picture of a network needs a dense layer, this one has {', '.join(architecture.names)}"
+            f"a picture of a network needs a dense layer, but this one has {', '.join(architecture.names)}"
         )
     return before, found
+
+
+def is_chain(net: Drawable) -> bool:
+    """Return whether each step of a network with one input reads what the step before it writes."""
+    return all(step.reads == (step.writes - 1,) for step in net.architecture.steps)
 
 
 def diagram(ax: Axes | None, before: list[str], layers: list[DenseLayer]) -> Axes:
@@ -228,7 +233,7 @@ def _words(found: DenseLayer) -> list[str]:
 
 
 def _label_columns(ax: Axes, labels: list[list[str]]) -> None:
-    """Write a label below each column, on its side where there is no room for it."""
+    """Write a label below each column, rotated if there is no room for it."""
     bare(ax)
     letters = int(inches_wide(ax) / len(labels) * 72 / (0.58 * 9))
     upright = letters >= 10
@@ -271,5 +276,5 @@ def _every(size: int) -> slice:
 
 
 def color_bar(ax: Axes, image: Any, label: str, **settings: Any) -> Any:
-    """Add a scale of colors beside the axes."""
+    """Add a color bar next to the axes."""
     return ax.figure.colorbar(image, ax=ax, label=label, **settings)

@@ -1,4 +1,4 @@
-"""Pictures that try many places: what a network answers over a plane of inputs, its loss over parameters."""
+"""Pictures of a network evaluated at many points: predictions over inputs, and the loss over parameters."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from ganglion.insight.plot.drawing import (
 from ganglion.optional import load
 from ganglion.training.plan import encode_rows, pick_loss
 
-MOST_ROWS = 2000  # that a loss surface is measured on
-LOSSES = "cividis"  # rises evenly in lightness, and looks the same to color-blind readers
+MOST_ROWS = 2000  # of a loss surface
+LOSSES = "cividis"  # its lightness rises evenly; it looks the same to color-blind readers
 
 
 def boundary(
@@ -46,27 +46,27 @@ def boundary(
     columns: Sequence[str] = ("x1", "x2"),
     resolution: int = 200,
 ) -> Axes:
-    """Draw what a network of two inputs answers over the plane, and the rows on top.
+    """Draw the predictions of a network over the plane of its two inputs, with the rows on top.
 
-    For classes, each place has the color of its class, the stronger the surer the network is, and a
-    black line lies where two classes are equally likely. For a number, shades show the number.
+    For classes, each point has the color of the predicted class, stronger where its probability is higher,
+    and black lines separate the classes. For numbers, shades show the prediction.
 
     Args:
-        net: a network with two inputs and, as output, one share of yes, shares of classes, or a number.
+        net: a network with two inputs whose output is a probability, class probabilities, or a number.
         X: rows, (n, 2).
-        y: their targets, as `fit` takes them: class numbers from 0, or numbers, (n,).
+        y: their targets, as for `fit`: class numbers from 0, or numbers, (n,).
         ax: the matplotlib Axes to draw on; a new figure's by default.
-        loss: what the network learned by, which says how its outputs are read; by default the loss that
+        loss: the loss of the training, which determines how to read the outputs; by default the one that
             suits the output activation.
         labels: the name of each class; their numbers by default.
         columns: the names of the two inputs.
-        resolution: places along each side, 200 by default.
+        resolution: points along each side, 200 by default.
 
     Returns:
         The axes.
 
     Raises:
-        ConfigError: if the network has not two inputs or not such an output, or for a setting out of range.
+        ConfigError: if the network does not have two inputs or such an output, or for a setting out of range.
         DataError, ShapeError: for rows or targets that break a rule.
         MissingPackageError: without matplotlib.
 
@@ -82,7 +82,7 @@ def boundary(
     architecture = net.architecture
     if not architecture.takes_numbers or architecture.input_shape != (2,):
         raise ConfigError(
-            "a boundary is drawn over two inputs, this network has the inputs "
+            "a boundary needs a network with two inputs, but the inputs of this one are "
             f"{plain_inputs(architecture.inputs)}",
             "train one on two of the columns: X[:, [0, 1]]",
         )
@@ -90,7 +90,7 @@ def boundary(
     outputs = architecture.outputs
     if len(outputs) != 1 or (outputs != (1,) and chosen.answers != "one_of"):
         raise ConfigError(
-            f"a boundary needs one output, or softmax over classes, this network gives {outputs}"
+            f"a boundary needs one output, or softmax over classes, but this network has outputs {outputs}"
         )
     side = check_integer("resolution", resolution, at_least=2, at_most=2000)
     rows = encode_rows(net.model, chosen, X, y).check("a boundary")
@@ -101,10 +101,10 @@ def boundary(
     places = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     answers = net.predict(places).reshape(side, side, -1).astype(np.float64)
     if not np.isfinite(answers).all():
-        raise DataError("a boundary needs finite answers, the network gives some that are not")
+        raise DataError("a boundary needs finite predictions, but some of this network's are not finite")
     ax = axes_or_new(ax)
     if count:
-        _draw_classes(ax, across, up, *_shares(answers, chosen.answers))
+        _draw_classes(ax, across, up, *_probabilities(answers, chosen.answers))
         _mark_classes(ax, rows.x, np.asarray(chosen.classes(rows.y)), names)
     else:
         _draw_numbers(ax, across, up, answers[:, :, 0], rows)
@@ -122,7 +122,7 @@ def _names(what: str, names: Any, count: int) -> list[str]:
 
 
 def _margins(values: Array, side: int) -> Array:
-    """Return places from a little below the lowest to a little above the highest value."""
+    """Return evenly spaced points from just below the lowest to just above the highest value."""
     low, high = values.min(), values.max()
     size = max(abs(low), abs(high))
     if size > 1e30:
@@ -131,28 +131,28 @@ def _margins(values: Array, side: int) -> Array:
     return np.linspace(low - margin, high + margin, side)
 
 
-def _shares(answers: Array, kind: str) -> tuple[Array, Array]:
-    """Return the share of each class at each place, and the class decided on.
+def _probabilities(answers: Array, kind: str) -> tuple[Array, Array]:
+    """Return the probability of each class at each point, and the predicted class.
 
-    A signed answer counts as sure from -1 and 1 on. Half way between no and yes is yes.
+    Signed answers are mapped from -1 ... 1 to 0 ... 1 and clipped. A probability of 0.5 means yes.
     """
     if kind == "one_of":
-        logarithms = answers.max() <= 0  # shares sum to 1, so that one is above 0
+        logarithms = answers.max() <= 0  # of probabilities, at least one is above 0
         return np.exp(answers) if logarithms else answers, answers.argmax(axis=-1)
     yes = answers if kind == "yes_no" else np.clip((answers + 1) / 2, 0, 1)
     return np.concatenate([1 - yes, yes], axis=-1), (yes[:, :, 0] >= 0.5).astype(np.int64)
 
 
-def _draw_classes(ax: Axes, across: Array, up: Array, shares: Array, decided: Array) -> None:
+def _draw_classes(ax: Axes, across: Array, up: Array, p: Array, decided: Array) -> None:
     colors = load("matplotlib.colors", "plot")
-    count = shares.shape[-1]
+    count = p.shape[-1]
     pure = np.array([colors.to_rgb(class_color(number, count)) for number in range(count)])
-    sure = (shares.max(axis=-1, keepdims=True) - 1 / count) / (1 - 1 / count)
+    sure = (p.max(axis=-1, keepdims=True) - 1 / count) / (1 - 1 / count)
     strength = 0.12 + 0.5 * np.clip(sure, 0, 1)
     _show(ax, across, up, 1 - strength * (1 - pure[decided]))
     for number in range(count):
-        others = np.delete(shares, number, axis=-1).max(axis=-1)
-        lead = shares[:, :, number] - others
+        others = np.delete(p, number, axis=-1).max(axis=-1)
+        lead = p[:, :, number] - others
         if lead.min() < 0 < lead.max():
             ax.contour(across, up, lead, levels=[0], colors="black", linewidths=1)
 
@@ -179,7 +179,7 @@ def _mark_classes(ax: Axes, x: Array, classes: Array, names: list[str]) -> None:
                 linewidths=0.6 if size > 10 else 0.3,
                 label=name,
             )
-    where = "best" if len(x) <= 5000 else "upper right"  # the best place takes long to find among many
+    where = "best" if len(x) <= 5000 else "upper right"  # "best" is slow with many rows
     larger = max(1.0, (30 / size) ** 0.5)
     ax.legend(fontsize=9, title="class", title_fontsize=9, markerscale=larger, loc=where)
 
@@ -201,7 +201,7 @@ def _draw_numbers(ax: Axes, across: Array, up: Array, answers: Array, rows: Rows
         linewidths=0.8,
         **shades,
     )
-    color_bar(ax, image, "prediction; in the circles, the target")
+    color_bar(ax, image, "prediction; in the circles: target")
 
 
 def loss_surface(
@@ -216,28 +216,28 @@ def loss_surface(
 ) -> Axes:
     """Draw the loss around a network's parameters along two random directions (Li et al., 2018).
 
-    The loss at (s, t) is that of the parameters p + s * d1 + t * d2. Each direction is random normal;
-    then the weights into each unit are scaled to the length that the network's own have ("filter
-    normalization", section 4 of Visualizing the Loss Landscape of Neural Nets), so that a step of 1 means
-    as much everywhere; biases and the parameters of normalization layers stay as they are. The loss is
-    the mean as in predicting: no dropout, running averages, no penalties, in float64. Its scale is
-    logarithmic where the values span more than a factor of 20. The network itself is not touched.
+    The loss at (s, t) is that of the parameters p + s * d1 + t * d2. Each direction is random normal, with
+    the weights into each unit scaled to the norm of the network's own ("filter normalization", section 4 of
+    Visualizing the Loss Landscape of Neural Nets), so that a step of 1 means the same everywhere. Biases and
+    the parameters of normalization layers do not change. The loss is the mean in prediction mode (no
+    dropout, running averages), without penalties, in float64. Its scale is logarithmic if the values span
+    more than a factor of 20. The network itself does not change.
 
     Args:
         net: the network.
-        X: rows, (n, inputs); of more than 2000, 2000 evenly spread ones are used.
-        y: their targets, as `fit` takes them.
-        loss: by name or as a `Loss`; None picks by the output activation.
+        X: rows as for `fit`; of more than 2000, 2000 evenly spaced ones are used.
+        y: their targets, as for `fit`.
+        loss: by name or as a `Loss`; by default the one that suits the output activation.
         ax: the matplotlib Axes to draw on; a new figure's by default.
-        seed: another seed, other directions.
-        span: how far to go each way, 1.0 by default: as far as the weights are from 0.
-        resolution: places along each side, an odd number, 41 by default.
+        seed: of the random directions.
+        span: the range in each direction, 1.0 by default: as far as the weights are from 0.
+        resolution: points along each side, an odd number, 41 by default.
 
     Returns:
         The axes.
 
     Raises:
-        ConfigError: for a network without weights, all of them 0 included, or a setting out of range.
+        ConfigError: for a network without nonzero weights, or a setting out of range.
         DataError, ShapeError: for rows or targets that break a rule, or parameters that are not finite.
         MissingPackageError: without matplotlib.
 
@@ -254,7 +254,7 @@ def loss_surface(
     span = check_number("span", span, above=0, at_most=1e6)
     side = check_integer("resolution", resolution, at_least=3, at_most=501)
     if side % 2 == 0:
-        raise ConfigError(f"resolution must be odd, so that the network has a place, got {side}")
+        raise ConfigError(f"resolution must be odd, so that the network is one of the points, got {side}")
     chosen = pick_loss(net.architecture, loss)
     rows = encode_rows(net.model.in_float64(), chosen, X, y).check("a loss surface")
     everything = len(rows)
@@ -293,7 +293,7 @@ def loss_surface(
 
 
 def _losses_around(net: Drawable, rows: Rows, loss: Loss, seed: int, steps: Array) -> Array:
-    """Return the mean loss at each place; a row of the result for each step along direction 2."""
+    """Return the mean loss at each point; each row of the result is one step along direction 2."""
     architecture = net.architecture
     here, state = net.parameters.astype(np.float64), net.state.astype(np.float64)
     if not np.isfinite(here).all():
@@ -302,7 +302,7 @@ def _losses_around(net: Drawable, rows: Rows, loss: Loss, seed: int, steps: Arra
     moved = here.copy()
     weights = architecture.views(moved, state)
     values = np.empty((len(steps), len(steps)))
-    with np.errstate(all="ignore"):  # far away a loss may overflow, which the picture leaves out
+    with np.errstate(all="ignore"):  # far away a loss may overflow; the picture leaves it out
         for row, up in enumerate(steps):
             for column, across in enumerate(steps):
                 moved[...] = here + across * first + up * second
@@ -311,7 +311,7 @@ def _losses_around(net: Drawable, rows: Rows, loss: Loss, seed: int, steps: Arra
 
 
 def _direction(net: Drawable, here: Array, seed: int, position: int) -> Array:
-    """Return a random direction with the length of the network's own weights, unit by unit."""
+    """Return a random direction with the norm of the network's own weights, unit by unit."""
     direction = np.zeros_like(here)
     chance = generator(seed, Purpose.EXAMPLE, position)
     for entry in net.architecture.parameters:
@@ -322,5 +322,5 @@ def _direction(net: Drawable, here: Array, seed: int, position: int) -> Array:
                 drawn * np.linalg.norm(own, axis=0) / np.linalg.norm(drawn, axis=0)
             ).reshape(entry.shape)
     if not direction.any():
-        raise ConfigError("a loss surface needs weights other than 0, this network has none")
+        raise ConfigError("a loss surface needs weights other than 0, but this network has none")
     return direction

@@ -1,4 +1,4 @@
-"""Pictures of a network, its history, its first layer, and of an activation."""
+"""Pictures of a network, its history, its first layer, and an activation."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from ganglion.insight.plot.drawing import (
     diagram,
     heat_maps,
     inches_wide,
+    is_chain,
     logarithmic_ticks,
     signed_colors,
     spans_much,
@@ -33,28 +34,28 @@ from ganglion.insight.plot.drawing import (
 from ganglion.optional import load
 from ganglion.training.history import History
 
-MOST_UNITS = 32  # of a layer that is drawn as circles
+MOST_UNITS = 32  # of a layer drawn as circles
 MOST_IMAGES = 64
-FLAT = 0.05  # a slope below which a unit learns hardly anything
+FLAT = 0.05  # with a slope below this, a unit hardly learns
 
 
 def history(history: History, ax: Axes | None = None) -> Axes:
     """Draw the loss and the validation loss of each epoch, and mark the best epoch.
 
-    The best epoch is the one whose weights were kept; if none was chosen, the one of the lowest
-    validation loss (training loss without validation). The loss axis is logarithmic where the values span
-    more than a factor of 20. Epochs in which nothing finite was measured are left out.
+    The best epoch is the one whose weights the network has; if none was chosen, the one with the lowest
+    validation loss (training loss without validation). The loss axis is logarithmic if the values span more
+    than a factor of 20. Losses that are not finite are left out.
 
     Args:
-        history: what `fit` returned, or `net.history`.
+        history: returned by `fit`, or `net.history`.
         ax: the matplotlib Axes to draw on; a new figure's by default.
 
     Returns:
         The axes.
 
     Raises:
-        ConfigError: if `history` or `ax` is something else.
-        DataError: if no finite loss was measured.
+        ConfigError: if `history` is not a `History`, or `ax` is not axes.
+        DataError: if no loss is finite.
         MissingPackageError: without matplotlib.
 
     >>> import matplotlib.pyplot as plt
@@ -66,7 +67,7 @@ def history(history: History, ax: Axes | None = None) -> Axes:
     """
     if not isinstance(history, History):
         raise ConfigError(
-            f"history must be a ganglion History, got {shortened(history)}", "pass what fit returned"
+            f"history must be a ganglion History, got {shortened(history)}", "pass the result of fit"
         )
     check_axes(ax)
     epochs = np.arange(1, history.epochs + 1)
@@ -79,16 +80,16 @@ def history(history: History, ax: Axes | None = None) -> Axes:
         if np.isfinite(values).any()
     ]
     if not series:
-        raise DataError("a history needs an epoch with a finite loss to be drawn, this one has none")
+        raise DataError("a history needs an epoch with a finite loss to be drawn, but this one has none")
     ax = axes_or_new(ax)
     for label, values, style in series:
         alone = bool(np.isfinite(values).sum() <= 30)  # few points: show each
         ax.plot(epochs, values, label=label, markersize=4, **{**style, "marker": style["marker"] * alone})
     judged = series[-1][1]
-    best, kept = history.best_epoch, "weights kept from epoch"
+    best, reason = history.best_epoch, "weights kept from epoch"
     if best is None:
-        best, kept = int(np.nanargmin(judged)) + 1, f"lowest {series[-1][0]}: epoch"
-    ax.axvline(best, color=GRAY, linestyle=":", linewidth=1.2, label=f"{kept} {best}", zorder=1)
+        best, reason = int(np.nanargmin(judged)) + 1, f"lowest {series[-1][0]}: epoch"
+    ax.axvline(best, color=GRAY, linestyle=":", linewidth=1.2, label=f"{reason} {best}", zorder=1)
     if 1 <= best <= len(judged):
         ax.plot([best], [judged[best - 1]], "D", color="black", markersize=6, markerfacecolor="white")
     measured = np.concatenate([values[np.isfinite(values)] for _, values, _ in series])
@@ -105,15 +106,17 @@ def history(history: History, ax: Axes | None = None) -> Axes:
 
 
 def network(net: Drawable, ax: Axes | None = None) -> Axes:
-    """Draw the dense layers: units as circles, weights as lines, or as heat maps where a layer is wide.
+    """Draw the dense layers: units as circles and weights as lines, or wide layers as heat maps.
 
-    A line is as wide as the weight is large, blue and solid where it is positive, orange and dashed where
-    it is negative; circles are numbered from 0, as a trace numbers units, where there is room, and colored
-    by the bias in the same way. Other layers are named below the
-    units that they follow. Where a layer (or the input) has more than 32 units, or a layer that is not
-    dense changes their number, the weights of each dense layer are drawn as a heat map instead: one row
-    for each input, one column for each unit; colors end at the 99th percentile of absolute weights, and
-    of more than 1000 rows or columns every second, third ... is drawn.
+    The width of a line is proportional to the weight: blue and solid if positive, orange and dashed if
+    negative. Circles are colored by the bias in the same way, and numbered from 0 if there is room. Other
+    layers are named below the units that they follow.
+
+    The weights of each dense layer are drawn as a heat map instead if a layer (or the input) has more than
+    32 units, if a layer that is not dense changes their number, or if the layers do not form a chain (as
+    with `Residual`, `Parallel` or several inputs). A heat map has a row for each input and a column for each
+    unit. Its colors end at the 99th percentile of absolute weights. With more than 1000 rows or columns,
+    only every nth is drawn.
 
     Args:
         net: the network.
@@ -139,17 +142,17 @@ def network(net: Drawable, ax: Axes | None = None) -> Axes:
     before, layers = dense_layers(net)
     sizes = [len(layers[0].weight), *(found.layer.units for found in layers)]
     follow = all(len(found.weight) == size for found, size in zip(layers, sizes, strict=False))
-    if max(sizes) > MOST_UNITS or not follow:
+    if max(sizes) > MOST_UNITS or not follow or not is_chain(net):
         return heat_maps(ax, layers)
     return diagram(ax, before, layers)
 
 
 def activation(activation: Activation | str, ax: Axes | None = None) -> Axes:
-    """Draw an activation and its derivative for z from -5 to 5, and where it saturates or dies.
+    """Draw an activation and its derivative for z from -5 to 5, and mark where it saturates or dies.
 
-    Shaded in gray is the end of a side on which the derivative stays below 0.05 in size, so that a unit
-    there learns slowly; hatched in orange where it is exactly 0, so that it learns nothing. Softmax and
-    log-softmax are drawn as functions of one score beside a second score of 0.
+    An end where the derivative stays below 0.05 in size is gray: a unit there learns slowly. An end where it
+    is exactly 0 is hatched in orange: a unit there learns nothing. Softmax and log-softmax are drawn as
+    functions of one score, with a second score of 0.
 
     Args:
         activation: by name or as an `Activation`.
@@ -171,7 +174,7 @@ def activation(activation: Activation | str, ax: Axes | None = None) -> Axes:
     part = Activation.find(activation)
     check_axes(ax)
     score = np.linspace(-5, 5, 1001)
-    z = np.stack([score, np.zeros_like(score)], axis=1)  # a second score, for those that compare scores
+    z = np.stack([score, np.zeros_like(score)], axis=1)  # a second score, for activations that compare scores
     a = part.forward(z)
     slope = part.backward(np.array([[1.0, 0.0]]).repeat(len(z), axis=0), z, a)[:, 0]
     compares = not np.array_equal(a[:, 0], part.forward(z + np.array([0.0, 1.0]))[:, 0])
@@ -188,7 +191,7 @@ def activation(activation: Activation | str, ax: Axes | None = None) -> Axes:
     low, high = (float(np.clip(bound(drawn), -5.5, 5.5)) for bound in (np.nanmin, np.nanmax))
     ax.set_ylim(low - 0.06 * (high - low), high + 0.06 * (high - low))
     ax.set_xlim(-5, 5)
-    ax.set_xlabel("score z, beside another score of 0" if compares else "z")
+    ax.set_xlabel("score z, with a second score of 0" if compares else "z")
     settings = ", ".join(f"{key}={value}" for key, value in part.configuration().items() if key != "name")
     named = f"{part.name}({settings})" if settings else part.name
     title(ax, f"{named}\n{part.formula}".rstrip(), pad=24)
@@ -198,7 +201,7 @@ def activation(activation: Activation | str, ax: Axes | None = None) -> Axes:
 
 
 def _shade(ax: Axes, z: Array, where: Array, label: str, **look: Any) -> None:
-    """Shade the two ends of the interval as far as `where` holds."""
+    """Shade each end of the interval as far as `where` is true."""
     for values, holds in ((z, where), (z[::-1], where[::-1])):
         count = len(holds) if holds.all() else int(np.argmin(holds))
         if count > 1:
@@ -209,9 +212,9 @@ def _shade(ax: Axes, z: Array, where: Array, label: str, **look: Any) -> None:
 def units(net: Drawable, ax: Axes | None = None, shape: tuple[int, int] | None = None) -> Axes:
     """Draw the weights of each unit of the first layer as a small image, for inputs that are pixels.
 
-    An image shows what the unit looks for: it is most active where the input is bright on blue and dark
-    on orange. All images share one scale of colors, and each has the number of its unit. Of more than 64
-    units, the 64 with the largest weights (Euclidean norm) are drawn, in their order.
+    An image shows what the unit responds to: inputs that are bright where the image is blue and dark where
+    it is orange. All images share one color scale, and each shows the number of its unit. Of more than 64
+    units, the 64 with the largest weights (Euclidean norm) are drawn, in order.
 
     Args:
         net: a network whose first layer with weights is dense.
@@ -222,7 +225,7 @@ def units(net: Drawable, ax: Axes | None = None, shape: tuple[int, int] | None =
         The axes.
 
     Raises:
-        ConfigError: if the inputs are no image of that shape, or the first layer is not dense.
+        ConfigError: if the inputs are not an image of that shape, or the first layer is not dense.
         DataError: if a weight is not finite.
         MissingPackageError: without matplotlib.
 
@@ -240,21 +243,19 @@ def units(net: Drawable, ax: Axes | None = None, shape: tuple[int, int] | None =
     height, width = _image_shape(net, inputs, shape)
     begins = net.architecture.parameters[0].owner
     if begins != first.name:
-        raise ConfigError(f"units() draws a dense layer that comes first, but {begins} stands before it")
+        raise ConfigError(f"units() needs a dense layer as the first with weights, but the first is {begins}")
     count = first.layer.units
     norms = np.linalg.norm(first.weight, axis=0)
     shown = np.sort(np.argsort(-norms, kind="stable")[:MOST_IMAGES])
     images = first.weight[:, shown].T.reshape(-1, height, width)
     columns = int(np.ceil(np.sqrt(len(shown) * height / width)))
     rows = -(-len(shown) // columns)
-    above, beside = 0.26 * max(height, width), 0.08 * max(height, width)  # room for the unit's number
-    ax = axes_or_new(
-        ax, 6.4, float(np.clip(5.6 * rows * (height + above) / columns / (width + beside), 2.4, 9))
-    )
+    above, gap = 0.26 * max(height, width), 0.08 * max(height, width)  # room for the unit's number
+    ax = axes_or_new(ax, 6.4, float(np.clip(5.6 * rows * (height + above) / columns / (width + gap), 2.4, 9)))
     limit = float(np.abs(images).max()) or 1.0
     font = float(np.clip(0.13 * inches_wide(ax) * 72 / columns, 4, 10))
     for place, (number, image) in enumerate(zip(shown, images, strict=True)):
-        left, top = (place % columns) * (width + beside), (place // columns) * (height + above)
+        left, top = (place % columns) * (width + gap), (place // columns) * (height + above)
         drawn = ax.imshow(
             image,
             extent=(left, left + width, top + height, top),
@@ -265,8 +266,8 @@ def units(net: Drawable, ax: Axes | None = None, shape: tuple[int, int] | None =
         )
         ax.text(left + width / 2, top, f"{number}", ha="center", va="bottom", fontsize=font)
     bare(ax)
-    ax.set_xlim(-beside, columns * (width + beside))
-    ax.set_ylim(rows * (height + above) - above + beside, -above)
+    ax.set_xlim(-gap, columns * (width + gap))
+    ax.set_ylim(rows * (height + above) - above + gap, -above)
     color_bar(ax, drawn, "weight", shrink=0.8)
     which = f"{count} units," if count == len(shown) else f"the largest {len(shown)} of {count} units,"
     title(ax, f"{first.name}: weights of {which} {height} x {width} inputs each")
@@ -283,7 +284,8 @@ def _image_shape(net: Drawable, inputs: int, shape: Any) -> tuple[int, int]:
     height, width = (check_integer("shape", edge, at_least=1) for edge in shape)
     if height * width != inputs:
         raise ConfigError(
-            f"units() draws inputs that are pixels of an image: {inputs} inputs are not {height} x {width}",
-            "give the image's shape=(height, width)",
+            f"the inputs of units() must be the pixels of an image, but {inputs} inputs are not {height} x "
+            f"{width}",
+            "pass shape=(height, width)",
         )
     return height, width

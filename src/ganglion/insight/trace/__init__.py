@@ -1,9 +1,9 @@
-"""The trace: every number of one pass of a network, with the arithmetic that made it.
+"""The trace: every number of one pass of a network, with the arithmetic that produced it.
 
-`trace.py` makes it; what is shown of a layer lies in `arithmetic.py`, of an activation in `activations.py`,
-of a loss in `losses.py`, of an optimizer in `updates.py`, all as equations (`equation.py`). `words.py` says
-it in sentences, `overview.py` shows all layers at a glance, `verify.py` proves the gradients, and `places.py`
-finds what is asked for.
+`trace.py` makes it. The arithmetic of a layer is in the layer's file (`Layer.arithmetic`), that of an
+activation in `activations.py`, of a loss in `losses.py`, and of an optimizer in `updates.py`, all as
+equations (`equation.py`). `words.py` explains in sentences, `overview.py` shows all layers at a glance,
+`verify.py` verifies the gradients, and `places.py` looks up layers, units and parameters by name.
 """
 
 from ganglion.insight.trace.trace import Trace, make_trace

@@ -14,7 +14,7 @@ from ganglion.insight.trace.layer_trace import Index, LayerTrace
 
 
 def activation_forward(part: LayerTrace, row: int, index: Index) -> list[Equation]:
-    """Return how the activation of one unit came about from its pre-activation."""
+    """Return the equations that compute the activation of one unit from its pre-activation."""
     activation = part.activation
     if activation is None:
         return []
@@ -62,7 +62,7 @@ def _is_rowwise(activation: Activation) -> bool:
 
 
 def constants(part: Part, formula: str) -> dict[str, float]:
-    """Return the constants of a built-in part that a formula of it names, such as slope and alpha."""
+    """Return the constants of a built-in part that occur in a formula of it, such as slope and alpha."""
     if not part.is_built_in:
         return {}
     values = {name: getattr(part, name, None) for name in NAMES.findall(formula)}
@@ -70,7 +70,7 @@ def constants(part: Part, formula: str) -> dict[str, float]:
 
 
 def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[Equation], Index | None]:
-    """Return how dL/dz of one unit came from dL/da, and the activation that carries most of it."""
+    """Return the equations for dL/dz of one unit from dL/da, and the activation that contributes most."""
     activation = part.activation
     if activation is None or part.grad_a is None or part.grad_z is None:
         return [], index
@@ -108,7 +108,7 @@ def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[
 
 
 def _jacobian(activation: Activation, a: Array, j: int) -> list[Factor]:
-    """Return da_i/dz_j for each i, of an activation of rows."""
+    """Return da_i/dz_j for each i, for an activation of whole rows."""
     factors = []
     rule = rule_of((f"entry = {activation.jacobian}",))
     for i, value in enumerate(a.tolist()):

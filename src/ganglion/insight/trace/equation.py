@@ -1,7 +1,7 @@
-"""Equations with their numbers: what a trace is made of, as text, HTML, LaTeX and plain data.
+"""Equations with numbers, the elements of a trace, as text, HTML, LaTeX and plain data.
 
-An equation says how one number came about: as a sum of products (`Sum`) or by a formula (`Function`).
-What is printed adds up: redo the arithmetic with the printed digits, and the printed result comes out.
+An equation shows how one number is computed: as a sum of products (`Sum`) or by a formula (`Function`).
+Printed arithmetic adds up: the printed digits yield the printed result.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ganglion.optional import load
 
 DIGITS = 6
 MOST_DIGITS = 17
-ROUNDING = 1e12  # a result that is so much smaller than its parts is rounding itself
+ROUNDING = 1e12  # a result this much smaller than its parts is rounding error
 MOST_TERMS = 10
 NUMBER = r"(?<![\w.\[])\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\w|\.\d|[\d, ]*\])"
 ORANGE, BLUE = "#e08214", "#5b9bd5"
@@ -28,14 +28,14 @@ NAMES = re.compile(r"[A-Za-z_]\w*")
 
 
 def figure(value: float, digits: int = DIGITS) -> str:
-    """Return a number with six significant digits, or more where its distance from 1 would be lost."""
+    """Return a number with six significant digits, or more where rounding would hide its distance from 1."""
     if 0.999 < abs(value) < 1:
         digits += int(-math.log10(1 - abs(value)))
     return f"{value + 0.0:.{min(digits, MOST_DIGITS)}g}"  # + 0.0 makes -0 a plain 0
 
 
 def digits_for(result: float, parts: Iterable[float]) -> int:
-    """Return how many digits parts must be shown with for a result, much smaller than they, to come out."""
+    """Return how many digits of the parts are needed to reproduce a result much smaller than they are."""
     largest = max((abs(part) for part in parts if math.isfinite(part)), default=0.0)
     if not (0 < abs(result) < largest) or largest / abs(result) > ROUNDING:
         return DIGITS
@@ -44,7 +44,7 @@ def digits_for(result: float, parts: Iterable[float]) -> int:
 
 @dataclass(frozen=True)
 class Symbol:
-    """The name of a number: a letter, the layer it belongs to, its place, or a text of its own.
+    """The name of a number: a letter, its layer and its index; or any other text.
 
     >>> print(Symbol("z", "dense_1", (2,)), Symbol("z", "dense_1", (2,), gradient=True))
     dense_1.z[2] ∂L/∂dense_1.z[2]
@@ -83,7 +83,7 @@ WORDS_OF_MATH = {"*": r"\cdot ", ">": r"\gt ", "<": r"\lt "}
 
 
 def _escaped(text: str) -> str:
-    """Return text to stand in a formula, with the characters escaped that mean something to LaTeX."""
+    """Return text for use in a LaTeX formula, with special characters escaped."""
     return "".join(LATEX.get(character, character) for character in text)
 
 
@@ -105,19 +105,19 @@ def _formula(text: str) -> str:
 
 @dataclass(frozen=True)
 class Factor:
-    """One number of a product, with its name, and how it came about where that is short to say."""
+    """One number of a product, with its name, and its own short expression if it has one."""
 
     symbol: Symbol
     value: float
     expression: str = ""
 
     def text(self, digits: int = DIGITS) -> str:
-        """Return the number, or how it came about."""
+        """Return the expression, or else the number."""
         return self.expression or figure(self.value, digits)
 
 
 def unless_one(name: str, value: float) -> tuple[Factor, ...]:
-    """Return a factor, none where it is 1."""
+    """Return a factor, or nothing if it is 1."""
     return () if math.isclose(value, 1.0) else (Factor(Symbol(name), value),)
 
 
@@ -145,7 +145,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Equation:
-    """How one number, called `left`, came about. `rule` says it in general."""
+    """How one number, called `left`, is computed. `rule` states it in general."""
 
     left: Symbol
     value: float
@@ -158,9 +158,9 @@ class Equation:
         if self.rule:
             yield f"    = {figure(self.value)}"
 
-    def _heading(self, said: str = "") -> str:
+    def _heading(self, first: str = "") -> str:
         note = f"   ({self.note})" if self.note else ""
-        return f"{self.left} = {said or self.rule or figure(self.value)}{note}"
+        return f"{self.left} = {first or self.rule or figure(self.value)}{note}"
 
     def latex_lines(self) -> Iterator[str]:
         """Yield the equation as lines of an `align*` environment."""
@@ -175,12 +175,12 @@ class Equation:
 
 @dataclass(frozen=True)
 class Sum(Equation):
-    """A sum of products, the largest first; beyond ten the rest is one number."""
+    """A sum of products, the largest first; from the eleventh on they are printed as one number."""
 
     terms: tuple[Term, ...] = ()
 
     def shown(self) -> tuple[list[Term], list[Term]]:
-        """Return the terms to be shown, and those that are folded into one number."""
+        """Return the terms to show, and those to fold into one number."""
         ordered = sorted(self.terms, key=lambda term: -abs(term.value))
         return ordered[:MOST_TERMS], ordered[MOST_TERMS:]
 
@@ -252,7 +252,7 @@ class Function(Equation):
         return NAMES.sub(number, formula) + comma + NAMES.sub(number, rest)
 
     def _steps(self) -> list[str]:
-        """Return rule, expression and value, without those that repeat one another."""
+        """Return rule, expression and value, without repetitions."""
         steps = [self.rule, self.expression, figure(self.value)]
         return [step for number, step in enumerate(steps) if step not in steps[:number]]
 
@@ -271,7 +271,7 @@ class Function(Equation):
 
 
 def colored(text: str) -> Any:
-    """Return text for a terminal, by rich: negative numbers orange, the others blue."""
+    """Return text for a terminal, as a rich `Text`: negative numbers in orange, the others in blue."""
     found = load("rich.text").Text(text)
     found.highlight_regex(NUMBER, BLUE)
     found.highlight_regex(rf"(?<!\w)-{NUMBER}", ORANGE)
@@ -280,15 +280,15 @@ def colored(text: str) -> Any:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One number, or one unit, explained: words for people, then equations that add up.
+    """The explanation of one number: words, then equations that add up.
 
-    `print` shows it as text, a notebook as a table, `to_latex` as formulas, `to_dict` as plain data.
+    Print it for text; a notebook shows it as HTML; `to_latex` and `to_dict` return formulas and plain data.
 
     Attributes:
-        title: what is explained.
+        title: the name of the number.
         value: the number.
         words: what it means, in plain words.
-        equations: how it came about, the number itself first.
+        equations: how it is computed, starting with the number itself.
     """
 
     title: str

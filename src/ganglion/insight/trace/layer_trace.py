@@ -1,4 +1,4 @@
-"""What went through one step of a network, forward and backward, and equations about it."""
+"""The numbers of one step of a network, forward and backward, and equations about them."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Namer = Callable[[Index], Symbol]
 
 @dataclass
 class LayerTrace:
-    """What went through one layer, forward and backward, for each row of the batch.
+    """The numbers of one step, forward and backward, for each row of the batch.
 
-    `x` comes in, `z` is the pre-activation, `a` the activation; where a layer has no activation the two
-    are the same. The gradients of the loss are laid out like what they belong to, None without targets.
+    `x` is the input, `z` the pre-activation, `a` the activation. Without an activation function `z` and `a`
+    are the same. Each gradient of the loss has the shape of its array; without targets it is None.
 
     Attributes:
         step: of the lowered network.
         x, z, a: of shape (n, ...); `x` is a tuple where the layer combines several values.
         grads: the gradient with respect to each value that the step reads.
         grad_z, grad_a: the gradient with respect to `z` and `a`.
-        gradients: that with respect to each parameter of the layer, by name; without penalties.
+        gradients: the gradient with respect to each parameter of the layer, by name, without penalties.
     """
 
     step: Step
@@ -59,25 +59,25 @@ class LayerTrace:
 
     @property
     def activation(self) -> Activation | None:
-        """What makes `a` of `z`, None where they are the same."""
+        """The function from `z` to `a`, None if they are the same."""
         return self.step.activation
 
     @property
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return len(self.z)
 
     @property
     def back(self) -> Array:
         """The gradient with respect to `z`."""
-        return known(self.grad_z)
+        return required(self.grad_z)
 
     def grad_x(self, which: int = 0) -> Array:
-        """Return the gradient with respect to one of the values that came in."""
-        return known(self.grads[which] if self.grads else None)
+        """Return the gradient with respect to one of the inputs."""
+        return required(self.grads[which] if self.grads else None)
 
     def series(self) -> dict[str, Any]:
-        """Return all arrays of numbers by name; of several values that came in a list."""
+        """Return all arrays by name; several inputs as a list."""
         grads: Any = self.grads or (None,)
         several = isinstance(self.x, tuple)
         return {
@@ -90,23 +90,23 @@ class LayerTrace:
         }
 
     def out(self, index: Index, gradient: bool = False) -> Symbol:
-        """Return the name of a number that the layer gives before its activation."""
+        """Return the name of an output of the layer before the activation function."""
         return Symbol("a" if self.activation is None else "z", self.name, index, gradient)
 
     def grad_out(self, row: int, index: Index) -> Factor:
-        """Return the gradient of the loss with respect to that number."""
+        """Return the gradient of the loss with respect to that output."""
         return Factor(self.out(index, gradient=True), float(self.back[(row, *index)]))
 
     def input_symbol(self, index: Index, which: int = 0) -> Symbol:
-        """Return the name of a number that came in."""
+        """Return the name of an input number."""
         return self.namers[which](index)
 
     def grad_input(self, index: Index, which: int = 0) -> Symbol:
-        """Return the name of the gradient with respect to a number that came in."""
+        """Return the name of the gradient with respect to an input number."""
         return dataclasses.replace(self.input_symbol(index, which), gradient=True)
 
     def input(self, row: int, index: Index, which: int = 0) -> Factor:
-        """Return one number that came in."""
+        """Return one input number."""
         x = self.x[which] if isinstance(self.x, tuple) else self.x
         return Factor(self.input_symbol(index, which), float(x[(row, *index)]))
 
@@ -118,12 +118,12 @@ class LayerTrace:
         return Factor(Symbol(letter, self.name, index, gradient), float(number))
 
     def row_note(self, row: int) -> str:
-        """Return which row a number is of, where there are several."""
+        """Return the row of a number as a note, if there are several rows."""
         return f"row {row}" if self.count > 1 else ""
 
     @staticmethod
     def factor(name: Symbol | str, value: float) -> Factor:
-        """Return any other number with its name."""
+        """Return a number with a name."""
         return Factor(name if isinstance(name, Symbol) else Symbol(name), float(value))
 
     @staticmethod
@@ -146,14 +146,14 @@ class LayerTrace:
 
     @staticmethod
     def equation(left: Symbol, value: float, rule: str = "", note: str = "") -> Equation:
-        """Return a number with the rule that it follows from."""
+        """Return a number and the rule that yields it."""
         return Equation(left, float(value), rule, note=note)
 
     @staticmethod
     def function(
         left: Symbol, value: float, rule: str, note: str = "", apart: tuple[str, ...] = (), **numbers: float
     ) -> Function:
-        """Return a formula of named numbers; `apart` names two whose difference must be seen."""
+        """Return a formula of named numbers; `apart` names two whose difference must stay visible."""
         digits = (
             digits_for(numbers[apart[0]] - numbers[apart[1]], [numbers[name] for name in apart])
             if apart
@@ -162,8 +162,12 @@ class LayerTrace:
         return Function(left, float(value), rule, arguments=numbers, note=note, digits=digits)
 
 
-def known(gradient: Array | None) -> Array:
-    """Return a gradient, which is there whenever the trace was made with targets."""
+def required(gradient: Array | None) -> Array:
+    """Return a gradient.
+
+    Raises:
+        ConfigError: if the trace was made without targets.
+    """
     if gradient is None:
-        raise ConfigError("gradients need targets", "give y when making the trace")
+        raise ConfigError("gradients need targets", "pass y when you make the trace")
     return gradient

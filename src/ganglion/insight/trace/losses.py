@@ -1,4 +1,4 @@
-"""The arithmetic of a loss: how one number came from outputs and targets, and its gradient."""
+"""The arithmetic of a loss: its value, from outputs and targets, and its gradient."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from ganglion.insight.trace.equation import (
     figure,
     unless_one,
 )
-from ganglion.insight.trace.layer_trace import Index, LayerTrace, known
+from ganglion.insight.trace.layer_trace import Index, LayerTrace, required
 
-TINY = 1e-290  # below this a probability is 0, or has lost digits
+TINY = 1e-290  # a probability below this is 0, or has lost digits
 
 
 class Objective(NamedTuple):
-    """What the outputs are compared with: a loss, the targets, and the weight of each row.
+    """A loss, the targets, and the weight of each row.
 
     Attributes:
         loss: the loss.
         y: encoded targets, of shape (n, *outputs).
-        shares: the weight of each row in the mean, of shape (n,); they sum to 1.
+        weights: the weight of each row in the mean, of shape (n,); they sum to 1.
         from_z: whether the loss is computed from the pre-activation of the last layer (`Loss.partners`).
     """
 
     loss: Loss
     y: Array
-    shares: Array
+    weights: Array
     from_z: bool
 
     @property
     def _outputs(self) -> int:
-        """How many losses each row has, of which the mean is taken."""
+        """The number of losses in each row, whose mean is taken."""
         size = self.y[0].size
         return size // self.y.shape[-1] if self._chooses else size
 
     @property
     def _chooses(self) -> bool:
-        """Whether the outputs along the last axis have one loss together."""
+        """Whether the outputs along the last axis share one loss."""
         return self.loss.answers == "one_of"
 
     @property
@@ -64,26 +64,26 @@ class Objective(NamedTuple):
 
     @property
     def _each(self) -> tuple[Factor, ...]:
-        """What turns the loss of one output, and its gradient, into a part of those of the row."""
+        """The factors from the loss and gradient of one output to its part in those of the row."""
         return (*unless_one("1/outputs", 1 / self._outputs), *self._factor)
 
     def judge(self, outputs: Array, y: Array, from_z: bool) -> Both:
-        """Return the loss of each row and its gradient, from activations or from `z`, times the factor."""
+        """Return the loss of each row and its gradient, from `a` or from `z`, times the factor."""
         found = self.loss.values_and_gradients_from_z if from_z else self.loss.values_and_gradients
         values, gradients = found(outputs, y)
         return values * self.loss.factor, gradients * self.loss.factor
 
     def without_clip(self) -> Objective:
-        """Return the same with a loss of which the gradient is the derivative, even where the clip acts."""
+        """Return the objective with a loss whose gradient is its derivative, even where the clip acts."""
         return self._replace(loss=self.loss.without_clip())
 
     def clips(self, last: LayerTrace) -> bool:
-        """Return whether the clip acts: there the loss is flat, and its gradient is not."""
+        """Return whether the clip acts: there the loss is flat, but its gradient is not 0."""
         counted = self.loss.smoothed(self.y) != 0 if self._chooses else True
         return bool((counted & (self._moved(last) != 0)).any())
 
     def _moved(self, last: LayerTrace) -> Array:
-        """Return how far the clip moves each probability for the value; the gradient is not clipped."""
+        """Return how far the clip moves each probability in the value; the gradient is not clipped."""
         p = _probabilities(last)
         return np.nan_to_num(self.loss.clipped(p) - p) if self.from_z else np.zeros_like(p)
 
@@ -93,7 +93,7 @@ class Objective(NamedTuple):
         return float((from_z(z, y) if self.from_z else from_a(a, y))[0][0])
 
     def forward(self, last: LayerTrace, row: int) -> list[Equation]:
-        """Return how the loss of one row came about."""
+        """Return the equations of the loss of one row."""
         rows, left = slice(row, row + 1), Symbol("loss", index=(row,))
         value = self.loss.factor * self._value(last.a[rows], last.z[rows], self.y[rows])
         if not self.loss.is_built_in:
@@ -109,12 +109,12 @@ class Objective(NamedTuple):
             terms.append(Term((Factor(name, part), *self._each)))
             single.append(self._function(name, part, self._formula, last, row, index))
         single.sort(key=lambda equation: -abs(equation.value))
-        rule = "the mean over outputs" if self._outputs > 1 else "that of its one output"
+        rule = "the mean over outputs" if self._outputs > 1 else "the loss of its one output"
         return [Sum(left, value, rule + times, tuple(terms)), *single[:MOST_TERMS]]
 
     def backward(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
-        """Return how the gradient with respect to one activation of the last layer came about."""
-        value = float(known(last.grad_a)[(row, *index)])
+        """Return the equations of the gradient with respect to one activation of the last layer."""
+        value = float(required(last.grad_a)[(row, *index)])
         left = Symbol("a", last.name, index, gradient=True)
         if not self.loss.is_built_in:
             return [self._opaque(left, value)]
@@ -124,11 +124,11 @@ class Objective(NamedTuple):
         return [self._weighted(left, value, Factor(name, made.value), row), made]
 
     def shortcut(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
-        """Return how the gradient with respect to one `z` of the last layer came about, in one step.
+        """Return the equations of the gradient with respect to one `z` of the last layer, in one step.
 
-        With its partner, a loss has the gradient a - y, and the full chain rule gives the same.
+        With its partner, a loss has the gradient a - y; the full chain rule yields the same.
         """
-        value = float(known(last.grad_z)[(row, *index)])
+        value = float(required(last.grad_z)[(row, *index)])
         left = Symbol("z", last.name, index, gradient=True)
         if not self.loss.is_built_in:
             return [self._opaque(left, value)]
@@ -142,7 +142,7 @@ class Objective(NamedTuple):
         return [weighted, made, *self._the_long_way(last, row, index)]
 
     def _the_long_way(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
-        """Return the same by the full Jacobian, unless a probability is too near 0 for it."""
+        """Return the same gradient by the full Jacobian, unless a probability is too near 0."""
         activation = last.activation
         if activation is None or not activation.per_row or last.grad_a is None:
             return []
@@ -153,7 +153,7 @@ class Objective(NamedTuple):
         return [dataclasses.replace(jacobian, rule=rule), *self.backward(last, row, largest or index)]
 
     def _opaque(self, left: Symbol, value: float) -> Equation:
-        """Return a number of a loss that cannot be broken down."""
+        """Return a number of a custom loss, whose formula is unknown."""
         rule = f"what {self.loss.name} gives"
         if not self._factor:
             return Equation(left, value, rule)
@@ -161,17 +161,17 @@ class Objective(NamedTuple):
         return Sum(left, value, f"{rule}, times its factor", (term,))
 
     def _weighted(self, left: Symbol, value: float, factor: Factor, row: int) -> Equation:
-        term = Term((factor, *unless_one(f"weight of row {row}", float(self.shares[row])), *self._each))
+        term = Term((factor, *unless_one(f"weight of row {row}", float(self.weights[row])), *self._each))
         return Sum(left, value, " · ".join(str(f.symbol) for f in term.factors), (term,))
 
     def _function(
         self, name: Symbol, value: float, rule: str, last: LayerTrace, row: int, index: Index
     ) -> Equation:
-        """Return how a number came from activation and target, in words where a logarithm was cut off."""
+        """Return a number as a formula of activation and target, in words where a logarithm was limited."""
         numbers = self._numbers(rule, last, row, index)
         cut = min(numbers["a"], 1 - numbers["a"] if self.loss.answers == "yes_no" else 1.0)
         if "/ a" in self.loss.derivative and not self.from_z and cut < TINY:
-            return Equation(name, value, f"what {self.loss.name} gives where a probability is 0 and cut off")
+            return Equation(name, value, f"what {self.loss.name} gives, with the logarithm of 0 limited")
         digits = digits_for(numbers["a"] - numbers["y"], (numbers["a"], numbers["y"]))
         return Function(name, value, rule, arguments=numbers, digits=digits)
 
@@ -192,12 +192,12 @@ class Objective(NamedTuple):
             if y[index]:
                 text, value = figure(float(a[index])), float(logarithms[index])
                 made = text if _gives_logarithms(last) else f"log({text})"
-                if a[index] < TINY:  # too small to be a number: its logarithm comes from z
+                if a[index] < TINY:  # too small to represent: its logarithm comes from z
                     made = figure(value)
                 called = str(Symbol("a", last.name, index))
                 if moved[index]:
-                    called, kept = "clip" if moved[index] > 0 else "1 - clip", self.loss.clipped(p)[index]
-                    made, value = f"log({figure(float(kept))})", float(np.log(kept))
+                    called, clipped = "clip" if moved[index] > 0 else "1 - clip", self.loss.clipped(p)[index]
+                    made, value = f"log({figure(float(clipped))})", float(np.log(clipped))
                 names = (Symbol("-y", index=index), Symbol(f"log({called})"))
                 factors = Factor(names[0], -float(y[index])), Factor(names[1], value, made)
                 terms.append(Term((*factors, *self._each)))

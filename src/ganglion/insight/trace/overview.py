@@ -21,14 +21,14 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 def overview_text(trace: Trace) -> str:
-    """Return the overview: for each layer its numbers of the first row, forward and backward."""
+    """Return the overview: the numbers of each layer for the first row, forward and backward."""
     lines = [_title(trace), ""]
     rows = [("layer", "", "first row", "")]
     rows += [("input", name, *_shown_input(values)) for name, values in trace.inputs.items()]
     for part in trace.layers:
         label = f"{part.name}: {part.layer.describe()}"
         if part.layer.is_random and not trace.training:
-            rows.append((label, "a", "as it came: dropout acts only while training", ""))
+            rows.append((label, "a", "unchanged: dropout acts only while training", ""))
             continue
         if part.activation is not None and part.activation.name != "identity":
             rows.append((label, "z", *_shown(part.z[0])))
@@ -45,16 +45,16 @@ def overview_text(trace: Trace) -> str:
     return "\n".join(lines)
 
 
-def ways_on(trace: Trace) -> str:
-    """Return what can be asked of a trace next, as Python."""
-    asked = f"ask on: .unit({trace.layers[0].name!r}, 0)"
+def next_calls(trace: Trace) -> str:
+    """Return methods of the trace to call next, as Python code."""
+    calls = f"next: .unit({trace.layers[0].name!r}, 0)"
     for part in trace.layers:
         for name, values in part.gradients.items():
             place = ", ".join("0" for _ in values.shape)
             place = f"({place})" if values.ndim > 1 else "0"
             key = f"{part.name}/{name}"
-            return f"{asked}, .gradient({key!r}, {place}), .update({key!r}, {place}), .verify()"
-    return asked
+            return f"{calls}, .gradient({key!r}, {place}), .update({key!r}, {place}), .verify()"
+    return calls
 
 
 def _title(trace: Trace) -> str:
@@ -76,7 +76,7 @@ def _gradient_line(trace: Trace) -> str:
 
 
 def _shown_input(values: Array | Bags) -> tuple[str, str]:
-    """Return what came in, of the first row."""
+    """Return the input of the first row."""
     if isinstance(values, Bags):
         first = values.tolist()[0]
         return " ".join(map(str, first[:MOST_NUMBERS])) + (" …" if len(first) > MOST_NUMBERS else ""), ""
@@ -84,7 +84,7 @@ def _shown_input(values: Array | Bags) -> tuple[str, str]:
 
 
 def _shown(values: Array) -> tuple[str, str]:
-    """Return numbers, or their range where there are many, and a strip of bars."""
+    """Return numbers, or their range if there are many, and a strip of bars."""
     flat = values.ravel()
     if flat.size <= MOST_NUMBERS:
         return "  ".join(f"{v + 0.0:.4g}" for v in flat), ""
@@ -134,9 +134,9 @@ def _html_row(label: str, name: str, values: Array) -> str:
     return f"<tr>{heads}{cells}{more}</tr>"
 
 
-def _color(share: float) -> str:
+def _color(strength: float) -> str:
     """Return blue for positive and orange for negative, paler nearer 0."""
-    share = float(np.clip(np.nan_to_num(share), -1, 1))
-    full = (33, 102, 172) if share > 0 else (224, 130, 20)
-    parts = [round(255 + (channel - 255) * abs(share) * 0.7) for channel in full]
+    strength = float(np.clip(np.nan_to_num(strength), -1, 1))
+    full = (33, 102, 172) if strength > 0 else (224, 130, 20)
+    parts = [round(255 + (channel - 255) * abs(strength) * 0.7) for channel in full]
     return f"rgb({parts[0]},{parts[1]},{parts[2]})"

@@ -1,4 +1,4 @@
-"""What a question names: a layer, a unit, one number of a parameter."""
+"""Lookup of a layer, a unit, or one number of a parameter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def layer_place(architecture: Architecture, layer: Any) -> int:
     """Return the number of the step with a name.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is no such step.
     """
     names = [step.name for step in architecture.steps]
     if layer not in names:
@@ -27,10 +27,10 @@ def layer_place(architecture: Architecture, layer: Any) -> int:
 
 
 def parameter_place(architecture: Architecture, parameter: Any, index: Any) -> tuple[Entry, Index]:
-    """Return the parameter with a name such as "dense_1/weight", and a place in it.
+    """Return the parameter with a name, such as "dense_1/weight", and an index into it.
 
     Raises:
-        ConfigError: if there is no such parameter or place.
+        ConfigError: if there is no such parameter or index.
     """
     entries = {entry.name: entry for entry in architecture.parameters}
     if not isinstance(parameter, str) or parameter not in entries:
@@ -41,10 +41,10 @@ def parameter_place(architecture: Architecture, parameter: Any, index: Any) -> t
 
 
 def place_in(what: str, index: Any, shape: Index) -> Index:
-    """Return a place in an array of some shape, given as one number or several.
+    """Return an index into an array of some shape, given as one number or several.
 
     Raises:
-        ConfigError: if there is no such place.
+        ConfigError: if the index is out of range.
     """
     index = index.tolist() if isinstance(index, np.ndarray) else index
     given = tuple(index) if isinstance(index, Sequence) else (index,)

@@ -1,7 +1,7 @@
 """The trace: every number of one pass of a network, forward, backward and update, with its arithmetic.
 
-All of it is reckoned in float64 with the layers' own code, on the very weights the network has. What is
-shown of a layer lies in `arithmetic.py`, of a loss in `losses.py`, of an optimizer in `updates.py`.
+Everything is computed in float64 by the layers' own code from the network's own weights. The arithmetic of a
+layer is in the layer's file, that of a loss in `losses.py`, and that of an optimizer in `updates.py`.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from ganglion.insight.trace.equation import (
     colored,
     unless_one,
 )
-from ganglion.insight.trace.layer_trace import Index, LayerTrace, Namer, known
+from ganglion.insight.trace.layer_trace import Index, LayerTrace, Namer, required
 from ganglion.insight.trace.losses import Objective
-from ganglion.insight.trace.overview import overview_html, overview_text, ways_on
+from ganglion.insight.trace.overview import next_calls, overview_html, overview_text
 from ganglion.insight.trace.places import layer_place, parameter_place, place_in
 from ganglion.insight.trace.updates import NextUpdate
 from ganglion.insight.trace.verify import Verification, verify
@@ -50,12 +50,13 @@ quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 class Trace:
-    """What happened to some rows on their way through a network and back. Made by `Network.trace`.
+    """Every number of some rows' forward and backward pass through a network. Made by `Network.trace`.
 
-    Print it for an overview. Numbers in it are float64, rows and units count from 0.
+    Print it for an overview. All numbers are float64; rows and units count from 0.
 
     Attributes:
-        layers: a `LayerTrace` for each layer, in order: `x`, `z`, `a` and the gradients of the loss.
+        layers: a `LayerTrace` for each step of the network, in order: `x`, `z`, `a` and the gradients of the
+            loss.
         loss: the mean loss over the rows plus penalties, None without targets.
         gradient_vector: its gradient, laid out like the network's parameters, None without targets.
         training: whether dropout and batch normalization acted as in a training step.
@@ -114,7 +115,7 @@ class Trace:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What came in, by the names of the network's inputs; "x" where there is only one."""
+        """The input values, by the names of the network's inputs; "x" if there is only one."""
         return dict(
             zip(self._architecture.inputs, values_of(self._architecture.inputs, self._x), strict=True)
         )
@@ -143,7 +144,7 @@ class Trace:
             )
 
     def _namer(self, value: int) -> Namer:
-        """Return what gives names to the numbers of a value."""
+        """Return a function that names the numbers of a value."""
         inputs, names = list(self._architecture.inputs), self._names
         if value >= len(inputs):
             before = self._architecture.steps[value - len(inputs)].name
@@ -152,7 +153,7 @@ class Trace:
 
     def _backward(self, objective: Objective) -> None:
         last, y = self.layers[-1], objective.y
-        weight = objective.shares * len(y)
+        weight = objective.weights * len(y)
         if objective.from_z:
             value, last.grad_z = batch_mean(objective.judge(last.z, y, from_z=True), weight)
             if (
@@ -169,9 +170,9 @@ class Trace:
                 parts = [
                     self.layers[number].grads[which] for number, which in self._readers[part.step.writes]
                 ]
-                part.grad_a = functools.reduce(np.add, map(known, parts))
+                part.grad_a = functools.reduce(np.add, map(required, parts))
             if part.grad_z is None:
-                grad_a = known(part.grad_a)
+                grad_a = required(part.grad_a)
                 bends = part.activation is not None
                 part.grad_z = part.activation.backward(grad_a, part.z, part.a) if bends else grad_a  # type: ignore[union-attr]
             context = self._context._replace(layer=part.step.stream)
@@ -188,15 +189,15 @@ class Trace:
         self.loss = value + penalty
         self.gradient_vector = gradient + self._penalty_gradient
 
-    # ----------------------------------------------------------------------------------- what can be asked
+    # ---------------------------------------------------------------------------------------- explanations
 
     @quiet
     def unit(self, layer: str, index: int | Sequence[int] = 0, row: int = 0) -> Explanation:
-        """Explain what one unit gives for one row: inputs times weights, their sum, f(z), in words too.
+        """Explain the activation of one unit for one row, in words and numbers: products, sum, f(z).
 
         Args:
             layer: its name, such as "dense_1"; "loss" explains the loss of the row instead.
-            index: of the unit, or of one place where the layer gives more axes.
+            index: of the unit; one number per axis if the output has several axes.
             row: of the batch.
 
         Raises:
@@ -206,7 +207,7 @@ class Trace:
         if layer == "loss":
             objective = self._judged()
             equations = objective.forward(self.layers[-1], row)
-            words = f"{objective.loss.name} says how wrong row {row} is; the smaller, the better."
+            words = f"{objective.loss.name} measures how wrong row {row} is; smaller is better."
             return Explanation(f"loss[{row}]", equations[0].value, words, tuple(equations))
         part = self.layers[layer_place(self._architecture, layer)]
         place = place_in(layer, index, part.a.shape[1:])
@@ -225,12 +226,12 @@ class Trace:
     def gradient(self, parameter: str, index: int | Sequence[int]) -> Explanation:
         """Explain one number of the gradient: the chain of factors from the parameter to the loss.
 
-        Where several paths lead from a unit to the loss they are summed, the largest first, and the chain
-        goes on along the largest.
+        If several paths lead from a unit to the loss, they are summed, the largest first, and the chain
+        follows the largest.
 
         Args:
             parameter: such as "dense_1/weight".
-            index: of the number in it, such as (3, 2): input 3, unit 2.
+            index: of the number in the parameter, such as (3, 2): input 3, unit 2.
 
         Raises:
             ConfigError: if there is no such number, or the trace has no targets.
@@ -239,7 +240,7 @@ class Trace:
         entry, place = parameter_place(self._architecture, parameter, index)
         part, short = self.layers[entry.step], entry.short
         left = Symbol(short, part.name, place, gradient=True)
-        value = float(entry.of(known(self.gradient_vector))[place])
+        value = float(entry.of(required(self.gradient_vector))[place])
         found = part.layer.arithmetic.parameter(part, short, place)
         if found is None:
             return Explanation(str(left), value, "", (self._opaque(left, value, entry, place),))
@@ -261,13 +262,13 @@ class Trace:
 
         Args:
             parameter: such as "dense_1/weight".
-            index: of the number in it.
+            index: of the number in the parameter.
 
         Raises:
             ConfigError: if there is no such number, the trace has no targets, or the optimizer is L-BFGS,
                 which makes no single updates.
         """
-        gradient, model = known(self.gradient_vector), self._model
+        gradient, model = required(self.gradient_vector), self._model
         update = NextUpdate(
             model.architecture, model.parameters, gradient, self._regularization, self._start, self._visited
         )
@@ -278,8 +279,8 @@ class Trace:
         """Compare every gradient with a central difference of the loss, in float64.
 
         Returns:
-            The largest error, divided by the largest gradient, and where it is. Penalties are left out,
-            and so is a loss's `clip`, where the loss is flat and its gradient by design is not.
+            The largest error, divided by the largest gradient, and where it is. Penalties are left out, and
+            so is a loss's `clip`, where the loss is flat but its gradient is not 0 by design.
 
         Raises:
             ConfigError: without targets.
@@ -289,7 +290,7 @@ class Trace:
             self._architecture,
             self._model.parameters,
             self.layers,
-            known(self.gradient_vector) - self._penalty_gradient,
+            required(self.gradient_vector) - self._penalty_gradient,
             self._loss_of,
             self._context,
             objective.loss.factor,
@@ -297,7 +298,7 @@ class Trace:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain JSON data: each layer's numbers and gradients, as nested lists."""
+        """Return everything as plain JSON data: the numbers and gradients of each layer as nested lists."""
         layers = []
         for part in self.layers:
             facts: dict[str, Any] = {"name": part.name, "does": part.layer.describe()}
@@ -316,7 +317,7 @@ class Trace:
 
     @quiet
     def to_latex(self) -> str:
-        """Return the forward pass of the first row as formulas with numbers, one line for each unit."""
+        """Return the forward pass of the first row as formulas with numbers, unit by unit."""
         lines: list[str] = []
         for part in self.layers:
             for place in list(np.ndindex(part.a.shape[1:])):
@@ -330,7 +331,7 @@ class Trace:
 
     @quiet
     def __str__(self) -> str:
-        return f"{overview_text(self)}\n\n{ways_on(self)}"
+        return f"{overview_text(self)}\n\n{next_calls(self)}"
 
     __repr__ = __str__
 
@@ -369,12 +370,12 @@ class Trace:
         return equations
 
     def _carried(self, reader: tuple[int, int], row: int, index: Index) -> float:
-        """Return what one reader of a value sends back to one of its numbers."""
+        """Return the gradient that one reader of a value sends back to one of its numbers."""
         back = self.layers[reader[0]].grad_x(reader[1])
         return float(back[(row, *index)])
 
     def _fork(self, part: LayerTrace, row: int, index: Index, readers: list[tuple[int, int]]) -> Equation:
-        """Return the sum of what comes back to a number that several steps read."""
+        """Return the sum of the gradients of a number that several steps read."""
         terms = [
             Term(
                 (
@@ -387,10 +388,10 @@ class Trace:
         ]
         left = Symbol("a", part.name, index, gradient=True)
         rule = f"the sum over all paths from {part.name}"
-        return Sum(left, float(known(part.grad_a)[(row, *index)]), rule, tuple(terms))
+        return Sum(left, float(required(part.grad_a)[(row, *index)]), rule, tuple(terms))
 
     def _opaque(self, left: Symbol, value: float, entry: Entry, place: Index) -> Equation:
-        """Return the gradient of a parameter whose layer cannot be taken apart."""
+        """Return the gradient of a parameter of a custom layer, whose arithmetic is unknown."""
         layer, penalties = self.layers[entry.step].layer, self._penalty(entry, place)
         rule = f"what backward of {layer.name} gives"
         if not penalties:
@@ -403,9 +404,9 @@ class Trace:
         if not entry.penalized:
             return []
         pairs = [("l1", rules.l1, "sign(w)", float(np.sign(w))), ("l2", rules.l2, "w", w)]
-        share = unless_one("1/batch weight", 1 / self._batch_weight) if rules.per_row else ()
+        scale = unless_one("1/batch weight", 1 / self._batch_weight) if rules.per_row else ()
         return [
-            Term((Factor(Symbol(name), strength), *share, Factor(Symbol(of), value)), f"{name} penalty")
+            Term((Factor(Symbol(name), strength), *scale, Factor(Symbol(of), value)), f"{name} penalty")
             for name, strength, of, value in pairs
             if strength
         ]
@@ -415,12 +416,12 @@ class Trace:
         objective = self._judged().without_clip()
         n = len(objective.y)
         y = np.tile(objective.y, (len(last) // n, *[1] * (objective.y.ndim - 1)))
-        losses: Array = objective.judge(last, y, objective.from_z)[0].reshape(-1, n) @ objective.shares
+        losses: Array = objective.judge(last, y, objective.from_z)[0].reshape(-1, n) @ objective.weights
         return losses
 
     def _judged(self) -> Objective:
         if self._objective is None:
-            raise ConfigError("this trace has no targets to judge by", "give y when making it")
+            raise ConfigError("this trace has no targets", "pass y when you make the trace")
         return self._objective
 
     def _row(self, row: int) -> int:
@@ -461,7 +462,7 @@ def make_trace(
         rows, objective = encoded.x, (chosen, encoded.y, encoded.sample_weight)
     count = count_rows(rows)
     if not 1 <= count <= MOST_ROWS:
-        raise DataError(f"a trace needs 1 to {MOST_ROWS} rows, got {count}", "give one row, X[17]")
+        raise DataError(f"a trace needs 1 to {MOST_ROWS} rows, got {count}", "pass one row, X[17]")
     penalties = check_regularization(regularization)
     if training and start.raw is not None:
         model = Model(architecture, start.raw, model.state, model.seed)

@@ -1,6 +1,6 @@
-"""The arithmetic of an update: how one gradient became one change of one weight.
+"""The arithmetic of an update: from the gradient of one weight to its change.
 
-Every formula is the one that training computes: the optimizer's rule, and those of `ganglion.core.update`.
+The formulas are the ones that training computes: the optimizer's rule, and those of `ganglion.core.update`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def rule_equations(
     Args:
         rule: the lines.
         numbers: the value of every name, a slot's old value under `m_before`.
-        renamed: what to call a name instead.
-        note: on the last line.
+        renamed: names to replace, with their replacements.
+        note: for the last line.
     """
     called = renamed or {}
     equations: list[Equation] = []
@@ -56,7 +56,7 @@ def rule_equations(
 
 
 class NextUpdate:
-    """The next update of a network's parameters, of which one at a time can be explained.
+    """The next update of a network's parameters, explained one parameter at a time.
 
     Raises:
         ConfigError: for L-BFGS, which makes no single updates.
@@ -73,7 +73,7 @@ class NextUpdate:
     ) -> None:
         optimizer = moment.optimizer
         if not isinstance(optimizer, StepOptimizer):
-            hint = "take another optimizer, such as sgd or adam"
+            hint = "use another optimizer, such as sgd or adam"
             raise ConfigError(f"{optimizer.name} makes no single updates to explain", hint)
         self.parameters, self.gradient, self.moment, self.optimizer = parameters, gradient, moment, optimizer
         self.max_norm = regularization.max_norm
@@ -101,7 +101,7 @@ class NextUpdate:
         self.keep = update.average(optimizer, self.mean, moment.update, self.after)
 
     def explain(self, entry: Entry, place: tuple[int, ...]) -> Explanation:
-        """Explain the update of one parameter: what is subtracted, and the value after it."""
+        """Explain the update of one parameter: the change, and the value after it."""
         at = entry.start + int(np.ravel_multi_index(place, entry.shape))
         own = Symbol(entry.short, entry.owner, place)
         raw, before, after = (float(v[at]) for v in (self.gradient, self.parameters, self.after))
@@ -131,7 +131,7 @@ class NextUpdate:
         return Explanation(title, after, words, tuple(equations))
 
     def _changed(self, at: int) -> list[Equation]:
-        """Return how the change came about; one of an optimizer of your own is shown, not taken apart."""
+        """Return the equations of the change; for a custom optimizer, only its value."""
         if not self.explains:
             value = float(self.numbers[CHANGE][at])
             return [Equation(Symbol(CHANGE), value, f"what change of {self.optimizer.name} gives")]
@@ -139,13 +139,13 @@ class NextUpdate:
         return rule_equations(rule_of(self.optimizer.rule), numbers)
 
     def _clipping(self, at: int) -> list[Equation]:
-        """Return how clipping scaled the gradient, nothing where it did not."""
+        """Return how clipping scaled the gradient, nothing if it did not."""
         limit = self.optimizer.clip_norm
         if limit is None or not update.clips(self.optimizer, self.norm):
             return []
         numbers = {"g_before": float(self.gradient[at]), "g": float(self.clipped[at])}
         numbers |= {"clip_norm": limit, "norm": self.norm}
-        note = "norm is that of the whole gradient"
+        note = "norm is the norm of the whole gradient"
         return rule_equations(update.CLIPPING, numbers, UNCLIPPED, note)
 
     def _decayed(self, at: int) -> list[Equation]:
@@ -157,17 +157,17 @@ class NextUpdate:
         return rule_equations(update.DECAY, numbers | {"w": float(self.parameters[at])}, DECAYED)
 
     def _limited(self, entry: Entry, place: tuple[int, ...], at: int) -> list[Equation]:
-        """Return how a limit on the norm of a unit's weights scaled the weight, nothing where it did not."""
+        """Return how the max-norm rule scaled the weight, nothing if it did not."""
         moved, after = float(self.moved[at]), float(self.after[at])
         if self.max_norm is None or after == moved:
             return []
         norm = float(np.linalg.norm(entry.of(self.moved).reshape(-1, entry.shape[-1])[:, place[-1]]))
         numbers = {"w": moved, "max_norm": self.max_norm, "norm": norm}
-        note = "norm is that of all weights into the unit"
+        note = "norm is the norm of all weights into the unit"
         return [Function(Symbol("limited"), after, "w * (max_norm / norm)", arguments=numbers, note=note)]
 
     def _averaged(self, at: int) -> list[Equation]:
-        """Return the running mean of the parameter, which predicts, where the optimizer keeps one."""
+        """Return the running mean of the parameter, used for predicting, if the optimizer keeps one."""
         if self.optimizer.average is None:
             return []
         numbers = {"keep": self.keep, "average": self.optimizer.average, "t": float(self.moment.update)}

@@ -1,4 +1,4 @@
-"""Every gradient against a central difference: the proof that backward is right."""
+"""Verification of the backward pass: every gradient against a central difference."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ganglion.core.steps import Entry
 from ganglion.insight.trace.layer_trace import LayerTrace
 
 STEP = 1e-5
-SHORTER = 8.0  # how many times shorter a second step is, where the first one did not agree
+SHORTER = 8.0  # how many times shorter the second step is, where the first did not agree
 NUMBERS_AT_ONCE = 2_000_000
-LEAST = 1e-5  # gradients below this drown in the rounding of the differences
-DOUBTFUL = 1e-6  # a difference from which on the place is looked at again
-AGREES = 1e-4  # of the largest gradient: any real mistake is larger
+LEAST = 1e-5  # smaller gradients are lost in the rounding errors of the differences
+DOUBTFUL = 1e-6  # places with a larger error are checked again
+AGREES = 1e-4  # of the largest gradient: a real mistake is larger
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Verification:
     """How well the gradient agrees with central differences.
 
     Attributes:
-        worst: the largest difference, divided by the largest gradient, or by 1e-5 times the loss's factor
-            if that is more; infinite where a gradient or a loss is not finite.
-        where: the parameter and the place of it, such as "dense_1/weight[3, 2]".
+        worst: the largest error, divided by the largest gradient, or by 1e-5 times the loss's factor if that
+            is larger; infinite if a gradient or a loss is not finite.
+        where: the parameter with the largest error and its index, such as "dense_1/weight[3, 2]".
         gradient, difference: the two numbers at that place.
         count: how many gradients were compared.
-        kinks: how many lie at a kink of an activation (ReLU at 0) or loss, where the slopes to the left and
-            to the right differ and the gradient is one of them or between; they are left out.
+        kinks: how many were left out because they lie at a kink of an activation (ReLU at 0) or loss: the
+            slopes to the left and right differ, and the gradient is one of them or between them.
     """
 
     worst: float
@@ -55,7 +55,7 @@ class Verification:
         return plain(dataclasses.asdict(self))
 
     def __str__(self) -> str:
-        kinks = f" ({self.kinks} more lie at a kink, where there is no slope)" if self.kinks else ""
+        kinks = f" ({self.kinks} more lie at a kink, where there is no derivative)" if self.kinks else ""
         if not self.count:
             return f"there is no gradient to verify{kinks}"
         how = "agree" if self.agrees else "DISAGREE"
@@ -79,11 +79,17 @@ def verify(
     *,
     to_z: bool,
 ) -> Verification:
-    """Compare a gradient, number by number, with what moving that number does to the loss.
+    """Compare each number of a gradient with the change of the loss when that parameter moves.
 
-    Everything is in float64. `layers` hold what went forward; `loss_of` gives the mean loss of each of
-    several batches of outputs, stacked along the first axis; `factor` is what it is multiplied by, and its
-    rounding with it. `to_z` says that it takes the outputs' pre-activations.
+    Args:
+        architecture: of the network.
+        parameters: as a float64 vector.
+        layers: the numbers of the forward pass.
+        gradient: to verify, laid out like the parameters.
+        loss_of: returns the mean loss of each of several batches of outputs, stacked along the first axis.
+        context: of the forward pass.
+        factor: that the loss, and thus its rounding error, is multiplied by.
+        to_z: whether `loss_of` takes the outputs' pre-activations.
     """
     onward = _Onward(architecture, layers, context, to_z)
     now = float(loss_of(onward.outputs)[0])
@@ -120,10 +126,10 @@ def verify(
 
 
 class _Onward:
-    """What becomes of the outputs when one parameter is moved, for many parameters at once.
+    """The outputs after one parameter has moved, for many parameters at once.
 
-    Batches that differ by one move each are stacked along the first axis. What does not depend on the step
-    whose parameter moves stays what it was.
+    One batch for each move is stacked along the first axis. Values that do not depend on the step whose
+    parameter moves are reused.
     """
 
     def __init__(
@@ -133,12 +139,12 @@ class _Onward:
 
     @property
     def outputs(self) -> Array:
-        """What came out with nothing moved."""
+        """The outputs with nothing moved."""
         last = self.layers[-1]
         return last.z if self.to_z else last.a
 
     def moved(self, entry: Entry, places: Array, moves: Array) -> Array:
-        """Return the outputs with each of some numbers of a parameter moved, batch after batch."""
+        """Return the outputs with each of several numbers of a parameter moved, batch after batch."""
         part = self.layers[entry.step]
         found = part.layer.arithmetic.moved(part, entry.short, places, moves)
         if found is None:
@@ -166,15 +172,15 @@ class _Onward:
         return part.activation.forward(rows).reshape(z.shape)
 
     def _forward(self, part: LayerTrace, values: dict[int, Array], batches: int) -> Array:
-        """Return what a step makes of batches in which some of the values it reads have changed."""
-        known = part.x if isinstance(part.x, tuple) else (part.x,)
+        """Return the output of a step for batches in which some of its inputs have changed."""
+        unmoved = part.x if isinstance(part.x, tuple) else (part.x,)
         read = [
             values.get(value, np.broadcast_to(was, (batches, *np.shape(was))))
-            for value, was in zip(part.step.reads, known, strict=True)
+            for value, was in zip(part.step.reads, unmoved, strict=True)
         ]
         context, layer = self._here(part), part.layer
         if layer.is_built_in and not (context.training and (layer.is_random or layer.uses_batch)):
-            read = [each.reshape(-1, *each.shape[2:]) for each in read]  # rows do not know of each other
+            read = [each.reshape(-1, *each.shape[2:]) for each in read]  # rows are independent
             together: Any = read[0] if len(read) == 1 else tuple(read)
             z = layer.forward(part.weights, together, context)[0]
             return z.reshape(batches, -1, *z.shape[1:])

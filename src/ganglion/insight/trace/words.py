@@ -1,4 +1,4 @@
-"""What a trace says in plain words."""
+"""Explanations of a trace in plain words."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from ganglion.insight.trace.equation import Equation, Sum, Symbol, Term, figure
 from ganglion.insight.trace.layer_trace import Index, LayerTrace
 
-FLAT = 0.05  # a slope below this is nearly flat, beside the 1 of the identity
+FLAT = 0.05  # a slope below this is nearly flat, compared with the 1 of the identity
 
 
 def unit_words(part: LayerTrace, row: int, index: Index, equations: Sequence[Equation]) -> str:
-    """Return why a unit gives what it gives: what pushed it up, and what down."""
+    """Return why a unit has its value: which inputs raised it, and which lowered it."""
     place = index[0] if len(index) == 1 else index
     words = f"Unit {place} of {part.name} gives {figure(part.a[(row, *index)])}"
     sums = [e for e in equations if isinstance(e, Sum) and e.left == part.out(index)]
@@ -41,7 +41,7 @@ def _short(term: Term) -> str:
 
 
 def _state(part: LayerTrace, row: int, index: Index) -> str:
-    """Return a sentence on where the unit stands on its curve, if that is worth saying."""
+    """Return a sentence about the slope of the unit's activation, if it is flat or nearly flat."""
     activation = part.activation
     if activation is None or not activation.is_built_in or activation.per_row:
         return ""
@@ -50,16 +50,16 @@ def _state(part: LayerTrace, row: int, index: Index) -> str:
     slopes = [activation.backward(np.ones_like(v), v, activation.forward(v)).item() for v in (here, further)]
     at = f"at z = {figure(z)}"
     if slopes[0] == 0:
-        return f" {activation.name} is flat {at}: the unit is silent, and learns nothing from this row."
+        return f" {activation.name} is flat {at}: the unit is silent and learns nothing from this row."
     if activation.saturates and abs(slopes[1]) <= abs(slopes[0]) < FLAT:
-        return f" {activation.name} is nearly flat {at}: the unit is saturated, and learns little here."
+        return f" {activation.name} is nearly flat {at}: the unit is saturated and learns little here."
     return ""
 
 
 def gradient_words(left: Symbol, value: float, chain: Sequence[Equation], *, clips: bool) -> str:
     """Return what a gradient means, and how much of it the largest path carries.
 
-    `clips` says whether the loss is flat somewhere because its clip acts.
+    `clips` states whether the loss is flat somewhere because its clip acts.
     """
     if value == 0:
         return "Moving it a little does not change the loss: somewhere on every path a factor is 0."
@@ -69,21 +69,21 @@ def gradient_words(left: Symbol, value: float, chain: Sequence[Equation], *, cli
     words = f"Raising {name} by 0.001 {way} {loss} by about {abs(value) / 1000:.3g}."
     layers = [e for e in chain if isinstance(e, Sum) and len(e.terms) > 1 and "paths" in e.rule]
     if layers:
-        share, through = 1.0, []
+        fraction, through = 1.0, []
         for equation in layers:
             largest = max(equation.terms, key=lambda term: abs(term.value))
-            share *= largest.value / equation.value if equation.value else 0.0
+            fraction *= largest.value / equation.value if equation.value else 0.0
             through.append(str(largest.factors[0].symbol).removeprefix("∂L/∂"))
         words += f"\nThe largest path runs through {', '.join(through)}"
-        if 0 <= share <= 1:
-            words += f" and carries {share:.0%} of it."
+        if 0 <= fraction <= 1:
+            words += f" and carries {fraction:.0%} of it."
         else:
-            words += "; others take back part of what it carries." if np.isfinite(share) else "."
+            words += "; other paths cancel part of it." if np.isfinite(fraction) else "."
     return words
 
 
 def update_words(name: str, before: float, after: float, gradient: float, optimizer: str, update: int) -> str:
-    """Return what an update does to a weight."""
+    """Return a sentence on what an update does to a weight."""
     if after == before:
         return f"Update {update} of {optimizer} leaves {name} at {figure(before)}."
     way = "down" if after < before else "up"
