@@ -414,7 +414,7 @@ def test_images_and_small_tables_are_checked_too(dtype):
         gg.Regularization(l2=0.1),
         gg.EmbeddingBag(10, 4),
         gg.Residual([gg.Dense(8, "relu"), gg.Residual([gg.Dense(8)])]),
-        gg.Parallel({"a": [gg.Embedding(10, 4, "zeros")], "b": []}),
+        gg.Parallel({"a": [gg.Embedding(10, 4, weight_initializer="zeros")], "b": []}),
         gg.IntegerInput(10),
     ],
     ids=value_code,

@@ -77,7 +77,7 @@ class Layer(Part):
     uses_batch: ClassVar[bool] = False
     """Whether, in training, the output for a row depends on the other rows of the batch."""
     normalizes: ClassVar[bool] = False
-    """Whether the layer scales its input to mean 0 and standard deviation 1, whatever the scale of that input."""
+    """Whether it scales its input to mean 0 and standard deviation 1, whatever its scale is."""
 
     @property
     def is_random(self) -> bool:
