@@ -1,4 +1,4 @@
-"""The arithmetic of a loss: its value, from outputs and targets, and its gradient."""
+"""The arithmetic of a loss: its value, from outputs and targets, its gradient, and that of its penalties."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from ganglion.core.activations import LogSoftmax
 from ganglion.core.losses import Both, Loss
 from ganglion.core.part import Array
+from ganglion.core.regularization import Regularization
 from ganglion.insight.trace.activations import activation_backward, constants
 from ganglion.insight.trace.equation import (
     MOST_TERMS,
@@ -26,6 +27,17 @@ from ganglion.insight.trace.equation import (
 from ganglion.insight.trace.layer_trace import Index, LayerTrace, required
 
 TINY = 1e-290  # a probability below this is 0, or has lost digits
+
+
+def penalty_terms(rules: Regularization, w: float, batch_weight: float) -> list[Term]:
+    """Return what the L1 and L2 penalties add to the gradient of one weight w."""
+    pairs = [("l1", rules.l1, "sign(w)", float(np.sign(w))), ("l2", rules.l2, "w", w)]
+    scale = unless_one("1/batch weight", 1 / batch_weight) if rules.per_row else ()
+    return [
+        Term((Factor(Symbol(name), strength), *scale, Factor(Symbol(of), value)), f"{name} penalty")
+        for name, strength, of, value in pairs
+        if strength
+    ]
 
 
 class Objective(NamedTuple):
@@ -72,6 +84,13 @@ class Objective(NamedTuple):
         found = self.loss.values_and_gradients_from_z if from_z else self.loss.values_and_gradients
         values, gradients = found(outputs, y)
         return values * self.loss.factor, gradients * self.loss.factor
+
+    def batch_losses(self, outputs: Array) -> Array:
+        """Return the mean loss of each of several batches of outputs that follow each other along axis 0."""
+        n = len(self.y)
+        y = np.tile(self.y, (len(outputs) // n, *[1] * (self.y.ndim - 1)))
+        losses: Array = self.judge(outputs, y, self.from_z)[0].reshape(-1, n) @ self.weights
+        return losses
 
     def without_clip(self) -> Objective:
         """Return the objective with a loss whose gradient is its derivative, even where the clip acts."""

@@ -24,7 +24,7 @@ from ganglion.core.part import Array, plain
 from ganglion.core.regularization import Regularization
 from ganglion.core.steps import Entry
 from ganglion.errors import ConfigError, DataError, shortened
-from ganglion.insight.trace.activations import activation_backward, activation_forward
+from ganglion.insight.trace.activations import activation_forward
 from ganglion.insight.trace.equation import (
     Equation,
     Explanation,
@@ -33,11 +33,11 @@ from ganglion.insight.trace.equation import (
     Symbol,
     Term,
     colored,
-    unless_one,
 )
 from ganglion.insight.trace.layer_trace import Index, LayerTrace, Namer, required
-from ganglion.insight.trace.losses import Objective
+from ganglion.insight.trace.losses import Objective, penalty_terms
 from ganglion.insight.trace.overview import next_calls, overview_html, overview_text
+from ganglion.insight.trace.path import Reader, path_to_loss
 from ganglion.insight.trace.places import layer_place, parameter_place, place_in
 from ganglion.insight.trace.updates import NextUpdate
 from ganglion.insight.trace.verify import Verification, verify
@@ -125,23 +125,15 @@ class Trace:
         _, passed = architecture.forward(weights, self._x, self._context)
         values = [*self.inputs.values(), *(one.a for one in passed)]
         self.layers: list[LayerTrace] = []
-        self._readers: list[list[tuple[int, int]]] = [[] for _ in values]
+        self._readers: list[list[Reader]] = [[] for _ in values]
         for step, one in zip(architecture.steps, passed, strict=True):
             read = [values[value] for value in step.reads]
             for which, value in enumerate(step.reads):
                 self._readers[value].append((step.number, which))
-            self.layers.append(
-                LayerTrace(
-                    step,
-                    weights[step.number],
-                    one.cache,
-                    read[0] if len(read) == 1 else tuple(read),
-                    one.z,
-                    one.a,
-                    self.training,
-                    [self._namer(value) for value in step.reads],
-                )
-            )
+            x = read[0] if len(read) == 1 else tuple(read)
+            names = [self._namer(value) for value in step.reads]
+            own = weights[step.number]
+            self.layers.append(LayerTrace(step, own, one.cache, x, one.z, one.a, self.training, names))
 
     def _namer(self, value: int) -> Namer:
         """Return a function that names the numbers of a value."""
@@ -172,9 +164,9 @@ class Trace:
                 ]
                 part.grad_a = functools.reduce(np.add, map(required, parts))
             if part.grad_z is None:
-                grad_a = required(part.grad_a)
-                bends = part.activation is not None
-                part.grad_z = part.activation.backward(grad_a, part.z, part.a) if bends else grad_a  # type: ignore[union-attr]
+                part.grad_z = required(part.grad_a)
+                if part.activation is not None:
+                    part.grad_z = part.activation.backward(part.grad_z, part.z, part.a)
             context = self._context._replace(layer=part.step.stream)
             grads, part.gradients = part.layer.backward(part.weights, part.cache, part.grad_z, context)
             part.grads = grads if len(part.step.reads) > 1 else (grads,)
@@ -188,8 +180,6 @@ class Trace:
         penalty, self._penalty_gradient = rules.penalty_and_gradient(self._model.parameters, penalized)
         self.loss = value + penalty
         self.gradient_vector = gradient + self._penalty_gradient
-
-    # ---------------------------------------------------------------------------------------- explanations
 
     @quiet
     def unit(self, layer: str, index: int | Sequence[int] = 0, row: int = 0) -> Explanation:
@@ -249,7 +239,7 @@ class Trace:
         rule += ", summed over the rows" if part.count > 1 else ""
         equations: list[Equation] = [Sum(left, value, rule, tuple(terms))]
         _, row, where = max(found, key=lambda each: abs(each[0].value))
-        chain = self._chain(entry.step, row, where, objective)
+        chain = path_to_loss(self.layers, self._readers, objective, entry.step, row, where)
         if part.count > 1:
             chain[:1] = [dataclasses.replace(each, note=f"from here on for row {row}") for each in chain[:1]]
         equations += chain
@@ -291,7 +281,7 @@ class Trace:
             self._model.parameters,
             self.layers,
             required(self.gradient_vector) - self._penalty_gradient,
-            self._loss_of,
+            objective.without_clip().batch_losses,
             self._context,
             objective.loss.factor,
             to_z=objective.from_z,
@@ -342,54 +332,6 @@ class Trace:
     def _repr_html_(self) -> str:
         return overview_html(self)
 
-    # --------------------------------------------------------------------------------------------- inside
-
-    def _chain(self, number: int, row: int, index: Index, objective: Objective) -> list[Equation]:
-        """Return the equations from dL/dz of one unit to the loss, along the largest path."""
-        equations: list[Equation] = []
-        here: Index | None = index
-        while here is not None:
-            part = self.layers[number]
-            is_last = number == len(self.layers) - 1
-            if is_last and objective.from_z:
-                return [*equations, *objective.shortcut(part, row, here)]
-            found, here = activation_backward(part, row, here)
-            equations += found
-            if here is None:
-                break
-            if is_last:
-                return [*equations, *objective.backward(part, row, here)]
-            readers = self._readers[part.step.writes]
-            carried = [abs(self._carried(reader, row, here)) for reader in readers]
-            number, which = readers[carried.index(max(carried))]
-            if len(readers) > 1:
-                equations.append(self._fork(part, row, here, readers))
-            part = self.layers[number]
-            found, here = part.layer.arithmetic.backward(part, row, here, which)
-            equations += found
-        return equations
-
-    def _carried(self, reader: tuple[int, int], row: int, index: Index) -> float:
-        """Return the gradient that one reader of a value sends back to one of its numbers."""
-        back = self.layers[reader[0]].grad_x(reader[1])
-        return float(back[(row, *index)])
-
-    def _fork(self, part: LayerTrace, row: int, index: Index, readers: list[tuple[int, int]]) -> Equation:
-        """Return the sum of the gradients of a number that several steps read."""
-        terms = [
-            Term(
-                (
-                    Factor(
-                        Symbol(f"back from {self.layers[reader[0]].name}"), self._carried(reader, row, index)
-                    ),
-                )
-            )
-            for reader in readers
-        ]
-        left = Symbol("a", part.name, index, gradient=True)
-        rule = f"the sum over all paths from {part.name}"
-        return Sum(left, float(required(part.grad_a)[(row, *index)]), rule, tuple(terms))
-
     def _opaque(self, left: Symbol, value: float, entry: Entry, place: Index) -> Equation:
         """Return the gradient of a parameter of a custom layer, whose arithmetic is unknown."""
         layer, penalties = self.layers[entry.step].layer, self._penalty(entry, place)
@@ -400,24 +342,8 @@ class Trace:
         return Sum(left, value, "with penalties", (Term((Factor(Symbol(rule), own),)), *penalties))
 
     def _penalty(self, entry: Entry, place: Index) -> list[Term]:
-        w, rules = float(entry.of(self._model.parameters)[place]), self._regularization
-        if not entry.penalized:
-            return []
-        pairs = [("l1", rules.l1, "sign(w)", float(np.sign(w))), ("l2", rules.l2, "w", w)]
-        scale = unless_one("1/batch weight", 1 / self._batch_weight) if rules.per_row else ()
-        return [
-            Term((Factor(Symbol(name), strength), *scale, Factor(Symbol(of), value)), f"{name} penalty")
-            for name, strength, of, value in pairs
-            if strength
-        ]
-
-    def _loss_of(self, last: Array) -> Array:
-        """Return the mean loss, without clip, of each of several batches of outputs, stacked along axis 0."""
-        objective = self._judged().without_clip()
-        n = len(objective.y)
-        y = np.tile(objective.y, (len(last) // n, *[1] * (objective.y.ndim - 1)))
-        losses: Array = objective.judge(last, y, objective.from_z)[0].reshape(-1, n) @ objective.weights
-        return losses
+        w = float(entry.of(self._model.parameters)[place])
+        return penalty_terms(self._regularization, w, self._batch_weight) if entry.penalized else []
 
     def _judged(self) -> Objective:
         if self._objective is None:
