@@ -13,26 +13,18 @@ import polars as pl
 from ganglion import insight
 from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.part import Array
-from ganglion.errors import (
-    ConfigError,
-    DataError,
-    FileError,
-    GanglionError,
-    GanglionNotice,
-    notice,
-    shortened,
-)
+from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, notice
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.tables.defaults import Settings, layers_for, optimizer_for
-from ganglion.tables.encode import DROPPED, Encoder, listed, require_column
+from ganglion.tables.encode import DROPPED, Encoder, listed
+from ganglion.tables.labeled import column_names, hold_out, labeled_rows, notice_missing_values_and_dates
 from ganglion.tables.read import read_table
 from ganglion.tables.report import Report, advice, evaluate_outputs
 from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
-from ganglion.training.splitting import split
 
 RESERVED = ("prediction", "explained", "baseline")
 
@@ -135,16 +127,16 @@ class TableModel:
         """
         if not isinstance(target, str):
             raise ConfigError(f"target must be the name of a column, got {type(target).__name__}")
-        drop, categories = _names("drop", drop), _names("categories", categories)
+        drop, categories = column_names("drop", drop), column_names("categories", categories)
         callbacks = check_callbacks(callbacks)
         seed = check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
         whole = read_table(table)
-        frame = _labeled_rows(whole, target, drop)
+        frame = labeled_rows(whole, target, drop)
         # Fit the whole table first, so that errors name rows by their number in it.
         Encoder.fit(whole.drop(target, *drop), categories, scaling)
         full_target = fit_target(frame.get_column(target), task)
-        development_rows, test_rows = _hold_out(frame, full_target, test, seed, "test")
-        train_rows, validation_rows = _hold_out(development_rows, full_target, validation, seed, "validation")
+        development_rows, test_rows = hold_out(frame, full_target, test, seed, "test")
+        train_rows, validation_rows = hold_out(development_rows, full_target, validation, seed, "validation")
         suited = Settings.suited_to(development_rows.height)
         epochs = suited.epochs if epochs is None else check_integer("epochs", epochs, at_least=1)
         chosen = optimizer_for(optimizer, learning_rate, epochs, suited.weight_decay)
@@ -178,7 +170,7 @@ class TableModel:
             if reason != DROPPED:
                 notice(f"left out: {listed(names)} ({reason})")
         used = [column.column for column in model.encoder.columns]
-        _notice_missing_values_and_dates(frame.select(used), bool(test or validation))
+        notice_missing_values_and_dates(frame.select(used), bool(test or validation))
         announce(model)
         history = run(model, train_rows, validation_rows)
         if validation_rows is not None and history.ended == "completed" and history.best_epoch is None:
@@ -384,55 +376,6 @@ class TableModel:
         return x, self.target.encode(frame.get_column(self.target.column))
 
 
-def _names(what: str, names: Any) -> tuple[str, ...]:
-    if not isinstance(names, tuple | list | set | frozenset) or not all(isinstance(n, str) for n in names):
-        raise ConfigError(f"{what} must be a list of column names, got {shortened(names)}", "such as ['id']")
-    return tuple(names)
-
-
-def _notice_missing_values_and_dates(table: pl.DataFrame, random_split: bool) -> None:
-    """Notify the user of missing values, and of dates if rows are held out at random."""
-    missing = {c.name: c.null_count() for c in table.get_columns() if 0 < c.null_count() < len(c)}
-    if missing:
-        counts = ", ".join(f"{name} {count:,}" for name, count in list(missing.items())[:10])
-        more = f" and {len(missing) - 10} more columns" if len(missing) > 10 else ""
-        notice(f"missing values: {counts}{more}; replaced by medians, or a category of their own")
-    dates = [c.name for c in table.get_columns() if c.dtype in (pl.Date, pl.Datetime)]
-    if dates and random_split:
-        notice(
-            f"rows are held out at random, although the table has dates ({dates[0]}): if the model is to "
-            f"predict the future, hold out the latest rows yourself and use evaluate on them"
-        )
-
-
-def _labeled_rows(frame: pl.DataFrame, target: str, drop: Collection[str]) -> pl.DataFrame:
-    """Return the rows that have the target, after checking that the columns exist."""
-    for name in drop:
-        require_column(frame, name)
-    if target in drop:
-        raise ConfigError(f"the target {target!r} must not be dropped")
-    missing = require_column(frame, target).null_count()
-    if missing:
-        notice(f"{missing} rows lack the target {target!r} and are ignored")
-        frame = frame.filter(pl.col(target).is_not_null())
-    if frame.height < 2:
-        raise DataError(f"a table needs at least 2 rows to learn from, got {frame.height}")
-    return frame
-
-
-def _hold_out(
-    frame: pl.DataFrame, target: Target, fraction: float, seed: int, what: str
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Return the remaining rows and the held-out rows, None if the fraction is 0."""
-    check_number(what, fraction, at_least=0, below=1)
-    if not fraction:
-        return frame, None
-    classes = target.encode(frame.get_column(target.column)) if isinstance(target, ClassTarget) else None
-    position = ("test", "validation").index(what)
-    rest, held_out = split(frame.height, fraction, seed, classes, position=position)
-    return frame[rest], frame[held_out]
-
-
 def _read_table_part(
     table: dict[str, Any], network: Network
 ) -> tuple[Encoder, ClassTarget | NumberTarget, History, Report | None, dict[str, int], bool]:
@@ -447,18 +390,11 @@ def _read_table_part(
         raise ConfigError("its target must be an object")
     encoder, target = Encoder.from_configuration(table["encoder"]), Target.find(table["target"])
     outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
-    if network.architecture.input_shape != (len(encoder.features),) or network.architecture.outputs != (
-        outputs,
-    ):
+    shapes = network.architecture.input_shape, network.architecture.outputs
+    if shapes != ((len(encoder.features),), (outputs,)):
         raise ConfigError("its encoder, network and target do not fit together")
     if not isinstance(target, ClassTarget | NumberTarget):
         raise ConfigError("its target must be classes or a number")
     report = None if table["test"] is None else Report.from_dict(table["test"])
-    return (
-        encoder,
-        target,
-        History.from_facts(table["validated"]),
-        report,
-        rows,
-        check_flag("balanced", table["balanced"]),
-    )
+    validated, balanced = History.from_facts(table["validated"]), check_flag("balanced", table["balanced"])
+    return encoder, target, validated, report, rows, balanced
