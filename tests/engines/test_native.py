@@ -167,8 +167,10 @@ def test_a_limit_of_threads_does_not_change_a_bit() -> None:
 
 def test_a_limit_of_threads_is_kept() -> None:
     code = TRAIN + (
-        "import os\n"
+        "import os, threading\n"
         "from ganglion.engines import limit_threads\n"
+        # A sanitizer starts a thread of its own beside the first that a process starts.
+        "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
         "def started(most):\n"
         "    before = len(os.listdir('/proc/self/task'))\n"
         "    with limit_threads(most): train()\n"
