@@ -73,15 +73,16 @@ def estimator(cls: C) -> C:
     The constructor is that of a dataclass. The estimator itself must not be one: Dask, for example, takes two
     instances of a dataclass with equal fields for the same, and these differ in what they have learned.
     """
-    fields, lines = [], ["    Args:"]
+    fields, lines = [], ["Args:"]
     for name, one in cls._parameters.items():
         fields.append((name, one.annotation, field(default=one.default, kw_only=one.keyword_only)))
         text = f"{name} ({one.annotation}, default {one.default!r}): {one.text}"
-        lines.append(textwrap.fill(text, 110, initial_indent=" " * 8, subsequent_indent=" " * 12))
+        lines.append(textwrap.fill(text, 106, initial_indent=" " * 4, subsequent_indent=" " * 8))
     made = make_dataclass(cls.__name__, fields, repr=False, eq=False, namespace={"__module__": __name__})
     cls.__init__ = vars(made)["__init__"]
     if cls.__doc__ is not None:  # it is with python -OO
-        cls.__doc__ = cls.__doc__.replace("    Attributes:", "\n".join([*lines, "", "    Attributes:"]), 1)
+        text = inspect.cleandoc(cls.__doc__)  # from Python 3.13 on, the compiler removes the indentation
+        cls.__doc__ = text.replace("Attributes:", "\n".join([*lines, "", "Attributes:"]), 1)
     return cls
 
 
