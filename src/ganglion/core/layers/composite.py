@@ -60,7 +60,8 @@ class Residual(Layer):
         return into.step(self, inside, around)
 
     def describe(self) -> str:
-        return f"residual of {len(self.layers)} layers"
+        count = len(self.layers)
+        return f"residual of {count} layer{'s' if count != 1 else ''}"
 
     def output_shape(self, shape: Shape, around: Shape = ()) -> Shape:
         return shape
