@@ -186,7 +186,7 @@ def whole_numbers(what: str, values: Array, below: int) -> Array:
         place = tuple(int(i) for i in np.argwhere(bad)[0])
         where = f"row {place[0]}" + (f", place {', '.join(map(str, place[1:]))}" if place[1:] else "")
         raise DataError(
-            f"{what} must hold whole numbers from 0 to {below - 1}, got {values[place]:g} in {where}"
+            f"{what} must hold whole numbers from 0 to {below - 1}, got {values[place]} in {where}"
         )
     return np.ascontiguousarray(values, dtype=np.int64)
 
