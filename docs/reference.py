@@ -30,7 +30,7 @@ MODULES: dict[str, ModuleType] = {
 }
 GROUPS = {
     "Network": ("ganglion.network", "ganglion.many", "ganglion.training.history"),
-    "Tables": ("ganglion.table_model", "ganglion.tables"),
+    "Tables": ("ganglion.table_model", "ganglion.tables", "ganglion.answers"),
     "Estimators": ("ganglion.estimators",),
     "Layers": ("ganglion.core.layers",),
     "Inputs": ("ganglion.core.inputs", "ganglion.core.bags"),

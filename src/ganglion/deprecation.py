@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 
 def _warn(old: str, new: str, until: str) -> None:
-    warn(f"{old} is now {new}; the old name works until ganglion {until}", DeprecationWarning)
+    warn(DeprecationWarning(f"{old} is now {new}; the old name works until ganglion {until}"))
 
 
 def renamed_arguments(until: str, **names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

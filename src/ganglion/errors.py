@@ -63,20 +63,33 @@ class MissingPackageError(GanglionError, ImportError):
 
 
 class GanglionNotice(UserWarning):
-    """A warning about something that is not an error: a column left out, a category never seen before."""
+    """A warning about something that is not an error: a column left out, a category never seen before.
+
+    Args:
+        text: what was found, and what was done about it.
+        name: of this kind of notice, such as "unknown-categories", by which it can be silenced.
+    """
+
+    def __init__(self, text: str, name: str = "notice") -> None:
+        super().__init__(text, name)
+        self.text = text
+        self.name = name
+
+    def __str__(self) -> str:
+        return self.text
 
 
-def notice(text: str) -> None:
+def notice(text: str, name: str) -> None:
     """Issue a `GanglionNotice`."""
-    warn(text, GanglionNotice)
+    warn(GanglionNotice(text, name))
 
 
-def warn(text: str, category: type[Warning]) -> None:
+def warn(warning: Warning) -> None:
     """Issue a warning that points to the first line of code outside this package."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("ganglion."):
         level, frame = level + 1, frame.f_back
-    warnings.warn(text, category, stacklevel=level)
+    warnings.warn(warning, stacklevel=level)
 
 
 def one_of(word: str, choices: Iterable[str]) -> str:

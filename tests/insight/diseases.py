@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import ganglion as gg
+from ganglion.answers.target import fit_target
 from ganglion.tables.encode import Encoder
 from ganglion.tables.examples import example_table
-from ganglion.tables.target import fit_target
 from ganglion.training.splitting import split
 
 

@@ -9,16 +9,16 @@ from typing import Any
 
 import polars as pl
 
+from ganglion.answers.target import ClassTarget
 from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, say_page
 from ganglion.core.part import plain
 from ganglion.errors import ConfigError, shortened
 from ganglion.insight.trace.equation import Function, Symbol, colored, figure
 from ganglion.insight.trace.overview import overview_text
 from ganglion.optional import load
-from ganglion.table_model import RESERVED, TableModel
+from ganglion.table_model.model import RESERVED, TableModel
 from ganglion.tables.columns import NumberColumn
 from ganglion.tables.read import read_table
-from ganglion.tables.target import ClassTarget
 
 MOST_COLUMNS = 20
 PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")

@@ -6,14 +6,14 @@ from typing import Any
 
 import polars as pl
 
+from ganglion.answers.report import figure
+from ganglion.answers.target import ClassTarget
 from ganglion.cli.drawing import LETTERS, boundary, curve
 from ganglion.core.part import Array
 from ganglion.insight import Finding
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
 from ganglion.tables.read import read_table
-from ganglion.tables.report import figure
-from ganglion.tables.target import ClassTarget
 
 MOST_COLUMNS = 20
 

@@ -110,4 +110,4 @@ _REMEDY = "with a C++ compiler (g++ or clang++) installed, install ganglion agai
 
 @cache
 def _say_once(text: str) -> None:
-    notice(text)
+    notice(text, "reference-engine")

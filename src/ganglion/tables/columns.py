@@ -13,15 +13,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from ganglion.answers.values import as_text, dtype_name, to_numbers
 from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array, Part, built_in
-from ganglion.errors import ConfigError, DataError
+from ganglion.errors import ConfigError, DataError, GanglionNotice
 
 MOST_CATEGORIES = 100
 FEWEST_ROWS = 3
 ROWS_FOR_MEDIAN = 100_000
 DAY = datetime.timedelta(days=1)
-Encoded = tuple[Array, list[str]]
+Encoded = tuple[Array, list[GanglionNotice]]
 
 
 @dataclass(frozen=True)
@@ -58,41 +59,10 @@ class Column(Part):
         raise NotImplementedError(f"{type(self).__name__} needs a method describe")
 
 
-def to_numbers(values: pl.Series) -> pl.Series:
-    """Return a column as float64, with null for missing values.
-
-    Raises:
-        DataError: if a value is a word or infinite; the message names its row.
-    """
-    if values.dtype == pl.Duration:
-        return values.dt.total_microseconds().cast(pl.Float64) / 1e6
-    if values.dtype in (pl.String, pl.Boolean, pl.Null) or values.dtype.is_numeric():
-        numbers = values.cast(pl.Float64, strict=False)
-    else:
-        raise DataError(f"column {values.name!r} must hold numbers, got {_dtype(values)}")
-    lost = numbers.is_null() & values.is_not_null()
-    if lost.any():
-        row = lost.arg_true()[0]
-        raise DataError(
-            f"column {values.name!r} must hold numbers, got {values[row]!r} in row {row}",
-            "correct the value or leave it empty",
-        )
-    if numbers.is_infinite().any():
-        row = numbers.is_infinite().arg_true()[0]
-        raise DataError(
-            f"column {values.name!r} must be finite, got {numbers[row]} in row {row}",
-            "correct the value or leave it empty",
-        )
-    return numbers
-
-
-def _dtype(values: pl.Series) -> str:
-    return str(values.dtype).lower()
-
-
-def _note_missing(values: pl.Series, replacement: str) -> list[str]:
+def _note_missing(values: pl.Series, replacement: str) -> list[GanglionNotice]:
     count = values.null_count()
-    return [f"column {values.name!r}: {count} missing, replaced by {replacement}"] if count else []
+    text = f"column {values.name!r}: {count} missing, replaced by {replacement}"
+    return [GanglionNotice(text, "missing-values")] if count else []
 
 
 @dataclass(frozen=True)
@@ -238,27 +208,14 @@ class CategoryColumn(Column):
             new = text.filter(pl.Series(unseen)).unique().sort()
             names = ", ".join(map(repr, new.head(5))) + (" ..." if len(new) > 5 else "")
             treated = "treated as other" if self.other else "encoded as 0 in all categories"
-            notes.append(
-                f"column {values.name!r}: {unseen.sum()} values of unknown categories, {treated}: {names}"
-            )
+            said = f"column {values.name!r}: {unseen.sum()} values of unknown categories, {treated}: {names}"
+            notes.append(GanglionNotice(said, "unknown-categories"))
         return result, notes
 
     def describe(self) -> str:
         extra = " + missing" * self.missing + " + other" * self.other
         shown = ", ".join(self.categories[:4]) + (", ..." if len(self.categories) > 4 else "")
         return f"category, {len(self.categories)} values{extra}: {shown}"
-
-
-def as_text(values: pl.Series) -> pl.Series:
-    """Return a column as text; whole floats are written as integers, so 3.0 and 3 are one category.
-
-    Raises:
-        DataError: for a column of lists, durations or any other values that are not words or numbers.
-    """
-    if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Time, pl.Binary, pl.Object):
-        raise DataError(f"column {values.name!r} must hold words or numbers, got {_dtype(values)}")
-    text = values.cast(pl.String, strict=False)
-    return text.str.replace(r"\.0$", "") if values.dtype.is_float() else text
 
 
 @dataclass(frozen=True)
@@ -312,7 +269,7 @@ class DateColumn(Column):
         elif values.dtype in (pl.Date, pl.Datetime, pl.Null):
             parsed, wrong = values.cast(pl.Datetime("us")), pl.Series([False])
         else:
-            raise DataError(f"column {values.name!r} must hold dates, got {_dtype(values)}")
+            raise DataError(f"column {values.name!r} must hold dates, got {dtype_name(values)}")
         if wrong.any():
             row = wrong.arg_true()[0]
             raise DataError(

@@ -8,9 +8,9 @@ from typing import Self
 
 import numpy as np
 
+from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.core.layers import Dense, Dropout, Layer
 from ganglion.errors import ConfigError, shortened
-from ganglion.tables.target import ClassTarget, NumberTarget
 from ganglion.training.optimizers import AdamW, Optimizer, StepOptimizer
 from ganglion.training.schedules import OneCycle
 

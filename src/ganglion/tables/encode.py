@@ -12,16 +12,15 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, one_of
+from ganglion.answers.values import as_text, to_numbers
+from ganglion.errors import ConfigError, DataError, GanglionNotice, one_of
 from ganglion.tables.columns import (
     BooleanColumn,
     CategoryColumn,
     Column,
     DateColumn,
+    Encoded,
     NumberColumn,
-    as_text,
-    to_numbers,
 )
 
 FEW = 20
@@ -118,7 +117,7 @@ class Encoder:
             by_reason.setdefault(reason, []).append(name)
         return by_reason
 
-    def encode(self, table: pl.DataFrame) -> tuple[Array, list[str]]:
+    def encode(self, table: pl.DataFrame) -> Encoded:
         """Return the rows as a float32 array of shape (n, features), and notes for the user.
 
         Columns may be in any order. Unknown columns are ignored and named in the notes.
@@ -133,7 +132,7 @@ class Encoder:
                 "it has: " + listed(table.columns),
             )
 
-        def encode_column(column: Column) -> tuple[Array, list[str]]:
+        def encode_column(column: Column) -> Encoded:
             numbers, notes = column.encode(table.get_column(column.column))
             with np.errstate(over="ignore"):
                 part = numbers.astype(np.float32, copy=False)
@@ -154,7 +153,8 @@ class Encoder:
                 rows[block, start : start + part.shape[1]] = part[block]
                 start += part.shape[1]
         if surplus := sorted(names - {c.column for c in self.columns} - set(self.left_out)):
-            notes.append(f"ignored, because unknown in training: {listed(surplus)}")
+            text = f"ignored, because unknown in training: {listed(surplus)}"
+            notes.append(GanglionNotice(text, "unknown-columns"))
         return rows, notes
 
     def configuration(self) -> dict[str, Any]:

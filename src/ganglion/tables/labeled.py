@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from ganglion.answers.target import ClassTarget, Target
 from ganglion.checks import check_number
 from ganglion.errors import ConfigError, DataError, notice, shortened
 from ganglion.tables.encode import require_column
-from ganglion.tables.target import ClassTarget, Target
 from ganglion.training.splitting import split
 
 
@@ -27,12 +27,14 @@ def notice_missing_values_and_dates(table: pl.DataFrame, random_split: bool) -> 
     if missing:
         counts = ", ".join(f"{name} {count:,}" for name, count in list(missing.items())[:10])
         more = f" and {len(missing) - 10} more columns" if len(missing) > 10 else ""
-        notice(f"missing values: {counts}{more}; replaced by medians, or a category of their own")
+        text = f"missing values: {counts}{more}; replaced by medians, or a category of their own"
+        notice(text, "missing-values")
     dates = [c.name for c in table.get_columns() if c.dtype in (pl.Date, pl.Datetime)]
     if dates and random_split:
         notice(
             f"rows are held out at random, although the table has dates ({dates[0]}): if the model is to "
-            f"predict the future, hold out the latest rows yourself and use evaluate on them"
+            f"predict the future, hold out the latest rows yourself and use evaluate on them",
+            "random-split",
         )
 
 
@@ -44,7 +46,7 @@ def labeled_rows(frame: pl.DataFrame, target: str, drop: Collection[str]) -> pl.
         raise ConfigError(f"the target {target!r} must not be dropped")
     missing = require_column(frame, target).null_count()
     if missing:
-        notice(f"{missing} rows lack the target {target!r} and are ignored")
+        notice(f"{missing} rows lack the target {target!r} and are ignored", "missing-target")
         frame = frame.filter(pl.col(target).is_not_null())
     if frame.height < 2:
         raise DataError(f"a table needs at least 2 rows to learn from, got {frame.height}")

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from ganglion.answers.values import as_text, to_numbers
 from ganglion.checks import check_number
 from ganglion.core.part import Array, Part, built_in
 from ganglion.errors import ConfigError, DataError
-from ganglion.tables.columns import as_text, to_numbers
 
 MOST_CLASSES = 1000
 LARGEST = 1e100

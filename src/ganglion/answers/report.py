@@ -13,10 +13,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.core.losses import Answers
 from ganglion.core.part import Array, plain
 from ganglion.errors import DataError
-from ganglion.tables.target import ClassTarget, NumberTarget
 from ganglion.training.history import History
 from ganglion.training.metrics import METRICS
 

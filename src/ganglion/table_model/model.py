@@ -11,17 +11,18 @@ import numpy as np
 import polars as pl
 
 from ganglion import insight
-from ganglion.checks import check_flag, check_integer, check_number
+from ganglion.answers.report import Report, advice, evaluate_outputs
+from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.checks import check_integer
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, notice
+from ganglion.errors import DataError, FileError, GanglionError, GanglionNotice, notice, warn
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
-from ganglion.tables.defaults import Settings, layers_for, optimizer_for
-from ganglion.tables.encode import DROPPED, Encoder, listed
-from ganglion.tables.labeled import column_names, hold_out, labeled_rows, notice_missing_values_and_dates
+from ganglion.table_model.saved import read_table_part, to_saved
+from ganglion.table_model.training import Recipe, train
+from ganglion.tables.encode import Encoder
+from ganglion.tables.labeled import column_names
 from ganglion.tables.read import read_table
-from ganglion.tables.report import Report, advice, evaluate_outputs
-from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -125,68 +126,29 @@ class TableModel:
         >>> model.predict({"height": [152, 188]})["prediction"].to_list()
         ['S', 'L']
         """
-        if not isinstance(target, str):
-            raise ConfigError(f"target must be the name of a column, got {type(target).__name__}")
-        drop, categories = column_names("drop", drop), column_names("categories", categories)
-        callbacks = check_callbacks(callbacks)
-        seed = check_integer("seed", seed, at_least=0, at_most=2**64 - 1)
-        whole = read_table(table)
-        frame = labeled_rows(whole, target, drop)
-        # Fit the whole table first, so that errors name rows by their number in it.
-        Encoder.fit(whole.drop(target, *drop), categories, scaling)
-        full_target = fit_target(frame.get_column(target), task)
-        development_rows, test_rows = hold_out(frame, full_target, test, seed, "test")
-        train_rows, validation_rows = hold_out(development_rows, full_target, validation, seed, "validation")
-        suited = Settings.suited_to(development_rows.height)
-        epochs = suited.epochs if epochs is None else check_integer("epochs", epochs, at_least=1)
-        chosen = optimizer_for(optimizer, learning_rate, epochs, suited.weight_decay)
-        # L-BFGS needs the same loss function in every step, and dropout changes it.
-        default_rate = suited.dropout if chosen.makes_steps else 0.0
-        rate = default_rate if dropout is None else check_number("dropout", dropout, at_least=0, below=1)
-        if class_weight is not None and isinstance(full_target, NumberTarget):
-            raise ConfigError(f"class weights need classes, and {target!r} is a number")
-
-        def untrained(rows: pl.DataFrame) -> TableModel:
-            encoder = Encoder.fit(rows.drop(target, *drop), categories, scaling).without(drop)
-            fitted_target = full_target.refit(rows.get_column(target))
-            layers = layers_for(hidden, activation, rate, fitted_target)
-            network = Network(layers, len(encoder.features), seed, engine=engine)
-            return cls(network, encoder, fitted_target, network.history)
-
-        def run(model: TableModel, train_on: pl.DataFrame, validate_on: pl.DataFrame | None) -> History:
-            return model.network.fit(
-                *model._encode(train_on),
-                optimizer=chosen,
-                epochs=epochs,
-                batch_size=suited.batch_size if batch_size is None else batch_size,
-                validation=None if validate_on is None else model._encode(validate_on),
-                class_weight=class_weight,
-                callbacks=callbacks if train_on is train_rows else (),
-                progress=progress,
-            )
-
-        model = untrained(train_rows)
-        for reason, names in model.encoder.reasons().items():
-            if reason != DROPPED:
-                notice(f"left out: {listed(names)} ({reason})")
-        used = [column.column for column in model.encoder.columns]
-        notice_missing_values_and_dates(frame.select(used), bool(test or validation))
-        announce(model)
-        history = run(model, train_rows, validation_rows)
-        if validation_rows is not None and history.ended == "completed" and history.best_epoch is None:
-            final = untrained(development_rows)
-            if run(final, development_rows, None).ended == "completed":  # else keep the first model
-                model = final
-        model.history, model.balanced = history, class_weight is not None
-        model.rows = {
-            "train": train_rows.height,
-            "validation": 0 if validation_rows is None else validation_rows.height,
-            "test": 0 if test_rows is None else test_rows.height,
-        }
-        if test_rows is not None:
-            x, y = model._encode(test_rows)
-            model.report = evaluate_outputs(model.target, model.network.predict(x), y)
-        return model
+        recipe = Recipe(
+            target=target,
+            hidden=hidden,
+            activation=activation,
+            task=task,
+            dropout=dropout,
+            epochs=epochs,
+            batch_size=batch_size,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            validation=validation,
+            test=test,
+            class_weight=class_weight,
+            drop=column_names("drop", drop),
+            categories=column_names("categories", categories),
+            scaling=scaling,
+            callbacks=check_callbacks(callbacks),
+            progress=progress,
+            announce=announce,
+            seed=seed,
+            engine=engine,
+        )
+        return train(cls, table, recipe)
 
     @property
     def advice(self) -> str:
@@ -282,7 +244,7 @@ class TableModel:
         Raises:
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
-        X, y = self._encode(self._with_target(read_table(table), "a health check"))
+        X, y = self.encode(self._with_target(read_table(table), "a health check"))
         return self.network.health(X, y, names=self.encoder.features)
 
     def evaluate(self, table: Any) -> Report:
@@ -301,16 +263,7 @@ class TableModel:
         Raises:
             FileError: if it cannot be written.
         """
-        saved = self.network.to_saved()
-        saved.table = {
-            "encoder": self.encoder.configuration(),
-            "target": self.target.configuration(),
-            "validated": self.history.to_facts(),
-            "test": None if self.report is None else self.report.to_dict(),
-            "rows": self.rows,
-            "balanced": self.balanced,
-        }
-        write_model(path, saved)
+        write_model(path, to_saved(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:
@@ -337,7 +290,7 @@ class TableModel:
             return None
         network = Network.from_saved(saved, engine)
         try:
-            return cls(network, *_read_table_part(saved.table, network))
+            return cls(network, **read_table_part(saved.table, network))
         except GanglionError as error:
             raise FileError(f"the model file is damaged: {error.message}") from error
 
@@ -350,7 +303,7 @@ class TableModel:
     def _encode_inputs(self, frame: pl.DataFrame) -> Array:
         rows, notes = self.encoder.encode(frame.drop(self.target.column, strict=False))
         for note in notes:
-            notice(note)
+            warn(note)
         return rows
 
     def _with_target(self, frame: pl.DataFrame, what: str) -> pl.DataFrame:
@@ -362,39 +315,16 @@ class TableModel:
             )
         targets = frame.get_column(self.target.column)
         if targets.null_count():
-            notice(f"{targets.null_count()} rows lack the target {self.target.column!r} and are ignored")
+            text = f"{targets.null_count()} rows lack the target {self.target.column!r} and are ignored"
+            notice(text, "missing-target")
             frame = frame.filter(targets.is_not_null())
         if not frame.height:
             raise DataError(f"{what} needs at least one row with the target, got none")
         return frame
 
-    def _encode(self, frame: pl.DataFrame) -> tuple[Array, Array]:
+    def encode(self, frame: pl.DataFrame) -> tuple[Array, Array]:
         """Return inputs and targets of labeled rows, without notices of missing values."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GanglionNotice)
             x = self._encode_inputs(frame)
         return x, self.target.encode(frame.get_column(self.target.column))
-
-
-def _read_table_part(
-    table: dict[str, Any], network: Network
-) -> tuple[Encoder, ClassTarget | NumberTarget, History, Report | None, dict[str, int], bool]:
-    if set(table) != {"encoder", "target", "validated", "test", "rows", "balanced"}:
-        raise ConfigError("its table part must have encoder, target, validated, test, rows and balanced")
-    rows = table["rows"]
-    if not isinstance(rows, dict) or set(rows) != {"train", "validation", "test"}:
-        raise ConfigError("its rows must be counts for train, validation and test")
-    for name, count in rows.items():
-        check_integer(f"the number of rows for {name}", count, at_least=0)
-    if not isinstance(table["target"], dict):
-        raise ConfigError("its target must be an object")
-    encoder, target = Encoder.from_configuration(table["encoder"]), Target.find(table["target"])
-    outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
-    shapes = network.architecture.input_shape, network.architecture.outputs
-    if shapes != ((len(encoder.features),), (outputs,)):
-        raise ConfigError("its encoder, network and target do not fit together")
-    if not isinstance(target, ClassTarget | NumberTarget):
-        raise ConfigError("its target must be classes or a number")
-    report = None if table["test"] is None else Report.from_dict(table["test"])
-    validated, balanced = History.from_facts(table["validated"]), check_flag("balanced", table["balanced"])
-    return encoder, target, validated, report, rows, balanced

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 import ganglion as gg
-from ganglion.tables.target import ClassTarget, NumberTarget, Target, fit_target
+from ganglion.answers.target import ClassTarget, NumberTarget, Target, fit_target
 
 
 @pytest.mark.parametrize(

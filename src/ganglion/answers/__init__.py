@@ -1,0 +1,1 @@
+"""Targets, converted both ways, and how good a model's answers are: what tables and images share."""

@@ -1,0 +1,64 @@
+"""The table part of a model file: written from a table model, and read back into the parts of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ganglion.answers.report import Report
+from ganglion.answers.target import ClassTarget, NumberTarget, Target
+from ganglion.checks import check_flag, check_integer
+from ganglion.errors import ConfigError
+from ganglion.files.model_file import SavedModel
+from ganglion.network import Network
+from ganglion.tables.encode import Encoder
+from ganglion.training.history import History
+
+if TYPE_CHECKING:
+    from ganglion.table_model.model import TableModel
+
+
+def to_saved(model: TableModel) -> SavedModel:
+    """Return the contents of the model's file."""
+    saved = model.network.to_saved()
+    saved.table = {
+        "encoder": model.encoder.configuration(),
+        "target": model.target.configuration(),
+        "validated": model.history.to_facts(),
+        "test": None if model.report is None else model.report.to_dict(),
+        "rows": model.rows,
+        "balanced": model.balanced,
+    }
+    return saved
+
+
+def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
+    """Return the parts of the table model, by the names that its constructor takes.
+
+    Raises:
+        ConfigError, DataError: if the description is not valid, or does not fit the network.
+    """
+    if set(table) != {"encoder", "target", "validated", "test", "rows", "balanced"}:
+        raise ConfigError("its table part must have encoder, target, validated, test, rows and balanced")
+    rows = table["rows"]
+    if not isinstance(rows, dict) or set(rows) != {"train", "validation", "test"}:
+        raise ConfigError("its rows must be counts for train, validation and test")
+    for name, count in rows.items():
+        check_integer(f"the number of rows for {name}", count, at_least=0)
+    if not isinstance(table["target"], dict):
+        raise ConfigError("its target must be an object")
+    encoder, target = Encoder.from_configuration(table["encoder"]), Target.find(table["target"])
+    outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
+    shapes = network.architecture.input_shape, network.architecture.outputs
+    if shapes != ((len(encoder.features),), (outputs,)):
+        raise ConfigError("its encoder, network and target do not fit together")
+    if not isinstance(target, ClassTarget | NumberTarget):
+        raise ConfigError("its target must be classes or a number")
+    report = None if table["test"] is None else Report.from_dict(table["test"])
+    return {
+        "encoder": encoder,
+        "target": target,
+        "history": History.from_facts(table["validated"]),
+        "report": report,
+        "rows": rows,
+        "balanced": check_flag("balanced", table["balanced"]),
+    }
