@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import ganglion as gg
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 
 FRAME = pl.DataFrame(
     {"a": [1, 2, None], "b": ["x", None, "z"], "c": [0.5, 1.5, 2.5], "d": [True, False, True]}

@@ -13,7 +13,7 @@ from ganglion.core.part import Array
 from ganglion.insight import Finding
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 
 MOST_COLUMNS = 20
 

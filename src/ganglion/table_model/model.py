@@ -22,7 +22,7 @@ from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.table_model.training import Recipe, train
 from ganglion.tables.encode import Encoder
 from ganglion.tables.labeled import column_names
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer

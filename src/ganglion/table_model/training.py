@@ -16,7 +16,7 @@ from ganglion.network import Network
 from ganglion.tables.defaults import Settings, layers_for, optimizer_for
 from ganglion.tables.encode import DROPPED, Encoder, listed
 from ganglion.tables.labeled import hold_out, labeled_rows, notice_missing_values_and_dates
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
