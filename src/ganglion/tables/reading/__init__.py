@@ -1,7 +1,7 @@
 """Reading: from files, folders and frames to a table whose columns are numbers, dates, words, true or false.
 
-`sources` finds the bytes or the frame, `layout` and `text` take a text file apart into cells, `cells` and `dates`
-understand these column by column, and `options` holds what the user fixed and what a model remembers.
+`sources` finds the bytes or the frame, `layout` and `text` take a text file apart into cells, `cells` and
+`dates` understand these column by column, `options` holds what the user fixed and what a model remembers.
 """
 
 from ganglion.tables.reading.options import Reading as Reading, ReadOptions as ReadOptions

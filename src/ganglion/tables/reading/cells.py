@@ -1,7 +1,7 @@
 """Columns of text become numbers, dates, times, true or false, or stay text.
 
-First every column is looked at (`study`), because one may tell how the signs of another are meant. Then each is
-decided (`decide`). A column that was decided is converted (`convert`), with the same rules in any other table.
+First every column is studied (`study`), because one may show how the signs of another are meant. Then each
+is decided (`decide`) and converted (`convert`), later with the same rules in other tables.
 """
 
 from __future__ import annotations
@@ -17,7 +17,23 @@ from ganglion.tables.reading import dates
 from ganglion.tables.reading.options import ColumnReading, ReadOptions
 
 # Compared without regard to case.
-MISSING = ("", "na", "n/a", "nan", "null", "none", "#n/a", "#na", "#null!", "<na>", "nil", "-", "--", ".", "?")
+MISSING = (
+    "",
+    "na",
+    "n/a",
+    "nan",
+    "null",
+    "none",
+    "#n/a",
+    "#na",
+    "#null!",
+    "<na>",
+    "nil",
+    "-",
+    "--",
+    ".",
+    "?",
+)
 WORDS = ("na", "n/a", "null", "none", "nil")  # may also be words that mean something
 BOOLEAN = {"true": True, "false": False}
 
@@ -189,7 +205,7 @@ def decide(
     form = options.date_form(name)
     if form not in (None, "number"):
         given = ColumnReading("date", form=form)
-        if isinstance(options.dates, str) and not dates.parse(distinct, form).null_count() == 0:  # type: ignore[arg-type]
+        if isinstance(options.dates, str) and dates.parse(distinct, form).null_count():
             given = text  # a form for all columns is for those that it suits
         if given != text:
             return given, None
@@ -252,7 +268,8 @@ def _decide_number(
         return ColumnReading("number", ".", _thousands(found, ",")), None
     if len(found.groups) == 2:
         return plain_text, Problem(
-            f"column {name!r} holds {found.groups['.']!r} and {found.groups[',']!r}: no one decimal sign explains both",
+            f"column {name!r} holds {found.groups['.']!r} and {found.groups[',']!r}: no decimal sign "
+            "explains both",
             f"write all alike, or leave the column out (--drop {name}, in Python drop=[{name!r}])",
         )
     if not found.groups:
@@ -277,7 +294,7 @@ def _decide_groups(
     if not sure:
         whole, fraction = shown.replace(sign, ""), shown.replace(sign, ".")
         read, meant = (fraction, whole) if usual is as_decimal else (whole, fraction)
-        option = ("thousands" if usual is as_decimal else "decimal")
+        option = "thousands" if usual is as_decimal else "decimal"
         notice(
             f"column {found.name!r}: {shown} is read as {read}; if it means {meant}, use --{option} "
             f"'{sign}' (read=gg.ReadOptions({option}={sign!r}))",
@@ -335,7 +352,9 @@ def _problem(found: Study, reason: str) -> Problem | None:
     return None
 
 
-def convert(values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = (), strict: bool = True) -> pl.Series:
+def convert(
+    values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = (), strict: bool = True
+) -> pl.Series:
     """Return a column of text read in a given way.
 
     Args:
@@ -364,7 +383,8 @@ def convert(values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = (), 
         row = (result.is_null() & present.is_not_null()).arg_true()[0]
         raise DataError(
             f"column {values.name!r} must hold {_wanted(how)}, got {values[row]!r} in row {row}",
-            "correct the value or leave it empty",
+            "correct the value or leave it empty"
+            + (", or say how dates are written here with --date-format" if how.kind == "date" else ""),
         )
     if how.kind == "date" and (result.dt.time() == MIDNIGHT).all():
         return result.cast(pl.Date)
@@ -402,7 +422,9 @@ def _numbers(values: pl.Series, how: ColumnReading) -> pl.Series:
 def _wanted(how: ColumnReading) -> str:
     if how.kind == "number":
         groups = f" and thousands {how.thousands!r}" if how.thousands else ""
-        return "numbers" if how == ColumnReading("number") else f"numbers with decimal {how.decimal!r}{groups}"
+        return (
+            "numbers" if how == ColumnReading("number") else f"numbers with decimal {how.decimal!r}{groups}"
+        )
     if how.kind == "date":
         example = {
             "year-first": "written as 2026-01-31",

@@ -1,4 +1,4 @@
-"""Dates and times as people write them. Every text is taken apart into its numbers, and these are put together."""
+"""Dates and times as people write them: a text is taken apart into numbers, and these make the date."""
 
 from __future__ import annotations
 
@@ -23,12 +23,18 @@ PATTERNS = {
     "compact": r"^(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})" + _TIME,
     "day-first": r"^(?P<day>\d{1,2})[-/.](?P<month>\d{1,2})[-/.]" + _YEAR + _TIME,
     "month-first": r"^(?P<month>\d{1,2})[-/.](?P<day>\d{1,2})[-/.]" + _YEAR + _TIME,
-    "day-name": rf"^{_DAY_NAME}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[-/. ]*(?P<month>{_NAME})[-/. ,]*" + _YEAR + _TIME,
-    "name-day": rf"^{_DAY_NAME}(?P<month>{_NAME})[-/. ]*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[-/. ,]+" + _YEAR + _TIME,
+    "day-name": rf"^{_DAY_NAME}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[-/. ]*(?P<month>{_NAME})[-/. ,]*"
+    + _YEAR
+    + _TIME,
+    "name-day": rf"^{_DAY_NAME}(?P<month>{_NAME})[-/. ]*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[-/. ,]+"
+    + _YEAR
+    + _TIME,
 }
 # These read the same in every country, so that they are accepted whatever the form of the column.
 CLEAR = ("year-first", "day-name", "name-day")
-TIME_OF_DAY = r"^(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?$"
+TIME_OF_DAY = (
+    r"^(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?$"
+)
 FIRST_COMPACT, LAST_COMPACT = 19_000_101, 21_001_231
 UNIX = {"unix": 1, "unix-ms": 1000}
 
@@ -37,7 +43,9 @@ def check_form(form: Any) -> None:
     """Raise `ConfigError` unless dates can be read by this form."""
     if isinstance(form, str) and (form in FORMS or "%" in form):
         return
-    raise ConfigError(f"there is no form of dates {shortened(form)}", one_of(str(form), FORMS) + ", or such as %d/%m/%Y")
+    raise ConfigError(
+        f"there is no form of dates {shortened(form)}", one_of(str(form), FORMS) + ", or such as %d/%m/%Y"
+    )
 
 
 def parse(values: pl.Series, form: str) -> pl.Series:
@@ -97,15 +105,15 @@ def _by_pattern(values: pl.Series, pattern: str) -> pl.Series:
             "second": parts["second"].fill_null("00").str.replace(",", ".", literal=True),
         }
     )
-    text = frame.select(
-        pl.format("{}-{}-{} {}:{}:{}", *frame.columns).alias(values.name)
-    ).to_series()
+    text = frame.select(pl.format("{}-{}-{} {}:{}:{}", *frame.columns).alias(values.name)).to_series()
     found = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us")
     found = found.set(wrong.fill_null(False), None)
     zone = parts["zone"]
     if zone.null_count() < len(zone):
         shift = zone.str.extract_groups(r"^(?P<sign>[-+])(?P<hours>\d{2}):?(?P<minutes>\d{2})?$").struct
-        minutes = shift.field("hours").cast(pl.Int64) * 60 + shift.field("minutes").cast(pl.Int64).fill_null(0)
+        minutes = shift.field("hours").cast(pl.Int64) * 60 + shift.field("minutes").cast(pl.Int64).fill_null(
+            0
+        )
         sign = shift.field("sign").replace_strict(["+", "-"], [1, -1], default=None, return_dtype=pl.Int64)
         micros = (minutes * sign).fill_null(0) * 60_000_000
         found = (found.cast(pl.Int64) - micros).cast(pl.Datetime("us"))
@@ -152,9 +160,7 @@ def find_form(distinct: pl.Series) -> tuple[str | None, str]:
         return None, ""
     if numeric.is_empty():
         return ("year-first", "") if len(others) else (None, "")
-    first, second = (
-        numeric.str.extract(r"^(\d{1,2})[-/.](\d{1,2})", n).cast(pl.Int32) for n in (1, 2)
-    )
+    first, second = (numeric.str.extract(r"^(\d{1,2})[-/.](\d{1,2})", n).cast(pl.Int32) for n in (1, 2))
     day_first, month_first = bool((first > 12).any()), bool((second > 12).any())
     if day_first and month_first:
         return None, ""

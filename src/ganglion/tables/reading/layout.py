@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import dataclasses
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -39,7 +41,8 @@ BINARY = {
 }
 NUMERIC = re.compile(r"^[(<>]?\s*[-+$€£]?\s*[-+]?[\d.,' ]*\d[\d.,' ]*(?:[eE][-+]?\d+)?\s*[%$€£)]?$")
 DATED = re.compile(
-    r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}|\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)$"
+    r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}"
+    r"|\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)$"
 )
 YEARS = range(1800, 2200)
 MOSTLY = 0.9
@@ -59,8 +62,11 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[bytes, 
         try:
             data = data.decode(found).encode("utf-8")
         except (UnicodeError, LookupError) as error:
+            if encoding is None:
+                raise FileError(f"{name} holds bytes that are no text", "export the table as CSV") from error
             raise FileError(
-                f"{name} is not encoded in {found}: {error}", "give another encoding, such as --encoding cp1252"
+                f"{name} is not encoded in {found}: {error}",
+                "give another encoding, such as --encoding cp1252",
             ) from error
         if data.startswith(codecs.BOM_UTF8):
             data = data[3:]
@@ -158,7 +164,10 @@ def _tokenize_blanks(text: str, comment: str) -> list[tuple[int, list[str]]]:
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip() or (comment and content.startswith(comment)):
             continue
-        cells = [m.group(2) if m.group(1) is None else m.group(1).replace('""', '"') for m in cell.finditer(content)]
+        cells = [
+            m.group(2) if m.group(1) is None else m.group(1).replace('""', '"')
+            for m in cell.finditer(content)
+        ]
         records.append((line, cells))
     return records
 
@@ -221,7 +230,9 @@ def find_layout(head: str, name: str, encoding: str, options: ReadOptions, is_ts
     if best is None:  # one column, or lines that agree on nothing
         records = tokenize(head, ",", comment)
         if not records:
-            raise FileError(f"{name} has no lines but blank ones and comments", "a table needs a header and rows")
+            raise FileError(
+                f"{name} has no lines but blank ones and comments", "a table needs a header and rows"
+            )
         widest = max(len(cells) for _, cells in records)
         if widest > 1:
             counts = Counter(len(cells) for _, cells in records)
@@ -231,7 +242,9 @@ def find_layout(head: str, name: str, encoding: str, options: ReadOptions, is_ts
         else:
             best = (1.0,), ",", records, 0, 1
     _, separator, records, start, width = best
-    return _with_names(records, start, width, Layout(encoding, separator, True, comment, skipped), options, commented_names)
+    return _with_names(
+        records, start, width, Layout(encoding, separator, True, comment, skipped), options, commented_names
+    )
 
 
 def _comment(head: str) -> tuple[str, str]:
@@ -241,13 +254,18 @@ def _comment(head: str) -> tuple[str, str]:
     if not any(marked) or sum(marked) > len(lines) / 2 + 3:
         return "", ""
     leading = next((i for i, is_comment in enumerate(marked) if not is_comment), len(lines))
-    if leading == 0 and not any(line.startswith((COMMENT + " ", COMMENT * 2)) for line in lines if line[0] == COMMENT):
+    if leading == 0 and not any(
+        line.startswith((COMMENT + " ", COMMENT * 2)) for line in lines if line[0] == COMMENT
+    ):
         return "", ""  # such as colors: #ff0000
     return COMMENT, lines[leading - 1].lstrip(COMMENT).strip() if leading else ""
 
 
 def _consistency(records: list[tuple[int, list[str]]], separator: str) -> tuple[tuple[float, ...], int, int]:
-    """Return how well lines agree on a number of cells and how clean these are, the first such line and the number."""
+    """Return how well lines agree on a number of cells, the first line that has it, and the number.
+
+    How well: the fraction of the lines, whether the first agrees, and the fraction of clean cells.
+    """
     widths = [len(cells) for _, cells in records]
     body = widths[len(widths) // 5 :]  # without what may stand before the header
     width = Counter(body).most_common(1)[0][0]
@@ -268,20 +286,26 @@ def _consistency(records: list[tuple[int, list[str]]], separator: str) -> tuple[
 
 
 def _with_names(
-    records: list[tuple[int, list[str]]], start: int, width: int, layout: Layout, options: ReadOptions, commented: str
+    records: list[tuple[int, list[str]]],
+    start: int,
+    width: int,
+    layout: Layout,
+    options: ReadOptions,
+    commented: str,
 ) -> Found:
     """Complete a layout by the names of the columns."""
     line, first = records[start]
     body = [cells for _, cells in records[start + 1 : start + 1001] if len(cells) == width]
     skipped = layout.skipped + line - 1
-    make = lambda header, names, at, skip: Found(  # noqa: E731
-        Layout(layout.encoding, layout.separator, header, layout.comment, skip), names, at, width
-    )
+
+    def make(header: bool, names: list[str], at: int, skip: int) -> Found:
+        return Found(dataclasses.replace(layout, header=header, skipped=skip), names, at, width)
+
     numbered = [f"x{i + 1}" for i in range(width)]
     named = tokenize(commented, layout.separator) if options.header is None else []
-    if len(named) == 1 and len(named[0][1]) == width and any(map(_is_value, first)):
-        if not any(map(_is_value, named[0][1])):
-            return make(False, named[0][1], layout.skipped + line, skipped)
+    is_named = len(named) == 1 and len(named[0][1]) == width and not any(map(_is_value, named[0][1]))
+    if is_named and any(map(_is_value, first)):
+        return make(False, named[0][1], layout.skipped + line, skipped)
     if options.header is not None:
         has_names = options.header
     else:
@@ -292,8 +316,8 @@ def _with_names(
         return make(True, names, layout.skipped + rows_at, skipped)
     if options.header is None:
         notice(
-            f"the first line holds values, not names ({', '.join(map(repr, first[:3]))} ...), so the columns are "
-            f"named x1 to x{width}; if it holds names, use --header (read=gg.ReadOptions(header=True))",
+            f"the first line holds values, not names ({', '.join(map(repr, first[:3]))} ...), so the columns "
+            f"are named x1 to x{width}; if it holds names, use --header (read=gg.ReadOptions(header=True))",
             "no-header",
         )
     return make(False, numbered, layout.skipped + line, skipped)
@@ -311,7 +335,9 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     heads = [cell for cell, is_typed in zip(first, typed, strict=True) if is_typed]
     if not all(_is_value(cell) or cell.lower() in MISSING for cell in heads) or not any(heads):
         return True
-    return _are_numbered_names(heads, [c for c, is_typed in zip(first, typed, strict=True) if not is_typed], columns)
+    return _are_numbered_names(
+        heads, [c for c, is_typed in zip(first, typed, strict=True) if not is_typed], columns
+    )
 
 
 def _are_numbered_names(heads: list[str], words: list[str], columns: list[list[str]]) -> bool:
@@ -319,12 +345,16 @@ def _are_numbered_names(heads: list[str], words: list[str], columns: list[list[s
     if not all(head.isdecimal() for head in heads) or len(heads) < 2:
         return False
     numbers = list(map(int, heads))
-    consecutive = all(b - a == 1 for a, b in zip(numbers, numbers[1:], strict=False))
+    consecutive = all(b - a == 1 for a, b in itertools.pairwise(numbers))
     if not consecutive:
         return False
     if all(number in YEARS for number in numbers):
         return True
-    return numbers[0] in (0, 1) and len(numbers) > 2 and not any(word in column for word in words for column in columns)
+    return (
+        numbers[0] in (0, 1)
+        and len(numbers) > 2
+        and not any(word in column for word in words for column in columns)
+    )
 
 
 def _is_value(cell: str) -> bool:

@@ -112,7 +112,9 @@ class ColumnReading:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ConfigError(f"there is no kind of column {shortened(self.kind)}", one_of(str(self.kind), KINDS))
+            raise ConfigError(
+                f"there is no kind of column {shortened(self.kind)}", one_of(str(self.kind), KINDS)
+            )
         if self.decimal not in SIGNS or self.thousands not in THOUSANDS or self.decimal == self.thousands:
             raise ConfigError("decimal and thousands must be different known signs")
         if self.form or self.kind == "date":
@@ -244,5 +246,7 @@ def _typed(kind: type, data: Any) -> dict[str, Any]:
         default = fields[name].default
         wanted = str if default is dataclasses.MISSING else type(default)
         if type(value) is not wanted:
-            raise ConfigError(f"{name} of a reading must be of type {wanted.__name__}, got {shortened(value)}")
+            raise ConfigError(
+                f"{name} of a reading must be of type {wanted.__name__}, got {shortened(value)}"
+            )
     return dict(data)

@@ -30,7 +30,6 @@ from ganglion.tables.reading.cells import (
     Problem,
     convert,
     decide,
-    missing_words,
     sign_of,
     study,
     without_missing,
@@ -116,7 +115,9 @@ def open_table(
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"the {type(source).__name__} cannot be read as a table: {reason}") from error
     with_nan = [c for c in raw.frame.get_columns() if c.dtype.is_float() and c.is_nan().any()]
-    frame = raw.frame.with_columns(column.fill_nan(None) for column in with_nan)  # null is the only missing value
+    frame = raw.frame.with_columns(
+        column.fill_nan(None) for column in with_nan
+    )  # null is the only missing value
     if known is None:
         table = _find(Raw(frame, raw.layout), options, target)
     else:
@@ -134,7 +135,9 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
     studies = {column.name: study(without_missing(column, extra)) for column in texts}
     decimal = options.decimal or sign_of(list(studies.values()))
     if decimal is None and raw.layout is not None and any(c.dtype.is_float() for c in columns):
-        decimal = sign_of(list(studies.values())) or ("." if not any(s.comma for s in studies.values()) else None)
+        decimal = sign_of(list(studies.values())) or (
+            "." if not any(s.comma for s in studies.values()) else None
+        )
     separator = None if raw.layout is None else raw.layout.separator
     reading: dict[str, ColumnReading] = {}
     problems: dict[str, Problem] = {}
@@ -157,7 +160,10 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
         else:
             result.append(convert(column, how, extra, strict=how.kind != "date" or "%" not in how.form))
     if words:
-        notice("words taken as missing: " + "; ".join(words[:5]) + (" ..." if len(words) > 5 else ""), "missing-words")
+        notice(
+            "words taken as missing: " + "; ".join(words[:5]) + (" ..." if len(words) > 5 else ""),
+            "missing-words",
+        )
     return Table(pl.DataFrame(result), Reading(raw.layout, reading, extra), problems)
 
 
@@ -174,8 +180,8 @@ def _as_text_if_doubtful(column: pl.Series, options: ReadOptions) -> pl.Series:
     for (low, high), name in ((UNIX_SECONDS, "unix"), (UNIX_MILLISECONDS, "unix-ms")):
         if form is None and low <= least and most < high and column.n_unique() > 1:
             notice(
-                f"column {column.name!r}: numbers such as {column.drop_nulls()[0]} could be times since 1970; "
-                f"if so, use --date-format {column.name}={name} "
+                f"column {column.name!r}: numbers such as {column.drop_nulls()[0]} could be times since "
+                f"1970; if so, use --date-format {column.name}={name} "
                 f"(read=gg.ReadOptions(dates={{{column.name!r}: {name!r}}}))",
                 "numbers-as-dates",
             )
@@ -209,7 +215,9 @@ def _alike(raw: Raw, options: ReadOptions, known: Reading, target: str | None) -
     for column in raw.frame.get_columns():
         how = known.columns.get(column.name)
         if options.decimal is not None or options.thousands is not None:
-            how = how and ColumnReading(how.kind, options.decimal or how.decimal, options.thousands or "", how.form)
+            how = how and ColumnReading(
+                how.kind, options.decimal or how.decimal, options.thousands or "", how.form
+            )
         form = options.date_form(column.name)
         if form is not None and how is not None and how.kind == "date":
             how = ColumnReading("date", form=form)
@@ -246,7 +254,9 @@ def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str |
     )
 
 
-def _raw_path(source: str | os.PathLike[str], options: ReadOptions, known: Reading | None, target: str | None) -> Raw:
+def _raw_path(
+    source: str | os.PathLike[str], options: ReadOptions, known: Reading | None, target: str | None
+) -> Raw:
     if str(source) == STANDARD_INPUT:
         return _raw_bytes(sys.stdin.buffer.read(LARGEST), "standard input", "", options, known, target)
     try:
@@ -258,7 +268,9 @@ def _raw_path(source: str | os.PathLike[str], options: ReadOptions, known: Readi
         files = sorted(each for each in path.iterdir() if each.is_file() and _format(each) in READERS)
         if not files:
             raise FileError(f"the folder {path} holds no table", one_of("", READERS))
-        return _joined([_read_file(each, options, known, target) for each in files], [each.name for each in files])
+        return _joined(
+            [_read_file(each, options, known, target) for each in files], [each.name for each in files]
+        )
     if not is_file and glob.has_magic(str(source)) and (found := sorted(glob.glob(str(source)))):
         return _joined([_read_file(Path(each), options, known, target) for each in found], found)
     return _read_file(path, options, known, target)
@@ -271,7 +283,8 @@ def _joined(parts: list[Raw], names: list[str]) -> Raw:
         if set(part.frame.columns) != set(first.frame.columns):
             odd = sorted(set(part.frame.columns) ^ set(first.frame.columns))[0]
             raise DataError(
-                f"files of one table must have the same columns; {odd!r} is not in both of {names[0]} and {name}"
+                f"files of one table must have the same columns; {odd!r} is not in both of {names[0]} and "
+                f"{name}"
             )
     frames = [part.frame.select(first.frame.columns) for part in parts]
     for column in first.frame.columns:
@@ -304,7 +317,8 @@ def _read_file(path: Path, options: ReadOptions, known: Reading | None, target: 
     extension = _format(path)
     if extension in OTHERS:
         raise FileError(
-            f"{path.name} is a file of {OTHERS[extension]}, which is not read", "export the table as CSV or Parquet"
+            f"{path.name} is a file of {OTHERS[extension]}, which is not read",
+            "export the table as CSV or Parquet",
         )
     if extension not in READERS:
         raise FileError(f"the extension of {path.name} is not that of a table", one_of(extension, READERS))
@@ -314,7 +328,15 @@ def _read_file(path: Path, options: ReadOptions, known: Reading | None, target: 
         if path.stat().st_size == 0:
             raise FileError(f"{path.name} is empty, 0 bytes", "a table needs a header and rows")
         return _raw_bytes(_content(path), path.name, extension, options, known, target)
-    except (pl.exceptions.PolarsError, UnicodeError, EOFError, csv.Error, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+    except (
+        pl.exceptions.PolarsError,
+        UnicodeError,
+        EOFError,
+        csv.Error,
+        zlib.error,
+        lzma.LZMAError,
+        zipfile.BadZipFile,
+    ) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise FileError(f"{path.name} cannot be read as {extension[1:]}: {reason}") from error
     except OSError as error:
@@ -336,8 +358,8 @@ def _content(path: Path) -> bytes:
             with archive.open(members[0]) as file:
                 data = file.read(LARGEST + 1)
     else:
-        opened: Callable[..., Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(ending, open)
-        with opened(path, "rb") as file:
+        openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+        with openers.get(ending, open)(path, "rb") as file:
             data = file.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise FileError(f"{path.name} must hold at most {LARGEST >> 30} GiB")
@@ -345,7 +367,7 @@ def _content(path: Path) -> bytes:
 
 
 def _lines_of_zstandard(path: Path) -> bytes:
-    """Return the text of a file compressed with Zstandard: polars can unpack it, Python's library cannot yet."""
+    """Return the text of a file compressed with Zstandard, which polars can unpack."""
     lines = pl.read_csv(
         path, has_header=False, separator="\x01", quote_char=None, infer_schema=False, new_columns=["line"],
         skip_rows=0, raise_if_empty=False,
@@ -380,7 +402,9 @@ def _read_sheet(data: bytes) -> pl.DataFrame:
         frame = pl.read_excel(io.BytesIO(data), engine="calamine")
     except Exception as error:  # fastexcel raises errors of its own
         raise FileError(f"the workbook cannot be read: {str(error).splitlines()[0][:200]}") from error
-    return frame.select(c for c in frame.get_columns() if c.null_count() < len(c) or not c.name.startswith("__UNNAMED"))
+    return frame.select(
+        c for c in frame.get_columns() if c.null_count() < len(c) or not c.name.startswith("__UNNAMED")
+    )
 
 
 READERS: dict[str, Callable[[bytes], pl.DataFrame] | None] = {

@@ -1,19 +1,19 @@
 """Text files: bytes become a frame, of text where a cell needs a closer look.
 
-Small files are taken apart cell by cell here. Of large ones polars reads what is plain, and only columns in which
-a cell could mean something else are read again as text; both give the same table.
+Small files are taken apart cell by cell here. Large ones are read by polars, and only columns in which a cell
+could mean something else are read again as text. Both ways give the same table.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from ganglion.errors import DataError, FileError, notice
-
 from ganglion.tables.reading.layout import Found, decode, find_layout, head_of, tokenize
 from ganglion.tables.reading.options import ColumnReading, Layout, Reading, ReadOptions
 
@@ -38,7 +38,12 @@ class Raw:
 
 
 def read_text(
-    data: bytes, name: str, options: ReadOptions, known: Reading | None = None, target: str | None = None, is_tsv: bool = False
+    data: bytes,
+    name: str,
+    options: ReadOptions,
+    known: Reading | None = None,
+    target: str | None = None,
+    is_tsv: bool = False,
 ) -> Raw:
     """Return the cells of a text file.
 
@@ -62,7 +67,7 @@ def read_text(
     found = _named(found)
     if len(data) <= SMALL or found.layout.separator == " " or _is_odd(data, found.layout.separator):
         return Raw(_all_text(data, name, found), found.layout)
-    return Raw(_with_polars(data, name, found, known, target), found.layout)
+    return Raw(_with_polars(data, name, found, known), found.layout)
 
 
 def _known_layout(
@@ -82,7 +87,9 @@ def _known_layout(
 def _named(found: Found) -> Found:
     """Return the layout with clean names, after checking that they are distinct."""
     names = [each.strip() for each in found.names]
-    names = [f"column {i + 1}" if not each and i < len(names) - 1 and i else each for i, each in enumerate(names)]
+    names = [
+        f"column {i + 1}" if not each and i < len(names) - 1 and i else each for i, each in enumerate(names)
+    ]
     check_distinct(names)
     return Found(found.layout, names, found.first, found.width)
 
@@ -136,7 +143,12 @@ def _refuse_width(name: str, line: int, cells: list[str], width: int) -> None:
 def _without_footer(rows: list[list[str]], width: int) -> list[list[str]]:
     """Return the rows without last lines of one cell in a wider table."""
     end = len(rows)
-    while end and width > 1 and (len(rows[end - 1]) == 1 or not any(rows[end - 1][1:])) and len(rows[end - 1]) < width:
+    while (
+        end
+        and width > 1
+        and (len(rows[end - 1]) == 1 or not any(rows[end - 1][1:]))
+        and len(rows[end - 1]) < width
+    ):
         end -= 1
     if 0 < end < len(rows) and len(rows) - end <= 5:
         shown = rows[end][0][:60]
@@ -149,15 +161,17 @@ def _without_nameless(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame without a last column that has no name and no values: lines end with a separator."""
     if frame.columns[-1] == "":
         last = frame.get_column("")
-        if last.dtype == pl.Null or last.null_count() == len(last) or (
-            last.dtype == pl.String and (last.fill_null("").str.strip_chars() == "").all()
+        if (
+            last.dtype == pl.Null
+            or last.null_count() == len(last)
+            or (last.dtype == pl.String and (last.fill_null("").str.strip_chars() == "").all())
         ):
             return frame.drop("")
     return frame
 
 
 def _is_odd(data: bytes, separator: str) -> bool:
-    """Return whether a quoted cell has blanks around or inside its quotes, which polars does not tell apart."""
+    """Return whether a quoted cell has blanks around or just inside its quotes, which polars confuses."""
     if b'"' not in data:
         return False
     sign = separator.encode()
@@ -165,76 +179,72 @@ def _is_odd(data: bytes, separator: str) -> bool:
         part in data
         for blank in (b" ", b"\t")
         if blank != sign
-        for part in (sign + b'"' + blank, blank + b'"' + sign, sign + blank + b'"', b'"' + blank + sign,
-                     b"\n" + blank + b'"', b'"' + blank + b"\n", blank + b'"\n', b'\n"' + blank)
+        for part in (
+            sign + b'"' + blank,
+            blank + b'"' + sign,
+            sign + blank + b'"',
+            b'"' + blank + sign,
+            b"\n" + blank + b'"',
+            b'"' + blank + b"\n",
+            blank + b'"\n',
+            b'\n"' + blank,
+        )
     )
 
 
-def _with_polars(data: bytes, name: str, found: Found, known: Reading | None, target: str | None) -> pl.DataFrame:
+def _with_polars(data: bytes, name: str, found: Found, known: Reading | None) -> pl.DataFrame:
     layout, names = found.layout, found.names
     body = data[_lines_from(data, found.first) :]
-    quotes = b'"' in body
+    plain = ColumnReading("number")
+    as_text = [n for n in names if known is not None and n in known.columns and known.columns[n] != plain]
 
-    def read(rows: int | None, columns: list[str] | None = None, nulls: list[str] | None = None) -> pl.DataFrame:
-        return pl.read_csv(
+    def read(columns: list[str], **settings: Any) -> pl.DataFrame:
+        frame = pl.read_csv(
             body,
             separator=layout.separator,
             has_header=False,
-            new_columns=names,
-            quote_char='"' if quotes else None,
+            quote_char='"' if b'"' in body else None,
             comment_prefix=layout.comment or None,
-            null_values=nulls,
-            infer_schema=columns is None,
-            infer_schema_length=rows,
-            columns=None if columns is None else [names.index(each) for each in columns],
-            schema_overrides={n: pl.String for n in as_text},
-        ).rename(lambda each: each)
+            columns=[names.index(each) for each in columns],
+            **settings,
+        )
+        frame.columns = columns
+        return frame
 
-    plain = ColumnReading("number")
-    as_text = [n for n in names if known is not None and n in known.columns and known.columns[n] != plain]
+    def typed(rows: int | None) -> pl.DataFrame:
+        overrides = {f"column_{names.index(each) + 1}": pl.String for each in as_text}
+        return read(names, null_values=NULLS, infer_schema_length=rows, schema_overrides=overrides)
+
     try:
         try:
-            frame = read(10_000, None, NULLS)
+            frame = typed(10_000)
         except pl.exceptions.ComputeError as error:
             if "parse" not in str(error):
                 raise
-            frame = read(None, None, NULLS)  # a later row has another type: infer each type from all rows
+            frame = typed(None)  # a later row has another type: infer each type from all rows
         _check_widths(body, name, found, frame.height)
-        doubtful = _doubtful(frame, body, layout.separator, target)
-        if doubtful:
-            again = pl.read_csv(
-                body,
-                separator=layout.separator,
-                has_header=False,
-                quote_char='"' if quotes else None,
-                comment_prefix=layout.comment or None,
-                infer_schema=False,
-                columns=[names.index(each) for each in doubtful],
-            )
-            again.columns = [n for n in names if n in set(doubtful)]
-            frame = frame.with_columns(again.get_columns())
+        if doubtful := _doubtful(frame, body, layout.separator):
+            frame = frame.with_columns(read(doubtful, infer_schema=False).get_columns())
     except pl.exceptions.PolarsError as error:
         _check_widths(body, name, found, -1)
         raise FileError(f"{name} cannot be read as a table: {str(error).splitlines()[0][:200]}") from error
-    stripped = [
-        column.str.strip_chars() if not quotes else column for column in frame.get_columns() if column.dtype == pl.String
-    ]
-    return _without_nameless(frame.with_columns(stripped))
+    texts = [column.str.strip_chars(" \t") for column in frame.get_columns() if column.dtype == pl.String]
+    return _without_nameless(frame.with_columns(texts))
 
 
 def _check_widths(body: bytes, name: str, found: Found, rows: int) -> None:
     """Refuse lines of other than the common number of cells; polars fills short ones silently."""
     separator = found.layout.separator
-    if rows >= 0 and b'"' not in body and not found.layout.comment:
-        if body.count(separator.encode()) == rows * (found.width - 1):
-            return
+    plain = rows >= 0 and b'"' not in body and not found.layout.comment
+    if plain and body.count(separator.encode()) == rows * (found.width - 1):
+        return
     records = tokenize(body.decode("utf-8"), separator, found.layout.comment)
     for line, cells in records:
         if len(cells) != found.width:
             _refuse_width(name, line + found.first - 1, cells, found.width)
 
 
-def _doubtful(frame: pl.DataFrame, body: bytes, separator: str, target: str | None) -> list[str]:
+def _doubtful(frame: pl.DataFrame, body: bytes, separator: str) -> list[str]:
     """Return the columns in which a cell could mean something else than polars read."""
     found = []
     zeros = None
@@ -252,8 +262,6 @@ def _doubtful(frame: pl.DataFrame, body: bytes, separator: str, target: str | No
             if zeros or dates:
                 found.append(column.name)
         elif column.dtype.is_float() and _has_three_decimals(column):
-            found.append(column.name)
-        elif column.name == target and column.null_count():
             found.append(column.name)
     return found
 
@@ -285,5 +293,3 @@ def _has_three_decimals(column: pl.Series) -> bool:
         if (np.abs(part) >= 1e6).any():
             return False
     return bool((values != np.floor(values)).any())
-
-
