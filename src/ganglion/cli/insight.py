@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from ganglion.answers.target import ClassTarget
-from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, say_page
+from ganglion.cli.console import AS_FOUND, Flag, Names, ReadFlags, Whole, notes, say, say_json, say_page
 from ganglion.core.part import plain
 from ganglion.errors import ConfigError, shortened
 from ganglion.insight.trace.equation import Function, Symbol, colored, figure
@@ -18,7 +18,6 @@ from ganglion.insight.trace.overview import overview_text
 from ganglion.optional import load
 from ganglion.table_model.model import RESERVED, TableModel
 from ganglion.tables.columns import NumberColumn
-from ganglion.tables.reading import read_table
 
 MOST_COLUMNS = 20
 PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")
@@ -39,6 +38,7 @@ def explain(
     optimizer: str | None = None,
     latex: Flag = False,
     json: Flag = False,
+    read: ReadFlags = AS_FOUND,
 ) -> None:
     """Show every number that a model computes for one row, and what moved the prediction.
 
@@ -69,9 +69,9 @@ def explain(
     json
         Print one JSON object instead.
     """
-    frame = read_table(table)
     with notes() as collected:
         loaded = TableModel.load(model)
+        frame = loaded.read(table, read.options())
         trace = loaded.trace(frame, row, training, optimizer=optimizer)
         single = frame[row : row + 1]
         contributions = loaded.attribute(single) if features else None
@@ -118,7 +118,7 @@ def explain(
         say(text)
 
 
-def check(model: Path, table: Path, /, *, json: Flag = False) -> None:
+def check(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags = AS_FOUND) -> None:
     """Find problems of a model, its training or its table, each with a remedy.
 
     Parameters
@@ -131,7 +131,8 @@ def check(model: Path, table: Path, /, *, json: Flag = False) -> None:
         Print one JSON object instead.
     """
     with notes() as collected:
-        health = TableModel.load(model).health(table)
+        loaded = TableModel.load(model)
+        health = loaded.health(loaded.read(table, read.options()))
     say_page(health, health.to_dict(), collected, json)
 
 

@@ -21,6 +21,7 @@ SMALL = 2**20
 CHUNK = 2**20
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
 ZERO, NINE = ord("0"), ord("9")
+MOST_LAST_LINES = 5
 COMPACT = (19_000_101, 21_001_231)
 
 
@@ -120,7 +121,7 @@ def _all_text(data: bytes, name: str, found: Found) -> pl.DataFrame:
     records = tokenize(text, layout.separator, layout.comment)
     lines = [line for line, _ in records]
     rows = [cells for _, cells in records]
-    rows = _without_footer(rows, width)
+    rows = rows[: len(rows) - _footer(rows, width)]
     if wrong := next((i for i, cells in enumerate(rows) if len(cells) != width), None):
         _refuse_width(name, lines[wrong] + found.first - 1, rows[wrong], width)
     if rows and len(rows[0]) != width:
@@ -140,21 +141,25 @@ def _refuse_width(name: str, line: int, cells: list[str], width: int) -> None:
     )
 
 
-def _without_footer(rows: list[list[str]], width: int) -> list[list[str]]:
-    """Return the rows without last lines of one cell in a wider table."""
+def _footer(rows: list[list[str]], width: int) -> int:
+    """Return how many of the last lines have one cell in a wider table: they are no rows."""
     end = len(rows)
-    while (
-        end
-        and width > 1
-        and (len(rows[end - 1]) == 1 or not any(rows[end - 1][1:]))
-        and len(rows[end - 1]) < width
-    ):
+    while end and width > 1 and len(rows[end - 1]) < width and not any(rows[end - 1][1:]):
         end -= 1
-    if 0 < end < len(rows) and len(rows) - end <= 5:
-        shown = rows[end][0][:60]
-        notice(f"{len(rows) - end} last lines with one cell are no rows and left out: {shown!r}", "footer")
-        return rows[:end]
-    return rows
+    count = len(rows) - end
+    if not end or not 0 < count <= MOST_LAST_LINES:
+        return 0
+    notice(f"{count} last lines with one cell are no rows and left out: {rows[end][0][:60]!r}", "footer")
+    return count
+
+
+def _without_last_lines(body: bytes, found: Found) -> bytes:
+    """Return the lines of a large file without a footer."""
+    start = body.rfind(b"\n", 0, max(len(body) - CHUNK // 16, 0)) + 1
+    tail = body[start:]
+    records = tokenize(tail.decode("utf-8"), found.layout.separator, found.layout.comment)
+    count = _footer([cells for _, cells in records], found.width)
+    return body if not count else body[: start + _lines_from(tail, records[-count][0])]
 
 
 def _without_nameless(frame: pl.DataFrame) -> pl.DataFrame:
@@ -194,7 +199,7 @@ def _is_odd(data: bytes, separator: str) -> bool:
 
 def _with_polars(data: bytes, name: str, found: Found, known: Reading | None) -> pl.DataFrame:
     layout, names = found.layout, found.names
-    body = data[_lines_from(data, found.first) :]
+    body = _without_last_lines(data[_lines_from(data, found.first) :], found)
     plain = ColumnReading("number")
     as_text = [n for n in names if known is not None and n in known.columns and known.columns[n] != plain]
 
