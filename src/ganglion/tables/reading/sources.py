@@ -147,8 +147,9 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
     for column in columns:
         if column.dtype != pl.String:
             result.append(_without_numbers(column, extra))
-            if raw.layout is not None and column.dtype.is_numeric():
-                reading[column.name] = ColumnReading("number")
+            if raw.layout is not None:
+                kind = "boolean" if column.dtype == pl.Boolean else "number"
+                reading[column.name] = ColumnReading(kind)
             continue
         how, problem = decide(studies[column.name], options, decimal, separator)
         reading[column.name] = how
@@ -161,6 +162,8 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
             result.append(clean)
         else:
             result.append(convert(column, how, extra, strict=how.kind != "date" or "%" not in how.form))
+    for column in result:
+        _notice_times(column, options)
     if words:
         notice(
             "words taken as missing: " + "; ".join(words[:5]) + (" ..." if len(words) > 5 else ""),

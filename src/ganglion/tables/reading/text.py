@@ -6,6 +6,7 @@ could mean something else are read again as text. Both ways give the same table.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ CHUNK = 2**20
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
 ZERO, NINE = ord("0"), ord("9")
 MOST_LAST_LINES = 5
+HUGE = 2**53
+BLANK_LINES = re.compile(rb"\n(?: *\n)+")
 COMPACT = (19_000_101, 21_001_231)
 
 
@@ -179,6 +182,8 @@ def _is_odd(data: bytes, separator: str) -> bool:
     """Return whether a quoted cell has blanks around or just inside its quotes, which polars confuses."""
     if b'"' not in data:
         return False
+    if BLANK_LINES.search(data):
+        return True
     sign = separator.encode()
     return any(
         part in data
@@ -200,6 +205,10 @@ def _is_odd(data: bytes, separator: str) -> bool:
 def _with_polars(data: bytes, name: str, found: Found, known: Reading | None) -> pl.DataFrame:
     layout, names = found.layout, found.names
     body = _without_last_lines(data[_lines_from(data, found.first) :], found)
+    if b"\n\n" in body or b"\n " in body:
+        body = BLANK_LINES.sub(b"\n", body)
+    if not body:
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     plain = ColumnReading("number")
     as_text = [n for n in names if known is not None and n in known.columns and known.columns[n] != plain]
 
@@ -264,9 +273,9 @@ def _doubtful(frame: pl.DataFrame, body: bytes, separator: str) -> list[str]:
             dates = COMPACT[0] <= least and most <= COMPACT[1]  # type: ignore[operator]
             if zeros is None:
                 zeros = _has_leading_zeros(body, separator)
-            if zeros or dates:
+            if zeros or dates or column.dtype != pl.Int64:
                 found.append(column.name)
-        elif column.dtype.is_float() and _has_three_decimals(column):
+        elif column.dtype.is_float() and (_has_three_decimals(column) or _is_huge(column)):
             found.append(column.name)
     return found
 
@@ -285,6 +294,11 @@ def _has_leading_zeros(body: bytes, separator: str) -> bool:
         if (starts & (after >= ZERO) & (after <= NINE)).any():
             return True
     return False
+
+
+def _is_huge(column: pl.Series) -> bool:
+    """Return whether whole numbers may have lost digits."""
+    return bool((column.abs() >= HUGE).any())
 
 
 def _has_three_decimals(column: pl.Series) -> bool:
