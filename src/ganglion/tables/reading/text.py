@@ -69,7 +69,7 @@ def read_text(
         head, name, encoding, options, is_tsv
     )
     found = _named(found)
-    if len(data) <= SMALL or found.layout.separator == " " or _is_odd(data, found.layout.separator):
+    if len(data) <= SMALL or found.layout.separator == " " or _is_odd(data, found.layout):
         return Raw(_all_text(data, name, found), found.layout)
     return Raw(_with_polars(data, name, found, known), found.layout)
 
@@ -178,13 +178,15 @@ def _without_nameless(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _is_odd(data: bytes, separator: str) -> bool:
+def _is_odd(data: bytes, layout: Layout) -> bool:
     """Return whether a quoted cell has blanks around or just inside its quotes, which polars confuses."""
+    if layout.comment and b"\n#N" in data:  # a line may begin with #N/A
+        return True
     if b'"' not in data:
         return False
     if BLANK_LINES.search(data):
         return True
-    sign = separator.encode()
+    sign = layout.separator.encode()
     return any(
         part in data
         for blank in (b" ", b"\t")
