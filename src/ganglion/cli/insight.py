@@ -18,7 +18,6 @@ from ganglion.insight.trace.overview import overview_text
 from ganglion.optional import load
 from ganglion.table_model.model import RESERVED, TableModel
 from ganglion.tables.columns import NumberColumn
-from ganglion.tables.read import read_table
 
 MOST_COLUMNS = 20
 PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")
@@ -78,9 +77,9 @@ def explain(
     if importance or dependence:
         _explain_columns(model, table, importance, split(dependence), json)
         return
-    frame = read_table(table)
     with notes() as collected:
         loaded = TableModel.load(model)
+        frame = loaded.read(table)
         trace = loaded.trace(frame, row, training, optimizer=optimizer)
         single = frame[row : row + 1]
         contributions = loaded.attribute(single) if features else None
@@ -130,7 +129,8 @@ def explain(
 def _explain_columns(model: Path, table: Path, importance: bool, columns: list[str], json: bool) -> None:
     """Show the importance of all columns, and the dependence on some."""
     with notes() as collected:
-        loaded, frame = TableModel.load(model), read_table(table)
+        loaded = TableModel.load(model)
+        frame = loaded.read(table)
         found = loaded.importance(frame) if importance else None
         dependences = [loaded.dependence(frame, column) for column in columns]
     facts = {
