@@ -18,6 +18,7 @@ from ganglion.insight.trace.overview import overview_text
 from ganglion.optional import load
 from ganglion.table_model.model import RESERVED, TableModel
 from ganglion.tables.columns import NumberColumn
+from ganglion.tables.reading import read_table
 
 MOST_COLUMNS = 20
 PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")
@@ -77,9 +78,9 @@ def explain(
     if importance or dependence:
         _explain_columns(model, table, importance, split(dependence), json)
         return
+    frame = read_table(table)
     with notes() as collected:
         loaded = TableModel.load(model)
-        frame = loaded.read(table)
         trace = loaded.trace(frame, row, training, optimizer=optimizer)
         single = frame[row : row + 1]
         contributions = loaded.attribute(single) if features else None
