@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -21,8 +21,10 @@ from ganglion.network import Network
 from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.table_model.training import Recipe, train
 from ganglion.tables.encode import Encoder
+from ganglion.tables.forking import require_threads
 from ganglion.tables.labeled import column_names
 from ganglion.tables.read import read_table
+from ganglion.tables.records import check_record, single_record
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -126,6 +128,7 @@ class TableModel:
         >>> model.predict({"height": [152, 188]})["prediction"].to_list()
         ['S', 'L']
         """
+        require_threads("training")
         recipe = Recipe(
             target=target,
             hidden=hidden,
@@ -158,6 +161,10 @@ class TableModel:
     def predict(self, table: Any) -> pl.DataFrame:
         """Return a prediction for each row of a table, in order.
 
+        Args:
+            table: with the columns that the model needs: anything that `train` takes, or a list of dicts,
+                one for each row.
+
         Returns:
             A frame with the column `prediction`, in the target's own values or units, and for classification
             a column `probability_<class>` for each class.
@@ -165,14 +172,53 @@ class TableModel:
         Raises:
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
-        outputs = self.network.predict(self._encode_inputs(read_table(table)))
+        record = single_record(table)
+        if record is None:
+            rows = self._encode_inputs(read_table(table))
+        else:
+            rows, notes = self.encoder.encode_record(record, (self.target.column,))
+            for note in notes:
+                warn(note)
+        outputs = self.network.predict(rows)
         if not isinstance(self.target, ClassTarget):
             return pl.DataFrame([self.target.decode(outputs[:, 0])])
         columns = [self.target.decode(outputs.argmax(axis=1))]
-        for number in range(outputs.shape[1]):
-            name = f"probability_{self.target.label(number)}"
-            columns.append(pl.Series(name, outputs[:, number].astype(np.float64)))
+        for number, label in enumerate(self.target.labels):
+            columns.append(pl.Series(f"probability_{label}", outputs[:, number].astype(np.float64)))
         return pl.DataFrame(columns)
+
+    def answer(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the prediction for one row, in microseconds: the same bits as `predict`, as plain Python.
+
+        It needs no thread and none of polars, so that it also works in a forked process.
+
+        Args:
+            record: the values by column, as they would stand in a table; None for a missing value.
+
+        Returns:
+            A dict with `prediction`, in the target's own values or units, and for classification
+            `probabilities`, by the name of the class.
+
+        Raises:
+            DataError: if a column that the model needs is missing or holds a value of another kind.
+
+        >>> heights = [150, 155, 160, 180, 185, 190] * 10
+        >>> sizes = {"height": heights, "size": ["S" if h < 170 else "L" for h in heights]}
+        >>> model = gg.TableModel.train(sizes, target="size", epochs=20)
+        >>> model.answer({"height": 152})["prediction"]
+        'S'
+        """
+        if not isinstance(record, Mapping):
+            check_record(record)
+        rows, notes = self.encoder.encode_record(record, (self.target.column,))
+        for note in notes:
+            warn(note)
+        outputs = self.network.predict(rows)
+        if not isinstance(self.target, ClassTarget):
+            return {"prediction": float(outputs[0, 0]) * self.target.scale + self.target.center}
+        best = self.target.classes[int(outputs[0].argmax())]
+        probabilities = dict(zip(self.target.labels, outputs[0].tolist(), strict=True))
+        return {"prediction": best, "probabilities": probabilities}
 
     def trace(self, table: Any, row: int = 0, training: bool = False, **settings: Any) -> insight.Trace:
         """Return every number computed for one row: forward, and backward if the row has the target.
@@ -187,6 +233,7 @@ class TableModel:
             ConfigError: if there is no such row.
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
+        require_threads("a trace")
         frame = read_table(table)
         if not frame.height:
             raise DataError("a trace needs a table with at least one row, got none")
@@ -301,13 +348,14 @@ class TableModel:
         )
 
     def _encode_inputs(self, frame: pl.DataFrame) -> Array:
-        rows, notes = self.encoder.encode(frame.drop(self.target.column, strict=False))
+        rows, notes = self.encoder.encode(frame, besides=(self.target.column,))
         for note in notes:
             warn(note)
         return rows
 
     def _with_target(self, frame: pl.DataFrame, what: str) -> pl.DataFrame:
         """Return the rows that have the target; raise `DataError` if there are none."""
+        require_threads(what)
         if self.target.column not in frame.columns:
             raise DataError(
                 f"for {what}, the table must hold the target {self.target.column!r}",

@@ -19,6 +19,8 @@ import numpy as np
 import polars as pl
 
 from ganglion.errors import DataError, FileError, GanglionError, one_of, shortened
+from ganglion.tables.forking import require_threads
+from ganglion.tables.records import frame_of_records
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
 DECIMAL_COMMA = r"^\s*[-+]?\d+(,\d+)?\s*$"
@@ -32,7 +34,8 @@ def read_table(source: Any) -> pl.DataFrame:
 
     Args:
         source: the path of a CSV, TSV, Parquet, JSON-lines or Arrow file; a polars or pandas frame; a
-            two-dimensional NumPy array (columns are named x1, x2 ...); or a dict of columns.
+            two-dimensional NumPy array (columns are named x1, x2 ...); a dict of columns; or a list of dicts,
+            one for each row.
 
     Raises:
         FileError: if the file is missing, empty, not UTF-8, or not in the format of its extension.
@@ -47,12 +50,17 @@ def read_table(source: Any) -> pl.DataFrame:
         raise DataError(f"the {type(source).__name__} cannot be read as a table: {reason}") from error
     for column in table.get_columns():
         _check_years(column)
-    # Null is the only form of a missing value.
-    return table.with_columns(
-        column.fill_nan(None)
-        for column in table.get_columns()
-        if column.dtype.is_float() and column.is_nan().any()
-    )
+    return _without_nan(table)
+
+
+def _without_nan(table: pl.DataFrame) -> pl.DataFrame:
+    """Return the table with null as the only form of a missing value."""
+    columns, changed = table.get_columns(), False
+    for i, column in enumerate(columns):
+        if column.dtype.is_float() and np.isnan(column.to_numpy()).sum() > column.null_count():
+            columns[i] = pl.Series(column.name, column.to_numpy(), nan_to_null=True)
+            changed = True
+    return pl.DataFrame(columns) if changed else table
 
 
 def _read(source: Any) -> pl.DataFrame:
@@ -71,6 +79,8 @@ def _read(source: Any) -> pl.DataFrame:
         if source.ndim != 2:
             raise DataError(f"an array must have two axes to be a table, got shape {source.shape}")
         return pl.DataFrame({f"x{i + 1}": source[:, i] for i in range(source.shape[1])}, strict=False)
+    if isinstance(source, list):
+        return frame_of_records(source)
     if isinstance(source, Mapping):
         return pl.DataFrame(dict(source), strict=False)
     if type(source).__module__.startswith("pandas") and hasattr(source, "columns"):
@@ -93,6 +103,7 @@ def _from_pandas(frame: Any) -> pl.DataFrame:
 
 
 def _read_file(path: Path) -> pl.DataFrame:
+    require_threads("reading a file")
     if path.is_dir():
         raise FileError(f"a table must be a file, and {path} is a folder", "give the path of a file in it")
     extensions = [extension.lower() for extension in path.suffixes]
@@ -194,10 +205,10 @@ def _check_years(column: pl.Series) -> None:
         return
     unit = getattr(column.dtype, "time_unit", None)
     parts_of_day = {None: 1, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}[unit]
-    days = column.to_physical() // parts_of_day
-    outside = ~days.is_between(FIRST_DAY, LAST_DAY).fill_null(True)
+    days = column.cast(pl.Int64).to_numpy() // parts_of_day
+    outside = (days < FIRST_DAY) | (days > LAST_DAY)  # False for missing values, which are NaN
     if outside.any():
-        row = outside.arg_true()[0]
+        row = int(np.flatnonzero(outside)[0])
         raise DataError(f"column {column.name!r} must hold dates in the years 1 to 9999, row {row} does not")
 
 
