@@ -11,11 +11,16 @@ import numpy as np
 import polars as pl
 
 from ganglion import insight
-from ganglion.answers.report import Report, advice, evaluate_outputs
+from ganglion.answers.advice import advice
+from ganglion.answers.calibration import Calibration
+from ganglion.answers.held_out import HeldOut
+from ganglion.answers.judging import evaluate
+from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.answers.thresholds import make_objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
-from ganglion.errors import DataError, FileError, GanglionError, GanglionNotice, notice, warn
+from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, notice, warn
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.table_model.saved import read_table_part, to_saved
@@ -43,6 +48,7 @@ class TableModel:
         report: on the held-out test rows, None if there were none.
         rows: the number of rows for "train", "validation" and "test".
         balanced: whether classes had equal total weight.
+        calibration: how the network's outputs become probabilities, decisions and intervals.
     """
 
     def __init__(
@@ -54,10 +60,12 @@ class TableModel:
         report: Report | None = None,
         rows: dict[str, int] | None = None,
         balanced: bool = False,
+        calibration: Calibration | None = None,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
         self.balanced = balanced
+        self.calibration = Calibration() if calibration is None else calibration
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
 
     @classmethod
@@ -77,6 +85,9 @@ class TableModel:
         validation: float = 0.2,
         test: float = 0.2,
         class_weight: str | None = None,
+        optimize: str | None = None,
+        costs: Mapping[str, float] | None = None,
+        positive: object = None,
         drop: Collection[str] = (),
         categories: Collection[str] = (),
         scaling: str = "standard",
@@ -107,7 +118,14 @@ class TableModel:
                 by name.
             validation: the fraction of the rows outside the test to validate on, 0 for none.
             test: the fraction of all rows to hold out for the test, 0 for none.
-            class_weight: "balanced" gives all classes equal total weight.
+            class_weight: "balanced" gives all classes equal total weight. Rare classes are then predicted
+                more often; the probabilities are corrected to the true frequencies.
+            optimize: for two classes, the metric for which to choose the probability from which the positive
+                class is predicted: "accuracy", "balanced_accuracy", "f1" or "mcc". The threshold is chosen
+                on held-out rows.
+            costs: choose it for the lowest cost instead: {"fn": 10, "fp": 1} if a missed positive costs ten
+                times as much as a false alarm.
+            positive: the positive class; by default the rarer one.
             drop: columns to ignore.
             categories: columns of numbers to treat as categories.
             scaling: of number columns, "standard" or "robust".
@@ -142,6 +160,7 @@ class TableModel:
             validation=validation,
             test=test,
             class_weight=class_weight,
+            objective=make_objective(optimize, costs, positive),
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
             scaling=scaling,
@@ -156,51 +175,58 @@ class TableModel:
     @property
     def advice(self) -> str:
         """One sentence on what to do next."""
-        return advice(self.history, self.report, self.balanced)
+        return advice(self.history, self.report)
 
-    def predict(self, table: Any) -> pl.DataFrame:
+    def predict(self, table: Any, interval: float | None = None) -> pl.DataFrame:
         """Return a prediction for each row of a table, in order.
 
         Args:
             table: with the columns that the model needs: anything that `train` takes, or a list of dicts,
                 one for each row.
+            interval: for numbers, the fraction of rows whose prediction interval is to contain the truth,
+                such as 0.9; None (default) for no intervals.
 
         Returns:
             A frame with the column `prediction`, in the target's own values or units, and for classification
-            a column `probability_<class>` for each class.
+            a column `probability_<class>` for each class; with `interval`, the columns `low` and `high`.
 
         Raises:
-            DataError: if a column that the model needs is missing or holds values of another kind.
+            DataError: if a column that the model needs is missing or holds values of another kind, or if
+                there were too few held-out rows for such an interval.
+            ConfigError: for an interval that is not between 0 and 1, or of classes.
         """
+        half = self._half_width(interval)
         record = single_record(table)
-        if record is None:
-            rows = self._encode_inputs(read_table(table))
-        else:
-            rows, notes = self.encoder.encode_record(record, (self.target.column,))
-            for note in notes:
-                warn(note)
-        outputs = self.network.predict(rows)
+        outputs = self._outputs(read_table(table)) if record is None else self._record_outputs(record)
         if not isinstance(self.target, ClassTarget):
-            return pl.DataFrame([self.target.decode(outputs[:, 0])])
-        columns = [self.target.decode(outputs.argmax(axis=1))]
+            prediction = self.target.decode(outputs[:, 0])
+            if half is None:
+                return pl.DataFrame([prediction])
+            return pl.DataFrame(
+                [prediction, (prediction - half).alias("low"), (prediction + half).alias("high")]
+            )
+        outputs = self.calibration.probabilities(outputs)
+        columns = [self.target.decode(self.calibration.decide(outputs))]
         for number, label in enumerate(self.target.labels):
             columns.append(pl.Series(f"probability_{label}", outputs[:, number].astype(np.float64)))
         return pl.DataFrame(columns)
 
-    def answer(self, record: Mapping[str, Any]) -> dict[str, Any]:
+    def answer(self, record: Mapping[str, Any], interval: float | None = None) -> dict[str, Any]:
         """Return the prediction for one row, in microseconds: the same bits as `predict`, as plain Python.
 
         It needs no thread and none of polars, so that it also works in a forked process.
 
         Args:
             record: the values by column, as they would stand in a table; None for a missing value.
+            interval: as for `predict`.
 
         Returns:
             A dict with `prediction`, in the target's own values or units, and for classification
-            `probabilities`, by the name of the class.
+            `probabilities`, by the name of the class; with `interval`, also `low` and `high`.
 
         Raises:
             DataError: if a column that the model needs is missing or holds a value of another kind.
+            ConfigError: for an interval that is not between 0 and 1, or of classes.
 
         >>> heights = [150, 155, 160, 180, 185, 190] * 10
         >>> sizes = {"height": heights, "size": ["S" if h < 170 else "L" for h in heights]}
@@ -210,15 +236,50 @@ class TableModel:
         """
         if not isinstance(record, Mapping):
             check_record(record)
+        half = self._half_width(interval)
+        outputs = self._record_outputs(record)
+        if not isinstance(self.target, ClassTarget):
+            prediction = float(outputs[0, 0]) * self.target.scale + self.target.center
+            if half is None:
+                return {"prediction": prediction}
+            return {"prediction": prediction, "low": prediction - half, "high": prediction + half}
+        outputs = self.calibration.probabilities(outputs)
+        best = self.target.classes[int(self.calibration.decide(outputs)[0])]
+        probabilities = dict(zip(self.target.labels, outputs[0].tolist(), strict=True))
+        return {"prediction": best, "probabilities": probabilities}
+
+    def remarks(self, table: Any) -> list[list[GanglionNotice]]:
+        """Return for each row what `predict` would notify the user of: missing values, unknown categories.
+
+        Args:
+            table: as for `predict`.
+
+        Raises:
+            DataError: if a column that the model needs is missing or holds values of another kind.
+        """
+        rows = table if isinstance(table, list) else read_table(table).to_dicts()
+        known = {column.column for column in self.encoder.columns}
+        records = [{name: row.get(name) for name in known} for row in rows]
+        return [self.encoder.encode_record(record)[1] for record in records]
+
+    def _half_width(self, interval: float | None) -> float | None:
+        if interval is None:
+            return None
+        if isinstance(self.target, ClassTarget):
+            raise ConfigError(
+                f"intervals are for numbers, and the target {self.target.column!r} has classes",
+                "use the probabilities of the classes",
+            )
+        return self.calibration.half_width(interval)
+
+    def _outputs(self, frame: pl.DataFrame) -> Array:
+        return self.network.predict(self._encode_inputs(frame))
+
+    def _record_outputs(self, record: Mapping[str, Any]) -> Array:
         rows, notes = self.encoder.encode_record(record, (self.target.column,))
         for note in notes:
             warn(note)
-        outputs = self.network.predict(rows)
-        if not isinstance(self.target, ClassTarget):
-            return {"prediction": float(outputs[0, 0]) * self.target.scale + self.target.center}
-        best = self.target.classes[int(outputs[0].argmax())]
-        probabilities = dict(zip(self.target.labels, outputs[0].tolist(), strict=True))
-        return {"prediction": best, "probabilities": probabilities}
+        return self.network.predict(rows)
 
     def trace(self, table: Any, row: int = 0, training: bool = False, **settings: Any) -> insight.Trace:
         """Return every number computed for one row: forward, and backward if the row has the target.
@@ -248,8 +309,8 @@ class TableModel:
     def attribute(self, table: Any, method: str = "integrated_gradients") -> pl.DataFrame:
         """Return the contribution of each column to each prediction, relative to a row of means.
 
-        For classes, the explained number is the probability of the predicted class; for numbers, the
-        prediction in its own units.
+        For classes, the explained number is the largest output of the network, the probability of that class
+        before calibration; for numbers, the prediction in its own units.
 
         Args:
             table: with the columns that the model needs.
@@ -302,7 +363,9 @@ class TableModel:
         """
         frame = self._with_target(read_table(table), "an evaluation")
         y = self.target.encode(frame.get_column(self.target.column))
-        return evaluate_outputs(self.target, self.network.predict(self._encode_inputs(frame)), y)
+        outputs = self.network.predict(self._encode_inputs(frame))
+        rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64))
+        return evaluate(self.target, rows, self.calibration, self.rows["train"] + self.rows["validation"])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write encoder, network and target atomically to one safetensors file.

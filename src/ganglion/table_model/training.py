@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
-from ganglion.answers.report import evaluate_outputs
+from ganglion.answers.held_out import HeldOut
+from ganglion.answers.judging import balancing_weights, judge
 from ganglion.answers.target import ClassTarget, NumberTarget, fit_target
+from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer, check_number
 from ganglion.errors import ConfigError, notice
 from ganglion.network import Network
@@ -45,6 +48,7 @@ class Recipe:
     validation: float
     test: float
     class_weight: str | None
+    objective: Objective | None
     drop: tuple[str, ...]
     categories: tuple[str, ...]
     scaling: str
@@ -68,6 +72,10 @@ def train(make: type[TableModel], table: Any, recipe: Recipe) -> TableModel:
     # Fit the whole table first, so that errors name rows by their number in it.
     Encoder.fit(whole.drop(target, *drop), recipe.categories, recipe.scaling)
     full_target = fit_target(frame.get_column(target), recipe.task)
+    if recipe.objective is not None:
+        recipe.objective.positive_class(full_target)
+        if not recipe.validation:
+            raise ConfigError("a threshold is chosen on validation rows, and validation is 0")
     development_rows, test_rows = hold_out(frame, full_target, recipe.test, recipe.seed, "test")
     train_rows, validation_rows = hold_out(
         development_rows, full_target, recipe.validation, recipe.seed, "validation"
@@ -81,6 +89,7 @@ def train(make: type[TableModel], table: Any, recipe: Recipe) -> TableModel:
     notice_missing_values_and_dates(frame.select(used), bool(recipe.test or recipe.validation))
     recipe.announce(model)
     history = learner.run(model, train_rows, validation_rows, recipe.callbacks)
+    validated = model  # the network that has not learned from the validation rows
     if validation_rows is not None and history.ended == "completed" and history.best_epoch is None:
         final = learner.untrained(development_rows)
         if learner.run(final, development_rows).ended == "completed":  # else keep the first model
@@ -91,10 +100,27 @@ def train(make: type[TableModel], table: Any, recipe: Recipe) -> TableModel:
         "validation": 0 if validation_rows is None else validation_rows.height,
         "test": 0 if test_rows is None else test_rows.height,
     }
-    if test_rows is not None:
-        x, y = model.encode(test_rows)
-        model.report = evaluate_outputs(model.target, model.network.predict(x), y)
+    judgment = judge(
+        model.target,
+        None if validation_rows is None else held_out(validated, validation_rows, model.target),
+        None if test_rows is None else held_out(model, test_rows, model.target),
+        class_weights=balancing_weights(model.target)
+        if recipe.class_weight is not None and isinstance(model.target, ClassTarget)
+        else (),
+        objective=recipe.objective,
+        rows=model.rows["train"] + model.rows["validation"],
+    )
+    model.calibration, model.report = judgment.calibration, judgment.report
     return model
+
+
+def held_out(model: TableModel, rows: pl.DataFrame, target: ClassTarget | NumberTarget) -> HeldOut:
+    """Return a model's outputs for rows, in the scale of another target."""
+    x, truth = model.encode(rows)
+    outputs = model.network.predict(x)
+    if isinstance(target, NumberTarget) and isinstance(model.target, NumberTarget):
+        outputs, truth = (model.target.in_scale_of(target, each) for each in (outputs, truth))
+    return HeldOut(outputs, truth, np.zeros(rows.height, dtype=np.int64))
 
 
 class Learner:
