@@ -12,8 +12,8 @@ from hypothesis import example, given, strategies as st
 from ganglion.answers.values import as_text, as_word
 from ganglion.errors import DataError
 from ganglion.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
+from ganglion.tables.dicts import frame_of_records
 from ganglion.tables.encode import Encoder
-from ganglion.tables.records import frame_of_records
 
 DAYS = pl.Series("c", [datetime.date(2020, 1, 31), datetime.date(1969, 2, 28), datetime.date(2024, 2, 29)])
 COLUMNS: dict[str, Column] = {

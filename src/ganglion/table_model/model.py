@@ -25,11 +25,12 @@ from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.table_model.training import Recipe, train
+from ganglion.tables.dicts import check_record
 from ganglion.tables.encode import Encoder
 from ganglion.tables.forking import require_threads
 from ganglion.tables.labeled import column_names
-from ganglion.tables.read import read_table
-from ganglion.tables.records import check_record, single_record
+from ganglion.tables.reading import Reading, ReadOptions, open_table
+from ganglion.tables.records import plain_table, read_record, single_record
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -49,6 +50,7 @@ class TableModel:
         rows: the number of rows for "train", "validation" and "test".
         balanced: whether classes had equal total weight.
         calibration: how the network's outputs become probabilities, decisions and intervals.
+        reading: how the columns of a table are read.
     """
 
     def __init__(
@@ -61,11 +63,13 @@ class TableModel:
         rows: dict[str, int] | None = None,
         balanced: bool = False,
         calibration: Calibration | None = None,
+        reading: Reading | None = None,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
         self.balanced = balanced
         self.calibration = Calibration() if calibration is None else calibration
+        self.reading = Reading() if reading is None else reading
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
 
     @classmethod
@@ -88,6 +92,7 @@ class TableModel:
         optimize: str | None = None,
         costs: Mapping[str, float] | None = None,
         positive: object = None,
+        read: ReadOptions | None = None,
         drop: Collection[str] = (),
         categories: Collection[str] = (),
         scaling: str = "standard",
@@ -104,7 +109,8 @@ class TableModel:
         settings, unless the first run was stopped or restored the weights of its best epoch.
 
         Args:
-            table: a path (CSV, TSV, Parquet, JSON lines, Arrow), a polars or pandas frame, or an array.
+            table: the path of a file (CSV and other text, Parquet, JSON, Arrow, Excel, OpenDocument), also
+                compressed, a folder or a list of such files, a polars or pandas frame, an array or a dict.
             target: the name of the column to predict. Rows without a target are ignored.
             hidden: number of units of each hidden layer.
             activation: of the hidden layers.
@@ -126,6 +132,7 @@ class TableModel:
             costs: choose it for the lowest cost instead: {"fn": 10, "fp": 1} if a missed positive costs ten
                 times as much as a false alarm.
             positive: the positive class; by default the rarer one.
+            read: how the table is to be read, where it must not be found from the table itself.
             drop: columns to ignore.
             categories: columns of numbers to treat as categories.
             scaling: of number columns, "standard" or "robust".
@@ -161,6 +168,7 @@ class TableModel:
             test=test,
             class_weight=class_weight,
             objective=make_objective(optimize, costs, positive),
+            read=read,
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
             scaling=scaling,
@@ -197,7 +205,7 @@ class TableModel:
         """
         half = self._half_width(interval)
         record = single_record(table)
-        outputs = self._outputs(read_table(table)) if record is None else self._record_outputs(record)
+        outputs = self._outputs(self.read(table)) if record is None else self._record_outputs(record)
         if not isinstance(self.target, ClassTarget):
             prediction = self.target.decode(outputs[:, 0])
             if half is None:
@@ -257,9 +265,9 @@ class TableModel:
         Raises:
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
-        rows = table if isinstance(table, list) else read_table(table).to_dicts()
-        known = {column.column for column in self.encoder.columns}
-        records = [{name: row.get(name) for name in known} for row in rows]
+        frame = self.read(table)
+        known = [column.column for column in self.encoder.columns if column.column in frame.columns]
+        records = frame.select(known).iter_rows(named=True)
         return [self.encoder.encode_record(record)[1] for record in records]
 
     def _half_width(self, interval: float | None) -> float | None:
@@ -276,10 +284,26 @@ class TableModel:
         return self.network.predict(self._encode_inputs(frame))
 
     def _record_outputs(self, record: Mapping[str, Any]) -> Array:
-        rows, notes = self.encoder.encode_record(record, (self.target.column,))
+        read = read_record(record, self.reading)
+        rows, notes = self.encoder.encode_record(read, (self.target.column,))
         for note in notes:
             warn(note)
         return self.network.predict(rows)
+
+    def read(self, table: Any, read: ReadOptions | None = None) -> pl.DataFrame:
+        """Return a table as a polars frame, each column read as the model's own table was.
+
+        Args:
+            table: anything that `train` takes.
+            read: what is read differently in this table, such as `gg.ReadOptions(decimal=",")`.
+
+        Raises:
+            FileError: if a file cannot be read.
+            DataError: for a value that is not of the column's kind; the message names its row.
+        """
+        if read is None and (plain := plain_table(table, self.reading)) is not None:
+            return plain
+        return open_table(table, read, self.reading, self.target.column).frame
 
     def trace(self, table: Any, row: int = 0, training: bool = False, **settings: Any) -> insight.Trace:
         """Return every number computed for one row: forward, and backward if the row has the target.
@@ -295,7 +319,7 @@ class TableModel:
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
         require_threads("a trace")
-        frame = read_table(table)
+        frame = self.read(table)
         if not frame.height:
             raise DataError("a trace needs a table with at least one row, got none")
         check_integer(f"row (the table has {frame.height:,} rows)", row, at_least=0, at_most=frame.height - 1)
@@ -321,7 +345,7 @@ class TableModel:
             `baseline` (the same number for a row of means), and the contribution of each column. With
             integrated gradients the contributions sum to `explained - baseline`.
         """
-        frame = read_table(table)
+        frame = self.read(table)
         found = self.network.attribute(self._encode_inputs(frame), method=method)
         scale, center = 1.0, 0.0
         if isinstance(self.target, ClassTarget):
@@ -352,7 +376,7 @@ class TableModel:
         Raises:
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
-        X, y = self.encode(self._with_target(read_table(table), "a health check"))
+        X, y = self.encode(self._with_target(self.read(table), "a health check"))
         return self.network.health(X, y, names=self.encoder.features)
 
     def evaluate(self, table: Any) -> Report:
@@ -361,7 +385,7 @@ class TableModel:
         Raises:
             DataError: if a column that the model needs is missing, or the target holds an unknown class.
         """
-        frame = self._with_target(read_table(table), "an evaluation")
+        frame = self._with_target(self.read(table), "an evaluation")
         y = self.target.encode(frame.get_column(self.target.column))
         outputs = self.network.predict(self._encode_inputs(frame))
         rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64))

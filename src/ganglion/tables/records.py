@@ -1,18 +1,21 @@
-"""Rows as dicts: a list of records becomes a frame, and a frame of one row a record.
+"""Small tables in memory: rows as dicts become a frame, a frame of one row a record, and both are read.
 
-Nothing here calls an expression of polars, so that it is fast and also works in a forked process.
+As a rule this calls no expression of polars, so that it is fast and also works in a forked process.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
-from ganglion.answers.values import as_word
-from ganglion.errors import DataError, shortened
+from ganglion.tables.dicts import check_record, frame_of_records
+from ganglion.tables.forking import forked, require_threads
+from ganglion.tables.reading.cells import MISSING, convert
+from ganglion.tables.reading.options import ColumnReading, Reading
+from ganglion.tables.reading.sources import check_years
 
 # Types whose values are the same in Python. Float32 is not: Python writes its 0.1 as 0.10000000149011612.
 SAME_IN_PYTHON = frozenset(
@@ -20,61 +23,9 @@ SAME_IN_PYTHON = frozenset(
     | {pl.String, pl.Boolean, pl.Null, pl.Date}
 )
 
-
-def check_record(record: Any, where: str = "") -> None:
-    """Check that a record is a dict with column names.
-
-    Raises:
-        DataError: if it is not.
-    """
-    if not isinstance(record, Mapping):
-        raise DataError(f"a record must be a dict of values by column, got {shortened(record)}{where}")
-    if not all(isinstance(name, str) for name in record):
-        wrong = next(name for name in record if not isinstance(name, str))
-        raise DataError(f"the keys of a record must be names of columns, got {shortened(wrong)}{where}")
-
-
-def frame_of_records(records: list[Any]) -> pl.DataFrame:
-    """Return a table from a list of dicts, one for each row; a key that a row lacks is a missing value.
-
-    Raises:
-        DataError: if the list is empty, or an item is not a dict of plain values.
-    """
-    if not records:
-        raise DataError("a list of records must hold at least one dict, got an empty list")
-    first = records[0]
-    check_record(first, " in row 0")
-    try:  # as a rule all rows have the same keys
-        if not first or any(len(record) != len(first) for record in records):
-            raise KeyError
-        pick = operator.itemgetter(*first)
-        values = [pick(record) for record in records]
-        columns = zip(*values, strict=True) if len(first) > 1 else [values]
-        return pl.DataFrame([_series(n, v) for n, v in zip(first, columns, strict=True)])
-    except (KeyError, TypeError, IndexError):
-        return _frame_of_unequal(records)
-
-
-def _frame_of_unequal(records: list[Any]) -> pl.DataFrame:
-    names: dict[str, None] = {}
-    for row, record in enumerate(records):
-        check_record(record, f" in row {row}")
-        names.update(dict.fromkeys(record))
-    return pl.DataFrame([_series(name, [record.get(name) for record in records]) for name in names])
-
-
-def _series(name: str, values: Sequence[Any]) -> pl.Series:
-    try:
-        return pl.Series(name, values)
-    except (TypeError, pl.exceptions.PolarsError, OverflowError):
-        pass  # the values are not all of one type
-    numbers = all(value is None or type(value) in (int, float) for value in values)
-    try:
-        if numbers:
-            return pl.Series(name, [None if value is None else float(value) for value in values])
-        return pl.Series(name, [as_word(name, value) for value in values])
-    except OverflowError as error:
-        raise DataError(f"column {name!r} holds a number that is too large") from error
+ALL_MISSING = frozenset(MISSING)
+MOST_ROWS = 20_000
+PLAIN_NUMBER = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{1,2}|[-+]?(0|[1-9]\d*)")
 
 
 def single_record(table: Any) -> Mapping[str, Any] | None:
@@ -85,3 +36,70 @@ def single_record(table: Any) -> Mapping[str, Any] | None:
     if isinstance(table, pl.DataFrame) and table.height == 1 and SAME_IN_PYTHON.issuperset(table.dtypes):
         return table.row(0, named=True)
     return None
+
+
+def read_record(record: Mapping[str, Any], reading: Reading | None) -> Mapping[str, Any]:
+    """Return a record in which text is read as a model reads the cells of its columns.
+
+    Raises:
+        DataError: for text that is not of the column's kind.
+    """
+    texts = [(name, value) for name, value in record.items() if type(value) is str]
+    if not texts:
+        return record
+    columns = {} if reading is None else reading.columns
+    extra = () if reading is None else reading.missing
+    words = _missing_words(extra)
+    read = dict(record)
+    for name, text in texts:
+        if text.strip().lower() in words:
+            read[name] = None
+        elif (how := columns.get(name)) is not None and how.kind not in ("text", "boolean"):
+            read[name] = _read_text(name, text, how, extra)
+    return read
+
+
+def _read_text(name: str, text: str, how: ColumnReading, extra: tuple[str, ...]) -> Any:
+    if how.kind == "number" and how.decimal in (None, ".") and PLAIN_NUMBER.fullmatch(text):
+        return float(text)
+    require_threads("reading text as numbers or dates")
+    return convert(pl.Series(name, [text]), how, extra)[0]
+
+
+def _missing_words(extra: tuple[str, ...]) -> frozenset[str]:
+    return ALL_MISSING | {word.lower() for word in extra} if extra else ALL_MISSING
+
+
+def plain_table(source: Any, reading: Reading | None) -> pl.DataFrame | None:
+    """Return a small table in memory as a frame, None if understanding it takes more than its types.
+
+    Raises:
+        DataError: for records that are not dicts, or a date outside the years 1 to 9999.
+    """
+    if isinstance(source, list) and source and not isinstance(source[0], Mapping):
+        return None
+    if isinstance(source, list):
+        frame = frame_of_records(source)
+    elif isinstance(source, Mapping) and forked():
+        frame = pl.DataFrame(dict(source), strict=False)
+    elif isinstance(source, pl.DataFrame) and (source.height < MOST_ROWS or forked()):
+        frame = source
+    else:
+        return None
+    if reading is None or reading.missing:
+        return None
+    columns, changed = frame.get_columns(), False
+    for i, column in enumerate(columns):
+        how = reading.columns.get(column.name)
+        kind = "text" if how is None else how.kind
+        if column.dtype == pl.String and kind == "text":
+            words = column.to_list()
+            if taken := {w for w in set(words) if w is not None and w.strip().lower() in ALL_MISSING}:
+                read = [None if word in taken else word for word in words]
+                columns[i], changed = pl.Series(column.name, read, dtype=pl.String), True
+        elif column.dtype == pl.String or (kind == "date" and column.dtype.is_integer()):
+            require_threads("reading text as numbers or dates")
+            return None
+        else:
+            check_years(column)
+    return pl.DataFrame(columns) if changed else frame
