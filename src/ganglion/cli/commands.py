@@ -337,7 +337,7 @@ def _train(
     check = HealthCheck()
 
     def announce(model: TableModel) -> None:
-        check.names = model.encoder.features
+        check.names, check.classes = model.encoder.features, model.labels
         if not as_json:
             if how := model.reading.describe():
                 heading.append(f"read as: {how}")
