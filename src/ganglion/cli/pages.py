@@ -13,7 +13,6 @@ from ganglion.core.part import Array
 from ganglion.insight import Finding
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
-from ganglion.tables.read import read_table
 
 MOST_COLUMNS = 20
 
@@ -75,9 +74,8 @@ def run_page(model: TableModel) -> str:
 
 def answers_page(model: TableModel) -> str:
     """Return how the network's outputs become answers, where not directly."""
-    calibration, target = model.calibration, model.target
-    labels = [target.label(i) for i in range(len(target.classes))] if isinstance(target, ClassTarget) else []
-    lines = [calibration.describe_decision(labels), calibration.describe()]
+    calibration = model.calibration
+    lines = [calibration.describe_decision(model.labels or []), calibration.describe()]
     if calibration.levels:
         lines.append(f"prediction intervals up to level {int(calibration.levels[-1] * 1000) / 1000:g}")
     return "\n".join(line for line in lines if line)
@@ -90,7 +88,7 @@ def boundary_page(model: TableModel, table: Any) -> str:
     if not (plane and isinstance(target, ClassTarget) and len(target.classes) <= len(LETTERS)):
         return ""
     names = [column.column for column in columns]
-    frame = read_table(table).drop_nulls([*names, target.column])
+    frame = model.read(table).drop_nulls([*names, target.column])
 
     def predict(points: Array) -> Array:
         rows, _ = model.encoder.encode(pl.DataFrame(dict(zip(names, points.T, strict=True))))

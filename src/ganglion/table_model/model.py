@@ -23,11 +23,15 @@ from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, notice, warn
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
+from ganglion.table_model.inspection import dependence, importance
 from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.table_model.training import Recipe, train
+from ganglion.tables.dicts import check_record
 from ganglion.tables.encode import Encoder
+from ganglion.tables.forking import require_threads
 from ganglion.tables.labeled import column_names
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import Reading, ReadOptions, open_table
+from ganglion.tables.records import plain_table, read_record, single_record
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -47,6 +51,7 @@ class TableModel:
         rows: the number of rows for "train", "validation" and "test".
         balanced: whether classes had equal total weight.
         calibration: how the network's outputs become probabilities, decisions and intervals.
+        reading: how the columns of a table are read.
     """
 
     def __init__(
@@ -59,11 +64,13 @@ class TableModel:
         rows: dict[str, int] | None = None,
         balanced: bool = False,
         calibration: Calibration | None = None,
+        reading: Reading | None = None,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
         self.balanced = balanced
         self.calibration = Calibration() if calibration is None else calibration
+        self.reading = Reading() if reading is None else reading
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
 
     @classmethod
@@ -86,6 +93,7 @@ class TableModel:
         optimize: str | None = None,
         costs: Mapping[str, float] | None = None,
         positive: object = None,
+        read: ReadOptions | None = None,
         drop: Collection[str] = (),
         categories: Collection[str] = (),
         scaling: str = "standard",
@@ -102,7 +110,8 @@ class TableModel:
         settings, unless the first run was stopped or restored the weights of its best epoch.
 
         Args:
-            table: a path (CSV, TSV, Parquet, JSON lines, Arrow), a polars or pandas frame, or an array.
+            table: the path of a file (CSV and other text, Parquet, JSON, Arrow, Excel, OpenDocument), also
+                compressed, a folder or a list of such files, a polars or pandas frame, an array or a dict.
             target: the name of the column to predict. Rows without a target are ignored.
             hidden: number of units of each hidden layer.
             activation: of the hidden layers.
@@ -124,6 +133,7 @@ class TableModel:
             costs: choose it for the lowest cost instead: {"fn": 10, "fp": 1} if a missed positive costs ten
                 times as much as a false alarm.
             positive: the positive class; by default the rarer one.
+            read: how the table is to be read, where it must not be found from the table itself.
             drop: columns to ignore.
             categories: columns of numbers to treat as categories.
             scaling: of number columns, "standard" or "robust".
@@ -144,6 +154,7 @@ class TableModel:
         >>> model.predict({"height": [152, 188]})["prediction"].to_list()
         ['S', 'L']
         """
+        require_threads("training")
         recipe = Recipe(
             target=target,
             hidden=hidden,
@@ -158,6 +169,7 @@ class TableModel:
             test=test,
             class_weight=class_weight,
             objective=make_objective(optimize, costs, positive),
+            read=read,
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
             scaling=scaling,
@@ -170,6 +182,14 @@ class TableModel:
         return train(cls, table, recipe)
 
     @property
+    def labels(self) -> list[str] | None:
+        """The classes as text, in the order of the network's outputs; None for numbers."""
+        target = self.target
+        return (
+            [target.label(i) for i in range(len(target.classes))] if isinstance(target, ClassTarget) else None
+        )
+
+    @property
     def advice(self) -> str:
         """One sentence on what to do next."""
         return advice(self.history, self.report)
@@ -178,7 +198,8 @@ class TableModel:
         """Return a prediction for each row of a table, in order.
 
         Args:
-            table: with the columns that the model needs.
+            table: with the columns that the model needs: anything that `train` takes, or a list of dicts,
+                one for each row.
             interval: for numbers, the fraction of rows whose prediction interval is to contain the truth,
                 such as 0.9; None (default) for no intervals.
 
@@ -191,13 +212,9 @@ class TableModel:
                 there were too few held-out rows for such an interval.
             ConfigError: for an interval that is not between 0 and 1, or of classes.
         """
-        if interval is not None and isinstance(self.target, ClassTarget):
-            raise ConfigError(
-                f"intervals are for numbers, and the target {self.target.column!r} has classes",
-                "use the probabilities of the classes",
-            )
-        half = None if interval is None else self.calibration.half_width(interval)
-        outputs = self.network.predict(self._encode_inputs(read_table(table)))
+        half = self._half_width(interval)
+        record = single_record(table)
+        outputs = self._outputs(self.read(table)) if record is None else self._record_outputs(record)
         if not isinstance(self.target, ClassTarget):
             prediction = self.target.decode(outputs[:, 0])
             if half is None:
@@ -207,10 +224,95 @@ class TableModel:
             )
         outputs = self.calibration.probabilities(outputs)
         columns = [self.target.decode(self.calibration.decide(outputs))]
-        for number in range(outputs.shape[1]):
-            name = f"probability_{self.target.label(number)}"
-            columns.append(pl.Series(name, outputs[:, number].astype(np.float64)))
+        for number, label in enumerate(self.target.labels):
+            columns.append(pl.Series(f"probability_{label}", outputs[:, number].astype(np.float64)))
         return pl.DataFrame(columns)
+
+    def answer(self, record: Mapping[str, Any], interval: float | None = None) -> dict[str, Any]:
+        """Return the prediction for one row, in microseconds: the same bits as `predict`, as plain Python.
+
+        It needs no thread and none of polars, so that it also works in a forked process.
+
+        Args:
+            record: the values by column, as they would stand in a table; None for a missing value.
+            interval: as for `predict`.
+
+        Returns:
+            A dict with `prediction`, in the target's own values or units, and for classification
+            `probabilities`, by the name of the class; with `interval`, also `low` and `high`.
+
+        Raises:
+            DataError: if a column that the model needs is missing or holds a value of another kind.
+            ConfigError: for an interval that is not between 0 and 1, or of classes.
+
+        >>> heights = [150, 155, 160, 180, 185, 190] * 10
+        >>> sizes = {"height": heights, "size": ["S" if h < 170 else "L" for h in heights]}
+        >>> model = gg.TableModel.train(sizes, target="size", epochs=20)
+        >>> model.answer({"height": 152})["prediction"]
+        'S'
+        """
+        if not isinstance(record, Mapping):
+            check_record(record)
+        half = self._half_width(interval)
+        outputs = self._record_outputs(record)
+        if not isinstance(self.target, ClassTarget):
+            prediction = float(outputs[0, 0]) * self.target.scale + self.target.center
+            if half is None:
+                return {"prediction": prediction}
+            return {"prediction": prediction, "low": prediction - half, "high": prediction + half}
+        outputs = self.calibration.probabilities(outputs)
+        best = self.target.classes[int(self.calibration.decide(outputs)[0])]
+        probabilities = dict(zip(self.target.labels, outputs[0].tolist(), strict=True))
+        return {"prediction": best, "probabilities": probabilities}
+
+    def remarks(self, table: Any) -> list[list[GanglionNotice]]:
+        """Return for each row what `predict` would notify the user of: missing values, unknown categories.
+
+        Args:
+            table: as for `predict`.
+
+        Raises:
+            DataError: if a column that the model needs is missing or holds values of another kind.
+        """
+        frame = self.read(table)
+        known = [column.column for column in self.encoder.columns if column.column in frame.columns]
+        records = frame.select(known).iter_rows(named=True)
+        return [self.encoder.encode_record(record)[1] for record in records]
+
+    def _half_width(self, interval: float | None) -> float | None:
+        if interval is None:
+            return None
+        if isinstance(self.target, ClassTarget):
+            raise ConfigError(
+                f"intervals are for numbers, and the target {self.target.column!r} has classes",
+                "use the probabilities of the classes",
+            )
+        return self.calibration.half_width(interval)
+
+    def _outputs(self, frame: pl.DataFrame) -> Array:
+        return self.network.predict(self.encode_inputs(frame))
+
+    def _record_outputs(self, record: Mapping[str, Any]) -> Array:
+        read = read_record(record, self.reading)
+        rows, notes = self.encoder.encode_record(read, (self.target.column,))
+        for note in notes:
+            warn(note)
+        return self.network.predict(rows)
+
+    def read(self, table: Any, read: ReadOptions | None = None) -> pl.DataFrame:
+        """Return a table as a polars frame, each column read as the model's own table was.
+
+        Args:
+            table: anything that `train` takes.
+            read: what is read differently in this table, such as `gg.ReadOptions(decimal=",")`.
+
+        Raises:
+            FileError: if a file cannot be read.
+            DataError: for a value that is not of the column's kind; the message names its row.
+        """
+        if read is None and (plain := plain_table(table, self.reading)) is not None:
+            return plain
+        return open_table(table, read, self.reading, self.target.column).frame
 
     def trace(self, table: Any, row: int = 0, training: bool = False, **settings: Any) -> insight.Trace:
         """Return every number computed for one row: forward, and backward if the row has the target.
@@ -225,7 +327,8 @@ class TableModel:
             ConfigError: if there is no such row.
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
-        frame = read_table(table)
+        require_threads("a trace")
+        frame = self.read(table)
         if not frame.height:
             raise DataError("a trace needs a table with at least one row, got none")
         check_integer(f"row (the table has {frame.height:,} rows)", row, at_least=0, at_most=frame.height - 1)
@@ -234,7 +337,7 @@ class TableModel:
         if target in single.columns and single.get_column(target)[0] is not None:
             y = self.target.encode(single.get_column(target))
         names = self.encoder.features
-        return self.network.trace(self._encode_inputs(single), y, training=training, names=names, **settings)
+        return self.network.trace(self.encode_inputs(single), y, training=training, names=names, **settings)
 
     def attribute(self, table: Any, method: str = "integrated_gradients") -> pl.DataFrame:
         """Return the contribution of each column to each prediction, relative to a row of means.
@@ -251,8 +354,8 @@ class TableModel:
             `baseline` (the same number for a row of means), and the contribution of each column. With
             integrated gradients the contributions sum to `explained - baseline`.
         """
-        frame = read_table(table)
-        found = self.network.attribute(self._encode_inputs(frame), method=method)
+        frame = self.read(table)
+        found = self.network.attribute(self.encode_inputs(frame), method=method)
         scale, center = 1.0, 0.0
         if isinstance(self.target, ClassTarget):
             prediction = self.target.decode(found.outputs)
@@ -282,8 +385,52 @@ class TableModel:
         Raises:
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
-        X, y = self.encode(self._with_target(read_table(table), "a health check"))
-        return self.network.health(X, y, names=self.encoder.features)
+        X, y = self.encode(self._with_target(self.read(table), "a health check"))
+        return self.network.health(X, y, names=self.encoder.features, classes=self.labels)
+
+    def importance(self, table: Any, repeats: int = 5, seed: int = 0) -> insight.Importance:
+        """Return how much worse the predictions become when one column is shuffled among the rows.
+
+        The score is R2 for numbers, accuracy for classes, balanced accuracy if one class has more than 80 %
+        of the rows. Of large tables, 5,000 random rows are used.
+
+        Args:
+            table: with the target and the columns that the model needs, preferably not the training table.
+            repeats: how often each column is shuffled, 5 by default.
+            seed: of the shuffles.
+
+        Returns:
+            The columns, the most important first, each with the mean and the spread over the repetitions.
+
+        Raises:
+            ConfigError: for repetitions out of range.
+            DataError: if a column that the model needs is missing, or too few rows have the target.
+
+        >>> table = {"a": [0, 1] * 50, "b": [0, 0, 1] * 33 + [0], "t": ["no", "yes"] * 50}
+        >>> model = gg.TableModel.train(table, "t", epochs=30)
+        >>> model.importance(table).columns[0]
+        'a'
+        """
+        return importance(self, self._with_target(self.read(table), "an importance"), repeats, seed)
+
+    def dependence(self, table: Any, column: str, points: int = 20, seed: int = 0) -> insight.Dependence:
+        """Return the mean prediction for each of several values of one column.
+
+        Each value in turn is put into that column of all rows (1,000 random rows of a large table) while the
+        other columns stay as they are. Combinations may arise that do not exist, such as a pregnant man.
+
+        Args:
+            table: with the columns that the model needs; the target is not needed.
+            column: the column to vary.
+            points: at most so many values: quantiles of numbers and dates, from 0.05 to 0.95, and the most
+                frequent categories; 20 by default.
+            seed: of the choice of rows.
+
+        Raises:
+            ConfigError: for a column that the model does not use, or points out of range.
+            DataError: if a column that the model needs is missing.
+        """
+        return dependence(self, self.read(table), column, points, seed)
 
     def evaluate(self, table: Any) -> Report:
         """Return the metrics of the predictions for a table with the target, compared with the baseline.
@@ -291,9 +438,9 @@ class TableModel:
         Raises:
             DataError: if a column that the model needs is missing, or the target holds an unknown class.
         """
-        frame = self._with_target(read_table(table), "an evaluation")
+        frame = self._with_target(self.read(table), "an evaluation")
         y = self.target.encode(frame.get_column(self.target.column))
-        outputs = self.network.predict(self._encode_inputs(frame))
+        outputs = self.network.predict(self.encode_inputs(frame))
         rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64))
         return evaluate(self.target, rows, self.calibration, self.rows["train"] + self.rows["validation"])
 
@@ -340,14 +487,16 @@ class TableModel:
             f"columns, {self.network.architecture.size:,} parameters>"
         )
 
-    def _encode_inputs(self, frame: pl.DataFrame) -> Array:
-        rows, notes = self.encoder.encode(frame.drop(self.target.column, strict=False))
+    def encode_inputs(self, frame: pl.DataFrame) -> Array:
+        """Return the inputs of the network for the rows of a table, with notices."""
+        rows, notes = self.encoder.encode(frame, besides=(self.target.column,))
         for note in notes:
             warn(note)
         return rows
 
     def _with_target(self, frame: pl.DataFrame, what: str) -> pl.DataFrame:
         """Return the rows that have the target; raise `DataError` if there are none."""
+        require_threads(what)
         if self.target.column not in frame.columns:
             raise DataError(
                 f"for {what}, the table must hold the target {self.target.column!r}",
@@ -366,5 +515,5 @@ class TableModel:
         """Return inputs and targets of labeled rows, without notices of missing values."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GanglionNotice)
-            x = self._encode_inputs(frame)
+            x = self.encode_inputs(frame)
         return x, self.target.encode(frame.get_column(self.target.column))

@@ -12,13 +12,14 @@ from ganglion.errors import ConfigError
 from ganglion.files.model_file import SavedModel
 from ganglion.network import Network
 from ganglion.tables.encode import Encoder
+from ganglion.tables.reading import Reading
 from ganglion.training.history import History
 
 if TYPE_CHECKING:
     from ganglion.table_model.model import TableModel
 
 
-OPTIONAL = {"calibration"}  # parts that files of older versions lack
+OPTIONAL = {"calibration", "reading"}  # parts that files of older versions lack
 
 
 def to_saved(model: TableModel) -> SavedModel:
@@ -32,6 +33,7 @@ def to_saved(model: TableModel) -> SavedModel:
         "rows": model.rows,
         "balanced": model.balanced,
         "calibration": model.calibration.to_dict(),
+        "reading": model.reading.configuration(),
     }
     return saved
 
@@ -61,9 +63,11 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
     calibration = Calibration.from_dict(table.get("calibration", {}))
     calibration.check_classes(len(target.classes) if isinstance(target, ClassTarget) else None)
     report = None if table["test"] is None else Report.from_dict(table["test"])
+    reading = Reading.from_configuration(table["reading"]) if "reading" in table else Reading()
     return {
         "encoder": encoder,
         "target": target,
+        "reading": reading,
         "history": History.from_facts(table["validated"]),
         "report": report,
         "rows": rows,

@@ -19,7 +19,7 @@ from ganglion.network import Network
 from ganglion.tables.defaults import Settings, layers_for, optimizer_for
 from ganglion.tables.encode import DROPPED, Encoder, listed
 from ganglion.tables.labeled import hold_out, labeled_rows, notice_missing_values_and_dates
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import Reading, ReadOptions, open_table
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -49,6 +49,7 @@ class Recipe:
     test: float
     class_weight: str | None
     objective: Objective | None
+    read: ReadOptions | None
     drop: tuple[str, ...]
     categories: tuple[str, ...]
     scaling: str
@@ -67,7 +68,9 @@ class Recipe:
 def train(make: type[TableModel], table: Any, recipe: Recipe) -> TableModel:
     """Train a table model by a recipe; see `TableModel.train`."""
     target, drop = recipe.target, recipe.drop
-    whole = read_table(table)
+    read = open_table(table, recipe.read, target=target)
+    read.check({*drop, *recipe.categories})
+    whole = read.frame
     frame = labeled_rows(whole, target, drop)
     # Fit the whole table first, so that errors name rows by their number in it.
     Encoder.fit(whole.drop(target, *drop), recipe.categories, recipe.scaling)
@@ -80,7 +83,7 @@ def train(make: type[TableModel], table: Any, recipe: Recipe) -> TableModel:
     train_rows, validation_rows = hold_out(
         development_rows, full_target, recipe.validation, recipe.seed, "validation"
     )
-    learner = Learner(make, recipe, full_target, development_rows.height)
+    learner = Learner(make, recipe, read.reading, full_target, development_rows.height)
     model = learner.untrained(train_rows)
     for reason, names in model.encoder.reasons().items():
         if reason != DROPPED:
@@ -129,14 +132,20 @@ class Learner:
     Args:
         make: the class of the models.
         recipe: the settings.
+        reading: how the table was read.
         target: the target, fitted on all labeled rows.
         rows: the number of rows that defaults are derived from.
     """
 
     def __init__(
-        self, make: type[TableModel], recipe: Recipe, target: ClassTarget | NumberTarget, rows: int
+        self,
+        make: type[TableModel],
+        recipe: Recipe,
+        reading: Reading,
+        target: ClassTarget | NumberTarget,
+        rows: int,
     ) -> None:
-        self.make, self.recipe, self.target = make, recipe, target
+        self.make, self.recipe, self.reading, self.target = make, recipe, reading, target
         suited = Settings.suited_to(rows)
         self.epochs = (
             suited.epochs if recipe.epochs is None else check_integer("epochs", recipe.epochs, at_least=1)
@@ -163,7 +172,8 @@ class Learner:
         target = self.target.refit(rows.get_column(recipe.target))
         layers = layers_for(recipe.hidden, recipe.activation, self.dropout, target)
         network = Network(layers, len(encoder.features), recipe.seed, engine=recipe.engine)
-        return self.make(network, encoder, target, network.history)
+        needed = {recipe.target, *(column.column for column in encoder.columns)}
+        return self.make(network, encoder, target, network.history, reading=self.reading.only(needed))
 
     def run(
         self,

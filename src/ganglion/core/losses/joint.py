@@ -144,8 +144,10 @@ def _encode(loss: Loss, y: Array, shape: Shape) -> Array:
     """Return one section's targets after its loss has checked those that are there."""
     weighted = loss.answers == "one_of" and y.ndim == 2
     weight = y.sum(axis=1) if weighted else np.ones(len(y))
-    missing = np.isnan(y.reshape(len(y), -1)).any(axis=1)
-    missing |= weighted & (y.reshape(len(y), -1) == 0).all(axis=1)
+    flat = y.reshape(len(y), -1)
+    missing = np.isnan(flat).any(axis=1)
+    if weighted:
+        missing |= ~flat.any(axis=1)
     rows = np.flatnonzero(~missing)
     encoded = np.full((len(y), *shape), 0.0 if loss.answers == "one_of" else np.nan)
     if not len(rows):
