@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from ganglion.answers.values import as_text, as_word
 from ganglion.errors import DataError
@@ -52,6 +52,7 @@ def test_one_value_has_the_bits_and_notes_of_a_column(column: Column, value: Any
     assert outcome(alone) == outcome(lambda: column.encode(values))
 
 
+@settings(deadline=None)
 @given(st.floats() | st.integers(-30, 30).map(lambda power: 10.0**power))
 @example(1e16)
 @example(1e-5)
@@ -72,6 +73,7 @@ def test_long_and_short_columns_of_categories_are_encoded_alike() -> None:
     assert str(note) == ("column 'c': 16000 values of unknown categories, treated as other: 'new', 'older'")
 
 
+@settings(deadline=None)
 @given(st.datetimes())
 def test_the_parts_of_a_date_are_those_of_the_calendar(time: datetime.datetime) -> None:
     year, month, day, weekday, hour, elapsed = DateColumn._split(pl.Series("c", [time]))[0]

@@ -9,15 +9,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 import ganglion
+from ganglion import insight
 from ganglion.cli import pages
-from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, say_page, split
+from ganglion.cli.console import Flag, Names, Whole, notes as collect, say, say_json, say_page, split
 from ganglion.cli.output import table_writer, write_table
 from ganglion.engines import explain
 from ganglion.errors import ConfigError
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
-from ganglion.insight import HealthCheck
 from ganglion.network import Network
 from ganglion.table_model import TableModel
 from ganglion.tables.encode import require_column
@@ -172,6 +174,7 @@ def predict(
     *,
     out: Path | None = None,
     probabilities: Flag = False,
+    notes: Flag = False,
     interval: float | None = None,
     keep: Names = [],  # noqa: B006  # read only
 ) -> None:
@@ -187,6 +190,9 @@ def predict(
         A .csv, .tsv, .parquet, .jsonl or .arrow file; by default CSV is printed.
     probabilities
         Add a column with the probability of each class.
+
+    Notes:
+        Add a column with what is noted about each row: missing values, unknown categories.
     interval
         For numbers, add the ends, low and high, of an interval that holds this fraction of the rows: 0.9.
     keep
@@ -197,15 +203,19 @@ def predict(
         if any(path.exists() and out.exists() and path.samefile(out) for path in (model, table)):
             raise ConfigError(f"--out must not be an input file, got {out}", "give another name")
         check_writable(out)
-    with notes() as collected:
+    with collect() as collected:
         loaded = TableModel.load(model)
         frame = read_table(table)
         copied = [require_column(frame, name) for name in split(keep)]
         predictions = loaded.predict(frame, interval=interval)
+        found = loaded.remarks(frame) if notes else []
+        remarks = ["; ".join(map(str, each)) or None for each in found]
     for note in collected:
         sys.stderr.write(f"note: {note}\n")
     if not probabilities:
         predictions = predictions.select("prediction", *(["low", "high"] if interval is not None else []))
+    if notes:
+        predictions = predictions.with_columns(pl.Series("notes", remarks, dtype=pl.String))
     if clash := sorted({column.name for column in copied} & set(predictions.columns)):
         raise ConfigError(
             f"--keep must not name a column of the predictions, got {clash[0]!r}", "rename the column"
@@ -230,7 +240,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
     json
         Print one JSON object instead.
     """
-    with notes() as collected:
+    with collect() as collected:
         report = TableModel.load(model).evaluate(table)
     say_page(report, report.to_dict(), collected, json)
 
@@ -312,7 +322,7 @@ def _train(
             raise ConfigError(f"a model file must end in .safetensors, got {out.name}", "rename it in --out")
         check_writable(out)
 
-    check = HealthCheck()
+    check = insight.HealthCheck()
 
     def announce(model: TableModel) -> None:
         check.names = model.encoder.features
@@ -320,7 +330,7 @@ def _train(
             say("\n".join([title, *heading, "", pages.columns_page(model, left_out=False)]))
             say("\n" + pages.network_page(model))
 
-    with notes() as collected:
+    with collect() as collected:
         model = TableModel.train(
             table, target, announce=announce, progress=not as_json, callbacks=[check], **settings
         )
