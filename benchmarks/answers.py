@@ -48,17 +48,14 @@ def main() -> None:
     rows = table()
     model = gg.TableModel.train(rows, "answer", epochs=2)
     inputs = rows.drop("answer")
+    answer, predict = model.answer, model.predict
     one, record, records = inputs[:1], inputs.row(0, named=True), inputs.to_dicts()
+    print(f"answer, one row:              {1e6 * median(lambda: answer(record), 3000):7.0f} us (at most 50)")
+    print(f"predict, one row:             {1e3 * median(lambda: predict(one), 500):7.2f} ms (at most 0.3)")
     print(
-        f"answer, one row:              {1e6 * median(lambda: model.answer(record), 3000):7.0f} us (at most 50)"
+        f"predict, {ROWS:,} rows:          {1e3 * median(lambda: predict(inputs), 100):7.2f} ms (at most 2)"
     )
-    print(
-        f"predict, one row:             {1e3 * median(lambda: model.predict(one), 500):7.2f} ms (at most 0.3)"
-    )
-    print(
-        f"predict, {ROWS:,} rows:          {1e3 * median(lambda: model.predict(inputs), 100):7.2f} ms (at most 2)"
-    )
-    print(f"predict, {ROWS:,} dicts:         {1e3 * median(lambda: model.predict(records), 50):7.2f} ms")
+    print(f"predict, {ROWS:,} dicts:         {1e3 * median(lambda: predict(records), 50):7.2f} ms")
     with tempfile.TemporaryDirectory() as folder:
         file, csv = Path(folder) / "model.safetensors", Path(folder) / "one.csv"
         model.save(file)
