@@ -247,3 +247,91 @@ def test_advice_fits_the_run() -> None:
     big = pl.DataFrame({"v": np.arange(100.0), "t": 1e3 * np.arange(100.0)})
     diverged = gg.TableModel.train(big, "t", optimizer=gg.SGD(1000), epochs=50)
     assert "tenth of the learning rate" in diverged.advice
+
+
+def rare_events(rows: int, seed: int) -> pl.DataFrame:
+    chance = np.random.default_rng(seed)
+    x = chance.normal(size=(rows, 2))
+    happened = chance.logistic(size=rows) < 1.5 * x[:, 0] - 5.5
+    return pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "event": np.where(happened, "yes", "no")})
+
+
+def test_balanced_classes_keep_honest_probabilities(tmp_path: Path) -> None:
+    table, new = rare_events(8000, 0), rare_events(20_000, 1)
+    model = gg.TableModel.train(table, "event", class_weight="balanced", epochs=8)
+    predictions, truth = model.predict(new), (new["event"] == "yes").mean()
+    raw = model.network.predict(model.encode(new)[0])[:, 1].mean()
+    assert raw > 8 * truth  # what the network says is far from the truth
+    assert predictions["probability_yes"].mean() == pytest.approx(truth, rel=0.35)
+    assert (predictions["prediction"] == "yes").mean() > 5 * truth  # the choice still favors the rare class
+    assert model.evaluate(new).metrics["balanced_accuracy"] > 0.7
+    model.save(tmp_path / "m.safetensors")
+    loaded = gg.TableModel.load(tmp_path / "m.safetensors")
+    assert loaded.calibration == model.calibration
+    assert loaded.predict(new).equals(predictions)
+
+
+def test_a_threshold_is_stored_and_used_everywhere(tmp_path: Path) -> None:
+    table, new = rare_events(8000, 0), rare_events(5000, 1)
+    plain = gg.TableModel.train(table, "event", epochs=8)
+    model = gg.TableModel.train(table, "event", epochs=8, costs={"fn": 20, "fp": 1})
+    model.save(tmp_path / "m.safetensors")
+    model = gg.TableModel.load(tmp_path / "m.safetensors")
+    threshold = model.calibration.threshold
+    assert threshold is not None
+    assert threshold < 0.2
+    predictions = model.predict(new)
+    assert predictions.drop("prediction").equals(plain.predict(new).drop("prediction"))
+    assert ((predictions["probability_yes"] >= threshold) == (predictions["prediction"] == "yes")).all()
+    report = model.evaluate(new)
+    assert sum(line[1] for line in report.confusion) == (predictions["prediction"] == "yes").sum()
+    (_, fp), (fn, _) = report.confusion
+    (_, plain_fp), (plain_fn, _) = plain.evaluate(new).confusion
+    assert 20 * fn + fp < 20 * plain_fn + plain_fp
+
+
+def test_numbers_have_prediction_intervals(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    x = chance.normal(size=(3000, 2))
+    table = pl.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": 50 + 10 * x[:, 0] + 5 * chance.normal(size=3000)})
+    model = gg.TableModel.train(table[:1500], "y", epochs=20)
+    model.save(tmp_path / "m.safetensors")
+    model = gg.TableModel.load(tmp_path / "m.safetensors")
+    for level in (0.5, 0.9):
+        found = model.predict(table[1500:], interval=level)
+        assert found.columns == ["prediction", "low", "high"]
+        inside = table["y"][1500:].is_between(found["low"], found["high"]).mean()
+        assert inside == pytest.approx(level, abs=0.07)
+    assert model.report is not None
+    assert model.report.coverage["0.9"] == pytest.approx(0.9, abs=0.07)
+    with pytest.raises(gg.DataError, match="support intervals up to level 0.99"):
+        model.predict(table, interval=0.9999)
+    with pytest.raises(gg.ConfigError, match="level of an interval"):
+        model.predict(table, interval=90)
+    classes = gg.TableModel.train(flowers(), "species", **QUICK)
+    with pytest.raises(gg.ConfigError, match="intervals are for numbers.*use the probabilities"):
+        classes.predict(flowers(), interval=0.9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimize": "f1"}, "needs a target with two classes, and 'species' is 3 classes"),
+        ({"optimize": "speed"}, "optimize must be"),
+        ({"costs": {"fn": -1}}, "cost fn must be"),
+        ({"positive": "setosa"}, "no effect without a threshold"),
+    ],
+)
+def test_thresholds_that_cannot_be_chosen_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(gg.ConfigError, match=message):
+        gg.TableModel.train(flowers(), "species", **settings, **QUICK)
+
+
+def test_the_health_check_calls_classes_by_their_labels() -> None:
+    chance = np.random.default_rng(0)
+    grade = chance.choice([1, 2, 3], 3000, p=[0.5, 0.48, 0.02])
+    x = np.minimum(grade, 2) * 3 + 0.8 * chance.normal(size=3000)
+    table = pl.DataFrame({"x": x, "z": chance.normal(size=3000), "grade": grade})
+    model = gg.TableModel.train(table, "grade", epochs=10)
+    evidence = {finding.name: finding.evidence for finding in model.health(table).findings}
+    assert "class 3, " in evidence["class_imbalance"]

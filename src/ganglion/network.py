@@ -432,6 +432,7 @@ class Network:
         sample_weight: Any = None,
         validation: tuple[Any, ...] | None = None,
         names: Sequence[str] | None = None,
+        classes: Sequence[Any] | None = None,
     ) -> insight.Health:
         """Return measurements of the network on some rows, and problems of the network or its training.
 
@@ -445,6 +446,7 @@ class Network:
             sample_weight: the weight of each row, (n,).
             validation: (X, y) or (X, y, sample_weight) not used in training; None by default.
             names: names of the inputs, used instead of their indices.
+            classes: the labels of the classes, used instead of their numbers.
 
         Raises:
             ConfigError, DataError, ShapeError: as `fit` does.
@@ -466,6 +468,7 @@ class Network:
             facts=self._facts,
             optimizer_state=self._optimizer_state,
             names=names,
+            classes=classes,
         )
 
     def plot(self, ax: Any = None) -> Any:

@@ -183,6 +183,7 @@ def test_reports_come_back_equal_and_old_ones_load() -> None:
             ("linear", {"r2": "x"}),
             ("decision", 3),
             ("reliability", {"of": 1}),
+            ("reliability", {"of": "", "error": 0.1, "brier": 0.1, "bins": [[2.0, 0.5, 1.0]]}),
             ("unknown", 1),
         ):
             with pytest.raises(gg.DataError):

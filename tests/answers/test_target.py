@@ -22,6 +22,7 @@ from ganglion.answers.target import ClassTarget, NumberTarget, Target, fit_targe
         ([datetime.date(2020, 1, 1), datetime.date(2020, 1, 2)] * 5, "classification"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:the target 't' has only")
 def test_the_task_is_inferred_from_the_target(values: list[object], task: str) -> None:
     assert fit_target(pl.Series("t", values)).task == task
 

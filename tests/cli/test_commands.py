@@ -284,3 +284,52 @@ def test_a_closed_pipe_is_not_an_error(here: Path) -> None:
     )
     assert done.stdout.startswith("ganglion")
     assert "Traceback" not in done.stderr
+
+
+def test_intervals_and_thresholds(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example_table("diabetes")[1].write_csv("d.csv")
+    run(capsys, "train", "d.csv", "--target", "progression", "--epochs", "5")
+    code, out, _ = run(capsys, "predict", "d.safetensors", "d.csv", "--interval", "0.9")
+    assert code == 0
+    assert out.splitlines()[0] == "prediction,low,high"
+    code, _, error = run(capsys, "predict", "d.safetensors", "d.csv", "--interval", "0.9999")
+    assert (code, error.splitlines()[0][:52]) == (1, "ganglion: the held-out rows support intervals up to ")
+    table = example_table("breast-cancer")[1]
+    target = table.columns[-1]
+    table.write_csv("b.csv")
+    code, out, _ = run(capsys, "train", "b.csv", "--target", target, "--epochs", "5", "--cost", "fn=10")
+    assert code == 0
+    assert "chosen for costs 10 for a false negative and 1 for a false positive" in out
+    assert "calibration error" in out
+    _, out, _ = run(capsys, "show", "b.safetensors")
+    assert "from probability" in out
+    for words, message in (
+        (["--cost", "fn"], "--cost must be NAME=NUMBER"),
+        (["--optimize", "speed"], "optimize must be"),
+        (["--optimize", "f1", "--cost", "fn=2"], "not for both"),
+    ):
+        code, _, error = run(capsys, "train", "b.csv", "--target", target, *words)
+        assert code == 2
+        assert message in error
+
+
+def test_importance_and_dependence(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example_table("iris")[1].write_csv("f.csv")
+    run(capsys, "train", "f.csv", "--target", "species", "--epochs", "20")
+    words = ("explain", "f.safetensors", "f.csv", "--importance", "--dependence", "petal_width,sepal_width")
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert "fall of the accuracy" in out
+    assert "'petal_width'" in out
+    assert "'sepal_width'" in out
+    facts = json.loads(run(capsys, *words, "--json")[1])
+    assert set(facts["importance"]["columns"]) == {
+        "petal_length",
+        "petal_width",
+        "sepal_length",
+        "sepal_width",
+    }
+    assert facts["dependence"][0]["answers"] == ["setosa", "versicolor", "virginica"]
+    code, _, error = run(capsys, "explain", "f.safetensors", "f.csv", "--dependence", "petals")
+    assert code == 2
+    assert "no column 'petals'" in error

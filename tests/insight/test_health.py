@@ -500,3 +500,18 @@ def _pasted(code: str, net: gg.Network, X: np.ndarray, y: np.ndarray) -> gg.Netw
     exec(code, known)
     made: gg.Network = known["net"]
     return made
+
+
+def test_classes_are_called_by_their_labels():
+    chance = np.random.default_rng(0)
+    y = chance.choice(3, 2000, p=[0.5, 0.47, 0.03])
+    X = np.stack([np.minimum(y, 1) * 3 + chance.normal(size=2000), chance.normal(size=2000)], 1)
+    check = HealthCheck(classes=["one", "two", "three"])
+    net = gg.Network([gg.Dense(8, "relu"), gg.Dense(3, "softmax")], inputs=2)
+    net.fit(X, y, epochs=20, callbacks=[check])
+    for found in (net.health(X, y, classes=["one", "two", "three"]), check.health):
+        evidence = {finding.name: finding.evidence for finding in found.findings}["class_imbalance"]
+        assert "class three, 3" in evidence
+    assert "class 2, 3" in str(net.health(X, y))
+    with pytest.raises(gg.ShapeError, match="one label for each of 3 classes"):
+        net.health(X, y, classes=["one"])

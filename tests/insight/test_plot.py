@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 import ganglion as gg
+from ganglion.answers.calibration import Calibration
+from ganglion.answers.held_out import HeldOut
+from ganglion.answers.judging import evaluate
+from ganglion.answers.report import Report
+from ganglion.answers.target import ClassTarget
 from ganglion.core.part import Array
+from ganglion.insight.dependence import Dependence
+from ganglion.insight.importance import Importance
 
 mpl.use("Agg")
 
@@ -47,6 +54,20 @@ def measured(loss: list[float], validation: list[float] = [], **facts: Any) -> g
     return gg.History(loss=loss, validation_loss=validation, **facts)
 
 
+IMPORTANCE = Importance(["a", "b"], [0.5, -0.1], [0.1, 0.2], "r2", 0.9, 100)
+DEPENDENCE = Dependence("a", [0.0, 1.0], [[1.0], [3.0]], [[0.5], [2.0]], [[1.5], [4.0]], ["y"], 10)
+THIRDS = [[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]]
+WORDS = Dependence("a", ["x", None], THIRDS, THIRDS, THIRDS, ["p", "q", "r"], 10)
+
+
+def reported() -> Report:
+    p = np.linspace(0.01, 0.99, 200)
+    truth = (np.random.default_rng(0).random(200) < p).astype(np.int64)
+    target = ClassTarget("t", ("no", "yes"), "text", (0.5, 0.5))
+    rows = HeldOut(np.stack([1 - p, p], 1), truth, np.zeros(200, dtype=np.int64))
+    return evaluate(target, rows, Calibration())
+
+
 PICTURES: dict[str, Callable[..., Any]] = {
     "history": lambda **ax: gg.plot.history(measured([2.0, 1.0], [3.0, 2.5]), **ax),
     "network": lambda **ax: gg.plot.network(yes_no(), **ax),
@@ -55,6 +76,10 @@ PICTURES: dict[str, Callable[..., Any]] = {
     "boundary": lambda **ax: gg.plot.boundary(yes_no(), *XOR, resolution=20, **ax),
     "confusion": lambda **ax: gg.plot.confusion([0, 1, 1], [0, 1, 0], **ax),
     "units": lambda **ax: gg.plot.units(PIXELS, **ax),
+    "importance": lambda **ax: gg.plot.importance(IMPORTANCE, **ax),
+    "dependence": lambda **ax: gg.plot.dependence(DEPENDENCE, **ax),
+    "dependence of classes": lambda **ax: gg.plot.dependence(WORDS, **ax),
+    "reliability": lambda **ax: gg.plot.reliability(reported(), **ax),
     "loss surface": lambda **ax: gg.plot.loss_surface(yes_no(), *XOR, resolution=5, **ax),
 }
 
@@ -489,3 +514,23 @@ def test_classes_have_colors_of_their_own() -> None:
     assert [class_color(number, 2) for number in (0, 1)] == [ORANGE, BLUE]
     assert len({class_color(number, 8) for number in range(8)}) == 8
     assert class_color(0, 3) == CLASS_COLORS[0]
+
+
+def test_pictures_of_columns_show_their_numbers() -> None:
+    bars = gg.plot.importance(IMPORTANCE)
+    assert [bar.get_width() for bar in bars.patches] == [0.5, -0.1]
+    plt.close("all")
+    line = gg.plot.dependence(DEPENDENCE).lines[0]
+    assert line.get_ydata().tolist() == [1, 3]  # type: ignore[union-attr]
+    plt.close("all")
+    axes = gg.plot.dependence(WORDS)
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["x", "missing"]
+    plt.close("all")
+    report = reported()
+    assert report.reliability is not None
+    curve = gg.plot.reliability(report).lines[1]
+    np.testing.assert_allclose(curve.get_ydata(), [each[1] for each in report.reliability.bins])
+    plt.close("all")
+    for draw in (gg.plot.importance, gg.plot.dependence, gg.plot.reliability):
+        with pytest.raises(gg.ConfigError, match="must be a"):
+            draw(3)  # type: ignore[arg-type]

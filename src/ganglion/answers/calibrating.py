@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ganglion.answers.calibration import HOTTEST, MOST_RESIDUALS, Calibration, log_outputs
+from ganglion.answers.calibration import HOTTEST, MOST_RESIDUALS, TINY, Calibration, log_outputs
 from ganglion.answers.held_out import HeldOut
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import Objective, choose_threshold
@@ -14,6 +14,7 @@ from ganglion.core.part import Array
 
 FEWEST_ROWS = 50
 MOST_ROWS = 20_000
+LARGEST = 50.0  # of the logarithm of a factor
 
 
 def calibrate(
@@ -34,8 +35,10 @@ def calibrate(
         errors = np.abs(rows.outputs.astype(np.float64).reshape(-1) - rows.truth) * target.scale
         levels, residuals = error_levels(errors, rows.weights)
         return Calibration(levels=levels, residuals=residuals)
-    calibration = Calibration(class_weights=class_weights)
-    calibration = dataclasses.replace(calibration, temperature=fit_temperature(rows, class_weights))
+    temperature = fit_temperature(rows, class_weights)
+    if class_weights:
+        class_weights = fit_weights(rows, temperature, class_weights, target.shares)
+    calibration = Calibration(temperature, class_weights)
     if objective is None:
         return calibration
     positive = objective.positive_class(target)
@@ -88,6 +91,34 @@ def fit_temperature(rows: HeldOut, class_weights: tuple[float, ...] = ()) -> flo
     mean = np.average(gain, weights=weights)
     error = np.sqrt(np.square(np.bincount(units, weights * (gain - mean))).sum()) / weights.sum()
     return float(1 / _sharpness(logs, offset, truth, weights)) if mean > error else 1.0
+
+
+def fit_weights(
+    rows: HeldOut, temperature: float, class_weights: tuple[float, ...], shares: tuple[float, ...]
+) -> tuple[float, ...]:
+    """Return the factors by which a network that learned from balanced classes overstates each class.
+
+    In theory they are the class weights. But regularization moves a network away from the probabilities that
+    the weights ask for, so the factors are fitted: divided by them, the mean probability of each class on
+    the held-out rows is its fraction of the training rows (Saerens et al., 2002). Truths are not needed,
+    which matters where a class has only a handful of held-out rows.
+    """
+    counted = rows.weights > 0
+    if counted.sum() < FEWEST_ROWS or not np.isfinite(rows.outputs[counted]).all():
+        return class_weights
+    chosen = np.flatnonzero(counted)
+    if len(chosen) > MOST_ROWS:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ROWS).round().astype(np.int64)]
+    logs, weights = log_outputs(rows.outputs[chosen]), rows.weights[chosen]
+    wanted, factors = np.array(shares), np.log(np.array(class_weights))
+    present = wanted > 0
+    for _ in range(100):
+        mean = np.average(_probabilities(1 / temperature, logs, -factors), axis=0, weights=weights)
+        step = np.log(np.maximum(mean[present], TINY) / wanted[present])
+        factors[present] = np.clip(factors[present] + step, -LARGEST, LARGEST)
+        if np.abs(step).max() < 1e-4:
+            break
+    return tuple(np.exp(factors).tolist())
 
 
 def _probabilities(sharpness: float, logs: Array, offset: Array) -> Array:

@@ -36,7 +36,8 @@ class Calibration:
 
     Args:
         temperature: above 1 it moderates the probabilities (Guo et al., 2017); 1 leaves them.
-        class_weights: the weight of each class in training; () if all weigh the same.
+        class_weights: how much the network overstates each class, fitted from its weight in training; () if
+            all weigh the same.
         positive: the number of the class to which the threshold applies.
         threshold: for two classes; None without one.
         purpose: what the threshold was chosen for, in words.

@@ -56,12 +56,9 @@ class Reliability:
         """
         if not isinstance(data, dict) or set(data) != set(cls.__dataclass_fields__):
             raise DataError("a reliability must have its fields")
-        numbers = isinstance(data["bins"], list) and all(
-            isinstance(each, list) and len(each) == 3 and all(type(v) is float for v in each)
-            for each in data["bins"]
-        )
-        if not numbers or type(data["of"]) is not str:
-            raise DataError("a reliability must hold bins of three numbers")
+        bins = data["bins"]
+        if type(data["of"]) is not str or not isinstance(bins, list) or not all(map(_is_bin, bins)):
+            raise DataError("a reliability must hold bins of a probability, a frequency and a weight")
         if not all(type(data[name]) is float for name in ("error", "brier")):
             raise DataError("a reliability must hold an error and a Brier score")
         return cls(**data)
@@ -79,6 +76,13 @@ class Reliability:
         return "\n".join(lines)
 
 
+def _is_bin(value: object) -> bool:
+    if not isinstance(value, list) or len(value) != 3 or not all(type(v) is float for v in value):
+        return False
+    said, happened, weight = value
+    return 0 <= said <= 1 and 0 <= happened <= 1 and weight > 0
+
+
 def _bins(said: Array, happened: Array, weights: Array) -> list[list[float]]:
     """Return bins with about equal numbers of rows; equal probabilities are in one bin."""
     order = np.argsort(said, kind="stable")
@@ -89,6 +93,8 @@ def _bins(said: Array, happened: Array, weights: Array) -> list[list[float]]:
     for part in np.split(np.arange(len(said)), np.unique(edges[edges > 0])):
         total = float(weights[part].sum())
         if total > 0:
-            mean, frequency = (float(weights[part] @ v[part]) / total for v in (said, happened))
+            mean, frequency = (
+                float(np.clip(weights[part] @ v[part] / total, 0, 1)) for v in (said, happened)
+            )
             bins.append([mean, frequency, total])
     return bins

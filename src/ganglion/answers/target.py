@@ -11,13 +11,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from ganglion.answers.task import Guess, guess_task
 from ganglion.answers.values import as_text, to_numbers
 from ganglion.checks import check_number
 from ganglion.core.part import Array, Part, built_in
-from ganglion.errors import ConfigError, DataError
+from ganglion.errors import ConfigError, DataError, notice
 
 MOST_CLASSES = 1000
 LARGEST = 1e100
+LARGEST_WHOLE = 2**53  # floats below are exact whole numbers
 CLASS_DTYPES = {"text": pl.String, "integer": pl.Int64, "number": pl.Float64, "boolean": pl.Boolean}
 
 
@@ -114,7 +116,8 @@ class ClassTarget(Target):
         if values.dtype.is_integer() and values.cast(pl.Int64, strict=False).null_count() == 0:
             return values.cast(pl.Int64), "integer"
         if values.dtype.is_float():
-            return values.cast(pl.Float64), "number"
+            whole = bool(((values == values.round()) & (values.abs() < LARGEST_WHOLE)).all())
+            return (values.cast(pl.Int64), "integer") if whole else (values.cast(pl.Float64), "number")
         return as_text(values), "text"
 
     def encode(self, values: pl.Series) -> Array:
@@ -207,8 +210,8 @@ built_in(Target, [ClassTarget, NumberTarget])
 def fit_target(values: pl.Series, task: str = "auto") -> ClassTarget | NumberTarget:
     """Return the target fitted on the training rows.
 
-    With task "auto", words, true/false, dates and whole numbers with few distinct values are classes; other
-    numbers are for regression.
+    With task "auto", words, true/false, dates and few whole numbers that are all frequent are classes; other
+    numbers are for regression. A guess that is not obvious is told by the notice "task".
 
     Raises:
         DataError: if the column is constant or does not suit the task.
@@ -220,12 +223,14 @@ def fit_target(values: pl.Series, task: str = "auto") -> ClassTarget | NumberTar
         raise DataError(f"the target {values.name!r} must hold words or numbers, got {values.dtype}")
     if values.dtype.is_float():
         values = to_numbers(values)
-    if task == "auto":
-        task = "regression" if values.dtype.is_numeric() else "classification"
-        if values.dtype.is_numeric():
-            distinct = values.drop_nulls().unique()
-            whole = bool((distinct == distinct.round()).all()) if values.dtype.is_float() else True
-            few = len(distinct) <= (20 if values.dtype.is_integer() else 2)
-            if whole and few and len(distinct) <= max(2, len(values) // 5):
-                task = "classification"
-    return ClassTarget.fit(values) if task == "classification" else NumberTarget.fit(values)
+    guess = guess_task(values) if task == "auto" else Guess(task)
+    classes = guess.task == "classification"
+    target = ClassTarget.fit(values) if classes else NumberTarget.fit(values)
+    if guess.why:
+        taken, other = ("classes", "regression") if classes else ("a number to predict", "classification")
+        notice(
+            f"the target {values.name!r} has {guess.why}, and is taken as {taken}; otherwise use "
+            f"--task {other}, in Python task={other!r}",
+            "task",
+        )
+    return target

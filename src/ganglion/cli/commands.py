@@ -325,7 +325,7 @@ def _train(
     check = insight.HealthCheck()
 
     def announce(model: TableModel) -> None:
-        check.names = model.encoder.features
+        check.names, check.classes = model.encoder.features, model.labels
         if not as_json:
             say("\n".join([title, *heading, "", pages.columns_page(model, left_out=False)]))
             say("\n" + pages.network_page(model))

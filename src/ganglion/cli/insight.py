@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from ganglion.answers.target import ClassTarget
-from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, say_page
+from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, say_page, split
 from ganglion.core.part import plain
 from ganglion.errors import ConfigError, shortened
 from ganglion.insight.trace.equation import Function, Symbol, colored, figure
@@ -34,6 +34,8 @@ def explain(
     gradient: Names = [],  # noqa: B006
     update: Names = [],  # noqa: B006
     features: Flag = False,
+    importance: Flag = False,
+    dependence: Names = [],  # noqa: B006
     verify: Flag = False,
     training: Flag = False,
     optimizer: str | None = None,
@@ -58,6 +60,10 @@ def explain(
         Show how the optimizer would update one parameter, such as dense_1/weight:3,2.
     features
         Show the contribution of each column to the prediction, relative to a row of means.
+    importance
+        Show instead how much worse the predictions for the whole table become without each column.
+    dependence
+        Show instead the mean prediction for the values of these columns, separated by commas.
     verify
         Compare every gradient with a central difference.
     training
@@ -69,6 +75,9 @@ def explain(
     json
         Print one JSON object instead.
     """
+    if importance or dependence:
+        _explain_columns(model, table, importance, split(dependence), json)
+        return
     frame = read_table(table)
     with notes() as collected:
         loaded = TableModel.load(model)
@@ -116,6 +125,21 @@ def explain(
         load("rich.console").Console().print(colored(text), soft_wrap=True)
     else:
         say(text)
+
+
+def _explain_columns(model: Path, table: Path, importance: bool, columns: list[str], json: bool) -> None:
+    """Show the importance of all columns, and the dependence on some."""
+    with notes() as collected:
+        loaded = TableModel.load(model)
+        frame = loaded.read(table)
+        found = loaded.importance(frame) if importance else None
+        dependences = [loaded.dependence(frame, column) for column in columns]
+    facts = {
+        "importance": None if found is None else found.to_dict(),
+        "dependence": [each.to_dict() for each in dependences],
+    }
+    pages = [*([] if found is None else [str(found)]), *map(str, dependences)]
+    say_page("\n\n".join(pages), facts, collected, json)
 
 
 def check(model: Path, table: Path, /, *, json: Flag = False) -> None:

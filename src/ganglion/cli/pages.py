@@ -76,9 +76,8 @@ def run_page(model: TableModel) -> str:
 
 def answers_page(model: TableModel) -> str:
     """Return how the network's outputs become answers, where not directly."""
-    calibration, target = model.calibration, model.target
-    labels = [target.label(i) for i in range(len(target.classes))] if isinstance(target, ClassTarget) else []
-    lines = [calibration.describe_decision(labels), calibration.describe()]
+    calibration = model.calibration
+    lines = [calibration.describe_decision(model.labels or []), calibration.describe()]
     if calibration.levels:
         lines.append(f"prediction intervals up to level {int(calibration.levels[-1] * 1000) / 1000:g}")
     return "\n".join(line for line in lines if line)

@@ -2,10 +2,12 @@
 
 from . import plot as plot
 from .attribution import Attribution as Attribution, attribute as attribute
+from .dependence import Dependence as Dependence
 from .health import (
     Finding as Finding,
     Health as Health,
     HealthCheck as HealthCheck,
     check_health as check_health,
 )
+from .importance import Importance as Importance
 from .trace import Trace as Trace, make_trace as make_trace

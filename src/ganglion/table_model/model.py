@@ -23,6 +23,7 @@ from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, notice, warn
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
+from ganglion.table_model.inspection import dependence, importance
 from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.table_model.training import Recipe, train
 from ganglion.tables.dicts import check_record
@@ -181,6 +182,14 @@ class TableModel:
         return train(cls, table, recipe)
 
     @property
+    def labels(self) -> list[str] | None:
+        """The classes as text, in the order of the network's outputs; None for numbers."""
+        target = self.target
+        return (
+            [target.label(i) for i in range(len(target.classes))] if isinstance(target, ClassTarget) else None
+        )
+
+    @property
     def advice(self) -> str:
         """One sentence on what to do next."""
         return advice(self.history, self.report)
@@ -281,7 +290,7 @@ class TableModel:
         return self.calibration.half_width(interval)
 
     def _outputs(self, frame: pl.DataFrame) -> Array:
-        return self.network.predict(self._encode_inputs(frame))
+        return self.network.predict(self.encode_inputs(frame))
 
     def _record_outputs(self, record: Mapping[str, Any]) -> Array:
         read = read_record(record, self.reading)
@@ -328,7 +337,7 @@ class TableModel:
         if target in single.columns and single.get_column(target)[0] is not None:
             y = self.target.encode(single.get_column(target))
         names = self.encoder.features
-        return self.network.trace(self._encode_inputs(single), y, training=training, names=names, **settings)
+        return self.network.trace(self.encode_inputs(single), y, training=training, names=names, **settings)
 
     def attribute(self, table: Any, method: str = "integrated_gradients") -> pl.DataFrame:
         """Return the contribution of each column to each prediction, relative to a row of means.
@@ -346,7 +355,7 @@ class TableModel:
             integrated gradients the contributions sum to `explained - baseline`.
         """
         frame = self.read(table)
-        found = self.network.attribute(self._encode_inputs(frame), method=method)
+        found = self.network.attribute(self.encode_inputs(frame), method=method)
         scale, center = 1.0, 0.0
         if isinstance(self.target, ClassTarget):
             prediction = self.target.decode(found.outputs)
@@ -377,7 +386,51 @@ class TableModel:
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
         X, y = self.encode(self._with_target(self.read(table), "a health check"))
-        return self.network.health(X, y, names=self.encoder.features)
+        return self.network.health(X, y, names=self.encoder.features, classes=self.labels)
+
+    def importance(self, table: Any, repeats: int = 5, seed: int = 0) -> insight.Importance:
+        """Return how much worse the predictions become when one column is shuffled among the rows.
+
+        The score is R2 for numbers, accuracy for classes, balanced accuracy if one class has more than 80 %
+        of the rows. Of large tables, 5,000 random rows are used.
+
+        Args:
+            table: with the target and the columns that the model needs, preferably not the training table.
+            repeats: how often each column is shuffled, 5 by default.
+            seed: of the shuffles.
+
+        Returns:
+            The columns, the most important first, each with the mean and the spread over the repetitions.
+
+        Raises:
+            ConfigError: for repetitions out of range.
+            DataError: if a column that the model needs is missing, or too few rows have the target.
+
+        >>> table = {"a": [0, 1] * 50, "b": [0, 0, 1] * 33 + [0], "t": ["no", "yes"] * 50}
+        >>> model = gg.TableModel.train(table, "t", epochs=30)
+        >>> model.importance(table).columns[0]
+        'a'
+        """
+        return importance(self, self._with_target(self.read(table), "an importance"), repeats, seed)
+
+    def dependence(self, table: Any, column: str, points: int = 20, seed: int = 0) -> insight.Dependence:
+        """Return the mean prediction for each of several values of one column.
+
+        Each value in turn is put into that column of all rows (1,000 random rows of a large table) while the
+        other columns stay as they are. Combinations may arise that do not exist, such as a pregnant man.
+
+        Args:
+            table: with the columns that the model needs; the target is not needed.
+            column: the column to vary.
+            points: at most so many values: quantiles of numbers and dates, from 0.05 to 0.95, and the most
+                frequent categories; 20 by default.
+            seed: of the choice of rows.
+
+        Raises:
+            ConfigError: for a column that the model does not use, or points out of range.
+            DataError: if a column that the model needs is missing.
+        """
+        return dependence(self, self.read(table), column, points, seed)
 
     def evaluate(self, table: Any) -> Report:
         """Return the metrics of the predictions for a table with the target, compared with the baseline.
@@ -387,7 +440,7 @@ class TableModel:
         """
         frame = self._with_target(self.read(table), "an evaluation")
         y = self.target.encode(frame.get_column(self.target.column))
-        outputs = self.network.predict(self._encode_inputs(frame))
+        outputs = self.network.predict(self.encode_inputs(frame))
         rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64))
         return evaluate(self.target, rows, self.calibration, self.rows["train"] + self.rows["validation"])
 
@@ -434,7 +487,8 @@ class TableModel:
             f"columns, {self.network.architecture.size:,} parameters>"
         )
 
-    def _encode_inputs(self, frame: pl.DataFrame) -> Array:
+    def encode_inputs(self, frame: pl.DataFrame) -> Array:
+        """Return the inputs of the network for the rows of a table, with notices."""
         rows, notes = self.encoder.encode(frame, besides=(self.target.column,))
         for note in notes:
             warn(note)
@@ -461,5 +515,5 @@ class TableModel:
         """Return inputs and targets of labeled rows, without notices of missing values."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", GanglionNotice)
-            x = self._encode_inputs(frame)
+            x = self.encode_inputs(frame)
         return x, self.target.encode(frame.get_column(self.target.column))

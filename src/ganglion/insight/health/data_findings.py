@@ -186,7 +186,8 @@ def class_imbalance(subject: Subject) -> Finding | None:
         "A rare class is hardly ever predicted, which the accuracy hides.",
         f"accuracy {accuracy:.1%}, but "
         + "; ".join(
-            f"class {k}, {counts[k] / len(classes):.1%} of the rows, is found in {found[k]:.0%}"
+            f"class {subject.label(k)}, {counts[k] / len(classes):.1%} of the rows, is found in "
+            f"{found[k]:.0%}"
             for k in missed
         ),
         "Predicting the frequent class is nearly always right, so the rare class hardly affects the loss.",
@@ -272,7 +273,7 @@ def _classes_without_rows(subject: Subject, last: Dense) -> Finding | None:
         "labels_out_of_line",
         "info",
         f"{len(unused)} of {last.units} outputs are for classes that occur in no row.",
-        f"no row has class {', '.join(map(str, unused[:10]))}",
+        f"no row has class {', '.join(subject.label(int(k)) for k in unused[:10])}",
         "Class numbers may start from 1 instead of 0, or a class is missing from these rows.",
         "Number the classes from 0 without gaps, unless rows of the missing classes will be added.",
         f"classes = np.array({used.tolist()})\n"

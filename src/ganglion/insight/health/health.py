@@ -21,7 +21,7 @@ from ganglion.core.part import Array, plain
 from ganglion.core.regularization import Regularization
 from ganglion.core.rows import Rows
 from ganglion.engines import Engine
-from ganglion.errors import ConfigError, TrainingError
+from ganglion.errors import ConfigError, ShapeError, TrainingError, shortened
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.findings import look_for
 from ganglion.insight.health.measure import LayerHealth, measure, next_update, quiet
@@ -93,6 +93,7 @@ def check_health(
     facts: Mapping[str, Any] | None = None,
     optimizer_state: OptimizerState | None = None,
     names: Sequence[str] | None = None,
+    classes: Sequence[Any] | None = None,
 ) -> Health:
     """Return the health of a network on some rows, and of the run that trained it.
 
@@ -108,6 +109,7 @@ def check_health(
         facts: as `Network.facts`: loss, optimizer, batch size and rows of the last training.
         optimizer_state: the optimizer and its slots, from which the next update is computed.
         names: of the features, used instead of their numbers.
+        classes: the labels of the classes, used instead of their numbers.
 
     Raises:
         ConfigError, DataError, ShapeError: as `Network.fit` does.
@@ -139,6 +141,7 @@ def check_health(
             regularization=_restraints(Regularization(**facts.get("regularization", {}))),
             layers=(),
             names=feature_names(names, model.architecture),
+            classes=class_labels(classes, model.architecture),
         ),
         slots=state.slots if state.optimizer == optimizer else None,
         update=state.update,
@@ -148,6 +151,24 @@ def check_health(
 def feature_names(names: Any, architecture: Architecture) -> list[str] | None:
     """Return the names of the features; None without names, or where rows are not one array of numbers."""
     return as_names(names, architecture.input_shape) if architecture.takes_numbers else None
+
+
+def class_labels(classes: Any, architecture: Architecture) -> list[str] | None:
+    """Return the labels of the classes without line breaks; None for None.
+
+    Raises:
+        ShapeError: if there is not one label for each class.
+    """
+    if classes is None:
+        return None
+    outputs = architecture.outputs[-1] if architecture.outputs else 1
+    count = max(outputs, 2)  # a single output answers yes or no
+    given = list(classes) if isinstance(classes, Sequence) and not isinstance(classes, str) else []
+    if len(given) != count:
+        raise ShapeError(
+            f"classes must be a list of one label for each of {count} classes, got {shortened(classes)}"
+        )
+    return [" ".join(str(label).split()) for label in given]
 
 
 def _restraints(regularization: Regularization) -> Regularization | None:
@@ -214,6 +235,7 @@ class HealthCheck(Callback):
         every: epochs between two measurements, 1 by default.
         rows: how many rows to use after each epoch, 256 by default.
         names: of the features, used instead of their numbers; may also be set later.
+        classes: the labels of the classes, used instead of their numbers; may also be set later.
 
     Attributes:
         health: the `Health` so far; the findings are computed on first access.
@@ -227,8 +249,14 @@ class HealthCheck(Callback):
     ([], 400)
     """
 
-    def __init__(self, every: int = 1, rows: int = 256, names: Sequence[str] | None = None) -> None:
-        self.names = names
+    def __init__(
+        self,
+        every: int = 1,
+        rows: int = 256,
+        names: Sequence[str] | None = None,
+        classes: Sequence[Any] | None = None,
+    ) -> None:
+        self.names, self.classes = names, classes
         self.every = check_integer("every", every, at_least=1)
         self.rows = check_integer("rows", rows, at_least=2)
         self._training: Any = None
@@ -292,6 +320,7 @@ class HealthCheck(Callback):
             regularization=_restraints(plan.regularization),
             layers=(),
             names=feature_names(self.names, training.architecture),
+            classes=class_labels(self.classes, training.architecture),
         )
 
 

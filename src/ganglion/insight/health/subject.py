@@ -66,6 +66,7 @@ class Subject:
         optimizer: None if unknown.
         layers: the measurements of each layer.
         names: of the features; None if they have only numbers.
+        classes: the labels of the classes; None if they have only numbers.
     """
 
     model: Model
@@ -81,6 +82,7 @@ class Subject:
     regularization: Regularization | None
     layers: Sequence[LayerHealth]
     names: Sequence[str] | None = None
+    classes: Sequence[str] | None = None
 
     def feature(self, number: int) -> str:
         """Return the name of a feature, given its column in `columns`."""
@@ -91,6 +93,10 @@ class Subject:
         counts = {name: values.shape[1] for name, values in self.number_inputs.items()}
         place = [(name, column) for name, count in counts.items() for column in range(count)][number]
         return f"feature {place[1]} of input {place[0]!r}"
+
+    def label(self, number: int) -> str:
+        """Return the label of a class, or its number if it has none."""
+        return str(number) if self.classes is None else self.classes[number]
 
     @property
     def trained(self) -> bool:

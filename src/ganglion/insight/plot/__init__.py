@@ -4,11 +4,24 @@ Each function draws on one matplotlib Axes and returns it: on `ax`, or else on t
 function shows, saves or closes a figure or changes a setting of matplotlib. To save a picture:
 `gg.plot.activation("tanh").figure.savefig("tanh.png")`.
 `pictures.py` draws histories, networks and activations, `landscapes.py` predictions over a plane and losses
-over parameters, `confusion.py` confusion matrices; common code is in `drawing.py`.
+over parameters, `confusion.py` confusion matrices, `columns.py` how a table model uses its columns and how
+far its probabilities are right; common code is in `drawing.py`.
 """
 
+from ganglion.insight.plot.columns import dependence, importance, reliability
 from ganglion.insight.plot.confusion import confusion
 from ganglion.insight.plot.landscapes import boundary, loss_surface
 from ganglion.insight.plot.pictures import activation, history, network, units
 
-__all__ = ["activation", "boundary", "confusion", "history", "loss_surface", "network", "units"]
+__all__ = [
+    "activation",
+    "boundary",
+    "confusion",
+    "dependence",
+    "history",
+    "importance",
+    "loss_surface",
+    "network",
+    "reliability",
+    "units",
+]

@@ -1,0 +1,130 @@
+"""How a table model depends on its columns: permutation importance and partial dependence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from ganglion.answers.report import IMBALANCED
+from ganglion.answers.target import ClassTarget
+from ganglion.answers.values import to_numbers
+from ganglion.checks import check_integer
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, DataError, one_of
+from ganglion.insight.dependence import Dependence, partial_dependence
+from ganglion.insight.importance import Importance, permutation_importance
+from ganglion.tables.columns import NumberColumn
+from ganglion.training.metrics import METRICS
+
+if TYPE_CHECKING:
+    from ganglion.table_model.model import TableModel
+
+# Enough rows for two digits, few enough for a fraction of a second.
+IMPORTANCE_ROWS = 5000
+DEPENDENCE_ROWS = 1000
+EDGES = 0.05, 0.95
+
+
+def column_slices(model: TableModel) -> dict[str, slice]:
+    """Return the features of each column."""
+    slices, first = {}, 0
+    for column in model.encoder.columns:
+        last = first + len(column.features)
+        slices[column.column] = slice(first, last)
+        first = last
+    return slices
+
+
+def importance(model: TableModel, frame: pl.DataFrame, repeats: int, seed: int) -> Importance:
+    """Return the importance of each column; see `TableModel.importance`.
+
+    Raises:
+        ConfigError: for repetitions out of range.
+        DataError: for fewer than two rows.
+    """
+    check_integer("repeats", repeats, at_least=1, at_most=1000)
+    if frame.height < 2:
+        raise DataError("an importance needs at least 2 rows with the target, got 1")
+    x, y = model.encode(sampled(frame, IMPORTANCE_ROWS, seed))
+    target, calibration = model.target, model.calibration
+    if isinstance(target, ClassTarget):
+        k = len(target.classes)
+        truth = np.eye(k)[y]
+        metric = "balanced_accuracy" if truth.mean(axis=0).max() > IMBALANCED else "accuracy"
+
+        def score(outputs: Array) -> float:
+            chosen = calibration.decide(calibration.probabilities(outputs))
+            return METRICS[metric].measure(np.eye(k)[chosen], truth, None, "one_of")
+    else:
+        metric, truth = "r2", y.reshape(-1, 1)
+        if not np.ptp(truth) > 0:
+            raise DataError("an importance needs targets that vary, got the same number in every row")
+
+        def score(outputs: Array) -> float:
+            return METRICS["r2"].measure(outputs.astype(np.float64), truth, None, "number")
+
+    return permutation_importance(
+        model.network.predict, x, column_slices(model), score, metric, repeats, seed
+    )
+
+
+def dependence(model: TableModel, frame: pl.DataFrame, name: str, points: int, seed: int) -> Dependence:
+    """Return the dependence on a column; see `TableModel.dependence`.
+
+    Raises:
+        ConfigError: for a column that the model does not use, or points out of range.
+        DataError: without rows.
+    """
+    check_integer("points", points, at_least=2, at_most=1000)
+    slices = column_slices(model)
+    if name not in slices:
+        reason = model.encoder.left_out.get(name) if isinstance(name, str) else None
+        why = f"left out: {reason}" if reason else one_of(str(name), slices)
+        raise ConfigError(f"the model uses no column {name!r}", why)
+    if not frame.height:
+        raise DataError("a dependence needs a table with at least one row, got none")
+    part = sampled(frame, DEPENDENCE_ROWS, seed)
+    column = next(column for column in model.encoder.columns if column.column == name)
+    grid = grid_of(frame.get_column(name), points, isinstance(column, NumberColumn))
+    encoded, _ = column.encode(grid)
+    target = model.target
+
+    def answer(rows: Array) -> Array:
+        outputs = model.network.predict(rows)
+        if isinstance(target, ClassTarget):
+            return model.calibration.probabilities(outputs)
+        return outputs.astype(np.float64) * target.scale + target.center
+
+    answers = model.labels or [target.column]
+    x = model.encode_inputs(part)
+    return partial_dependence(answer, x, slices[name], encoded, name, grid.to_list(), answers)
+
+
+def grid_of(values: pl.Series, points: int, numeric: bool) -> pl.Series:
+    """Return the values of a column to try.
+
+    These are quantiles of numbers and dates, from 0.05 to 0.95, or all values if they are few; of words, the
+    most frequent ones, and missing if any is.
+    """
+    if numeric:
+        values = to_numbers(values)
+    elif values.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean):
+        counts = values.value_counts(sort=True, name="rows")
+        order = counts.sort(["rows", values.name], descending=[True, False], nulls_last=True)
+        return order.get_column(values.name).head(points)
+    distinct = values.drop_nulls().unique().sort()
+    if len(distinct) <= points:
+        return distinct if len(distinct) else values.head(1)
+    ordered = values.drop_nulls().sort()
+    places = np.linspace(*EDGES, points) * (len(ordered) - 1)
+    return ordered.gather(np.unique(places.round().astype(np.int64))).unique().sort()
+
+
+def sampled(frame: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:
+    """Return at most so many rows of a table, chosen at random, in order."""
+    if frame.height <= most:
+        return frame
+    rows: Any = np.sort(np.random.default_rng(seed).choice(frame.height, most, replace=False))
+    return frame[rows]
