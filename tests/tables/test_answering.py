@@ -53,11 +53,12 @@ def test_one_value_has_the_bits_and_notes_of_a_column(column: Column, value: Any
 
 
 @settings(deadline=None)
-@given(st.floats() | st.integers(-30, 30).map(lambda power: 10.0**power))
+@given(st.floats() | st.integers(-30, 30).map(lambda power: 10.0**power) | st.floats(1e-6, 1e-3))
 @example(1e16)
 @example(1e-5)
 @example(123456789012345680.0)
 @example(-1.5e-5)
+@example(1.998413130371944e-05)
 def test_a_number_is_the_same_word_as_in_a_column(number: float) -> None:
     expected = None if math.isnan(number) else as_text(pl.Series("c", [number]))[0]
     assert as_word("c", number) == expected
