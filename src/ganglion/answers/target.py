@@ -18,6 +18,7 @@ from ganglion.core.part import Array, Part, built_in
 from ganglion.errors import ConfigError, DataError, notice
 
 MOST_CLASSES = 1000
+MOST_GOALS = 8
 LARGEST = 1e100
 LARGEST_WHOLE = 2**53  # floats below are exact whole numbers
 CLASS_DTYPES = {"text": pl.String, "integer": pl.Int64, "number": pl.Float64, "boolean": pl.Boolean}
@@ -43,6 +44,10 @@ class Target(Part):
     def encode(self, values: pl.Series) -> Array:
         """Return what the network learns, of shape (n,): class numbers, or scaled numbers."""
         raise NotImplementedError(f"{type(self).__name__} needs a method encode")
+
+    def goals(self, values: pl.Series) -> dict[str, Array]:
+        """Return what the means of a category's rows are taken of, by name: one array of shape (n,) each."""
+        return {"mean": self.encode(values)}
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,13 @@ class ClassTarget(Target):
                 "the classes are " + ", ".join(self.label(i) for i in range(min(len(self.classes), 20))),
             )
         return codes.to_numpy()
+
+    def goals(self, values: pl.Series) -> dict[str, Array]:
+        """Return for each class whether a row has it; of two classes the second, of many the most frequent."""
+        codes = self.encode(values)
+        order = sorted(range(len(self.classes)), key=lambda number: -self.shares[number])
+        chosen = [1] if len(order) == 2 else sorted(order[:MOST_GOALS])
+        return {self.label(number): (codes == number).astype(np.float64) for number in chosen}
 
     def decode(self, numbers: Array) -> pl.Series:
         """Return the classes with these numbers."""
