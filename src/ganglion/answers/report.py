@@ -137,7 +137,9 @@ def _percent(part: int, whole: int) -> str:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # outputs of a diverged network are evaluated too
-def evaluate_outputs(target: ClassTarget | NumberTarget, outputs: Array, truth: Array) -> Report:
+def evaluate_outputs(
+    target: ClassTarget | NumberTarget, outputs: Array, truth: Array, weight: Array | None = None
+) -> Report:
     """Return the report on a network's outputs for rows whose encoded targets are `truth`."""
     rows = len(outputs)
     if isinstance(target, ClassTarget):
@@ -157,7 +159,7 @@ def evaluate_outputs(target: ClassTarget | NumberTarget, outputs: Array, truth: 
         classes, table = [], []
         quantiles = {name: float(np.quantile(errors, level)) for name, level in QUANTILES.items()}
     metrics, baseline = (
-        {name: METRICS[name].measure(prediction, y, None, kind) for name in names}
+        {name: METRICS[name].measure(prediction, y, weight, kind) for name in names}
         for prediction in predictions
     )
     return Report(target.task, rows, metrics, baseline, classes, table, quantiles)

@@ -18,10 +18,11 @@ from ganglion.core.part import Array
 from ganglion.errors import DataError, FileError, GanglionError, GanglionNotice, notice, warn
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
+from ganglion.table_model.sampling import Sampling
 from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.table_model.training import Recipe, train
 from ganglion.tables.encode import Encoder
-from ganglion.tables.labeled import column_names
+from ganglion.tables.labeled import column_names, row_weights, satisfies
 from ganglion.tables.read import read_table
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
@@ -41,6 +42,7 @@ class TableModel:
         report: on the held-out test rows, None if there were none.
         rows: the number of rows for "train", "validation" and "test".
         balanced: whether classes had equal total weight.
+        sampling: which rows counted, how much, and how they were divided.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class TableModel:
         report: Report | None = None,
         rows: dict[str, int] | None = None,
         balanced: bool = False,
+        sampling: Sampling | None = None,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
         self.balanced = balanced
+        self.sampling = Sampling() if sampling is None else sampling
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
 
     @classmethod
@@ -72,8 +76,14 @@ class TableModel:
         batch_size: int | None = None,
         optimizer: Optimizer | str = "adamw",
         learning_rate: float | None = None,
-        validation: float = 0.2,
-        test: float = 0.2,
+        validation: float | None = None,
+        test: float | None = None,
+        folds: int | None = None,
+        repeats: int = 1,
+        group: str | None = None,
+        order: str | None = None,
+        weight: str | None = None,
+        where: str | None = None,
         class_weight: str | None = None,
         drop: Collection[str] = (),
         categories: Collection[str] = (),
@@ -86,9 +96,16 @@ class TableModel:
     ) -> TableModel:
         """Train a model to predict one column of a table from the others.
 
-        A fraction of the rows is held out for the test and never learned from. A fraction of the others
+        With fewer than 1,000 rows the model is cross-validated: each of 5 folds is tested by a network that
+        learned from the others, the report is on all these answers, and the network that is kept learns from
+        all rows.
+
+        With more rows, or with `test`, `validation`, `folds=0` or callbacks that may stop the run, a
+        fraction of the rows is held out for the test and never learned from. A fraction of the others
         validates a first run. Then the network is retrained on all rows outside the test with the same
         settings, unless the first run was stopped or restored the weights of its best epoch.
+
+        Copies of a row, equal in all inputs, are never separated.
 
         Args:
             table: a path (CSV, TSV, Parquet, JSON lines, Arrow), a polars or pandas frame, or an array.
@@ -103,8 +120,19 @@ class TableModel:
                 0.3, or 0.01 from 5,000 rows on.
             learning_rate: the peak of a one-cycle schedule, 0.005 by default; only with an optimizer given
                 by name.
-            validation: the fraction of the rows outside the test to validate on, 0 for none.
-            test: the fraction of all rows to hold out for the test, 0 for none.
+            validation: the fraction of the rows outside the test to validate on, 0.2 by default, 0 for none.
+            test: the fraction of all rows to hold out for the test, 0.2 by default, 0 for none.
+            folds: the number of folds to cross-validate with, 0 for a hold-out; by default 5 for fewer than
+                1,000 rows.
+            repeats: how often to cross-validate, each time with other folds; 1 by default.
+            group: a column; rows with equal values, such as those of one person, are never separated. It is
+                not an input.
+            order: a column of dates or numbers; the latest rows test the model, and each fold learns only
+                from earlier rows.
+            weight: a column with the weight >= 0 of each row in training and in the report. It is not an
+                input.
+            where: a condition in SQL that rows must satisfy, such as "age > 18 AND country = 'DE'"; the
+                others are left out, also by `evaluate`.
             class_weight: "balanced" gives all classes equal total weight.
             drop: columns to ignore.
             categories: columns of numbers to treat as categories.
@@ -136,8 +164,7 @@ class TableModel:
             batch_size=batch_size,
             optimizer=optimizer,
             learning_rate=learning_rate,
-            validation=validation,
-            test=test,
+            sampling=Sampling(weight, group, order, where, test, validation, folds, repeats),
             class_weight=class_weight,
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
@@ -254,8 +281,10 @@ class TableModel:
             DataError: if a column that the model needs is missing, or the target holds an unknown class.
         """
         frame = self._with_target(read_table(table), "an evaluation")
-        y = self.target.encode(frame.get_column(self.target.column))
-        return evaluate_outputs(self.target, self.network.predict(self._encode_inputs(frame)), y)
+        y, weight = self.target.encode(frame.get_column(self.target.column)), None
+        if self.sampling.weight in frame.columns:
+            weight = row_weights(frame, str(self.sampling.weight), np.ones(frame.height, dtype=bool))
+        return evaluate_outputs(self.target, self.network.predict(self._encode_inputs(frame)), y, weight)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write encoder, network and target atomically to one safetensors file.
@@ -313,6 +342,8 @@ class TableModel:
                 f"for {what}, the table must hold the target {self.target.column!r}",
                 "for predictions without the target, use predict",
             )
+        if self.sampling.where is not None:
+            frame = frame.filter(pl.Series(satisfies(frame, self.sampling.where)))
         targets = frame.get_column(self.target.column)
         if targets.null_count():
             text = f"{targets.null_count()} rows lack the target {self.target.column!r} and are ignored"

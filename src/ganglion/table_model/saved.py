@@ -10,6 +10,7 @@ from ganglion.checks import check_flag, check_integer
 from ganglion.errors import ConfigError
 from ganglion.files.model_file import SavedModel
 from ganglion.network import Network
+from ganglion.table_model.sampling import Sampling
 from ganglion.tables.encode import Encoder
 from ganglion.training.history import History
 
@@ -27,6 +28,7 @@ def to_saved(model: TableModel) -> SavedModel:
         "test": None if model.report is None else model.report.to_dict(),
         "rows": model.rows,
         "balanced": model.balanced,
+        "sampling": model.sampling.to_facts(),
     }
     return saved
 
@@ -37,7 +39,7 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
     Raises:
         ConfigError, DataError: if the description is not valid, or does not fit the network.
     """
-    if set(table) != {"encoder", "target", "validated", "test", "rows", "balanced"}:
+    if set(table) - {"sampling"} != {"encoder", "target", "validated", "test", "rows", "balanced"}:
         raise ConfigError("its table part must have encoder, target, validated, test, rows and balanced")
     rows = table["rows"]
     if not isinstance(rows, dict) or set(rows) != {"train", "validation", "test"}:
@@ -61,4 +63,5 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
         "report": report,
         "rows": rows,
         "balanced": check_flag("balanced", table["balanced"]),
+        "sampling": Sampling.from_facts(table["sampling"]) if "sampling" in table else Sampling(),
     }
