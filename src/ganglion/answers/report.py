@@ -1,34 +1,26 @@
-"""The report: the metrics of a table model on unseen rows, compared with those of a baseline.
+"""The report: the metrics of a table model on unseen rows, compared with a baseline and a linear model.
 
 The baseline ignores the inputs. For classes it predicts their frequencies in training, so its answer is
-always the most frequent class; for numbers it predicts the mean.
+always the most frequent class; for numbers it predicts the mean. `judging.py` makes reports.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
-import numpy as np
-
-from ganglion.answers.target import ClassTarget, NumberTarget
-from ganglion.core.losses import Answers
-from ganglion.core.part import Array, plain
+from ganglion.answers.reliability import Reliability
+from ganglion.answers.scores import CLASSIFICATION, REGRESSION
+from ganglion.core.part import plain
 from ganglion.errors import DataError
-from ganglion.training.history import History
-from ganglion.training.metrics import METRICS
 
-ONE_OF: Answers = "one_of"
-NUMBER: Answers = "number"
-CLASSIFICATION: tuple[str, ...] = ("accuracy", "balanced_accuracy", "f1", "auc", "log_loss")
-REGRESSION: tuple[str, ...] = ("r2", "rmse", "mae")
-QUANTILES = {"median": 0.5, "9 of 10 at most": 0.9, "largest": 1.0}
 LABELS = {"r2": "R2", "rmse": "RMSE", "mae": "MAE", "f1": "F1", "auc": "AUC"}
 MOST_CLASSES_SHOWN = 20
-FEW_ROWS = 20
-FEW_EPOCHS = 20
+NUMBERS = ("linear", "spread", "coverage", "half_widths")
+SHOWN_LEVEL = "0.9"
+IMBALANCED = 0.8
 
 
 @dataclass(frozen=True)
@@ -45,6 +37,18 @@ class Report:
         confusion: counts of rows by true class (down) and predicted class (across); empty for regression.
         error_quantiles: the median, 0.9 quantile and maximum of the absolute error; empty for
             classification.
+        intervals: the 95 % interval of each metric, [low, high]: what chance alone, in the choice of these
+            rows, would make of it. A metric that resampling the rows does not move has none.
+        linear: the same metrics of a linear model; empty without one.
+        gains: how much better the main metric is than that of "baseline" and "linear", each as a 95 %
+            interval of the difference on the same rows.
+        folds: the number of folds that the rows come from, 1 for a single split.
+        spread: the standard deviation of each metric over the folds; empty for a single split.
+        units: the number of independent rows; copies, and rows of one group, count once.
+        reliability: how probabilities agree with frequencies; None for regression.
+        coverage: for regression, the fraction of the rows inside their prediction interval, by its level.
+        half_widths: the distance from prediction to either end of these intervals, by level.
+        decision: how the predicted class follows from the probabilities, if not as the most probable one.
     """
 
     task: str
@@ -54,6 +58,23 @@ class Report:
     classes: list[str]
     confusion: list[list[int]]
     error_quantiles: dict[str, float]
+    intervals: dict[str, list[float]] = field(default_factory=dict)
+    linear: dict[str, float] = field(default_factory=dict)
+    gains: dict[str, list[float]] = field(default_factory=dict)
+    folds: int = 1
+    spread: dict[str, float] = field(default_factory=dict)
+    units: int = 0
+    reliability: Reliability | None = None
+    coverage: dict[str, float] = field(default_factory=dict)
+    half_widths: dict[str, float] = field(default_factory=dict)
+    decision: str = ""
+
+    @property
+    def main_metric(self) -> str:
+        """The metric to compare by: balanced accuracy if one class is so frequent that accuracy misleads."""
+        if self.task == "regression":
+            return "r2"
+        return "balanced_accuracy" if self.baseline["accuracy"] > IMBALANCED else "accuracy"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain JSON data; an undefined metric (R2 of equal targets) is None."""
@@ -74,7 +95,17 @@ class Report:
                 raise DataError("a report must hold numbers by name")
             return {name: math.nan if value is None else value for name, value in values.items()}
 
-        if not isinstance(data, dict) or set(data) != {field.name for field in dataclasses.fields(cls)}:
+        def pairs(values: Any) -> dict[str, list[float]]:
+            if not isinstance(values, dict) or not all(
+                isinstance(pair, list) and len(pair) == 2 and all(type(v) is float for v in pair)
+                for pair in values.values()
+            ):
+                raise DataError("a report must hold intervals by name")
+            return dict(values)
+
+        fields = dataclasses.fields(cls)
+        needed = {each.name for each in fields[:7]}  # the others are newer than some files
+        if not isinstance(data, dict) or not needed <= set(data) <= {each.name for each in fields}:
             raise DataError("a report must have the fields of a report")
         task, rows, classes, confusion = (data[k] for k in ("task", "rows", "classes", "confusion"))
         expected = {"classification": CLASSIFICATION, "regression": REGRESSION}.get(str(task), ())
@@ -93,18 +124,67 @@ class Report:
         ):
             raise DataError("a report's confusion matrix must hold whole numbers")
         quantiles = numbers(data["error_quantiles"])
-        return cls(task, rows, metrics, baseline, classes, confusion, quantiles)
+        newer: dict[str, Any] = {name: numbers(data.get(name, {})) for name in NUMBERS}
+        newer |= {name: pairs(data.get(name, {})) for name in ("intervals", "gains")}
+        newer |= {name: data.get(name, default) for name, default in (("folds", 1), ("units", 0))}
+        if newer["linear"] and set(newer["linear"]) != set(expected):
+            raise DataError("a report must hold the metrics of its task")
+        if not all(type(newer[name]) is int for name in ("folds", "units")):
+            raise DataError("a report must have whole numbers of folds and units")
+        if type(data.get("decision", "")) is not str:
+            raise DataError("a report's decision must be text")
+        if data.get("reliability") is not None:
+            newer["reliability"] = Reliability.from_dict(data["reliability"])
+        newer["decision"] = data.get("decision", "")
+        return cls(task, rows, metrics, baseline, classes, confusion, quantiles, **newer)
 
     def __str__(self) -> str:
-        lines = [f"{'on ' + format(self.rows, ',') + ' rows':<20}{'model':>12}{'baseline':>12}"]
+        return "\n\n".join(part for part in (self._scores(), *self._details()) if part)
+
+    def _scores(self) -> str:
+        """Return the table of metrics."""
+        heads = ["model", *(["95 % interval"] if self.intervals else [])]
+        heads += [*(["spread"] if self.spread else []), *(["linear"] if self.linear else []), "baseline"]
+        widths = [22 if head == "95 % interval" else 12 for head in heads]
+        lines = [[f"on {self.rows:,} rows", *heads]]
         for name, value in self.metrics.items():
-            words = LABELS.get(name, name.replace("_", " "))
-            lines.append(f"{words:<20}{figure(value):>12}{figure(self.baseline[name]):>12}")
+            cells = {"model": figure(value), "baseline": figure(self.baseline[name]), "95 % interval": "-"}
+            if name in self.intervals:
+                cells["95 % interval"] = " to ".join(figure(v) for v in self.intervals[name])
+            cells["spread"] = figure(self.spread.get(name, math.nan))
+            cells["linear"] = figure(self.linear.get(name, math.nan))
+            lines.append([metric_label(name), *(cells[head] for head in heads)])
+        text = [
+            f"{line[0]:<20}" + "".join(f"{cell:>{w}}" for cell, w in zip(line[1:], widths, strict=True))
+            for line in lines
+        ]
+        if self.folds > 1:
+            text.append(f"each row was held out in one of {self.folds} folds; spread: over the folds")
+        if 0 < self.units < self.rows:
+            text.append(f"copies and groups count once: {self.units:,} independent rows")
+        return "\n".join(text)
+
+    def _details(self) -> list[str]:
+        parts = []
         if self.error_quantiles:
-            lines += ["", "errors: " + ", ".join(f"{k} {figure(v)}" for k, v in self.error_quantiles.items())]
+            errors = "errors: " + ", ".join(f"{k} {figure(v)}" for k, v in self.error_quantiles.items())
+            if SHOWN_LEVEL in self.coverage:
+                errors += (
+                    f"\n90 % prediction intervals, ± {figure(self.half_widths.get(SHOWN_LEVEL, math.nan))}, "
+                    f"hold {self.coverage[SHOWN_LEVEL]:.1%} of these rows"
+                )
+            parts.append(errors)
         if 0 < len(self.classes) <= MOST_CLASSES_SHOWN:
-            lines += ["", _matrix(self.classes, self.confusion)]
-        return "\n".join(lines)
+            parts.append(_matrix(self.classes, self.confusion))
+        parts.append(self.decision)
+        if self.reliability is not None:
+            parts.append(str(self.reliability))
+        return parts
+
+
+def metric_label(name: str) -> str:
+    """Return the name of a metric as printed."""
+    return LABELS.get(name, name.replace("_", " "))
 
 
 def figure(value: float) -> str:
@@ -134,84 +214,3 @@ def _matrix(classes: list[str], counts: list[list[int]]) -> str:
 
 def _percent(part: int, whole: int) -> str:
     return f"{part / whole:.0%}" if whole else "-"
-
-
-@np.errstate(over="ignore", invalid="ignore")  # outputs of a diverged network are evaluated too
-def evaluate_outputs(
-    target: ClassTarget | NumberTarget, outputs: Array, truth: Array, weight: Array | None = None
-) -> Report:
-    """Return the report on a network's outputs for rows whose encoded targets are `truth`."""
-    rows = len(outputs)
-    if isinstance(target, ClassTarget):
-        k = len(target.classes)
-        frequencies = np.tile(np.array(target.shares, dtype=np.float64), (rows, 1))
-        y = np.eye(k)[truth]
-        confusion = np.zeros((k, k), dtype=np.int64)
-        np.add.at(confusion, (truth, outputs.argmax(axis=1)), 1)
-        names, kind = CLASSIFICATION, ONE_OF
-        predictions = (outputs, frequencies)
-        classes, table, quantiles = [target.label(i) for i in range(k)], confusion.tolist(), {}
-    else:
-        y = (truth * target.scale + target.center).reshape(-1, 1)
-        estimates = outputs.astype(np.float64).reshape(-1, 1) * target.scale + target.center
-        names, kind, predictions = REGRESSION, NUMBER, (estimates, np.full((rows, 1), target.center))
-        errors = np.abs(estimates - y)
-        classes, table = [], []
-        quantiles = {name: float(np.quantile(errors, level)) for name, level in QUANTILES.items()}
-    metrics, baseline = (
-        {name: METRICS[name].measure(prediction, y, weight, kind) for name in names}
-        for prediction in predictions
-    )
-    return Report(target.task, rows, metrics, baseline, classes, table, quantiles)
-
-
-def advice(history: History, report: Report | None, balanced: bool = False) -> str:
-    """Return one sentence on what to do next, given the run, its report and whether classes were balanced."""
-    if history.ended == "failed":
-        return "Training failed; try a tenth of the learning rate (--learning-rate)."
-    if report is not None and (sentence := _problem(report, history.epochs, balanced)):
-        return sentence
-    if report is None:
-        return "Evaluate the model on rows that it has not learned from."
-    main = _main_metric(report)
-    return (
-        f"The model is better than the baseline ({LABELS.get(main, main.replace('_', ' '))} "
-        f"{figure(report.metrics[main])} against {figure(report.baseline[main])})."
-    )
-
-
-def _main_metric(report: Report) -> str:
-    """Return the metric to compare: balanced accuracy if one class is so frequent that accuracy misleads."""
-    if report.task == "regression":
-        return "r2"
-    return "balanced_accuracy" if report.baseline["accuracy"] > 0.8 else "accuracy"
-
-
-def _problem(report: Report, epochs: int, balanced: bool) -> str:
-    """Return a sentence on the first problem that the report shows, or ""."""
-    main = _main_metric(report)
-    if report.rows < FEW_ROWS:
-        return f"The report is on only {report.rows} rows, too few to rely on: evaluate the model on more."
-    if report.task == "classification" and not balanced:
-        if report.metrics["log_loss"] > 1.1 * report.baseline["log_loss"]:
-            words = (
-                f"The probabilities are worse than the baseline's (log loss "
-                f"{figure(report.metrics['log_loss'])} against {figure(report.baseline['log_loss'])}): "
-            )
-            if epochs < FEW_EPOCHS:
-                return words + "train for more epochs (--epochs)."
-            return words + "try a tenth of the learning rate, more dropout, or fewer units."
-        missed = report.metrics["accuracy"] - report.metrics["balanced_accuracy"]
-        if missed > 0.1 and report.metrics["auc"] > 0.6:
-            return (
-                f"Rare classes are found less often (balanced accuracy "
-                f"{figure(report.metrics['balanced_accuracy'])} against accuracy "
-                f"{figure(report.metrics['accuracy'])}): try --balanced (class_weight='balanced')."
-            )
-    metric, baseline = report.metrics[main], report.baseline[main]
-    if not metric > baseline:
-        return (
-            f"The model is no better than the baseline ({LABELS.get(main, main.replace('_', ' '))} "
-            f"{figure(metric)} against {figure(baseline)}): the columns may be unrelated to the target."
-        )
-    return ""

@@ -184,6 +184,12 @@ class NumberTarget(Target):
     def encode(self, values: pl.Series) -> Array:
         return (to_numbers(values).to_numpy() - self.center) / self.scale
 
+    def in_scale_of(self, other: NumberTarget, numbers: Array) -> Array:
+        """Return outputs or encoded targets in the scale of another target."""
+        return np.asarray(
+            (numbers.astype(np.float64) * self.scale + self.center - other.center) / other.scale
+        )
+
     def decode(self, numbers: Array) -> pl.Series:
         """Return outputs of the network in the target's own units."""
         return pl.Series("prediction", numbers.astype(np.float64) * self.scale + self.center)

@@ -80,6 +80,9 @@ def train(
     weight: str | None = None,
     where: str | None = None,
     balanced: Flag = False,
+    optimize: str | None = None,
+    cost: Names = [],  # noqa: B006
+    positive: str | None = None,
     drop: Names = [],  # noqa: B006  # read only
     category: Names = [],  # noqa: B006
     scaling: str = "standard",
@@ -132,6 +135,12 @@ def train(
         Use only the rows that satisfy this condition in SQL, such as "age > 18 AND country = 'DE'".
     balanced
         Give all classes equal total weight, however rare.
+    optimize
+        For two classes, choose the decision threshold for accuracy, balanced_accuracy, f1 or mcc.
+    cost
+        Choose it for the lowest cost: fn=10 if a missed positive costs ten times as much as a false alarm.
+    positive
+        The positive class; by default the rarer one.
     drop
         Columns to ignore, separated by commas.
     category
@@ -170,6 +179,9 @@ def train(
         weight=weight,
         where=where,
         class_weight="balanced" if balanced else None,
+        optimize=optimize,
+        costs=_costs(cost),
+        positive=positive,
         drop=split(drop),
         categories=split(category),
         scaling=scaling,
@@ -185,6 +197,7 @@ def predict(
     *,
     out: Path | None = None,
     probabilities: Flag = False,
+    interval: float | None = None,
     keep: Names = [],  # noqa: B006  # read only
 ) -> None:
     """Predict the target for each row of a table, in order.
@@ -199,6 +212,8 @@ def predict(
         A .csv, .tsv, .parquet, .jsonl or .arrow file; by default CSV is printed.
     probabilities
         Add a column with the probability of each class.
+    interval
+        For numbers, add the ends, low and high, of an interval that holds this fraction of the rows: 0.9.
     keep
         Columns of the table to copy before the predictions, separated by commas, such as an id.
     """
@@ -211,10 +226,11 @@ def predict(
         loaded = TableModel.load(model)
         frame = read_table(table)
         copied = [require_column(frame, name) for name in split(keep)]
-        predictions = loaded.predict(frame)
+        predictions = loaded.predict(frame, interval=interval)
     for note in collected:
         sys.stderr.write(f"note: {note}\n")
-    predictions = predictions if probabilities else predictions.select("prediction")
+    if not probabilities:
+        predictions = predictions.select("prediction", *(["low", "high"] if interval is not None else []))
     if clash := sorted({column.name for column in copied} & set(predictions.columns)):
         raise ConfigError(
             f"--keep must not name a column of the predictions, got {clash[0]!r}", "rename the column"
@@ -273,6 +289,8 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     _say_training(loaded.network)
     say(pages.rows_page(loaded) + "\n")
     say(pages.run_page(loaded))
+    if answers := pages.answers_page(loaded):
+        say("\n" + answers)
     if loaded.report is not None:
         say("\n" + str(loaded.report))
     say(f"\n{loaded.advice}")
@@ -372,6 +390,18 @@ def _units(text: str) -> tuple[int, ...]:
         raise ConfigError(
             f"--hidden must be whole numbers separated by commas, got {text!r}", "such as --hidden 64,32"
         ) from error
+
+
+def _costs(words: list[str]) -> dict[str, float] | None:
+    """Return the costs in words such as fn=10, None without any."""
+    costs = {}
+    for word in split(words):
+        name, _, value = word.partition("=")
+        try:
+            costs[name.strip()] = float(value)
+        except ValueError as error:
+            raise ConfigError(f"--cost must be NAME=NUMBER, got {word!r}", "such as --cost fn=10") from error
+    return costs or None
 
 
 def _processor() -> str:

@@ -81,6 +81,16 @@ def run_page(model: TableModel) -> str:
     return "\n".join([*lines, "", picture]) if picture else lines[0]
 
 
+def answers_page(model: TableModel) -> str:
+    """Return how the network's outputs become answers, where not directly."""
+    calibration, target = model.calibration, model.target
+    labels = [target.label(i) for i in range(len(target.classes))] if isinstance(target, ClassTarget) else []
+    lines = [calibration.describe_decision(labels), calibration.describe()]
+    if calibration.levels:
+        lines.append(f"prediction intervals up to level {int(calibration.levels[-1] * 1000) / 1000:g}")
+    return "\n".join(line for line in lines if line)
+
+
 def boundary_page(model: TableModel, table: Any) -> str:
     """Return the decision boundary of a model with exactly two number columns, else ""."""
     columns, target = model.encoder.columns, model.target
@@ -92,7 +102,8 @@ def boundary_page(model: TableModel, table: Any) -> str:
 
     def predict(points: Array) -> Array:
         rows, _ = model.encoder.encode(pl.DataFrame(dict(zip(names, points.T, strict=True))))
-        return model.network.predict(rows).argmax(axis=1)
+        calibration = model.calibration
+        return calibration.decide(calibration.probabilities(model.network.predict(rows)))
 
     labels = [target.label(number) for number in range(len(target.classes))]
     classes = target.encode(frame.get_column(target.column))
@@ -130,6 +141,7 @@ def facts(model: TableModel) -> dict[str, Any]:
         "network": network.architecture.configuration()
         | {"parameters": network.architecture.size, "seed": network.seed, "engine": network.engine},
         "training": network.facts | {"history": history.to_facts()},
+        "calibration": model.calibration.to_dict(),
         "test": None if model.report is None else model.report.to_dict(),
         "advice": model.advice,
     }

@@ -49,6 +49,7 @@ class Learner:
         rows: the labeled rows.
         encoder, target: fitted on all labeled rows.
         learned: the number of rows that defaults are derived from.
+        units: a number for each row, equal for rows that are not independent; None if all are.
     """
 
     def __init__(
@@ -59,9 +60,10 @@ class Learner:
         encoder: Encoder,
         target: Target,
         learned: int,
+        units: Array | None = None,
     ) -> None:
         self.make, self.recipe, self.rows = make, recipe, rows
-        self.encoder, self.target = encoder, target
+        self.encoder, self.target, self.units = encoder, target, units
         suited = Settings.suited_to(learned)
         self.epochs = (
             suited.epochs if recipe.epochs is None else check_integer("epochs", recipe.epochs, at_least=1)
@@ -123,21 +125,26 @@ class Learner:
         self, members: Sequence[Member], of: Callable[[Split], Array], into: Target
     ) -> HeldOut | None:
         """Return the outputs of the members for the rows `of` their split, in the units of one target."""
-        outputs, truth, folds, weight = [], [], [], []
+        outputs, truth, folds, weight, units = [], [], [], [], []
         for number, member in enumerate(members):
             which = of(member.split)
             if len(which):
                 x, _ = self.encoded(member.model, which)
-                outputs.append(converted(member.model.network.predict(x), member.model.target, into))
+                answer, own = member.model.network.predict(x), member.model.target
+                if isinstance(own, NumberTarget) and isinstance(into, NumberTarget):
+                    answer = own.in_scale_of(into, answer)
+                outputs.append(answer)
                 truth.append(into.encode(self.rows.frame[which].get_column(into.column)))
                 folds.append(np.full(len(which), number))
                 weight.append(self.weight(which))
+                units.append(which if self.units is None else self.units[which])
         if not outputs:
             return None
         weights = None if self.rows.weight is None else np.concatenate([w for w in weight if w is not None])
         if weights is not None and not weights.sum() > 0:
             return None  # none of these rows counts
-        return HeldOut(np.concatenate(outputs), np.concatenate(truth), np.concatenate(folds), weights)
+        groups = None if self.units is None else np.concatenate(units)
+        return HeldOut(np.concatenate(outputs), np.concatenate(truth), np.concatenate(folds), weights, groups)
 
     def encoded(self, model: TableModel, which: Array) -> tuple[Array, Array]:
         """Return inputs and targets of some rows."""
@@ -179,14 +186,6 @@ class Learner:
             return dataclasses.replace(target, shares=tuple((sums / sums.sum()).clip(0, 1).tolist()))
         center = float(np.average(y * target.scale + target.center, weights=weight))
         return dataclasses.replace(target, center=center)
-
-
-def converted(outputs: Array, of: Target, into: Target) -> Array:
-    """Return outputs for one target in the units of another fitted on other rows: classes are the same."""
-    if isinstance(of, NumberTarget) and isinstance(into, NumberTarget):
-        outputs = outputs.astype(np.float64)
-        return (outputs * of.scale + (of.center - into.center)) / into.scale
-    return outputs
 
 
 class Watching(Callback):

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
 from ganglion import insight
-from ganglion.answers.report import Report, advice, evaluate_outputs
+from ganglion.answers.advice import advice
+from ganglion.answers.calibration import Calibration
+from ganglion.answers.held_out import HeldOut
+from ganglion.answers.judging import evaluate
+from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.answers.thresholds import make_objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
-from ganglion.errors import DataError, FileError, GanglionError, GanglionNotice, notice, warn
+from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, notice, warn
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.table_model.sampling import Sampling
@@ -43,6 +48,7 @@ class TableModel:
         rows: the number of rows for "train", "validation" and "test".
         balanced: whether classes had equal total weight.
         sampling: which rows counted, how much, and how they were divided.
+        calibration: how the network's outputs become probabilities, decisions and intervals.
     """
 
     def __init__(
@@ -55,11 +61,13 @@ class TableModel:
         rows: dict[str, int] | None = None,
         balanced: bool = False,
         sampling: Sampling | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
         self.balanced = balanced
         self.sampling = Sampling() if sampling is None else sampling
+        self.calibration = Calibration() if calibration is None else calibration
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
 
     @classmethod
@@ -85,6 +93,9 @@ class TableModel:
         weight: str | None = None,
         where: str | None = None,
         class_weight: str | None = None,
+        optimize: str | None = None,
+        costs: Mapping[str, float] | None = None,
+        positive: object = None,
         drop: Collection[str] = (),
         categories: Collection[str] = (),
         scaling: str = "standard",
@@ -133,7 +144,14 @@ class TableModel:
                 input.
             where: a condition in SQL that rows must satisfy, such as "age > 18 AND country = 'DE'"; the
                 others are left out, also by `evaluate`.
-            class_weight: "balanced" gives all classes equal total weight.
+            class_weight: "balanced" gives all classes equal total weight. Rare classes are then predicted
+                more often; the probabilities are corrected to the true frequencies.
+            optimize: for two classes, the metric for which to choose the probability from which the positive
+                class is predicted: "accuracy", "balanced_accuracy", "f1" or "mcc". The threshold is chosen
+                on held-out rows.
+            costs: choose it for the lowest cost instead: {"fn": 10, "fp": 1} if a missed positive costs ten
+                times as much as a false alarm.
+            positive: the positive class; by default the rarer one.
             drop: columns to ignore.
             categories: columns of numbers to treat as categories.
             scaling: of number columns, "standard" or "robust".
@@ -166,6 +184,7 @@ class TableModel:
             learning_rate=learning_rate,
             sampling=Sampling(weight, group, order, where, test, validation, folds, repeats),
             class_weight=class_weight,
+            objective=make_objective(optimize, costs, positive),
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
             scaling=scaling,
@@ -180,22 +199,41 @@ class TableModel:
     @property
     def advice(self) -> str:
         """One sentence on what to do next."""
-        return advice(self.history, self.report, self.balanced)
+        return advice(self.history, self.report)
 
-    def predict(self, table: Any) -> pl.DataFrame:
+    def predict(self, table: Any, interval: float | None = None) -> pl.DataFrame:
         """Return a prediction for each row of a table, in order.
+
+        Args:
+            table: with the columns that the model needs.
+            interval: for numbers, the fraction of rows whose prediction interval is to contain the truth,
+                such as 0.9; None (default) for no intervals.
 
         Returns:
             A frame with the column `prediction`, in the target's own values or units, and for classification
-            a column `probability_<class>` for each class.
+            a column `probability_<class>` for each class; with `interval`, the columns `low` and `high`.
 
         Raises:
-            DataError: if a column that the model needs is missing or holds values of another kind.
+            DataError: if a column that the model needs is missing or holds values of another kind, or if
+                there were too few held-out rows for such an interval.
+            ConfigError: for an interval that is not between 0 and 1, or of classes.
         """
+        if interval is not None and isinstance(self.target, ClassTarget):
+            raise ConfigError(
+                f"intervals are for numbers, and the target {self.target.column!r} has classes",
+                "use the probabilities of the classes",
+            )
+        half = None if interval is None else self.calibration.half_width(interval)
         outputs = self.network.predict(self._encode_inputs(read_table(table)))
         if not isinstance(self.target, ClassTarget):
-            return pl.DataFrame([self.target.decode(outputs[:, 0])])
-        columns = [self.target.decode(outputs.argmax(axis=1))]
+            prediction = self.target.decode(outputs[:, 0])
+            if half is None:
+                return pl.DataFrame([prediction])
+            return pl.DataFrame(
+                [prediction, (prediction - half).alias("low"), (prediction + half).alias("high")]
+            )
+        outputs = self.calibration.probabilities(outputs)
+        columns = [self.target.decode(self.calibration.decide(outputs))]
         for number in range(outputs.shape[1]):
             name = f"probability_{self.target.label(number)}"
             columns.append(pl.Series(name, outputs[:, number].astype(np.float64)))
@@ -228,8 +266,8 @@ class TableModel:
     def attribute(self, table: Any, method: str = "integrated_gradients") -> pl.DataFrame:
         """Return the contribution of each column to each prediction, relative to a row of means.
 
-        For classes, the explained number is the probability of the predicted class; for numbers, the
-        prediction in its own units.
+        For classes, the explained number is the largest output of the network, the probability of that class
+        before calibration; for numbers, the prediction in its own units.
 
         Args:
             table: with the columns that the model needs.
@@ -284,7 +322,9 @@ class TableModel:
         y, weight = self.target.encode(frame.get_column(self.target.column)), None
         if self.sampling.weight in frame.columns:
             weight = row_weights(frame, str(self.sampling.weight), np.ones(frame.height, dtype=bool))
-        return evaluate_outputs(self.target, self.network.predict(self._encode_inputs(frame)), y, weight)
+        outputs = self.network.predict(self._encode_inputs(frame))
+        rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64), weight)
+        return evaluate(self.target, rows, self.calibration, self.rows["train"] + self.rows["validation"])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write encoder, network and target atomically to one safetensors file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ganglion.answers.calibration import Calibration
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget, Target
 from ganglion.checks import check_flag, check_integer
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from ganglion.table_model.model import TableModel
 
 
+OPTIONAL = {"calibration", "sampling"}  # parts that files of older versions lack
+
+
 def to_saved(model: TableModel) -> SavedModel:
     """Return the contents of the model's file."""
     saved = model.network.to_saved()
@@ -29,6 +33,7 @@ def to_saved(model: TableModel) -> SavedModel:
         "rows": model.rows,
         "balanced": model.balanced,
         "sampling": model.sampling.to_facts(),
+        "calibration": model.calibration.to_dict(),
     }
     return saved
 
@@ -39,7 +44,7 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
     Raises:
         ConfigError, DataError: if the description is not valid, or does not fit the network.
     """
-    if set(table) - {"sampling"} != {"encoder", "target", "validated", "test", "rows", "balanced"}:
+    if set(table) - OPTIONAL != {"encoder", "target", "validated", "test", "rows", "balanced"}:
         raise ConfigError("its table part must have encoder, target, validated, test, rows and balanced")
     rows = table["rows"]
     if not isinstance(rows, dict) or set(rows) != {"train", "validation", "test"}:
@@ -55,6 +60,8 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
         raise ConfigError("its encoder, network and target do not fit together")
     if not isinstance(target, ClassTarget | NumberTarget):
         raise ConfigError("its target must be classes or a number")
+    calibration = Calibration.from_dict(table.get("calibration", {}))
+    calibration.check_classes(len(target.classes) if isinstance(target, ClassTarget) else None)
     report = None if table["test"] is None else Report.from_dict(table["test"])
     return {
         "encoder": encoder,
@@ -64,4 +71,5 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
         "rows": rows,
         "balanced": check_flag("balanced", table["balanced"]),
         "sampling": Sampling.from_facts(table["sampling"]) if "sampling" in table else Sampling(),
+        "calibration": calibration,
     }

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from ganglion.answers.report import evaluate_outputs
+from ganglion.answers.judging import balancing_weights, judge
 from ganglion.answers.target import ClassTarget, fit_target
+from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, notice, shortened
@@ -57,6 +58,7 @@ class Recipe:
     learning_rate: float | None
     sampling: Sampling
     class_weight: str | None
+    objective: Objective | None
     drop: tuple[str, ...]
     categories: tuple[str, ...]
     scaling: str
@@ -106,9 +108,16 @@ def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
     divisible = _divisible(rows, inputs, target)
     sampling = sampling.resolved(rows.frame.height, recipe.may_stop)
     recipe = dataclasses.replace(recipe, sampling=sampling)
+    if recipe.objective is not None:
+        recipe.objective.positive_class(target)
+        if not (sampling.folds or sampling.validation):
+            raise ConfigError("a threshold is chosen on validation rows, and validation is 0")
     splits = _splits(divisible, sampling, recipe.seed)
     learned = rows.frame.height - (0 if sampling.folds else len(splits[0].test))
-    learner = Learner(make, recipe, rows, encoder, target, learned)
+    independent = divisible.blocks
+    if independent is None and sampling.repeats > 1:  # each row is tested several times
+        independent = np.arange(divisible.rows)
+    learner = Learner(make, recipe, rows, encoder, target, learned, independent)
     for reason, names in encoder.reasons().items():
         if reason not in (DROPPED, GROUP, WEIGHT):
             notice(f"left out: {listed(names)} ({reason})", "left-out-columns")
@@ -274,6 +283,15 @@ def _judge(
     linear: list[Member],
 ) -> None:
     """Judge the answers for the rows that the members have not learned from."""
-    test = learner.answers(tested, lambda split: split.test, model.target)
-    if test is not None:
-        model.report = evaluate_outputs(model.target, test.outputs, test.truth, test.weight)
+    target, recipe = model.target, learner.recipe
+    balanced = recipe.class_weight is not None and isinstance(target, ClassTarget)
+    judgment = judge(
+        target,
+        learner.answers(validated, lambda split: split.validation, target),
+        learner.answers(tested, lambda split: split.test, target),
+        learner.answers(linear, lambda split: split.test, target),
+        class_weights=balancing_weights(target) if balanced and isinstance(target, ClassTarget) else (),
+        objective=recipe.objective,
+        rows=model.rows["train"] + model.rows["validation"],
+    )
+    model.calibration, model.report = judgment.calibration, judgment.report

@@ -1,0 +1,119 @@
+"""Fit a calibration on held-out rows: the temperature, and the errors that intervals are made from."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ganglion.answers.calibration import HOTTEST, MOST_RESIDUALS, Calibration, log_outputs
+from ganglion.answers.held_out import HeldOut
+from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.answers.thresholds import Objective, choose_threshold
+from ganglion.core.part import Array
+
+FEWEST_ROWS = 50
+MOST_ROWS = 20_000
+
+
+def calibrate(
+    target: ClassTarget | NumberTarget,
+    rows: HeldOut,
+    class_weights: tuple[float, ...] = (),
+    objective: Objective | None = None,
+) -> Calibration:
+    """Return the calibration fitted on held-out rows.
+
+    Args:
+        target: the target, which for a number gives the units of the errors.
+        rows: rows that the network has not learned from.
+        class_weights: the weight of each class in training; () if all weigh the same.
+        objective: what to choose a threshold for; None for no threshold.
+    """
+    if isinstance(target, NumberTarget):
+        errors = np.abs(rows.outputs.astype(np.float64).reshape(-1) - rows.truth) * target.scale
+        levels, residuals = error_levels(errors, rows.weights)
+        return Calibration(levels=levels, residuals=residuals)
+    calibration = Calibration(class_weights=class_weights)
+    calibration = dataclasses.replace(calibration, temperature=fit_temperature(rows, class_weights))
+    if objective is None:
+        return calibration
+    positive = objective.positive_class(target)
+    scores = calibration.probabilities(rows.outputs)[:, positive]
+    threshold = choose_threshold(scores.astype(np.float64), rows.truth == positive, rows.weights, objective)
+    return dataclasses.replace(
+        calibration, positive=positive, threshold=threshold, purpose=objective.describe()
+    )
+
+
+def error_levels(errors: Array, weights: Array) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return (levels, errors): the fraction of new rows expected to have at most each error.
+
+    The i-th smallest of n errors has level i / (n + 1), where the 1 stands for the new row. With weights,
+    these are sums of weights, and the new row has the mean weight. Of many errors, every MOST_RESIDUALS-th
+    part is kept, which errs on the wide side.
+    """
+    errors, weights = errors[weights > 0], weights[weights > 0]
+    if not len(errors):
+        return (), ()
+    total = weights.sum() + weights.mean()
+    order = np.argsort(errors, kind="stable")[: np.isfinite(errors).sum()]  # infinite ones come last
+    levels = np.cumsum(weights[order]) / total
+    count = min(len(order), MOST_RESIDUALS)
+    places = np.ceil(np.arange(1, count + 1) * len(order) / max(count, 1)).astype(np.int64) - 1
+    return tuple(levels[places].tolist()), tuple(errors[order][places].tolist())
+
+
+def fit_temperature(rows: HeldOut, class_weights: tuple[float, ...] = ()) -> float:
+    """Return the temperature that minimizes the log loss, 1 where the rows do not clearly ask for another.
+
+    It is used only if it helps on rows that it was not fitted on: fitted on each half of the rows, it
+    must lower the log loss of the other half by more than one standard error. Fewer than 50 independent
+    rows are too few to tell.
+    """
+    rows = rows.part(np.flatnonzero(rows.weights > 0))
+    if len(rows) > MOST_ROWS:
+        rows = rows.part(np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(np.int64))
+    units = rows.units
+    if not len(rows) or units.max() + 1 < FEWEST_ROWS or not np.isfinite(rows.outputs).all():
+        return 1.0
+    logs, truth, weights = log_outputs(rows.outputs), rows.truth, rows.weights
+    offset = -np.log(np.array(class_weights)) if class_weights else np.zeros(logs.shape[1])
+    half = np.random.default_rng(0).permutation(units.max() + 1)[units] % 2 == 0
+    gain = np.zeros(len(rows))
+    for fitted in (half, ~half):
+        sharpness = _sharpness(logs[fitted], offset, truth[fitted], weights[fitted])
+        other = logs[~fitted], offset, truth[~fitted]
+        gain[~fitted] = _losses(1.0, *other) - _losses(sharpness, *other)
+    mean = np.average(gain, weights=weights)
+    error = np.sqrt(np.square(np.bincount(units, weights * (gain - mean))).sum()) / weights.sum()
+    return float(1 / _sharpness(logs, offset, truth, weights)) if mean > error else 1.0
+
+
+def _probabilities(sharpness: float, logs: Array, offset: Array) -> Array:
+    exponents = sharpness * logs + offset
+    odds = np.exp(exponents - exponents.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+def _losses(sharpness: float, logs: Array, offset: Array, truth: Array) -> Array:
+    exponents = sharpness * logs + offset
+    exponents -= exponents.max(axis=1, keepdims=True)
+    return np.asarray(np.log(np.exp(exponents).sum(axis=1)) - exponents[np.arange(len(truth)), truth])
+
+
+def _sharpness(logs: Array, offset: Array, truth: Array, weights: Array) -> float:
+    """Return the 1 / T that minimizes the mean log loss, which is convex in it, by halving an interval.
+
+    The slope of the loss is the mean of sum(p * logs) - logs[truth].
+    """
+    low, high = 1 / HOTTEST, HOTTEST
+    reached = logs[np.arange(len(truth)), truth]
+    for _ in range(40):
+        middle = (low * high) ** 0.5
+        expected = (_probabilities(middle, logs, offset) * logs).sum(axis=1)
+        if weights @ (expected - reached) > 0:
+            high = middle
+        else:
+            low = middle
+    return float((low * high) ** 0.5)
