@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.tables.encode import Encoder
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 
 ROWS, ROUNDS = 1_000_000, 7
 

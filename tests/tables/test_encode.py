@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 import ganglion as gg
 from ganglion.tables.columns import CategoryColumn, NumberColumn
 from ganglion.tables.encode import Encoder
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 
 ROWS = 60
 TABLE = pl.DataFrame(

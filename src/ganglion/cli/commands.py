@@ -22,7 +22,7 @@ from ganglion.network import Network
 from ganglion.table_model import TableModel
 from ganglion.tables.encode import require_column
 from ganglion.tables.examples import example_table
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 
 
 def demo(

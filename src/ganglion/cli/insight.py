@@ -18,7 +18,7 @@ from ganglion.insight.trace.overview import overview_text
 from ganglion.optional import load
 from ganglion.table_model.model import RESERVED, TableModel
 from ganglion.tables.columns import NumberColumn
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 
 MOST_COLUMNS = 20
 PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")

@@ -13,7 +13,6 @@ from ganglion.core.part import Array
 from ganglion.insight import Finding
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
-from ganglion.tables.read import read_table
 
 MOST_COLUMNS = 20
 
@@ -98,7 +97,7 @@ def boundary_page(model: TableModel, table: Any) -> str:
     if not (plane and isinstance(target, ClassTarget) and len(target.classes) <= len(LETTERS)):
         return ""
     names = [column.column for column in columns]
-    frame = read_table(table).drop_nulls([*names, target.column])
+    frame = model.read(table).drop_nulls([*names, target.column])
 
     def predict(points: Array) -> Array:
         rows, _ = model.encoder.encode(pl.DataFrame(dict(zip(names, points.T, strict=True))))

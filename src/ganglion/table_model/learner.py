@@ -19,6 +19,7 @@ from ganglion.network import Network
 from ganglion.tables.defaults import Settings, layers_for, linear_training, optimizer_for
 from ganglion.tables.encode import Encoder
 from ganglion.tables.labeled import LabeledRows
+from ganglion.tables.reading import Reading
 from ganglion.tables.splits import Split
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
@@ -46,6 +47,7 @@ class Learner:
     Args:
         make: the class of the models.
         recipe: the settings.
+        reading: how the table was read.
         rows: the labeled rows.
         encoder, target: fitted on all labeled rows.
         learned: the number of rows that defaults are derived from.
@@ -56,13 +58,14 @@ class Learner:
         self,
         make: type[TableModel],
         recipe: Recipe,
+        reading: Reading,
         rows: LabeledRows,
         encoder: Encoder,
         target: Target,
         learned: int,
         units: Array | None = None,
     ) -> None:
-        self.make, self.recipe, self.rows = make, recipe, rows
+        self.make, self.recipe, self.reading, self.rows = make, recipe, reading, rows
         self.encoder, self.target, self.units = encoder, target, units
         suited = Settings.suited_to(learned)
         self.epochs = (
@@ -96,14 +99,23 @@ class Learner:
         target = self._weighted(target, split.train)
         layers = layers_for(recipe.hidden, recipe.activation, self.dropout, target)
         network = Network(layers, len(encoder.features), recipe.seed, engine=recipe.engine)
-        return Member(self.make(network, encoder.without(recipe.reasons), target, network.history), split)
+        reading = self.reading if recipe.sampling.where else self.reading.only(self._needed(encoder))
+        encoder = encoder.without(recipe.reasons)
+        return Member(self.make(network, encoder, target, network.history, reading=reading), split)
+
+    def _needed(self, encoder: Encoder) -> set[str]:
+        """Return the columns that the model reads."""
+        names = {self.recipe.target, self.recipe.sampling.weight, self.recipe.sampling.group}
+        return {column.column for column in encoder.columns} | {name for name in names if name is not None}
 
     def linear(self, member: Member) -> Member:
         """Return a member without hidden layers, with the same encoder, target and split."""
         model, recipe = member.model, self.recipe
         layers = layers_for((), recipe.activation, 0.0, model.target)
         network = Network(layers, len(model.encoder.features), recipe.seed, engine=recipe.engine)
-        return Member(self.make(network, model.encoder, model.target, network.history), member.split, True)
+        return Member(
+            self.make(network, model.encoder, model.target, network.history), member.split, linear=True
+        )
 
     def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:
         """Train a member alone, on all processors, and return the history."""

@@ -28,7 +28,7 @@ from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.table_model.training import Recipe, train
 from ganglion.tables.encode import Encoder
 from ganglion.tables.labeled import column_names, row_weights, satisfies
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import Reading, ReadOptions, open_table
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -49,6 +49,7 @@ class TableModel:
         balanced: whether classes had equal total weight.
         sampling: which rows counted, how much, and how they were divided.
         calibration: how the network's outputs become probabilities, decisions and intervals.
+        reading: how the columns of a table are read.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class TableModel:
         balanced: bool = False,
         sampling: Sampling | None = None,
         calibration: Calibration | None = None,
+        reading: Reading | None = None,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
         self.balanced = balanced
         self.sampling = Sampling() if sampling is None else sampling
         self.calibration = Calibration() if calibration is None else calibration
+        self.reading = Reading() if reading is None else reading
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
 
     @classmethod
@@ -96,6 +99,7 @@ class TableModel:
         optimize: str | None = None,
         costs: Mapping[str, float] | None = None,
         positive: object = None,
+        read: ReadOptions | None = None,
         drop: Collection[str] = (),
         categories: Collection[str] = (),
         scaling: str = "standard",
@@ -119,7 +123,8 @@ class TableModel:
         Copies of a row, equal in all inputs, are never separated.
 
         Args:
-            table: a path (CSV, TSV, Parquet, JSON lines, Arrow), a polars or pandas frame, or an array.
+            table: the path of a file (CSV and other text, Parquet, JSON, Arrow, Excel, OpenDocument), also
+                compressed, a folder or a list of such files, a polars or pandas frame, an array or a dict.
             target: the name of the column to predict. Rows without a target are ignored.
             hidden: number of units of each hidden layer.
             activation: of the hidden layers.
@@ -152,6 +157,7 @@ class TableModel:
             costs: choose it for the lowest cost instead: {"fn": 10, "fp": 1} if a missed positive costs ten
                 times as much as a false alarm.
             positive: the positive class; by default the rarer one.
+            read: how the table is to be read, where it must not be found from the table itself.
             drop: columns to ignore.
             categories: columns of numbers to treat as categories.
             scaling: of number columns, "standard" or "robust".
@@ -185,6 +191,7 @@ class TableModel:
             sampling=Sampling(weight, group, order, where, test, validation, folds, repeats),
             class_weight=class_weight,
             objective=make_objective(optimize, costs, positive),
+            read=read,
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
             scaling=scaling,
@@ -224,7 +231,7 @@ class TableModel:
                 "use the probabilities of the classes",
             )
         half = None if interval is None else self.calibration.half_width(interval)
-        outputs = self.network.predict(self._encode_inputs(read_table(table)))
+        outputs = self.network.predict(self._encode_inputs(self.read(table)))
         if not isinstance(self.target, ClassTarget):
             prediction = self.target.decode(outputs[:, 0])
             if half is None:
@@ -239,6 +246,19 @@ class TableModel:
             columns.append(pl.Series(name, outputs[:, number].astype(np.float64)))
         return pl.DataFrame(columns)
 
+    def read(self, table: Any, read: ReadOptions | None = None) -> pl.DataFrame:
+        """Return a table as a polars frame, each column read as the model's own table was.
+
+        Args:
+            table: anything that `train` takes.
+            read: what is read differently in this table, such as `gg.ReadOptions(decimal=",")`.
+
+        Raises:
+            FileError: if a file cannot be read.
+            DataError: for a value that is not of the column's kind; the message names its row.
+        """
+        return open_table(table, read, self.reading, self.target.column).frame
+
     def trace(self, table: Any, row: int = 0, training: bool = False, **settings: Any) -> insight.Trace:
         """Return every number computed for one row: forward, and backward if the row has the target.
 
@@ -252,7 +272,7 @@ class TableModel:
             ConfigError: if there is no such row.
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
-        frame = read_table(table)
+        frame = self.read(table)
         if not frame.height:
             raise DataError("a trace needs a table with at least one row, got none")
         check_integer(f"row (the table has {frame.height:,} rows)", row, at_least=0, at_most=frame.height - 1)
@@ -278,7 +298,7 @@ class TableModel:
             `baseline` (the same number for a row of means), and the contribution of each column. With
             integrated gradients the contributions sum to `explained - baseline`.
         """
-        frame = read_table(table)
+        frame = self.read(table)
         found = self.network.attribute(self._encode_inputs(frame), method=method)
         scale, center = 1.0, 0.0
         if isinstance(self.target, ClassTarget):
@@ -309,7 +329,7 @@ class TableModel:
         Raises:
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
-        X, y = self.encode(self._with_target(read_table(table), "a health check"))
+        X, y = self.encode(self._with_target(self.read(table), "a health check"))
         return self.network.health(X, y, names=self.encoder.features)
 
     def evaluate(self, table: Any) -> Report:
@@ -318,7 +338,7 @@ class TableModel:
         Raises:
             DataError: if a column that the model needs is missing, or the target holds an unknown class.
         """
-        frame = self._with_target(read_table(table), "an evaluation")
+        frame = self._with_target(self.read(table), "an evaluation")
         y, weight = self.target.encode(frame.get_column(self.target.column)), None
         if self.sampling.weight in frame.columns:
             weight = row_weights(frame, str(self.sampling.weight), np.ones(frame.height, dtype=bool))

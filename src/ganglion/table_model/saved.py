@@ -13,13 +13,14 @@ from ganglion.files.model_file import SavedModel
 from ganglion.network import Network
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.encode import Encoder
+from ganglion.tables.reading import Reading
 from ganglion.training.history import History
 
 if TYPE_CHECKING:
     from ganglion.table_model.model import TableModel
 
 
-OPTIONAL = {"calibration", "sampling"}  # parts that files of older versions lack
+OPTIONAL = {"calibration", "sampling", "reading"}  # parts that files of older versions lack
 
 
 def to_saved(model: TableModel) -> SavedModel:
@@ -34,6 +35,7 @@ def to_saved(model: TableModel) -> SavedModel:
         "balanced": model.balanced,
         "sampling": model.sampling.to_facts(),
         "calibration": model.calibration.to_dict(),
+        "reading": model.reading.configuration(),
     }
     return saved
 
@@ -63,9 +65,11 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
     calibration = Calibration.from_dict(table.get("calibration", {}))
     calibration.check_classes(len(target.classes) if isinstance(target, ClassTarget) else None)
     report = None if table["test"] is None else Report.from_dict(table["test"])
+    reading = Reading.from_configuration(table["reading"]) if "reading" in table else Reading()
     return {
         "encoder": encoder,
         "target": target,
+        "reading": reading,
         "history": History.from_facts(table["validated"]),
         "report": report,
         "rows": rows,

@@ -26,7 +26,7 @@ from ganglion.table_model.sampling import Sampling
 from ganglion.tables.copies import contradiction, count_copies, find_copies
 from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed, require_column
 from ganglion.tables.labeled import LabeledRows, labeled_rows, notice_missing_values
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import ReadOptions, open_table
 from ganglion.tables.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
 from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.history import History
@@ -59,6 +59,7 @@ class Recipe:
     sampling: Sampling
     class_weight: str | None
     objective: Objective | None
+    read: ReadOptions | None
     drop: tuple[str, ...]
     categories: tuple[str, ...]
     scaling: str
@@ -96,7 +97,9 @@ class Recipe:
 
 def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
     """Train a table model by a recipe; see `TableModel.train`."""
-    whole = read_table(table)
+    read = open_table(table, recipe.read, target=recipe.target)
+    read.check({*recipe.drop, *recipe.categories})
+    whole = read.frame
     for name in recipe.drop:
         require_column(whole, name)
     if recipe.target in recipe.drop:
@@ -117,7 +120,7 @@ def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
     independent = divisible.blocks
     if independent is None and sampling.repeats > 1:  # each row is tested several times
         independent = np.arange(divisible.rows)
-    learner = Learner(make, recipe, rows, encoder, target, learned, independent)
+    learner = Learner(make, recipe, read.reading, rows, encoder, target, learned, independent)
     for reason, names in encoder.reasons().items():
         if reason not in (DROPPED, GROUP, WEIGHT):
             notice(f"left out: {listed(names)} ({reason})", "left-out-columns")

@@ -14,7 +14,7 @@ import polars as pl
 
 from ganglion.core.random import Purpose, generator
 from ganglion.errors import ConfigError, one_of
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 
 FOLDER = Path(__file__).parent / "data"
 

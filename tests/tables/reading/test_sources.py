@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import ganglion as gg
-from ganglion.tables.read import read_table
+from ganglion.tables.reading import read_table
 
 FRAME = pl.DataFrame(
     {"a": [1, 2, None], "b": ["x", None, "z"], "c": [0.5, 1.5, 2.5], "d": [True, False, True]}
@@ -67,7 +67,8 @@ def written(tmp_path: Path, data: bytes | str, name: str = "t.csv") -> Path:
 
 def test_csv_files_from_practice(tmp_path: Path) -> None:
     path = written(tmp_path, "\ufeff a ,b;c,when\r\n1,NA,2020-01-02\r\n?,x,2020-02-03\r\n")
-    table = read_table(path)
+    with pytest.warns(gg.GanglionNotice, match="'NA' in b;c 1 times"):
+        table = read_table(path)
     assert table.columns == ["a", "b;c", "when"]
     assert table["a"].to_list() == [1, None]
     assert table["b;c"].to_list() == [None, "x"]
@@ -85,15 +86,12 @@ def test_csv_files_from_practice(tmp_path: Path) -> None:
     [
         (b"", "t.csv", "is empty, 0 bytes"),
         ("a,b,a\n1,2,3\n", "t.csv", "column names must be distinct, got 'a' 2 times"),
-        ("a,b\né,1\n".encode("latin-1"), "t.csv", "not encoded in UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), "t.csv", "not encoded in UTF-8"),
-        ("a,b\n1,2,3\n", "t.csv", "cannot be read as csv"),
+        ("a,b\n1,2\n1,2,3\n", "t.csv", "must have 2 cells, line 3 has 3"),
+        (b"%PDF-1.4 ...", "t.csv", "is a PDF document"),
         (b"noise", "t.parquet", "cannot be read as parquet"),
         (b"noise", "t.arrow", "cannot be read as arrow"),
         (b"noise", "t.jsonl", "cannot be read as jsonl"),
         (b"noise", "t.csv.gz", "cannot"),
-        (b"a,b,y\r1,p,u\r2,q,v\r", "t.csv", "old Macintosh"),
-        (b"a" * 200_000 + b",b\n1,2\n", "t.csv", "cannot be read|too large"),
         (
             gzip.compress(b"a,b\n1,2\n", mtime=0)[:11] + b"x" * 40,
             "t.csv.gz",
@@ -101,7 +99,8 @@ def test_csv_files_from_practice(tmp_path: Path) -> None:
         ),
         ('"a\nb","a\nb"\n1,2\n', "t.csv", "names must be distinct"),
         ("d,e\n0000-01-01,1\n2020-01-01,2\n", "t.csv", "years 1 to 9999, row 0 does not"),
-        (b"x", "t.xlsx", "the extension of t.xlsx is not that of a table"),
+        (b"x", "t.sav", "is a file of SPSS"),
+        (b"x", "t.doc", "the extension of t.doc is not that of a table"),
         (b"x", "t", "the extension of t is not"),
     ],
 )

@@ -1,0 +1,436 @@
+"""Columns of text become numbers, dates, times, true or false, or stay text.
+
+First every column is studied (`study`), because one may show how the signs of another are meant. Then each
+is decided (`decide`) and converted (`convert`), later with the same rules in other tables.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from ganglion.errors import DataError, notice
+from ganglion.tables.reading import dates
+from ganglion.tables.reading.options import ColumnReading, ReadOptions
+
+# Compared without regard to case.
+MISSING = (
+    "",
+    "na",
+    "n/a",
+    "nan",
+    "null",
+    "none",
+    "#n/a",
+    "#na",
+    "#null!",
+    "<na>",
+    "nil",
+    "-",
+    "--",
+    ".",
+    "?",
+)
+WORDS = ("na", "n/a", "null", "none", "nil")  # may also be words that mean something
+BOOLEAN = {"true": True, "false": False}
+
+SIGN = r"[-+]?"
+EXPONENT = r"(?:[eE][-+]?\d+)?"
+CURRENCY = r"(?:[$€£¥]|USD|EUR|GBP|CHF)"
+UNIT = rf"({CURRENCY}|%)"
+WHOLE = rf"^{SIGN}\d+$"
+LEADING_ZERO = rf"^{SIGN}0\d+$"
+INFINITE = rf"^{SIGN}(?i:inf|infinity)$"
+FORMS = {
+    "whole": rf"^{SIGN}\d+{EXPONENT}$",
+    "point": rf"^{SIGN}(?:\d+\.\d*|\.\d+){EXPONENT}$",
+    "comma": rf"^{SIGN}(?:\d+,\d*|,\d+){EXPONENT}$",
+    "point groups": rf"^{SIGN}[1-9]\d{{0,2}}(?:\.\d{{3}})+$",
+    "comma groups": rf"^{SIGN}[1-9]\d{{0,2}}(?:,\d{{3}})+$",
+    "point groups, comma": rf"^{SIGN}\d{{1,3}}(?:\.\d{{3}})+,\d*$",
+    "comma groups, point": rf"^{SIGN}\d{{1,3}}(?:,\d{{3}})+\.\d*$",
+    "lakhs": rf"^{SIGN}\d{{1,2}}(?:,\d{{2}})+,\d{{3}}(?:\.\d*)?$",
+    "blank groups": rf"^{SIGN}\d{{1,3}}(?: \d{{3}})+(?:[.,]\d*)?$",
+    "apostrophe groups": rf"^{SIGN}\d{{1,3}}(?:'\d{{3}})+(?:[.,]\d*)?$",
+}
+REPEATED = r"[.,]\d{3}[.,]\d{3}"
+LIMIT = r"^[<>≤≥]=?\s*[-+]?[\d.,]+$"
+# From this magnitude on, plain whole numbers beside grouped ones say that groups are thousands.
+HUNDREDS, THOUSAND = 100, 1000
+COMMA = ("comma", "point groups", "point groups, comma")
+FEW = 0.2
+MIDNIGHT = datetime.time(0)
+
+
+@dataclass
+class Study:
+    """What the texts of one column show.
+
+    Args:
+        name: of the column.
+        distinct: the different texts, without missing values.
+        present: which forms of numbers occur; empty unless all texts are numbers.
+        point, comma: an example that only a decimal point or only a decimal comma explains, or "".
+        groups: an example in which the sign could mean either, by sign.
+        most: the largest of the plain whole numbers, None if there are none.
+        is_codes: whether some whole numbers begin with a zero.
+        unit: a sign beside the numbers, such as "%".
+    """
+
+    name: str
+    distinct: pl.Series
+    present: set[str] = field(default_factory=set)
+    point: str = ""
+    comma: str = ""
+    groups: dict[str, str] = field(default_factory=dict)
+    most: int | None = None
+    is_codes: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a column cannot be read, for whoever needs it."""
+
+    message: str
+    hint: str
+
+    def error(self) -> DataError:
+        """Return the error to raise."""
+        return DataError(self.message, self.hint)
+
+
+def missing_words(extra: tuple[str, ...]) -> list[str]:
+    """Return the words for a missing value, in lower case."""
+    return [*MISSING, *(word.lower() for word in extra)]
+
+
+def without_missing(values: pl.Series, extra: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> pl.Series:
+    """Return stripped text, with null for missing values.
+
+    Args:
+        values: text.
+        extra: words that mean a missing value, in addition to `MISSING`.
+        kept: words of `MISSING` that are values.
+    """
+    stripped = values.str.strip_chars()
+    words = [word for word in missing_words(extra) if word not in kept]
+    return values.set(stripped.str.to_lowercase().is_in(words).fill_null(False), None)
+
+
+def core(values: pl.Series) -> pl.Series:
+    """Return the plain number in texts such as "$1,234.00", "6.5 %" and "(12.50)"."""
+    text = (
+        values.str.strip_chars()
+        .str.replace_all("[\u2212\u2013]", "-")
+        .str.replace_all("[\u00a0\u202f\u2009]", " ")
+        .str.replace_all("[\u2019\u02bc]", "'")
+    )
+    if text.str.contains(r"^[-+]?[.\d]", literal=False).all() and text.str.contains(r"\d$|\d[.,]$").all():
+        return text
+    text = text.str.replace(r"^\((.*)\)$", "-$1")
+    text = text.str.replace(rf"^({SIGN})\s*{CURRENCY}\s*({SIGN})", "$1$2")
+    return text.str.replace(rf"\s*(?:%|{CURRENCY})$", "").str.strip_chars()
+
+
+def study(values: pl.Series) -> Study:
+    """Return what a column of text without missing values shows."""
+    distinct = values.drop_nulls().unique().sort()
+    found = Study(values.name, distinct)
+    if distinct.is_empty():
+        return found
+    stripped = distinct.str.strip_chars()
+    found.is_codes = bool(stripped.str.contains(LEADING_ZERO).any()) and bool(
+        stripped.str.contains(r"^[\dA-Za-z/-]+$").all()
+    )
+    text = core(distinct)
+    forms = {name: text.str.contains(pattern) for name, pattern in FORMS.items()}
+    known = text.str.contains(INFINITE)
+    for mask in forms.values():
+        known = known | mask
+    if not known.all():
+        return found
+    found.present = {name for name, mask in forms.items() if mask.any()} or {"infinite"}
+    units = stripped.str.extract(UNIT).drop_nulls()
+    found.unit = str(units[0]) if len(units) else ""
+
+    def example(*masks: pl.Series) -> str:
+        for mask in masks:
+            if mask.any():
+                return str(distinct[int(mask.arg_true()[0])])
+        return ""
+
+    by_blank = forms["blank groups"] | forms["apostrophe groups"]
+    lone_point = forms["point"] & ~forms["point groups"]
+    lone_comma = forms["comma"] & ~forms["comma groups"]
+    many_points = forms["point groups"] & text.str.contains(REPEATED)
+    many_commas = (forms["comma groups"] & text.str.contains(REPEATED)) | forms["lakhs"]
+    found.point = example(
+        lone_point, forms["comma groups, point"], many_commas, by_blank & text.str.contains(r"\.")
+    )
+    found.comma = example(
+        lone_comma, forms["point groups, comma"], many_points, by_blank & text.str.contains(",")
+    )
+    for sign, name in ((".", "point groups"), (",", "comma groups")):
+        if shown := example(forms[name]):
+            found.groups[sign] = shown
+    whole = text.filter(text.str.contains(WHOLE)).cast(pl.Int64, strict=False).abs()
+    found.most = None if whole.null_count() == len(whole) else int(whole.max())  # type: ignore[arg-type]
+    return found
+
+
+def sign_of(studies: list[Study]) -> str | None:
+    """Return the decimal sign that the numbers of a table agree on, None if they do not."""
+    point, comma = (any(getattr(each, name) for each in studies) for name in ("point", "comma"))
+    return None if point == comma else "." if point else ","
+
+
+def decide(
+    found: Study, options: ReadOptions, decimal: str | None, separator: str | None
+) -> tuple[ColumnReading, Problem | None]:
+    """Return how a column is read, and why it can't be, if so; it is then text.
+
+    Args:
+        found: what the column shows.
+        options: what the user fixed.
+        decimal: the sign that the numbers of the table agree on.
+        separator: between the cells of the file; None for other tables.
+    """
+    text, name, distinct = ColumnReading("text"), found.name, found.distinct
+    if distinct.is_empty():
+        return text, None
+    form = options.date_form(name)
+    if form not in (None, "number"):
+        given = ColumnReading("date", form=form)
+        if isinstance(options.dates, str) and dates.parse(distinct, form).null_count():
+            given = text  # a form for all columns is for those that it suits
+        if given != text:
+            return given, None
+    if found.is_codes and form is None and _compact(distinct) is None:
+        return text, None
+    if found.present:
+        if form is None and found.present == {"whole"} and _compact(distinct) is not None:
+            notice(
+                f"column {name!r}: numbers such as {distinct[0]} are read as dates; if they are numbers, "
+                f"use --date-format {name}=number (read=gg.ReadOptions(dates={{{name!r}: 'number'}}))",
+                "numbers-as-dates",
+            )
+            return ColumnReading("date", form="compact"), None
+        how, problem = _decide_number(found, options, decimal, separator)
+        return (dataclasses.replace(how, unit=found.unit) if how.kind == "number" else how), problem
+    if distinct.str.strip_chars().str.to_lowercase().is_in(list(BOOLEAN)).all():
+        return ColumnReading("boolean"), None
+    if dates.parse_time(distinct.str.strip_chars()).null_count() == 0:
+        return ColumnReading("time"), None
+    form, reason = dates.find_form(distinct.str.strip_chars())
+    if form is not None:
+        return ColumnReading("date", form=form), None
+    return text, _problem(found, reason)
+
+
+def _compact(distinct: pl.Series) -> pl.Series | None:
+    """Return dates written as 20190501, None if some text is none."""
+    if not distinct.str.contains(r"^\s*(19|20)\d{6}\s*$").all():
+        return None
+    parsed = dates.parse(distinct.str.strip_chars(), "compact")
+    return parsed if parsed.null_count() == 0 and len(parsed) > 1 else None
+
+
+def _decide_number(
+    found: Study, options: ReadOptions, decimal: str | None, separator: str | None
+) -> tuple[ColumnReading, Problem | None]:
+    name = found.name
+    plain_text = ColumnReading("text")
+    if found.present == {"whole"}:
+        huge = found.distinct.str.strip_chars().str.contains(rf"^{SIGN}\d{{19,}}$")
+        return (plain_text if huge.any() else ColumnReading("number", *_signs(options, decimal))), None
+    if options.decimal is not None or options.thousands is not None:
+        chosen, other = _signs(options, decimal)
+        if wrong := found.comma if chosen == "." else found.point:
+            return plain_text, Problem(
+                f"column {name!r} holds {wrong!r}, which is no number with decimal {chosen!r} and thousands "
+                f"{other!r}",
+                "correct --decimal and --thousands (decimal and thousands of gg.ReadOptions)",
+            )
+        return ColumnReading("number", chosen, other), None
+    if found.point and found.comma:
+        return plain_text, Problem(
+            f"column {name!r} holds numbers with a decimal point ({found.point!r}) and with a decimal comma "
+            f"({found.comma!r})",
+            f"write all alike, or leave the column out (--drop {name}, in Python drop=[{name!r}])",
+        )
+    if found.comma:
+        return ColumnReading("number", ",", _thousands(found, ".")), None
+    if found.point:
+        return ColumnReading("number", ".", _thousands(found, ",")), None
+    if len(found.groups) == 2:
+        return plain_text, Problem(
+            f"column {name!r} holds {found.groups['.']!r} and {found.groups[',']!r}: no decimal sign "
+            "explains both",
+            f"write all alike, or leave the column out (--drop {name}, in Python drop=[{name!r}])",
+        )
+    if not found.groups:
+        return ColumnReading("number", decimal or ".", _thousands(found, "")), None
+    sign, shown = next(iter(found.groups.items()))
+    return _decide_groups(found, sign, shown, decimal, separator), None
+
+
+def _decide_groups(
+    found: Study, sign: str, shown: str, decimal: str | None, separator: str | None
+) -> ColumnReading:
+    """Decide a column in which every sign is followed by three digits."""
+    other = "," if sign == "." else "."
+    as_thousands = ColumnReading("number", other, sign)
+    as_decimal = ColumnReading("number", sign)
+    if decimal is not None:
+        return as_decimal if decimal == sign else as_thousands
+    if found.most is not None and found.most >= HUNDREDS:
+        return as_thousands if found.most < THOUSAND else as_decimal
+    usual = as_decimal if (sign == ",") == (separator == ";") else as_thousands
+    sure = separator == ";" or (sign == "," and separator == ",")
+    if not sure:
+        whole, fraction = shown.replace(sign, ""), shown.replace(sign, ".")
+        read, meant = (fraction, whole) if usual is as_decimal else (whole, fraction)
+        option = "thousands" if usual is as_decimal else "decimal"
+        notice(
+            f"column {found.name!r}: {shown} is read as {read}; if it means {meant}, use --{option} "
+            f"'{sign}' (read=gg.ReadOptions({option}={sign!r}))",
+            "ambiguous-numbers",
+        )
+    return usual
+
+
+def _signs(options: ReadOptions, decimal: str | None) -> tuple[str, str]:
+    thousands = options.thousands
+    chosen = options.decimal or ({".": ",", ",": "."}.get(thousands or "") or decimal or ".")
+    if thousands is None:
+        thousands = "" if options.decimal is None else ("," if chosen == "." else ".")
+    return chosen, "" if thousands == chosen else thousands
+
+
+def _thousands(found: Study, sign: str) -> str:
+    """Return the sign between thousands that occurs; `sign` is the one that is no decimal sign."""
+    if "blank groups" in found.present:
+        return " "
+    if "apostrophe groups" in found.present:
+        return "'"
+    both = {",": {"comma groups, point", "lakhs"}, ".": {"point groups, comma"}, "": set[str]()}[sign]
+    return sign if sign in found.groups or both & found.present else ""
+
+
+def _problem(found: Study, reason: str) -> Problem | None:
+    """Return why a column that is mostly numbers or dates is neither, None if it is just text."""
+    name, distinct = found.name, found.distinct
+    leave = f"leave the column out (--drop {name}, in Python drop=[{name!r}])"
+    if reason:
+        shown = str(distinct.filter(distinct.str.contains(r"^\s*\d{1,2}[-/]"))[0])
+        return Problem(
+            f"column {name!r} holds dates such as {shown!r} that can be read in two ways: {reason}",
+            "use --date-format day-first or --date-format month-first "
+            f"(read=gg.ReadOptions(dates='day-first'), or a format such as '%d/%m/%Y'), or {leave}",
+        )
+    parsed = dates.parse(distinct.str.strip_chars(), "year-first")
+    if 0 < parsed.null_count() <= FEW * len(distinct):
+        shown = str(distinct.filter(parsed.is_null())[0])
+        return Problem(
+            f"column {name!r} holds dates, but also {shown!r}, which is none",
+            f"correct the value or leave it empty, or {leave}",
+        )
+    limits = distinct.str.contains(LIMIT)
+    if limits.any():
+        rest = study(distinct.filter(~limits))
+        if rest.present:
+            shown = str(distinct.filter(limits)[0])
+            return Problem(
+                f"column {name!r} holds numbers, but also the limit {shown!r}",
+                "write a number, such as half the limit, or leave it empty; to count it as missing, use "
+                f"--missing '{shown}' (read=gg.ReadOptions(missing=[{shown!r}])); or {leave}",
+            )
+    return None
+
+
+def convert(
+    values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = (), strict: bool = True
+) -> pl.Series:
+    """Return a column of text read in a given way.
+
+    Args:
+        values: text.
+        how: the way.
+        extra: words for a missing value, in addition to `MISSING`.
+        strict: whether a text that is none of the kind is an error; otherwise it becomes null.
+
+    Raises:
+        DataError: for a text of another kind; the message names its row.
+    """
+    if how.kind == "text":
+        return values
+    present = without_missing(values, extra)
+    stripped = present.str.strip_chars()
+    if how.kind == "boolean":
+        result = stripped.str.to_lowercase().replace_strict(BOOLEAN, default=None, return_dtype=pl.Boolean)
+    elif how.kind == "time":
+        result = dates.parse_time(stripped)
+    elif how.kind == "date":
+        result = dates.parse(stripped, how.form)
+    else:
+        result = _numbers(present, how)
+    result = result.alias(values.name)
+    if strict and result.null_count() > present.null_count():
+        row = (result.is_null() & present.is_not_null()).arg_true()[0]
+        raise DataError(
+            f"column {values.name!r} must hold {_wanted(how)}, got {values[row]!r} in row {row}",
+            "correct the value or leave it empty"
+            + (", or say how dates are written here with --date-format" if how.kind == "date" else ""),
+        )
+    if how.kind == "date" and (result.dt.time() == MIDNIGHT).all():
+        return result.cast(pl.Date)
+    return result
+
+
+def _numbers(values: pl.Series, how: ColumnReading) -> pl.Series:
+    text = core(values)
+    # Next to a decimal comma, points can only be thousands. A decimal point is also what is assumed.
+    allowed = {"whole", *(("point", "comma groups, point") if how.decimal == "." else COMMA)}
+    if how.thousands == ",":
+        allowed |= {"comma groups", "lakhs"}
+    elif how.thousands == " ":
+        allowed |= {"blank groups"}
+    elif how.thousands == "'":
+        allowed |= {"apostrophe groups"}
+    fits = text.str.contains(INFINITE)
+    for name in allowed:
+        fits = fits | text.str.contains(FORMS[name])
+    text = text.set((~fits).fill_null(False), None)
+    for sign in " '":
+        if how.thousands == sign:
+            text = text.str.replace_all(sign, "", literal=True)
+    if how.decimal == ",":
+        text = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
+    else:
+        text = text.str.replace_all(",", "", literal=True)
+    if text.str.contains(WHOLE).fill_null(True).all():
+        whole = text.str.strip_prefix("+").cast(pl.Int64, strict=False)
+        if whole.null_count() == text.null_count():
+            return whole
+    return text.str.strip_prefix("+").cast(pl.Float64, strict=False)
+
+
+def _wanted(how: ColumnReading) -> str:
+    if how.kind == "number":
+        groups = f" and thousands {how.thousands!r}" if how.thousands else ""
+        return (
+            "numbers" if how == ColumnReading("number") else f"numbers with decimal {how.decimal!r}{groups}"
+        )
+    if how.kind == "date":
+        example = {
+            "year-first": "written as 2026-01-31",
+            "day-first": "written as 31/01/2026",
+            "month-first": "written as 01/31/2026",
+            "compact": "written as 20260131",
+        }.get(how.form, f"of the form {how.form}")
+        return f"dates {example}"
+    return {"time": "times of day, such as 22:30", "boolean": "true or false"}[how.kind]

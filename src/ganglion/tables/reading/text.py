@@ -1,0 +1,295 @@
+"""Text files: bytes become a frame, of text where a cell needs a closer look.
+
+Small files are taken apart cell by cell here. Large ones are read by polars, and only columns in which a cell
+could mean something else are read again as text. Both ways give the same table.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from ganglion.errors import DataError, FileError, notice
+from ganglion.tables.reading.layout import Found, decode, find_layout, head_of, tokenize
+from ganglion.tables.reading.options import ColumnReading, Layout, Reading, ReadOptions
+
+SMALL = 2**20
+CHUNK = 2**20
+NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
+ZERO, NINE = ord("0"), ord("9")
+COMPACT = (19_000_101, 21_001_231)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A table as it stands in its source, before its text is understood.
+
+    Args:
+        frame: of text, and of columns that have a type already.
+        layout: of the text file, None for other sources.
+    """
+
+    frame: pl.DataFrame
+    layout: Layout | None = None
+
+
+def read_text(
+    data: bytes,
+    name: str,
+    options: ReadOptions,
+    known: Reading | None = None,
+    target: str | None = None,
+    is_tsv: bool = False,
+) -> Raw:
+    """Return the cells of a text file.
+
+    Args:
+        data: the bytes of the file, uncompressed.
+        name: of the file, for messages.
+        options: what the user fixed.
+        known: how the table of a model was read; this file is read alike if it has the same columns.
+        target: the column to predict, whose words are values even if they could mean a missing one.
+        is_tsv: whether the name says that tabs separate the cells.
+
+    Raises:
+        FileError: if the file is no table.
+        DataError: for duplicate column names.
+    """
+    data, encoding = decode(data, name, options.encoding)
+    head = head_of(data)
+    found = _known_layout(head, name, encoding, options, known, target) or find_layout(
+        head, name, encoding, options, is_tsv
+    )
+    found = _named(found)
+    if len(data) <= SMALL or found.layout.separator == " " or _is_odd(data, found.layout.separator):
+        return Raw(_all_text(data, name, found), found.layout)
+    return Raw(_with_polars(data, name, found, known), found.layout)
+
+
+def _known_layout(
+    head: str, name: str, encoding: str, options: ReadOptions, known: Reading | None, target: str | None
+) -> Found | None:
+    """Return the layout that a model knows, if the file has the columns that it needs."""
+    if known is None or known.layout is None or options.separator is not None:
+        return None
+    layout = known.layout
+    header = layout.header if options.header is None else options.header
+    given = ReadOptions(separator=layout.separator, header=header, comment=layout.comment)
+    found = find_layout(head, name, encoding, given)
+    needed = set(known.columns) - {target}
+    return found if needed <= {each.strip() for each in found.names} else None
+
+
+def _named(found: Found) -> Found:
+    """Return the layout with clean names, after checking that they are distinct."""
+    names = [each.strip() for each in found.names]
+    names = [
+        f"column {i + 1}" if not each and i < len(names) - 1 and i else each for i, each in enumerate(names)
+    ]
+    check_distinct(names)
+    return Found(found.layout, names, found.first, found.width)
+
+
+def check_distinct(names: list[str]) -> None:
+    """Raise `DataError` for a column name that occurs twice."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise DataError(
+            f"column names must be distinct, got {repeated[0]!r} {names.count(repeated[0])} times",
+            "rename one, or use --no-header if the first line holds values",
+        )
+
+
+def _lines_from(data: bytes, line: int) -> int:
+    """Return where a line begins, counted from 1."""
+    position = 0
+    for _ in range(line - 1):
+        position = data.find(b"\n", position) + 1
+        if not position:
+            return len(data)
+    return position
+
+
+def _all_text(data: bytes, name: str, found: Found) -> pl.DataFrame:
+    layout, width = found.layout, found.width
+    text = data[_lines_from(data, found.first) :].decode("utf-8")
+    records = tokenize(text, layout.separator, layout.comment)
+    lines = [line for line, _ in records]
+    rows = [cells for _, cells in records]
+    rows = _without_footer(rows, width)
+    if wrong := next((i for i, cells in enumerate(rows) if len(cells) != width), None):
+        _refuse_width(name, lines[wrong] + found.first - 1, rows[wrong], width)
+    if rows and len(rows[0]) != width:
+        _refuse_width(name, lines[0] + found.first - 1, rows[0], width)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * width
+    frame = pl.DataFrame(
+        {n: pl.Series(n, list(c), dtype=pl.String) for n, c in zip(found.names, columns, strict=True)}
+    )
+    return _without_nameless(frame)
+
+
+def _refuse_width(name: str, line: int, cells: list[str], width: int) -> None:
+    raise FileError(
+        f"every line of {name} must have {width} cells, line {line} has {len(cells)}: "
+        f"{', '.join(cells)[:60]!r}",
+        "correct the line, put cells that hold the separator into quotes, or give another --separator",
+    )
+
+
+def _without_footer(rows: list[list[str]], width: int) -> list[list[str]]:
+    """Return the rows without last lines of one cell in a wider table."""
+    end = len(rows)
+    while (
+        end
+        and width > 1
+        and (len(rows[end - 1]) == 1 or not any(rows[end - 1][1:]))
+        and len(rows[end - 1]) < width
+    ):
+        end -= 1
+    if 0 < end < len(rows) and len(rows) - end <= 5:
+        shown = rows[end][0][:60]
+        notice(f"{len(rows) - end} last lines with one cell are no rows and left out: {shown!r}", "footer")
+        return rows[:end]
+    return rows
+
+
+def _without_nameless(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame without a last column that has no name and no values: lines end with a separator."""
+    if frame.columns[-1] == "":
+        last = frame.get_column("")
+        if (
+            last.dtype == pl.Null
+            or last.null_count() == len(last)
+            or (last.dtype == pl.String and (last.fill_null("").str.strip_chars() == "").all())
+        ):
+            return frame.drop("")
+    return frame
+
+
+def _is_odd(data: bytes, separator: str) -> bool:
+    """Return whether a quoted cell has blanks around or just inside its quotes, which polars confuses."""
+    if b'"' not in data:
+        return False
+    sign = separator.encode()
+    return any(
+        part in data
+        for blank in (b" ", b"\t")
+        if blank != sign
+        for part in (
+            sign + b'"' + blank,
+            blank + b'"' + sign,
+            sign + blank + b'"',
+            b'"' + blank + sign,
+            b"\n" + blank + b'"',
+            b'"' + blank + b"\n",
+            blank + b'"\n',
+            b'\n"' + blank,
+        )
+    )
+
+
+def _with_polars(data: bytes, name: str, found: Found, known: Reading | None) -> pl.DataFrame:
+    layout, names = found.layout, found.names
+    body = data[_lines_from(data, found.first) :]
+    plain = ColumnReading("number")
+    as_text = [n for n in names if known is not None and n in known.columns and known.columns[n] != plain]
+
+    def read(columns: list[str], **settings: Any) -> pl.DataFrame:
+        frame = pl.read_csv(
+            body,
+            separator=layout.separator,
+            has_header=False,
+            quote_char='"' if b'"' in body else None,
+            comment_prefix=layout.comment or None,
+            columns=[names.index(each) for each in columns],
+            **settings,
+        )
+        frame.columns = columns
+        return frame
+
+    def typed(rows: int | None) -> pl.DataFrame:
+        overrides = {f"column_{names.index(each) + 1}": pl.String for each in as_text}
+        return read(names, null_values=NULLS, infer_schema_length=rows, schema_overrides=overrides)
+
+    try:
+        try:
+            frame = typed(10_000)
+        except pl.exceptions.ComputeError as error:
+            if "parse" not in str(error):
+                raise
+            frame = typed(None)  # a later row has another type: infer each type from all rows
+        _check_widths(body, name, found, frame.height)
+        if doubtful := _doubtful(frame, body, layout.separator):
+            frame = frame.with_columns(read(doubtful, infer_schema=False).get_columns())
+    except pl.exceptions.PolarsError as error:
+        _check_widths(body, name, found, -1)
+        raise FileError(f"{name} cannot be read as a table: {str(error).splitlines()[0][:200]}") from error
+    texts = [column.str.strip_chars(" \t") for column in frame.get_columns() if column.dtype == pl.String]
+    return _without_nameless(frame.with_columns(texts))
+
+
+def _check_widths(body: bytes, name: str, found: Found, rows: int) -> None:
+    """Refuse lines of other than the common number of cells; polars fills short ones silently."""
+    separator = found.layout.separator
+    plain = rows >= 0 and b'"' not in body and not found.layout.comment
+    if plain and body.count(separator.encode()) == rows * (found.width - 1):
+        return
+    records = tokenize(body.decode("utf-8"), separator, found.layout.comment)
+    for line, cells in records:
+        if len(cells) != found.width:
+            _refuse_width(name, line + found.first - 1, cells, found.width)
+
+
+def _doubtful(frame: pl.DataFrame, body: bytes, separator: str) -> list[str]:
+    """Return the columns in which a cell could mean something else than polars read."""
+    found = []
+    zeros = None
+    for column in frame.get_columns():
+        if column.dtype == pl.String:
+            if column.null_count():
+                found.append(column.name)
+        elif column.dtype.is_integer():
+            if column.null_count() == len(column):
+                continue
+            least, most = column.min(), column.max()
+            dates = COMPACT[0] <= least and most <= COMPACT[1]  # type: ignore[operator]
+            if zeros is None:
+                zeros = _has_leading_zeros(body, separator)
+            if zeros or dates:
+                found.append(column.name)
+        elif column.dtype.is_float() and _has_three_decimals(column):
+            found.append(column.name)
+    return found
+
+
+def _has_leading_zeros(body: bytes, separator: str) -> bool:
+    """Return whether a cell begins with a zero before another digit."""
+    data = np.frombuffer(body, dtype=np.uint8)
+    sign = ord(separator)
+    if data[0] == ZERO and len(data) > 1 and ZERO <= data[1] <= NINE:
+        return True
+    for first in range(0, len(data) - 2, CHUNK):
+        part = data[first : first + CHUNK + 2]
+        zero = np.flatnonzero(part[1:-1] == ZERO)
+        before, after = part[zero], part[zero + 2]
+        starts = (before == sign) | (before == 10) | (before == ord('"')) | (before == ord("-"))
+        if (starts & (after >= ZERO) & (after <= NINE)).any():
+            return True
+    return False
+
+
+def _has_three_decimals(column: pl.Series) -> bool:
+    """Return whether all fractions could be groups of three digits: 1.230 may mean 1230."""
+    values = column.drop_nulls().to_numpy()
+    for part in (values[:1000], values):
+        fractions = part[part != np.floor(part)]
+        thousandths = np.abs(fractions) * 1000
+        if ((np.abs(thousandths - np.round(thousandths)) > 1e-6) | (np.abs(fractions) < 1)).any():
+            return False
+        if (np.abs(part) >= 1e6).any():
+            return False
+    return bool((values != np.floor(values)).any())
