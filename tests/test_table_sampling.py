@@ -76,8 +76,8 @@ def test_weights_count_as_rows_repeated_do(tmp_path: Path) -> None:
     model = gg.TableModel.train(table, "y", weight="w", folds=0, **QUICK)
     weighted, alone = model.evaluate(table), model.evaluate(table.filter(pl.col("w") > 0))
     assert weighted.metrics["accuracy"] == pytest.approx(alone.metrics["accuracy"])
+    bad = table.with_columns(w=pl.when(pl.int_range(120) == 3).then(-1.0).otherwise(pl.col("w")))
     with pytest.raises(gg.DataError, match="got -1 in row 3"):
-        bad = table.with_columns(w=pl.when(pl.int_range(120) == 3).then(-1.0).otherwise(pl.col("w")))
         gg.TableModel.train(bad, "y", weight="w", **QUICK)
 
 

@@ -211,9 +211,9 @@ def test_tables_at_prediction(here: Path, capsys: pytest.CaptureFixture[str]) ->
     assert run(capsys, "train", "t.csv", "--target", "t", *QUICK)[0] == 0
     for data, code, message in (
         ("c,b,a\nu,1,2\n", 0, ""),
-        ("a,b,c\n1,2,w\n", 0, "1 values of unknown categories, encoded as 0 in all categories: 'w'"),
+        ("a,b,c\n1,2,w\n", 0, "1 value of an unknown category, encoded as 0 in all categories: 'w'"),
         ("a,b\n1,2\n", 1, "lacks 'c', which the model learned from"),
-        ("a,b,c\n1,inf,u\n", 1, "'b' must be finite, got inf in row 0"),
+        ("a,b,c\n1,inf,u\n", 1, "'b' must be finite, got inf"),
         ("a,b,c\n1,2,u\n1,two,u\n", 1, "'b' must hold numbers, got 'two' in row 1"),
         ("a,b,c\n", 0, ""),
     ):

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import ganglion as gg
 from ganglion.tables.splits import Divisible, Split, fold_splits, hold_out, joined

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -132,8 +133,13 @@ class ClassTarget(Target):
 
     def decode(self, numbers: Array) -> pl.Series:
         """Return the classes with these numbers."""
-        classes = pl.Series("prediction", list(self.classes), dtype=CLASS_DTYPES[self.dtype])
-        return classes.gather(pl.Series(numbers.astype(np.uint32)))
+        classes = np.array(self.classes, dtype=object)
+        return pl.Series("prediction", classes[numbers].tolist(), dtype=CLASS_DTYPES[self.dtype])
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The classes as text."""
+        return [self.label(number) for number in range(len(self.classes))]
 
     def label(self, number: int) -> str:
         """Return a class as text."""

@@ -7,27 +7,36 @@ equal numbers. To add a kind, write its class, add it to the list at the end, an
 from __future__ import annotations
 
 import datetime
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
 
-from ganglion.answers.values import as_text, dtype_name, to_numbers
+from ganglion.answers.values import MICROSECOND, as_text, as_word, dtype_name, to_float, to_floats, to_numbers
 from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array, Part, built_in
-from ganglion.errors import ConfigError, DataError, GanglionNotice
+from ganglion.errors import ConfigError, DataError, GanglionNotice, shortened
+from ganglion.tables.forking import forked
 
 MOST_CATEGORIES = 100
 FEWEST_ROWS = 3
 ROWS_FOR_MEDIAN = 100_000
-DAY = datetime.timedelta(days=1)
+MICROSECONDS = 86_400_000_000  # in a day
+ROWS_FOR_LISTS = 20_000  # below, a list of Python words is looked up faster than polars is called
+FORM_OF_DATES = "write dates as 2026-01-31"
+UNKNOWN = -2
+EPOCH = datetime.datetime(1970, 1, 1)
 Encoded = tuple[Array, list[GanglionNotice]]
+EncodedValue = tuple[Sequence[float], GanglionNotice | None]
 
 
 @dataclass(frozen=True)
 class Column(Part):
-    """A column of a table. Subclass it with `fit`, `features` and `encode`.
+    """A column of a table. Subclass it with `fit`, `features`, `encode` and `encode_value`.
 
     Args:
         column: name of the column in the table.
@@ -54,15 +63,23 @@ class Column(Part):
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method encode")
 
+    def encode_value(self, value: Any) -> EncodedValue:
+        """Return the features of one value of plain Python, and a note if it is missing or unknown.
+
+        It has the same bits and the same note as `encode` of a column with this value alone, without polars.
+
+        Raises:
+            DataError: if the value is not of this kind.
+        """
+        raise NotImplementedError(f"{type(self).__name__} needs a method encode_value")
+
     def describe(self) -> str:
         """Return a short description of the encoding."""
         raise NotImplementedError(f"{type(self).__name__} needs a method describe")
 
 
-def _note_missing(values: pl.Series, replacement: str) -> list[GanglionNotice]:
-    count = values.null_count()
-    text = f"column {values.name!r}: {count} missing, replaced by {replacement}"
-    return [GanglionNotice(text, "missing-values")] if count else []
+def _missing(column: str, count: int, replacement: str) -> GanglionNotice:
+    return GanglionNotice(f"column {column!r}: {count} missing, replaced by {replacement}", "missing-values")
 
 
 @dataclass(frozen=True)
@@ -105,11 +122,21 @@ class NumberColumn(Column):
         return cls(values.name, median, center, scale)
 
     def encode(self, values: pl.Series) -> Encoded:
-        numbers = to_numbers(values)
-        notes = _note_missing(numbers, f"the median, {self.fill:g}")
-        scaled = numbers.fill_null(self.fill).to_numpy() - self.center
+        numbers, notes = to_floats(values), []
+        missing = np.isnan(numbers)
+        if count := int(missing.sum()):
+            numbers = np.where(missing, self.fill, numbers)
+            notes = [_missing(self.column, count, f"the median, {self.fill:g}")]
+        scaled = numbers - self.center
         scaled /= self.scale
         return scaled[:, None], notes
+
+    def encode_value(self, value: Any) -> EncodedValue:
+        number, note = value if type(value) is float else to_float(self.column, value), None
+        if not math.isfinite(number):
+            number = to_float(self.column, number)  # refuses the infinite
+            number, note = self.fill, _missing(self.column, 1, f"the median, {self.fill:g}")
+        return ((number - self.center) / self.scale,), note
 
     def describe(self) -> str:
         return f"number, {self.center:.4g} ± {self.scale:.4g}"
@@ -121,6 +148,8 @@ class BooleanColumn(Column):
 
     name = "boolean"
     words: ClassVar[dict[str, float]] = {"true": 1.0, "false": -1.0, "yes": 1.0, "no": -1.0}
+    bits: ClassVar[dict[float, float]] = {0.0: -1.0, 1.0: 1.0}
+    neither: ClassVar[str] = "0 (neither true nor false)"
 
     @classmethod
     def fit(cls, values: pl.Series) -> Self:
@@ -128,23 +157,44 @@ class BooleanColumn(Column):
         return cls(values.name)
 
     def encode(self, values: pl.Series) -> Encoded:
-        notes = _note_missing(values, "0 (neither true nor false)")
-        zero_or_one = values.dtype.is_numeric() and bool(((values == 0) | (values == 1)).all())
-        if values.dtype == pl.Boolean or zero_or_one:
-            numbers = values.cast(pl.Float64) * 2 - 1
+        numbers = None
+        if values.dtype == pl.Boolean or values.dtype.is_numeric():
+            numbers = values.cast(pl.Float64).to_numpy()
+            if not np.isin(numbers[~np.isnan(numbers)], (0, 1)).all():
+                numbers = None
+        if numbers is not None:
+            numbers = np.nan_to_num(numbers * 2 - 1)
+            count = values.null_count()
         else:
-            text = values.cast(pl.String, strict=False).str.to_lowercase()
-            numbers = text.replace_strict(self.words, default=None, return_dtype=pl.Float64)
-            wrong = numbers.is_null() & values.is_not_null()
-            if wrong.any():
-                row = wrong.arg_true()[0]
-                raise DataError(
-                    f"column {values.name!r} must be true or false, got {values[row]!r} in row {row}"
-                )
-        return numbers.fill_null(0.0).to_numpy()[:, None], notes
+            read = [self._number(value, f" in row {row}") for row, value in enumerate(values.to_list())]
+            numbers = np.array(read, dtype=np.float64)
+            count = int((numbers == 0).sum())
+        return numbers[:, None], [_missing(self.column, count, self.neither)] if count else []
+
+    def encode_value(self, value: Any) -> EncodedValue:
+        number = self._number(value)
+        return (number,), None if number else _missing(self.column, 1, self.neither)
+
+    def _number(self, value: Any, where: str = "") -> float:
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return 0.0
+        if isinstance(value, str):
+            number = self.words.get(value.lower())
+        else:
+            number = self.bits.get(value) if isinstance(value, int | float) else None
+        if number is None:
+            raise DataError(f"column {self.column!r} must be true or false, got {shortened(value)}{where}")
+        return number
 
     def describe(self) -> str:
         return "true or false"
+
+
+class _Places(dict[str | None, int]):
+    """Places of words, `UNKNOWN` for a word that has none: the fastest lookup in plain Python."""
+
+    def __missing__(self, word: str | None) -> int:
+        return UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -166,6 +216,7 @@ class CategoryColumn(Column):
     other: bool
 
     name = "category"
+    no_category: ClassVar[str] = "0 in all categories"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -191,26 +242,76 @@ class CategoryColumn(Column):
         return [f"{self.column}={word}" for word in (*self.categories, *extra)]
 
     def encode(self, values: pl.Series) -> Encoded:
-        text = as_text(values)
-        places = text.cast(pl.Enum(self.categories), strict=False).to_physical()
-        missing, unseen = text.is_null().to_numpy(), (places.is_null() & text.is_not_null()).to_numpy()
-        result = np.zeros((len(values), len(self.features)), dtype=np.float32)
-        seen = places.is_not_null().to_numpy()
-        result[np.flatnonzero(seen), places.drop_nulls().to_numpy()] = 1
+        places, missing, unseen, new = self._places(values)
+        result = np.zeros((len(values), self._width), dtype=np.float32)
+        rows = np.flatnonzero(places >= 0)
+        result[rows, places[rows]] = 1
         notes = []
-        if self.missing:
-            result[missing, len(self.categories)] = 1
-        else:
-            notes += _note_missing(values, "0 in all categories")
-        if self.other:
-            result[unseen, -1] = 1
-        if unseen.any():
-            new = text.filter(pl.Series(unseen)).unique().sort()
-            names = ", ".join(map(repr, new.head(5))) + (" ..." if len(new) > 5 else "")
-            treated = "treated as other" if self.other else "encoded as 0 in all categories"
-            said = f"column {values.name!r}: {unseen.sum()} values of unknown categories, {treated}: {names}"
-            notes.append(GanglionNotice(said, "unknown-categories"))
+        if missing and not self.missing:
+            notes.append(_missing(self.column, missing, self.no_category))
+        if unseen:
+            notes.append(self._unknown(unseen, new))
         return result, notes
+
+    def _places(self, values: pl.Series) -> tuple[Array, int, int, list[str]]:
+        """Return the feature of each row (-1 for none), the numbers of missing and unseen, and the unseen."""
+        if len(values) < ROWS_FOR_LISTS or forked():
+            plain = values.dtype in (pl.String, pl.Boolean, pl.Float64) or values.dtype.is_integer()
+            words: list[Any] = (values if plain else as_text(values)).to_list()
+            if values.dtype != pl.String and plain:
+                words = [as_word(self.column, value) for value in words]
+            found = np.fromiter(map(self._place.__getitem__, words), np.int64, len(words))
+            rows = np.flatnonzero(found == UNKNOWN)
+            new = sorted({words[row] for row in rows})
+            found[rows] = self._unseen
+            return found, words.count(None), len(rows), new
+        text = as_text(values)
+        coded = text.cast(self._enum, strict=False)
+        known, absent = coded.is_not_null().to_numpy(), text.is_null().to_numpy()
+        other = ~(known | absent)
+        found = np.full(len(values), -1, dtype=np.int64)
+        found[known] = coded.drop_nulls().to_physical().to_numpy()
+        found[absent], found[other] = self._place[None], self._unseen
+        new = text.filter(pl.Series(other)).unique().sort().to_list() if other.any() else []
+        return found, int(absent.sum()), int(other.sum()), new
+
+    def encode_value(self, value: Any) -> EncodedValue:
+        word = value if type(value) is str else as_word(self.column, value)
+        place = self._place[word]
+        if place != UNKNOWN:
+            note = _missing(self.column, 1, self.no_category) if word is None and not self.missing else None
+            return self._rows[place], note
+        return self._rows[self._unseen], self._unknown(1, [str(word)])
+
+    def _unknown(self, count: int, new: list[str]) -> GanglionNotice:
+        names = ", ".join(map(shortened, new[:5])) + (" ..." if len(new) > 5 else "")
+        treated = "treated as other" if self.other else "encoded as 0 in all categories"
+        values = f"{count} values of unknown categories" if count > 1 else "1 value of an unknown category"
+        return GanglionNotice(f"column {self.column!r}: {values}, {treated}: {names}", "unknown-categories")
+
+    @cached_property
+    def _place(self) -> _Places:
+        """The feature of each category, and under None that of missing values, -1 if they have none."""
+        places = _Places({word: place for place, word in enumerate(self.categories)})
+        places[None] = len(self.categories) if self.missing else -1
+        return places
+
+    @cached_property
+    def _unseen(self) -> int:
+        return self._width - 1 if self.other else -1
+
+    @cached_property
+    def _width(self) -> int:
+        return len(self.categories) + self.missing + self.other
+
+    @cached_property
+    def _rows(self) -> list[tuple[float, ...]]:
+        """The features of a value whose feature is 1, for each feature, and at last those of none."""
+        return [tuple(map(float, row)) for row in np.eye(self._width + 1, self._width)]
+
+    @cached_property
+    def _enum(self) -> pl.Enum:
+        return pl.Enum(self.categories)
 
     def describe(self) -> str:
         extra = " + missing" * self.missing + " + other" * self.other
@@ -232,6 +333,7 @@ class DateColumn(Column):
     scale: tuple[float, ...]
 
     name = "date"
+    median: ClassVar[str] = "the median date"
     parts: ClassVar[tuple[str, ...]] = ("year", "month", "day", "weekday", "hour", "elapsed")
 
     def __post_init__(self) -> None:
@@ -253,10 +355,20 @@ class DateColumn(Column):
 
     @classmethod
     def _split(cls, values: pl.Series) -> Array:
-        times = values.cast(pl.Datetime("us"))
-        elapsed = times.dt.timestamp("us").cast(pl.Float64) / (DAY / datetime.timedelta(microseconds=1))
-        columns: list[Any] = [getattr(times.dt, part)() for part in cls.parts[:-1]]
-        return np.column_stack([c.cast(pl.Float64).to_numpy() for c in (*columns, elapsed)])
+        times = values.cast(pl.Datetime("us")).to_numpy().astype("datetime64[us]")
+        days, months, years = (times.astype(f"datetime64[{unit}]") for unit in "DMY")
+        day = days.astype(np.int64)
+        microseconds = times.astype(np.int64)
+        return np.column_stack(
+            [
+                years.astype(np.int64) + 1970.0,
+                months.astype(np.int64) % 12 + 1.0,
+                (days - months.astype("datetime64[D]")).astype(np.int64) + 1.0,
+                (day + 3) % 7 + 1.0,
+                (microseconds - day * MICROSECONDS) // (MICROSECONDS // 24) + 0.0,
+                microseconds.astype(np.float64) / MICROSECONDS,
+            ]
+        )
 
     @property
     def features(self) -> list[str]:
@@ -266,22 +378,52 @@ class DateColumn(Column):
         if values.dtype == pl.String:
             parsed = _as_times(values)
             wrong = parsed.is_null() & values.is_not_null()
+            if wrong.any():
+                row = wrong.arg_true()[0]
+                raise DataError(
+                    f"column {values.name!r} must hold dates, got {values[row]!r} in row {row}", FORM_OF_DATES
+                )
         elif values.dtype in (pl.Date, pl.Datetime, pl.Null):
-            parsed, wrong = values.cast(pl.Datetime("us")), pl.Series([False])
+            parsed = values
         else:
             raise DataError(f"column {values.name!r} must hold dates, got {dtype_name(values)}")
-        if wrong.any():
-            row = wrong.arg_true()[0]
-            raise DataError(
-                f"column {values.name!r} must hold dates, got {values[row]!r} in row {row}",
-                "write dates as 2026-01-31",
-            )
-        result = np.tile(np.array(self.fill), (len(values), 1))
-        result[parsed.is_not_null().to_numpy()] = self._split(parsed.drop_nulls())
+        parts, count = self._split(parsed), parsed.null_count()
+        if count:
+            parts[parsed.is_null().to_numpy()] = self.fill
         scale = np.array(self.scale)
         varies = scale > 0
-        result = np.where(varies, (result - np.array(self.center)) / np.where(varies, scale, 1), 0)
-        return result, _note_missing(parsed, "the median date")
+        result = np.where(varies, (parts - np.array(self.center)) / np.where(varies, scale, 1), 0)
+        return result, [_missing(self.column, count, self.median)] if count else []
+
+    def encode_value(self, value: Any) -> EncodedValue:
+        time, note = self._time(value), None
+        parts: tuple[float, ...] = self.fill
+        if time is None:
+            note = _missing(self.column, 1, self.median)
+        else:
+            elapsed = float((time - EPOCH) // MICROSECOND) / MICROSECONDS
+            parts = (time.year, time.month, time.day, time.isoweekday(), time.hour, elapsed)
+        scaled = [
+            (part - center) / scale if scale > 0 else 0.0
+            for part, center, scale in zip(parts, self.center, self.scale, strict=True)
+        ]
+        return scaled, note
+
+    def _time(self, value: Any) -> datetime.datetime | None:
+        if isinstance(value, str):
+            try:
+                value = datetime.datetime.fromisoformat(value.strip())
+            except ValueError:
+                raise DataError(
+                    f"column {self.column!r} must hold dates, got {shortened(value)}", FORM_OF_DATES
+                ) from None
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return None
+        if isinstance(value, datetime.datetime):
+            return value if value.tzinfo is None else value.astimezone(datetime.UTC).replace(tzinfo=None)
+        if isinstance(value, datetime.date):
+            return datetime.datetime(value.year, value.month, value.day)
+        raise DataError(f"column {self.column!r} must hold dates, got {shortened(value)}")
 
     def describe(self) -> str:
         return "date: " + ", ".join(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
 from ganglion.answers.values import as_text, to_numbers
+from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, GanglionNotice, one_of
 from ganglion.tables.columns import (
     BooleanColumn,
@@ -38,6 +40,7 @@ IDENTIFIER_NAME = re.compile(
 WRITTEN_NUMBER = r"^\s*[-+]?[$€£]?\s*\d{1,3}([,.' ]?\d{3})*([.,]\d+)?\s*[%$€£]?\s*$"
 WRITTEN_DATE = r"^\s*(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.-]\d{1,2}[/.-]\d{1,2})([ T].*)?$"
 ROWS_AT_ONCE = 2048
+CELLS_FOR_THREADS = 200_000  # below, starting threads takes longer than the work that they would share
 MAXIMUM_FEATURES = 100_000
 
 
@@ -119,32 +122,32 @@ class Encoder:
             by_reason.setdefault(reason, []).append(name)
         return by_reason
 
-    def encode(self, table: pl.DataFrame) -> Encoded:
+    def encode(self, table: pl.DataFrame, besides: Collection[str] = ()) -> Encoded:
         """Return the rows as a float32 array of shape (n, features), and notes for the user.
 
-        Columns may be in any order. Unknown columns are ignored and named in the notes.
+        Columns may be in any order. Unknown columns are ignored and named in the notes, except for those
+        in `besides`, such as the target.
 
         Raises:
             DataError: if a column is missing or holds values of another kind.
         """
         names = set(table.columns)
-        if absent := [c.column for c in self.columns if c.column not in names]:
-            raise DataError(
-                f"the table lacks {listed(absent)}, which the model learned from",
-                "it has: " + listed(table.columns),
-            )
+        if not names.issuperset(name for _, name in self._named):
+            raise self._lacks(table.columns)
 
         def encode_column(column: Column) -> Encoded:
             numbers, notes = column.encode(table.get_column(column.column))
-            with np.errstate(over="ignore"):
-                part = numbers.astype(np.float32, copy=False)
+            part = _as_float32(numbers)
             if not np.isfinite(part).all():
                 row = np.argwhere(~np.isfinite(part))[0][0]
                 raise DataError(f"column {column.column!r} is too large in row {row}")
             return part, notes
 
-        with ThreadPoolExecutor() as pool:
-            encoded = list(pool.map(encode_column, self.columns))
+        if table.height * len(self.columns) < CELLS_FOR_THREADS:
+            encoded = [encode_column(column) for column in self.columns]
+        else:
+            with ThreadPoolExecutor() as pool:
+                encoded = list(pool.map(encode_column, self.columns))
         parts = [part for part, _ in encoded]
         notes = [note for _, found in encoded for note in found]
         rows = np.empty((table.height, len(self.features)), dtype=np.float32)
@@ -154,10 +157,55 @@ class Encoder:
             for part in parts:
                 rows[block, start : start + part.shape[1]] = part[block]
                 start += part.shape[1]
-        if surplus := sorted(names - {c.column for c in self.columns} - set(self.left_out)):
-            text = f"ignored, because unknown in training: {listed(surplus)}"
-            notes.append(GanglionNotice(text, "unknown-columns"))
-        return rows, notes
+        return rows, notes + self._note_surplus(names, besides)
+
+    def encode_record(self, record: Mapping[str, Any], besides: Collection[str] = ()) -> Encoded:
+        """Return a row of plain Python values by column as an array of shape (1, features), and notes.
+
+        It has the same bits and the same notes as `encode` of a table with this row alone, without polars.
+
+        Raises:
+            DataError: if a column is missing or holds a value of another kind.
+        """
+        numbers: list[float] = []
+        notes: list[GanglionNotice] = []
+        for column, name in self._named:
+            try:
+                value = record[name]
+            except KeyError:
+                raise self._lacks(record) from None
+            encoded, note = column.encode_value(value)
+            numbers += encoded
+            if note is not None:
+                notes.append(note)
+        row = _as_float32(np.array([numbers]))
+        if not np.isfinite(row).all():
+            feature = int(np.argwhere(~np.isfinite(row))[0][1])
+            sizes = np.cumsum([len(column.features) for column in self.columns])
+            name = self.columns[int(np.searchsorted(sizes, feature, side="right"))].column
+            raise DataError(f"column {name!r} is too large in row 0")
+        if not record.keys() <= self._known:
+            notes += self._note_surplus(record, besides)
+        return row, notes
+
+    @cached_property
+    def _named(self) -> list[tuple[Column, str]]:
+        return [(column, column.column) for column in self.columns]
+
+    @cached_property
+    def _known(self) -> set[str]:
+        return {column.column for column in self.columns} | set(self.left_out)
+
+    def _lacks(self, names: Collection[str]) -> DataError:
+        absent = [column.column for column in self.columns if column.column not in names]
+        return DataError(
+            f"the table lacks {listed(absent)}, which the model learned from", "it has: " + listed(names)
+        )
+
+    def _note_surplus(self, names: Iterable[str], besides: Collection[str]) -> list[GanglionNotice]:
+        surplus = sorted(set(names) - self._known - set(besides))
+        text = f"ignored, because unknown in training: {listed(surplus)}"
+        return [GanglionNotice(text, "unknown-columns")] if surplus else []
 
     def configuration(self) -> dict[str, Any]:
         """Return the encoder as plain JSON data."""
@@ -195,6 +243,11 @@ def require_column(table: pl.DataFrame, name: str) -> pl.Series:
     if name not in table.columns:
         raise DataError(f"the table has no column {name!r}", one_of(str(name), table.columns))
     return table.get_column(name)
+
+
+def _as_float32(numbers: Array) -> Array:
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32, copy=False)
 
 
 def listed(names: Collection[str]) -> str:

@@ -25,6 +25,8 @@ import polars as pl
 
 from ganglion.errors import DataError, FileError, GanglionError, notice, one_of, shortened
 from ganglion.optional import load
+from ganglion.tables.dicts import frame_of_records
+from ganglion.tables.forking import require_threads
 from ganglion.tables.reading.cells import (
     WORDS,
     Problem,
@@ -123,7 +125,7 @@ def open_table(
     else:
         table = _alike(Raw(frame, raw.layout), options, known, target)
     for column in table.frame.get_columns():
-        _check_years(column)
+        check_years(column)
     return table
 
 
@@ -245,6 +247,8 @@ def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str |
         if source.ndim != 2:
             raise DataError(f"an array must have two axes to be a table, got shape {source.shape}")
         return Raw(pl.DataFrame({f"x{i + 1}": source[:, i] for i in range(source.shape[1])}, strict=False))
+    if isinstance(source, list):
+        return Raw(frame_of_records(source))
     if isinstance(source, Mapping):
         return Raw(pl.DataFrame(dict(source), strict=False))
     if type(source).__module__.startswith("pandas") and hasattr(source, "columns"):
@@ -257,6 +261,7 @@ def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str |
 def _raw_path(
     source: str | os.PathLike[str], options: ReadOptions, known: Reading | None, target: str | None
 ) -> Raw:
+    require_threads("reading a file")
     if str(source) == STANDARD_INPUT:
         return _raw_bytes(sys.stdin.buffer.read(LARGEST), "standard input", "", options, known, target)
     try:
@@ -427,14 +432,14 @@ READERS: dict[str, Callable[[bytes], pl.DataFrame] | None] = {
 }
 
 
-def _check_years(column: pl.Series) -> None:
+def check_years(column: pl.Series) -> None:
     """Raise `DataError` for a date outside the years 1 to 9999, which Python cannot represent."""
     if column.dtype not in (pl.Date, pl.Datetime):
         return
     unit = getattr(column.dtype, "time_unit", None)
     parts_of_day = {None: 1, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}[unit]
-    days = column.to_physical() // parts_of_day
-    outside = ~days.is_between(FIRST_DAY, LAST_DAY).fill_null(True)
+    days = column.cast(pl.Int64).to_numpy() // parts_of_day
+    outside = (days < FIRST_DAY) | (days > LAST_DAY)  # False for missing values, which are NaN
     if outside.any():
-        row = outside.arg_true()[0]
+        row = int(np.flatnonzero(outside)[0])
         raise DataError(f"column {column.name!r} must hold dates in the years 1 to 9999, row {row} does not")

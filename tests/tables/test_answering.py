@@ -1,0 +1,113 @@
+"""One row at a time: `encode_value` and `encode_record` give the bits and notes of `encode`."""
+
+import datetime
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import example, given, strategies as st
+
+from ganglion.answers.values import as_text, as_word
+from ganglion.errors import DataError
+from ganglion.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
+from ganglion.tables.dicts import frame_of_records
+from ganglion.tables.encode import Encoder
+
+DAYS = pl.Series("c", [datetime.date(2020, 1, 31), datetime.date(1969, 2, 28), datetime.date(2024, 2, 29)])
+COLUMNS: dict[str, Column] = {
+    "number": NumberColumn("c", 0.1, 0.3, 0.7),
+    "boolean": BooleanColumn("c"),
+    "category": CategoryColumn("c", ("1", "2.5", "a", "true"), False, False),
+    "category with missing": CategoryColumn("c", ("1", "2.5", "a", "true"), True, False),
+    "category with other": CategoryColumn("c", ("1", "2.5", "a", "true"), True, True),
+    "date": DateColumn.fit(DAYS),
+}
+VALUES: list[Any] = [
+    *(None, 0, 1, 2, -7, 2**53 + 1, 0.0, 1.0, 2.5, 1e300, -1e-300, math.nan, math.inf, True, False),
+    *("a", "1", "1.0", "2.5", "true", "YES", "no", "", " a", "x", "1e3", "1_000", "٣", "inf", "nan"),
+    *(datetime.date(2020, 2, 29), datetime.date(1, 1, 1), datetime.date(9999, 12, 31)),
+    datetime.datetime(1969, 12, 31, 23, 59, 59, 999_999),
+    datetime.timedelta(seconds=90),
+]
+
+
+def outcome(encode: Any) -> Any:
+    try:
+        numbers, notes = encode()
+    except DataError as error:
+        return error.message.split(" in row")[0].split(", got ")[0]
+    return np.asarray(numbers, dtype=np.float64).ravel().tolist(), [(str(n), n.name) for n in notes]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("column", COLUMNS.values(), ids=COLUMNS)
+def test_one_value_has_the_bits_and_notes_of_a_column(column: Column, value: Any) -> None:
+    def alone() -> Any:
+        numbers, note = column.encode_value(value)
+        return numbers, [] if note is None else [note]
+
+    values = pl.Series("c", [None if value != value else value])  # as in every table that was read
+    assert outcome(alone) == outcome(lambda: column.encode(values))
+
+
+@given(st.floats() | st.integers(-30, 30).map(lambda power: 10.0**power))
+@example(1e16)
+@example(1e-5)
+@example(123456789012345680.0)
+@example(-1.5e-5)
+def test_a_number_is_the_same_word_as_in_a_column(number: float) -> None:
+    expected = None if math.isnan(number) else as_text(pl.Series("c", [number]))[0]
+    assert as_word("c", number) == expected
+
+
+def test_long_and_short_columns_of_categories_are_encoded_alike() -> None:
+    column = COLUMNS["category with other"]
+    words = pl.Series("c", ["a", None, "new", "1", "older"] * 8_000)
+    long, [note] = column.encode(words)
+    short, _ = column.encode(words[:5])
+    np.testing.assert_array_equal(long, np.tile(short, (8_000, 1)))
+    np.testing.assert_array_equal(short.argmax(axis=1), [2, 4, 5, 0, 5])
+    assert str(note) == ("column 'c': 16000 values of unknown categories, treated as other: 'new', 'older'")
+
+
+@given(st.datetimes())
+def test_the_parts_of_a_date_are_those_of_the_calendar(time: datetime.datetime) -> None:
+    year, month, day, weekday, hour, elapsed = DateColumn._split(pl.Series("c", [time]))[0]
+    assert (year, month, day, weekday, hour) == (*time.timetuple()[:3], time.isoweekday(), time.hour)
+    assert elapsed == pytest.approx((time - datetime.datetime(1970, 1, 1)) / datetime.timedelta(days=1))
+
+
+def test_a_record_has_the_bits_and_notes_of_a_table() -> None:
+    table = pl.DataFrame({"a": [1.0, 2.0, 4.0], "b": ["x", "y", "x"], "d": DAYS, "same": [1, 1, 1]})
+    encoder = Encoder.fit(table)
+    for record in (
+        {"a": 3, "b": "x", "d": datetime.date(2021, 3, 4)},
+        {"d": None, "b": None, "a": None, "same": 5},
+        {"a": 1e30, "b": "z", "d": datetime.datetime(2021, 3, 4, 5), "surplus": 1, "t": 2},
+    ):
+        numbers, notes = encoder.encode_record(record, besides=("t",))
+        expected, expected_notes = encoder.encode(pl.DataFrame([record]), besides=("t",))
+        assert numbers.tobytes() == expected.tobytes()
+        assert list(map(str, notes)) == list(map(str, expected_notes))
+        assert not any("'t'" in str(note) for note in notes)
+    with pytest.raises(DataError, match="lacks 'a', 'd', which"):
+        encoder.encode_record({"b": "x"})
+    with pytest.raises(DataError, match="'a' is too large in row 0"):
+        encoder.encode_record({"a": 1e300, "b": "x", "d": None})
+
+
+def test_records_become_a_table() -> None:
+    frame = frame_of_records([{"a": 1, "b": "x"}, {"b": None, "a": 2.5, "c": True}, {"b": 3}])
+    assert frame.rows() == [(1.0, "x", None), (2.5, None, True), (None, "3", None)]
+    for wrong, message in (
+        ([], "at least one dict"),
+        ([[1]], "must be a dict"),
+        ([{"a": 1}, 3], "got 3 in row 1"),
+        ([{1: 2}], "must be names of columns, got 1"),
+        ([{"a": 10**400}, {"a": 1.5}], "too large"),
+        ([{"a": [1]}, {"a": "x"}], r"must hold words or numbers, got \[1\]"),
+    ):
+        with pytest.raises(DataError, match=message):
+            frame_of_records(wrong)
