@@ -71,8 +71,14 @@ def train(
     dropout: float | None = None,
     optimizer: str = "adamw",
     learning_rate: float | None = None,
-    validation: float = 0.2,
-    test: float = 0.2,
+    validation: float | None = None,
+    test: float | None = None,
+    folds: Whole | None = None,
+    repeats: Whole = 1,
+    group: str | None = None,
+    order: str | None = None,
+    weight: str | None = None,
+    where: str | None = None,
     balanced: Flag = False,
     optimize: str | None = None,
     cost: Names = [],  # noqa: B006
@@ -111,9 +117,22 @@ def train(
     learning_rate
         Peak of a one-cycle schedule; 0.005 by default.
     validation
-        Fraction of the rows outside the test to validate on; 0 for none.
+        Fraction of the rows outside the test to validate on; 0.2 by default, 0 for none.
     test
-        Fraction of all rows to hold out for the test; 0 for none.
+        Fraction of all rows to hold out for the test; 0.2 by default, 0 for none.
+    folds
+        Cross-validate with this number of folds; 0 to hold rows out once. By default 5 for fewer than 1,000
+        rows.
+    repeats
+        Cross-validate this many times, each time with other folds.
+    group
+        A column whose equal values, such as those of one person, keep rows together; no input.
+    order
+        A column of dates or numbers: the latest rows test the model.
+    weight
+        A column with the weight of each row; no input.
+    where
+        Use only the rows that satisfy this condition in SQL, such as "age > 18 AND country = 'DE'".
     balanced
         Give all classes equal total weight, however rare.
     optimize
@@ -153,6 +172,12 @@ def train(
         learning_rate=learning_rate,
         validation=validation,
         test=test,
+        folds=folds,
+        repeats=repeats,
+        group=group,
+        order=order,
+        weight=weight,
+        where=where,
         class_weight="balanced" if balanced else None,
         optimize=optimize,
         costs=_costs(cost),

@@ -33,6 +33,8 @@ FEWEST_COVERED = 0.9  # one-hot features must cover this fraction of the values,
 CONSTANT = "the same value in every row"
 EMPTY = "no values"
 DROPPED = "dropped"
+GROUP = "keeps the rows of a group together"
+WEIGHT = "the weight of each row"
 RARE = "only rare values"
 ROW_NUMBERS = "row numbers or identifiers"
 NAMES = "a different value in most rows, like a name"
@@ -129,9 +131,9 @@ class Encoder:
             )
         return encoder
 
-    def without(self, dropped: Collection[str]) -> Self:
-        """Return this encoder with some columns recorded as dropped on purpose."""
-        return dataclasses.replace(self, left_out={**self.left_out, **dict.fromkeys(dropped, DROPPED)})
+    def without(self, reasons: Mapping[str, str]) -> Self:
+        """Return this encoder with some columns recorded as left out on purpose, each with the reason."""
+        return dataclasses.replace(self, left_out={**self.left_out, **reasons})
 
     @property
     def features(self) -> list[str]:
