@@ -85,6 +85,8 @@ def train(
     positive: str | None = None,
     drop: Names = [],  # noqa: B006  # read only
     category: Names = [],  # noqa: B006
+    keep: Names = [],  # noqa: B006
+    fold_case: Flag = False,
     scaling: str = "standard",
     seed: Whole = 0,
     engine: str = "auto",
@@ -145,6 +147,10 @@ def train(
         Columns to ignore, separated by commas.
     category
         Columns of numbers to treat as categories, separated by commas.
+    keep
+        Columns to use although they look like row numbers, identifiers or names.
+    fold_case
+        Make words that differ only in case or outer blanks one category or class.
     scaling
         Scaling of numbers: standard, or robust for columns with outliers.
     seed
@@ -184,6 +190,8 @@ def train(
         positive=positive,
         drop=split(drop),
         categories=split(category),
+        keep=split(keep),
+        fold_case=fold_case,
         scaling=scaling,
         seed=seed,
         engine=engine,

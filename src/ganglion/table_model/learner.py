@@ -90,10 +90,10 @@ class Learner:
     def untrained(self, split: Split) -> Member:
         """Return a member whose encoder and target are fitted on the training rows of a split."""
         recipe, frame = self.recipe, self.rows.frame[split.train]
-        inputs = frame.drop(recipe.target, *recipe.unused)
+        values = frame.get_column(recipe.target)
         try:
-            encoder = Encoder.fit(inputs, recipe.categories, recipe.scaling)
-            target = self.target.refit(frame.get_column(recipe.target))
+            encoder = recipe.fit_encoder(frame, self.target.goals(values), self.encoder)
+            target = self.target.refit(values)
         except DataError:  # so few rows that nothing varies in them
             encoder, target = self.encoder, self.target
         target = self._weighted(target, split.train)
@@ -130,7 +130,7 @@ class Learner:
             {**self._settings(member), "callbacks": own}
             for member, own in zip(members, callbacks, strict=True)
         ]
-        first = self.encoded(members[0].model, members[0].split.train)
+        first = self.learned(members[0].model, members[0].split.train)
         return list(train_many(networks, *first, each=each, progress=self.recipe.progress))
 
     def answers(
@@ -162,6 +162,13 @@ class Learner:
         """Return inputs and targets of some rows."""
         return model.encode(self.rows.frame[which])
 
+    def learned(self, model: TableModel, which: Array) -> tuple[Array, Array]:
+        """Return inputs and targets of the training rows of a model."""
+        frame = self.rows.frame[which]
+        values = frame.get_column(self.recipe.target)
+        x, _ = model.encoder.encode_learned(frame, self.target.goals(values), besides=frame.columns)
+        return x, model.target.encode(values)
+
     def weight(self, which: Array) -> Array | None:
         """Return the sample weights of some rows."""
         return None if self.rows.weight is None else self.rows.weight[which]
@@ -169,7 +176,7 @@ class Learner:
     def _settings(self, member: Member) -> dict[str, Any]:
         """Return the settings of `Network.fit` for a member."""
         split, recipe = member.split, self.recipe
-        x, y = self.encoded(member.model, split.train)
+        x, y = self.learned(member.model, split.train)
         validation: tuple[Array, ...] | None = None
         if len(split.validation):
             validation = self.encoded(member.model, split.validation)

@@ -18,7 +18,7 @@ from ganglion.answers.judging import evaluate
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import make_objective
-from ganglion.checks import check_integer
+from ganglion.checks import check_flag, check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, notice, warn
 from ganglion.files.model_file import SavedModel, read_model, write_model
@@ -106,7 +106,9 @@ class TableModel:
         read: ReadOptions | None = None,
         drop: Collection[str] = (),
         categories: Collection[str] = (),
+        keep: Collection[str] = (),
         scaling: str = "standard",
+        fold_case: bool = False,
         callbacks: Sequence[Callback] = (),
         progress: bool = False,
         announce: Callable[[TableModel], object] = lambda model: None,
@@ -164,7 +166,9 @@ class TableModel:
             read: how the table is to be read, where it must not be found from the table itself.
             drop: columns to ignore.
             categories: columns of numbers to treat as categories.
+            keep: columns to use although they look like row numbers, identifiers or names.
             scaling: of number columns, "standard" or "robust".
+            fold_case: True makes words that differ only in case or outer blanks one category or class.
             callbacks: for the validated run.
             progress: whether to show a progress bar in a terminal.
             announce: called with the untrained model, to show how the table was interpreted.
@@ -199,7 +203,9 @@ class TableModel:
             read=read,
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
+            keep=column_names("keep", keep),
             scaling=scaling,
+            fold_case=check_flag("fold_case", fold_case),
             callbacks=check_callbacks(callbacks),
             progress=progress,
             announce=announce,

@@ -7,7 +7,7 @@ folds, each has a network of its own, and the network that is kept has learned f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,8 @@ from ganglion.insight.health import HealthCheck
 from ganglion.table_model.learner import Learner, Member, Target, Watching
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.copies import contradiction, count_copies, find_copies
-from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed, require_column
+from ganglion.tables.encode import DROPPED, GROUP, NAMES, ROW_NUMBERS, WEIGHT, Encoder, listed, require_column
+from ganglion.tables.findings import notice_findings
 from ganglion.tables.labeled import LabeledRows, labeled_rows, notice_missing_values
 from ganglion.tables.reading import ReadOptions, open_table
 from ganglion.tables.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
@@ -62,7 +63,9 @@ class Recipe:
     read: ReadOptions | None
     drop: tuple[str, ...]
     categories: tuple[str, ...]
+    keep: tuple[str, ...]
     scaling: str
+    fold_case: bool
     callbacks: Sequence[Callback]
     progress: bool
     announce: Callable[[TableModel], object]
@@ -89,6 +92,20 @@ class Recipe:
         """The columns that are no inputs."""
         return tuple(self.reasons)
 
+    def fit_encoder(
+        self, frame: pl.DataFrame, goals: Mapping[str, Array] | None = None, like: Encoder | None = None
+    ) -> Encoder:
+        """Return the encoder of the inputs in a frame; see `Encoder.fit`."""
+        return Encoder.fit(
+            frame.drop(self.target, *self.unused),
+            self.categories,
+            self.scaling,
+            goals=goals,
+            keep=self.keep,
+            fold_case=self.fold_case,
+            like=like,
+        )
+
     @property
     def may_stop(self) -> bool:
         """Whether a callback may stop the run or change its weights, and not only watch it."""
@@ -98,7 +115,7 @@ class Recipe:
 def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
     """Train a table model by a recipe; see `TableModel.train`."""
     read = open_table(table, recipe.read, target=recipe.target)
-    read.check({*recipe.drop, *recipe.categories})
+    read.check({*recipe.drop, *recipe.categories, *recipe.keep})
     whole = read.frame
     for name in recipe.drop:
         require_column(whole, name)
@@ -123,7 +140,8 @@ def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
     learner = Learner(make, recipe, read.reading, rows, encoder, target, learned, independent)
     for reason, names in encoder.reasons().items():
         if reason not in (DROPPED, GROUP, WEIGHT):
-            notice(f"left out: {listed(names)} ({reason})", "left-out-columns")
+            remedy = "; --keep uses them" if reason in (ROW_NUMBERS, NAMES) else ""
+            notice(f"left out: {listed(names)} ({reason}{remedy})", "left-out-columns")
     notice_missing_values(inputs)
     _notice_dates(inputs, sampling)
     flow = _cross_validate if sampling.folds else _hold_out
@@ -134,19 +152,19 @@ def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
 
 def _fit_whole(rows: LabeledRows, recipe: Recipe) -> tuple[Encoder, Target]:
     """Return encoder and target fitted on all rows, so that errors name rows by their number in the table."""
-    encoder = Encoder.fit(rows.whole.drop(recipe.target, *recipe.unused), recipe.categories, recipe.scaling)
+    encoder = recipe.fit_encoder(rows.whole)
     values = rows.frame.get_column(recipe.target)
     try:
-        target = fit_target(values, recipe.task)
+        target = fit_target(values, recipe.task, recipe.fold_case)
     except DataError:
-        fit_target(
-            rows.whole.get_column(recipe.target), recipe.task
-        )  # names the row, if any, as the user does
+        # This names the row, if any, as the user does.
+        fit_target(rows.whole.get_column(recipe.target), recipe.task, recipe.fold_case)
         raise
+    goals = target.goals(values)
     if rows.whole is not rows.frame and rows.whole.height != rows.frame.height:
-        encoder = Encoder.fit(
-            rows.frame.drop(recipe.target, *recipe.unused), recipe.categories, recipe.scaling
-        )
+        encoder = recipe.fit_encoder(rows.frame)
+    encoder = recipe.fit_encoder(rows.frame, goals, encoder)
+    notice_findings(rows.frame, encoder, goals, recipe.target, recipe.fold_case)
     return encoder.without(recipe.reasons), target
 
 

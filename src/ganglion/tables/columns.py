@@ -1,7 +1,7 @@
 """The kinds of columns: how each kind encodes its values as numbers.
 
 A column is fitted on the training rows only. It is then frozen configuration: equal values always become
-equal numbers. To add a kind, write its class, add it to the list in `levels.py`, and select it in `encode.py`.
+equal numbers. To add a kind, write its class, list it in `levels.py`, and select it in `encode.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from ganglion.answers.values import MICROSECOND, as_text, as_word, dtype_name, to_float, to_floats, to_numbers
+from ganglion.answers.values import (
+    MICROSECOND,
+    as_text,
+    as_word,
+    dtype_name,
+    fold,
+    fold_all,
+    merged,
+    to_float,
+    to_floats,
+    to_numbers,
+)
 from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array, Part
 from ganglion.errors import ConfigError, DataError, GanglionNotice, shortened
@@ -24,7 +35,7 @@ from ganglion.tables.forking import forked
 
 MOST_CATEGORIES = 100
 FEWEST_ROWS = 3
-MARGIN = 0.1  # of the range learned: values up to so far outside are not noted
+MARGIN = 0.25  # of the range that was learned: values that lie farther outside are noted
 ROWS_FOR_MEDIAN = 100_000
 MICROSECONDS = 86_400_000_000  # in a day
 ROWS_FOR_LISTS = 20_000  # below, a list of Python words is looked up faster than polars is called
@@ -90,26 +101,6 @@ class Column(Part):
     def describe(self) -> str:
         """Return a short description of the encoding."""
         raise NotImplementedError(f"{type(self).__name__} needs a method describe")
-
-
-def fold(word: str) -> str:
-    """Return the form of a word in which case and outer blanks do not count."""
-    return word.strip().lower()
-
-
-def fold_all(words: pl.Series) -> pl.Series:
-    """Return a column of text with each word folded, as `fold` does."""
-    return words.str.strip_chars().str.to_lowercase()
-
-
-def merged(words: pl.Series) -> pl.Series:
-    """Return a column of text with each word in the most frequent of its spellings."""
-    counts = words.drop_nulls().value_counts().sort(["count", words.name], descending=[True, False])
-    spellings = counts.get_column(words.name)
-    chosen: dict[str, str] = {}
-    for word in spellings:
-        chosen.setdefault(fold(word), word.strip())
-    return words.replace({word: chosen[fold(word)] for word in spellings})
 
 
 def check_range(low: float | None, high: float | None) -> None:

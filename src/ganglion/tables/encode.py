@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from ganglion.answers.values import as_text, to_numbers
+from ganglion.answers.values import as_text, merged, to_numbers
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, GanglionNotice, one_of
 from ganglion.tables.columns import (
@@ -24,7 +24,6 @@ from ganglion.tables.columns import (
     DateColumn,
     Encoded,
     NumberColumn,
-    merged,
 )
 from ganglion.tables.levels import LevelColumn, folds_of
 
@@ -312,8 +311,9 @@ def _numbers_rows(values: pl.Series) -> bool:
     if len(values) <= FEW or values.null_count():
         return False
     if IDENTIFIER_NAME.search(values.name) is not None:
-        return values.n_unique() == len(values)
-    first = int(values[0])
+        whole = values.dtype.is_integer() or bool((values == values.round()).all())
+        return whole and values.n_unique() == len(values)
+    first = values[0]
     return first in (0, 1) and bool((values.to_numpy() == np.arange(first, first + len(values))).all())
 
 
@@ -349,7 +349,7 @@ class _Fit:
         if dtype == pl.Null or values.min() == values.max():
             # Wherever present it is the same: only whether it is missing carries information.
             return CategoryColumn.fit(values) if missing else CONSTANT if len(values.drop_nulls()) else EMPTY
-        if dtype.is_integer() and not kept and _numbers_rows(values):
+        if dtype.is_numeric() and not kept and _numbers_rows(values):
             return ROW_NUMBERS
         if dtype == pl.Boolean:
             return BooleanColumn.fit(values)

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.answers.target import MOST_GOALS
-from ganglion.answers.values import as_text, as_word
+from ganglion.answers.values import as_text, as_word, fold, fold_all, merged
 from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array, built_in
 from ganglion.errors import ConfigError, GanglionNotice, shortened
@@ -28,9 +28,6 @@ from ganglion.tables.columns import (
     Encoded,
     EncodedValue,
     NumberColumn,
-    fold,
-    fold_all,
-    merged,
 )
 from ganglion.tables.forking import forked
 
@@ -103,7 +100,9 @@ class LevelColumn(Column):
         text = merged(as_text(values)) if fold_case else as_text(values)
         counts = text.drop_nulls().value_counts().sort(["count", text.name], descending=[True, False])
         levels = tuple(sorted(counts.get_column(text.name).head(MOST_LEVELS)))
-        bare = cls(values.name, levels, tuple(goals), *cls._blank(len(levels), len(goals)), fold_case)
+        zero, one = (0.0,) * len(goals), (1.0,) * len(goals)
+        nothing = zero * len(levels)
+        bare = cls(values.name, levels, tuple(goals), nothing, zero, zero, one, one, fold_case)
         codes, targets = bare._codes(values)[0], np.column_stack(list(goals.values()))
         known = codes <= len(levels)
         numbers, prior = np.bincount(codes, minlength=len(levels) + 2), targets.mean(axis=0)
@@ -129,10 +128,6 @@ class LevelColumn(Column):
             row(scale),
             fold_case,
         )
-
-    @staticmethod
-    def _blank(levels: int, goals: int) -> tuple[tuple[float, ...], ...]:
-        return ((0.0,) * (levels * goals), *[(0.0,) * goals] * 2, *[(1.0,) * goals] * 2)
 
     @property
     def features(self) -> list[str]:
@@ -211,7 +206,7 @@ class LevelColumn(Column):
 
     @cached_property
     def _rows(self) -> list[list[float]]:
-        return self._table.tolist()  # type: ignore[no-any-return]
+        return self._table.tolist()
 
     def describe(self) -> str:
         shown = ", ".join(self.levels[:4])
