@@ -15,6 +15,7 @@ from .core.activations import (
     LogSoftmax as LogSoftmax,
     Mish as Mish,
     ReLU as ReLU,
+    Sections as Sections,
     Sigmoid as Sigmoid,
     SiLU as SiLU,
     Softmax as Softmax,
@@ -65,6 +66,7 @@ from .core.losses import (
     CrossEntropy as CrossEntropy,
     Hinge as Hinge,
     Huber as Huber,
+    Joint as Joint,
     LogCosh as LogCosh,
     Loss as Loss,
     MeanAbsoluteError as MeanAbsoluteError,
@@ -84,6 +86,7 @@ from .errors import (
     MissingPackageError as MissingPackageError,
     ShapeError as ShapeError,
     TrainingError as TrainingError,
+    silence as silence,
 )
 from .insight import (
     Attribution as Attribution,

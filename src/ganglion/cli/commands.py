@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 import ganglion
+from ganglion import insight
 from ganglion.cli import pages
 from ganglion.cli.console import (
     AS_FOUND,
@@ -17,7 +20,7 @@ from ganglion.cli.console import (
     Names,
     ReadFlags,
     Whole,
-    notes,
+    notes as collect,
     say,
     say_json,
     say_page,
@@ -28,7 +31,6 @@ from ganglion.engines import explain
 from ganglion.errors import ConfigError
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
-from ganglion.insight import HealthCheck
 from ganglion.network import Network
 from ganglion.table_model import TableModel
 from ganglion.tables.encode import require_column
@@ -177,7 +179,7 @@ def train(
     """
     name = "model" if str(table) == "-" else table.name.partition(".")[0] or "model"
     path = Path(name + ".safetensors") if out is None else out
-    with notes() as collected:
+    with collect() as collected:
         opened = open_table([table, *more] if more else table, read.options(), target=target)
     _train(
         opened,
@@ -224,6 +226,7 @@ def predict(
     *,
     out: Path | None = None,
     probabilities: Flag = False,
+    notes: Flag = False,
     interval: float | None = None,
     keep: Names = [],  # noqa: B006  # read only
     read: ReadFlags = AS_FOUND,
@@ -240,6 +243,9 @@ def predict(
         A .csv, .tsv, .parquet, .jsonl or .arrow file; by default CSV is printed.
     probabilities
         Add a column with the probability of each class.
+
+    Notes:
+        Add a column with what is noted about each row: missing values, unknown categories.
     interval
         For numbers, add the ends, low and high, of an interval that holds this fraction of the rows: 0.9.
     keep
@@ -250,15 +256,19 @@ def predict(
         if any(path.exists() and out.exists() and path.samefile(out) for path in (model, table)):
             raise ConfigError(f"--out must not be an input file, got {out}", "give another name")
         check_writable(out)
-    with notes() as collected:
+    with collect() as collected:
         loaded = TableModel.load(model)
         frame = loaded.read(table, read.options())
         copied = [require_column(frame, name) for name in split(keep)]
         predictions = loaded.predict(frame, interval=interval)
+        found = loaded.remarks(frame) if notes else []
+        remarks = ["; ".join(map(str, each)) or None for each in found]
     for note in collected:
         sys.stderr.write(f"note: {note}\n")
     if not probabilities:
         predictions = predictions.select("prediction", *(["low", "high"] if interval is not None else []))
+    if notes:
+        predictions = predictions.with_columns(pl.Series("notes", remarks, dtype=pl.String))
     if clash := sorted({column.name for column in copied} & set(predictions.columns)):
         raise ConfigError(
             f"--keep must not name a column of the predictions, got {clash[0]!r}", "rename the column"
@@ -283,7 +293,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags
     json
         Print one JSON object instead.
     """
-    with notes() as collected:
+    with collect() as collected:
         loaded = TableModel.load(model)
         report = loaded.evaluate(loaded.read(table, read.options()))
     say_page(report, report.to_dict(), collected, json)
@@ -367,7 +377,7 @@ def _train(
             raise ConfigError(f"a model file must end in .safetensors, got {out.name}", "rename it in --out")
         check_writable(out)
 
-    check = HealthCheck()
+    check = insight.HealthCheck()
 
     def announce(model: TableModel) -> None:
         check.names, check.classes = model.encoder.features, model.labels
@@ -377,7 +387,7 @@ def _train(
             say("\n".join([title, *heading, "", pages.columns_page(model, left_out=False)]))
             say("\n" + pages.network_page(model))
 
-    with notes() as collected:
+    with collect() as collected:
         model = TableModel.train(
             table, target, announce=announce, progress=not as_json, callbacks=[check], **settings
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -10,9 +10,11 @@ from ganglion.answers.report import figure
 from ganglion.answers.target import ClassTarget
 from ganglion.cli.drawing import LETTERS, boundary, curve
 from ganglion.core.part import Array
-from ganglion.insight import Finding
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
+
+if TYPE_CHECKING:
+    from ganglion.insight import Finding
 
 MOST_COLUMNS = 20
 
