@@ -100,6 +100,9 @@ from .network import (
 from .table_model import (
     TableModel as TableModel,
 )
+from .tables.reading import (
+    ReadOptions as ReadOptions,
+)
 from .training.callbacks import (
     Callback as Callback,
     ProgressBar as ProgressBar,

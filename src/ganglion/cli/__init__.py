@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command, given in `arguments` or on the command line, and exit."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    # cyclopts takes a lone - for an option; the path ./- is the same, standard input.
+    words = ["./-" if word == "-" else word for word in words if word != "--debug"]
     try:
         app(words, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:

@@ -11,7 +11,18 @@ from typing import Any
 
 import ganglion
 from ganglion.cli import pages
-from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, say_page, split
+from ganglion.cli.console import (
+    AS_FOUND,
+    Flag,
+    Names,
+    ReadFlags,
+    Whole,
+    notes,
+    say,
+    say_json,
+    say_page,
+    split,
+)
 from ganglion.cli.output import table_writer, write_table
 from ganglion.engines import explain
 from ganglion.errors import ConfigError
@@ -22,7 +33,7 @@ from ganglion.network import Network
 from ganglion.table_model import TableModel
 from ganglion.tables.encode import require_column
 from ganglion.tables.examples import example_table
-from ganglion.tables.reading import read_table
+from ganglion.tables.reading import open_table
 
 
 def demo(
@@ -60,7 +71,7 @@ def demo(
 def train(
     table: Path,
     /,
-    *,
+    *more: Path,
     target: str,
     out: Path | None = None,
     hidden: str = "128,64",
@@ -83,13 +94,17 @@ def train(
     seed: Whole = 0,
     engine: str = "auto",
     json: Flag = False,
+    read: ReadFlags = AS_FOUND,
 ) -> None:
     """Train a model to predict one column of a table from the others.
 
     Parameters
     ----------
     table
-        A CSV, TSV, Parquet, JSON lines or Arrow file.
+        A file (CSV and other text, Parquet, JSON, Arrow, Excel), also compressed; a folder of files with the
+        same columns; or - for standard input.
+    more
+        More files with the same columns.
     target
         The column to predict.
     out
@@ -135,14 +150,18 @@ def train(
     json
         Print one JSON object instead.
     """
-    path = Path(table.stem.removesuffix(".csv") + ".safetensors") if out is None else out
+    name = "model" if str(table) == "-" else table.name.partition(".")[0] or "model"
+    path = Path(name + ".safetensors") if out is None else out
+    with notes() as collected:
+        opened = open_table([table, *more] if more else table, read.options(), target=target)
     _train(
-        table,
+        opened,
         table.name,
         target,
         [],
         path,
         json,
+        collected,
         hidden=_units(hidden),
         activation=activation,
         task=task,
@@ -174,6 +193,7 @@ def predict(
     probabilities: Flag = False,
     interval: float | None = None,
     keep: Names = [],  # noqa: B006  # read only
+    read: ReadFlags = AS_FOUND,
 ) -> None:
     """Predict the target for each row of a table, in order.
 
@@ -199,7 +219,7 @@ def predict(
         check_writable(out)
     with notes() as collected:
         loaded = TableModel.load(model)
-        frame = read_table(table)
+        frame = loaded.read(table, read.options())
         copied = [require_column(frame, name) for name in split(keep)]
         predictions = loaded.predict(frame, interval=interval)
     for note in collected:
@@ -218,7 +238,7 @@ def predict(
         say(f"{predictions.height:,} predictions written to {out}")
 
 
-def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
+def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags = AS_FOUND) -> None:
     """Evaluate a model on a table with the target, compared with a baseline.
 
     Parameters
@@ -231,7 +251,8 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False) -> None:
         Print one JSON object instead.
     """
     with notes() as collected:
-        report = TableModel.load(model).evaluate(table)
+        loaded = TableModel.load(model)
+        report = loaded.evaluate(loaded.read(table, read.options()))
     say_page(report, report.to_dict(), collected, json)
 
 
@@ -303,6 +324,7 @@ def _train(
     heading: list[str],
     out: Path | None,
     as_json: bool,
+    already: list[str] | None = None,
     **settings: Any,
 ) -> None:
     """Train, print and save, for both `demo` and `train`."""
@@ -317,6 +339,8 @@ def _train(
     def announce(model: TableModel) -> None:
         check.names, check.classes = model.encoder.features, model.labels
         if not as_json:
+            if how := model.reading.describe():
+                heading.append(f"read as: {how}")
             say("\n".join([title, *heading, "", pages.columns_page(model, left_out=False)]))
             say("\n" + pages.network_page(model))
 
@@ -324,6 +348,7 @@ def _train(
         model = TableModel.train(
             table, target, announce=announce, progress=not as_json, callbacks=[check], **settings
         )
+    collected = [*(already or []), *collected]
     findings = check.health.findings
     if out is not None:
         model.save(out)

@@ -8,11 +8,13 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from ganglion.errors import ConfigError, GanglionNotice
+from ganglion.tables.reading.options import ReadOptions
 
 Flag = Annotated[bool, Parameter(negative="")]
 Names = Annotated[list[str], Parameter(consume_multiple=False, negative="", show_default=False)]
@@ -72,3 +74,62 @@ def say_page(page: object, facts: dict[str, Any], collected: list[str], as_json:
 def split(names: list[str]) -> list[str]:
     """Return the names; each item may hold several, separated by commas (quote names that contain one)."""
     return [name.strip() for part in csv.reader(names, skipinitialspace=True) for name in part]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ReadFlags:
+    """The options that say how a table is read.
+
+    Parameters
+    ----------
+    separator
+        Sign between the cells of a line: , ; tab | or " " for blanks; found by default, like all below.
+    decimal
+        Sign before the fraction of a number: . or ,
+    thousands
+        Sign between groups of three digits: . , ' or " "
+    header
+        Whether the first line holds the names of the columns; without names they are x1, x2 ...
+    encoding
+        Encoding of the characters: utf-8, cp1252, utf-16 ...
+    comment
+        Sign that a line to ignore begins with.
+    missing
+        Words that mean a missing value besides the usual ones, separated by commas, such as -999.
+    date_format
+        How dates are written: day-first, month-first, unix or %d/%m/%Y; for one column COLUMN=FORM.
+    """
+
+    separator: str | None = None
+    decimal: str | None = None
+    thousands: str | None = None
+    header: bool | None = None
+    encoding: str | None = None
+    comment: str | None = None
+    missing: Names = field(default_factory=list)
+    date_format: Names = field(default_factory=list)
+
+    def options(self) -> ReadOptions:
+        """Return the options for the library.
+
+        Raises:
+            ConfigError: for an option out of range.
+        """
+        by_column = [text.partition("=") for text in split(self.date_format) if "=" in text]
+        forms = [text for text in split(self.date_format) if "=" not in text]
+        if len(forms) > 1 or (forms and by_column):
+            raise ConfigError("--date-format must be one form, or COLUMN=FORM for each column")
+        return ReadOptions(
+            separator=self.separator,
+            decimal=self.decimal,
+            thousands=self.thousands,
+            header=self.header,
+            encoding=self.encoding,
+            comment=self.comment,
+            missing=split(self.missing),
+            dates=forms[0] if forms else {name: form for name, _, form in by_column} or None,
+        )
+
+
+AS_FOUND = ReadFlags()

@@ -10,7 +10,18 @@ from typing import Any
 import polars as pl
 
 from ganglion.answers.target import ClassTarget
-from ganglion.cli.console import Flag, Names, Whole, notes, say, say_json, say_page, split
+from ganglion.cli.console import (
+    AS_FOUND,
+    Flag,
+    Names,
+    ReadFlags,
+    Whole,
+    notes,
+    say,
+    say_json,
+    say_page,
+    split,
+)
 from ganglion.core.part import plain
 from ganglion.errors import ConfigError, shortened
 from ganglion.insight.trace.equation import Function, Symbol, colored, figure
@@ -18,7 +29,6 @@ from ganglion.insight.trace.overview import overview_text
 from ganglion.optional import load
 from ganglion.table_model.model import RESERVED, TableModel
 from ganglion.tables.columns import NumberColumn
-from ganglion.tables.reading import read_table
 
 MOST_COLUMNS = 20
 PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")
@@ -41,6 +51,7 @@ def explain(
     optimizer: str | None = None,
     latex: Flag = False,
     json: Flag = False,
+    read: ReadFlags = AS_FOUND,
 ) -> None:
     """Show every number that a model computes for one row, and what moved the prediction.
 
@@ -76,11 +87,11 @@ def explain(
         Print one JSON object instead.
     """
     if importance or dependence:
-        _explain_columns(model, table, importance, split(dependence), json)
+        _explain_columns(model, table, importance, split(dependence), json, read)
         return
-    frame = read_table(table)
     with notes() as collected:
         loaded = TableModel.load(model)
+        frame = loaded.read(table, read.options())
         trace = loaded.trace(frame, row, training, optimizer=optimizer)
         single = frame[row : row + 1]
         contributions = loaded.attribute(single) if features else None
@@ -127,11 +138,13 @@ def explain(
         say(text)
 
 
-def _explain_columns(model: Path, table: Path, importance: bool, columns: list[str], json: bool) -> None:
+def _explain_columns(
+    model: Path, table: Path, importance: bool, columns: list[str], json: bool, read: ReadFlags
+) -> None:
     """Show the importance of all columns, and the dependence on some."""
     with notes() as collected:
         loaded = TableModel.load(model)
-        frame = loaded.read(table)
+        frame = loaded.read(table, read.options())
         found = loaded.importance(frame) if importance else None
         dependences = [loaded.dependence(frame, column) for column in columns]
     facts = {
@@ -142,7 +155,7 @@ def _explain_columns(model: Path, table: Path, importance: bool, columns: list[s
     say_page("\n\n".join(pages), facts, collected, json)
 
 
-def check(model: Path, table: Path, /, *, json: Flag = False) -> None:
+def check(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags = AS_FOUND) -> None:
     """Find problems of a model, its training or its table, each with a remedy.
 
     Parameters
@@ -155,7 +168,8 @@ def check(model: Path, table: Path, /, *, json: Flag = False) -> None:
         Print one JSON object instead.
     """
     with notes() as collected:
-        health = TableModel.load(model).health(table)
+        loaded = TableModel.load(model)
+        health = loaded.health(loaded.read(table, read.options()))
     say_page(health, health.to_dict(), collected, json)
 
 

@@ -17,6 +17,7 @@ from ganglion.tables.reading.options import Layout, ReadOptions
 HEAD = 2**18
 CANDIDATES = (",", ";", "\t", "|", " ")
 COMMENT = "#"
+SHEET_ERROR = re.compile(r"#(N/?A|NULL!|DIV/0!|VALUE!|REF!|NAME\?|NUM!)", re.IGNORECASE)
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -131,7 +132,7 @@ def tokenize(text: str, separator: str, comment: str = "") -> list[tuple[int, li
     records: list[tuple[int, list[str]]] = []
     position, line, size = 0, 1, len(text)
     while position < size:
-        if comment and text.startswith(comment, position):
+        if comment and text.startswith(comment, position) and not SHEET_ERROR.match(text, position):
             position = _next_line(text, position)
             line += 1
             continue
@@ -162,7 +163,8 @@ def _tokenize_blanks(text: str, comment: str) -> list[tuple[int, list[str]]]:
     cell = re.compile(r'"((?:[^"]|"")*)"(?=\s|\Z)|(\S+)')
     records = []
     for line, content in enumerate(text.split("\n"), start=1):
-        if not content.strip() or (comment and content.startswith(comment)):
+        is_comment = comment and content.startswith(comment) and not SHEET_ERROR.match(content)
+        if not content.strip() or is_comment:
             continue
         cells = [
             m.group(2) if m.group(1) is None else m.group(1).replace('""', '"')
@@ -250,7 +252,7 @@ def find_layout(head: str, name: str, encoding: str, options: ReadOptions, is_ts
 def _comment(head: str) -> tuple[str, str]:
     """Return the sign of comments, "" if there are none, and the last comment before the first row."""
     lines = [line for line in head.split("\n") if line.strip()]
-    marked = [line.startswith(COMMENT) for line in lines]
+    marked = [line.startswith(COMMENT) and not SHEET_ERROR.match(line) for line in lines]
     if not any(marked) or sum(marked) > len(lines) / 2 + 3:
         return "", ""
     leading = next((i for i, is_comment in enumerate(marked) if not is_comment), len(lines))
@@ -270,7 +272,7 @@ def _consistency(records: list[tuple[int, list[str]]], separator: str) -> tuple[
     body = widths[len(widths) // 5 :]  # without what may stand before the header
     width = Counter(body).most_common(1)[0][0]
     agree = [each == width for each in widths]
-    if len(widths) > 1 and widths[0] == width - 1 and all(agree[1:]):
+    if len(widths) > 1 and widths[0] == width - 1 > 1 and all(agree[1:]):
         agree[0] = True  # R leaves out the name of the row names
     start = next(i for i, same in enumerate(agree) if same)
     rest = agree[start:]
@@ -279,7 +281,9 @@ def _consistency(records: list[tuple[int, list[str]]], separator: str) -> tuple[
         fraction = 0.0
     cells = [cell for _, row in records[start : start + 200] for cell in row]
     others = [other for other in CANDIDATES[:4] if other != separator]
-    clean = sum(1 for cell in cells if not any(other in cell for other in others)) / max(len(cells), 1)
+    clean = sum(
+        1 for cell in cells if NUMERIC.match(cell) or not any(other in cell for other in others)
+    ) / max(len(cells), 1)
     if separator == " " and not any(NUMERIC.match(cell) for cell in cells):
         fraction = 0.0  # words of a sentence
     return (fraction, start == 0, clean), start, width

@@ -96,10 +96,10 @@ def open_table(
     """Read a table.
 
     Args:
-        source: the path of a file (CSV and other text, Parquet, JSON, Arrow, Excel, OpenDocument), also
-            compressed; "-" for standard input; a folder, a pattern such as "data/*.csv" or a list of paths of
-            files with the same columns; a polars or pandas frame; a two-dimensional NumPy array (columns are
-            named x1, x2 ...); or a dict of columns.
+        source: a `Table`; the path of a file (CSV and other text, Parquet, JSON, Arrow, Excel, OpenDocument),
+            also compressed; "-" for standard input; a folder, a pattern such as "data/*.csv" or a list of
+            paths, of files with the same columns; a polars or pandas frame; a two-dimensional NumPy array
+            (columns are named x1, x2 ...); or a dict of columns.
         read: how it is to be read; what is left out is found.
         known: how the table of a model was read; columns of the same names are read alike.
         target: the column to predict: words in it such as "NA" are values, not missing.
@@ -109,6 +109,8 @@ def open_table(
         DataError: for duplicate column names, a source of another type, or a cell that `known` does not fit.
     """
     options = NO_OPTIONS if read is None else read
+    if isinstance(source, Table) and known is None:
+        return source
     try:
         raw = _raw(source, options, known, target)
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
@@ -120,7 +122,7 @@ def open_table(
     frame = raw.frame.with_columns(
         column.fill_nan(None) for column in with_nan
     )  # null is the only missing value
-    if known is None:
+    if known is None or not known.columns:  # a model of an older version knows no columns
         table = _find(Raw(frame, raw.layout), options, target)
     else:
         table = _alike(Raw(frame, raw.layout), options, known, target)
@@ -147,8 +149,10 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
     for column in columns:
         if column.dtype != pl.String:
             result.append(_without_numbers(column, extra))
-            if raw.layout is not None and column.dtype.is_numeric():
-                reading[column.name] = ColumnReading("number")
+            if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+                reading[column.name] = ColumnReading("number" if column.dtype.is_numeric() else "boolean")
+            elif column.dtype in (pl.Date, pl.Datetime):
+                reading[column.name] = ColumnReading("date", form="year-first")
             continue
         how, problem = decide(studies[column.name], options, decimal, separator)
         reading[column.name] = how
@@ -161,6 +165,8 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
             result.append(clean)
         else:
             result.append(convert(column, how, extra, strict=how.kind != "date" or "%" not in how.form))
+    for column in result:
+        _notice_times(column, options)
     if words:
         notice(
             "words taken as missing: " + "; ".join(words[:5]) + (" ..." if len(words) > 5 else ""),
@@ -179,15 +185,22 @@ def _as_text_if_doubtful(column: pl.Series, options: ReadOptions) -> pl.Series:
         form is None and COMPACT[0] <= least and most <= COMPACT[1]
     ):
         return column.cast(pl.String)
-    for (low, high), name in ((UNIX_SECONDS, "unix"), (UNIX_MILLISECONDS, "unix-ms")):
-        if form is None and low <= least and most < high and column.n_unique() > 1:
+    return column
+
+
+def _notice_times(column: pl.Series, options: ReadOptions) -> None:
+    """Say that whole numbers may be times."""
+    if not column.dtype.is_integer() or options.date_form(column.name) is not None or column.n_unique() < 2:
+        return
+    least, most = int(column.min()), int(column.max())  # type: ignore[arg-type]
+    for (low, high), form in ((UNIX_SECONDS, "unix"), (UNIX_MILLISECONDS, "unix-ms")):
+        if low <= least and most < high:
             notice(
                 f"column {column.name!r}: numbers such as {column.drop_nulls()[0]} could be times since "
-                f"1970; if so, use --date-format {column.name}={name} "
-                f"(read=gg.ReadOptions(dates={{{column.name!r}: {name!r}}}))",
+                f"1970; if so, use --date-format {column.name}={form} "
+                f"(read=gg.ReadOptions(dates={{{column.name!r}: {form!r}}}))",
                 "numbers-as-dates",
             )
-    return column
 
 
 def _without_numbers(column: pl.Series, extra: tuple[str, ...]) -> pl.Series:
@@ -227,7 +240,9 @@ def _alike(raw: Raw, options: ReadOptions, known: Reading, target: str | None) -
             column = column.cast(pl.String)  # noqa: PLW2901
         if column.dtype != pl.String:
             result.append(_without_numbers(column, extra))
-        elif how is None or how.kind == "text":
+        elif how is None:
+            result.append(column.set((column == "").fill_null(False), None))
+        elif how.kind == "text":
             result.append(without_missing(column, extra, WORDS if column.name == target else ()))
         else:
             result.append(convert(column, how, extra))
@@ -235,6 +250,8 @@ def _alike(raw: Raw, options: ReadOptions, known: Reading, target: str | None) -
 
 
 def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str | None) -> Raw:
+    if isinstance(source, Table):
+        return Raw(source.frame, source.reading.layout)
     if isinstance(source, str | os.PathLike):
         return _raw_path(source, options, known, target)
     if isinstance(source, list | tuple) and source and all(isinstance(s, str | os.PathLike) for s in source):

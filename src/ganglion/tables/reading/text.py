@@ -6,6 +6,7 @@ could mean something else are read again as text. Both ways give the same table.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ SMALL = 2**20
 CHUNK = 2**20
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
 ZERO, NINE = ord("0"), ord("9")
+MOST_LAST_LINES = 5
+HUGE = 2**53
+BLANK_LINES = re.compile(rb"\n(?: *\n)+")
 COMPACT = (19_000_101, 21_001_231)
 
 
@@ -65,7 +69,7 @@ def read_text(
         head, name, encoding, options, is_tsv
     )
     found = _named(found)
-    if len(data) <= SMALL or found.layout.separator == " " or _is_odd(data, found.layout.separator):
+    if len(data) <= SMALL or found.layout.separator == " " or _is_odd(data, found.layout):
         return Raw(_all_text(data, name, found), found.layout)
     return Raw(_with_polars(data, name, found, known), found.layout)
 
@@ -120,7 +124,7 @@ def _all_text(data: bytes, name: str, found: Found) -> pl.DataFrame:
     records = tokenize(text, layout.separator, layout.comment)
     lines = [line for line, _ in records]
     rows = [cells for _, cells in records]
-    rows = _without_footer(rows, width)
+    rows = rows[: len(rows) - _footer(rows, width)]
     if wrong := next((i for i, cells in enumerate(rows) if len(cells) != width), None):
         _refuse_width(name, lines[wrong] + found.first - 1, rows[wrong], width)
     if rows and len(rows[0]) != width:
@@ -140,21 +144,25 @@ def _refuse_width(name: str, line: int, cells: list[str], width: int) -> None:
     )
 
 
-def _without_footer(rows: list[list[str]], width: int) -> list[list[str]]:
-    """Return the rows without last lines of one cell in a wider table."""
+def _footer(rows: list[list[str]], width: int) -> int:
+    """Return how many of the last lines have one cell in a wider table: they are no rows."""
     end = len(rows)
-    while (
-        end
-        and width > 1
-        and (len(rows[end - 1]) == 1 or not any(rows[end - 1][1:]))
-        and len(rows[end - 1]) < width
-    ):
+    while end and width > 1 and len(rows[end - 1]) < width and not any(rows[end - 1][1:]):
         end -= 1
-    if 0 < end < len(rows) and len(rows) - end <= 5:
-        shown = rows[end][0][:60]
-        notice(f"{len(rows) - end} last lines with one cell are no rows and left out: {shown!r}", "footer")
-        return rows[:end]
-    return rows
+    count = len(rows) - end
+    if not end or not 0 < count <= MOST_LAST_LINES:
+        return 0
+    notice(f"{count} last lines with one cell are no rows and left out: {rows[end][0][:60]!r}", "footer")
+    return count
+
+
+def _without_last_lines(body: bytes, found: Found) -> bytes:
+    """Return the lines of a large file without a footer."""
+    start = body.rfind(b"\n", 0, max(len(body) - CHUNK // 16, 0)) + 1
+    tail = body[start:]
+    records = tokenize(tail.decode("utf-8"), found.layout.separator, found.layout.comment)
+    count = _footer([cells for _, cells in records], found.width)
+    return body if not count else body[: start + _lines_from(tail, records[-count][0])]
 
 
 def _without_nameless(frame: pl.DataFrame) -> pl.DataFrame:
@@ -170,11 +178,15 @@ def _without_nameless(frame: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def _is_odd(data: bytes, separator: str) -> bool:
+def _is_odd(data: bytes, layout: Layout) -> bool:
     """Return whether a quoted cell has blanks around or just inside its quotes, which polars confuses."""
+    if layout.comment and b"\n#N" in data:  # a line may begin with #N/A
+        return True
     if b'"' not in data:
         return False
-    sign = separator.encode()
+    if BLANK_LINES.search(data):
+        return True
+    sign = layout.separator.encode()
     return any(
         part in data
         for blank in (b" ", b"\t")
@@ -194,7 +206,11 @@ def _is_odd(data: bytes, separator: str) -> bool:
 
 def _with_polars(data: bytes, name: str, found: Found, known: Reading | None) -> pl.DataFrame:
     layout, names = found.layout, found.names
-    body = data[_lines_from(data, found.first) :]
+    body = _without_last_lines(data[_lines_from(data, found.first) :], found)
+    if b"\n\n" in body or b"\n " in body:
+        body = BLANK_LINES.sub(b"\n", body)
+    if not body:
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     plain = ColumnReading("number")
     as_text = [n for n in names if known is not None and n in known.columns and known.columns[n] != plain]
 
@@ -259,9 +275,9 @@ def _doubtful(frame: pl.DataFrame, body: bytes, separator: str) -> list[str]:
             dates = COMPACT[0] <= least and most <= COMPACT[1]  # type: ignore[operator]
             if zeros is None:
                 zeros = _has_leading_zeros(body, separator)
-            if zeros or dates:
+            if zeros or dates or column.dtype != pl.Int64:
                 found.append(column.name)
-        elif column.dtype.is_float() and _has_three_decimals(column):
+        elif column.dtype.is_float() and (_has_three_decimals(column) or _is_huge(column)):
             found.append(column.name)
     return found
 
@@ -280,6 +296,11 @@ def _has_leading_zeros(body: bytes, separator: str) -> bool:
         if (starts & (after >= ZERO) & (after <= NINE)).any():
             return True
     return False
+
+
+def _is_huge(column: pl.Series) -> bool:
+    """Return whether whole numbers may have lost digits."""
+    return bool((column.abs() >= HUGE).any())
 
 
 def _has_three_decimals(column: pl.Series) -> bool:

@@ -1,0 +1,432 @@
+"""Files as people have them, each with the values that it must be read as."""
+
+import bz2
+import datetime
+import gzip
+import lzma
+import math
+import sys
+import zipfile
+from datetime import date as d, datetime as D
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import ganglion as gg
+from ganglion.tables.reading import open_table, read_table
+
+# Name, bytes, name of the file, values by column.
+FILES: list[tuple[str, bytes, str, dict[str, list[Any]]]] = [
+    ("plain", b"a,b\n1,x\n2,y\n", "t.csv", {"a": [1, 2], "b": ["x", "y"]}),
+    ("spaces", b"a, b, c\n1, ?, no\n2, 8, yes\n", "t.csv", {"a": [1, 2], "b": [None, 8], "c": ["no", "yes"]}),
+    ("quoted blanks kept", b'a,b\n1,"  x "\n2,y \n', "t.csv", {"a": [1, 2], "b": ["  x ", "y"]}),
+    (
+        "blank before quote",
+        b'a, b, c\n1, "Smith, John", 3\n2, "Doe, Jane", 4\n',
+        "t.csv",
+        {"a": [1, 2], "b": ["Smith, John", "Doe, Jane"], "c": [3, 4]},
+    ),
+    ("semicolon comma", b"a;b\n1,5;x\n2,25;y\n", "t.csv", {"a": [1.5, 2.25], "b": ["x", "y"]}),
+    ("tab decimal comma", b"a\tb\n1,5\tx\n2,25\ty\n", "t.tsv", {"a": [1.5, 2.25], "b": ["x", "y"]}),
+    ("quoted decimal comma", b'a,b\n"1,5",x\n"2,25",y\n', "t.csv", {"a": [1.5, 2.25], "b": ["x", "y"]}),
+    (
+        "german both",
+        b"a;b\n1.234,50;x\n12,5;y\n1.000.000,00;z\n",
+        "t.csv",
+        {"a": [1234.5, 12.5, 1e6], "b": ["x", "y", "z"]},
+    ),
+    (
+        "us both quoted",
+        b'a,b\n"1,234.50",x\n12.5,y\n"1,000,000.00",z\n',
+        "t.csv",
+        {"a": [1234.5, 12.5, 1e6], "b": ["x", "y", "z"]},
+    ),
+    (
+        "dollars",
+        b'a,b\n"$1,234.00",x\n"$5.50",y\n-$3.00,z\n',
+        "t.csv",
+        {"a": [1234, 5.5, -3], "b": ["x", "y", "z"]},
+    ),
+    ("euros", "a;b\n1.234,00 €;x\n5,50 €;y\n".encode(), "t.csv", {"a": [1234, 5.5], "b": ["x", "y"]}),
+    ("percent", b"a,b\n6.5 %,x\n7%,y\n", "t.csv", {"a": [6.5, 7]}),
+    (
+        "blank thousands",
+        b"a;b\n1 234;x\n12 000 000;y\n5;z\n",
+        "t.csv",
+        {"a": [1234, 12000000, 5], "b": ["x", "y", "z"]},
+    ),
+    (
+        "nbsp thousands",
+        "a;b\n1\u00a0234,5;x\n12\u202f000;y\n5;z\n".encode(),
+        "t.csv",
+        {"a": [1234.5, 12000, 5], "b": ["x", "y", "z"]},
+    ),
+    (
+        "swiss",
+        "a;b\n1'234.5;x\n12’000;y\n5;z\n".encode(),
+        "t.csv",
+        {"a": [1234.5, 12000, 5], "b": ["x", "y", "z"]},
+    ),
+    (
+        "parentheses",
+        b'a,b\n(12.50),x\n3.25,y\n"(1,000.00)",z\n',
+        "t.csv",
+        {"a": [-12.5, 3.25, -1000], "b": ["x", "y", "z"]},
+    ),
+    (
+        "exponents",
+        b"a,b\n1e3,x\n2.5E-2,y\n-1e+2,z\n",
+        "t.csv",
+        {"a": [1000, 0.025, -100], "b": ["x", "y", "z"]},
+    ),
+    ("trailing minus", b"a,b\n5-,x\n3,y\n", "t.csv", {"a": ["5-", "3"]}),
+    ("plus", b"a,b\n+5,x\n-3,y\n", "t.csv", {"a": [5, -3], "b": ["x", "y"]}),
+    ("codes", b"a,b\n01,x\n02,y\n10,z\n", "t.csv", {"a": ["01", "02", "10"], "b": ["x", "y", "z"]}),
+    (
+        "postcodes",
+        b"zip,b\n02116,1\n10001,2\n90210,3\n",
+        "t.csv",
+        {"zip": ["02116", "10001", "90210"], "b": [1, 2, 3]},
+    ),
+    ("zero ok", b"a,b\n0,0.5\n10,-0.3\n0,0\n", "t.csv", {"a": [0, 10, 0], "b": [0.5, -0.3, 0]}),
+    (
+        "markers",
+        b"a,b\n1,x\nNan,y\nNAN,z\n-,x\nn/a,y\nNone,z\nnone,x\n#N/A,y\n<NA>,z\n.,x\n,y\n  ,z\nNULL,x\n2,y\n",
+        "t.csv",
+        {"a": [1] + [None] * 12 + [2]},
+    ),
+    (
+        "us date",
+        b"d,b\n12/25/2020,1\n01/02/2020,2\n03/04/2021,3\n",
+        "t.csv",
+        {"d": [d(2020, 12, 25), d(2020, 1, 2), d(2021, 3, 4)]},
+    ),
+    (
+        "eu date",
+        b"d,b\n25/12/2020,1\n01/02/2020,2\n03/04/2021,3\n",
+        "t.csv",
+        {"d": [d(2020, 12, 25), d(2020, 2, 1), d(2021, 4, 3)]},
+    ),
+    ("dots", b"d,b\n25.12.2020,1\n01.02.2020,2\n", "t.csv", {"d": [d(2020, 12, 25), d(2020, 2, 1)]}),
+    ("dots ambiguous", b"d,b\n05.12.2020,1\n01.02.2020,2\n", "t.csv", {"d": [d(2020, 12, 5), d(2020, 2, 1)]}),
+    ("month name", b"d,b\n01-May-2019,1\n12-Jun-2020,2\n", "t.csv", {"d": [d(2019, 5, 1), d(2020, 6, 12)]}),
+    (
+        "long date",
+        b'd,b\n"May 1, 2019",1\n"June 12, 2020",2\n',
+        "t.csv",
+        {"d": [d(2019, 5, 1), d(2020, 6, 12)]},
+    ),
+    ("long date2", b"d,b\n1 May 2019,1\n12 June 2020,2\n", "t.csv", {"d": [d(2019, 5, 1), d(2020, 6, 12)]}),
+    (
+        "zone",
+        b"d,b\n2019-05-01T10:00+02:00,1\n2019-05-01T10:00Z,2\n",
+        "t.csv",
+        {"d": [D(2019, 5, 1, 8), D(2019, 5, 1, 10)]},
+    ),
+    (
+        "zone sec",
+        b"d,b\n2019-05-01T10:00:30.5+02:00,1\n2019-05-01 10:00:00-0530,2\n",
+        "t.csv",
+        {"d": [D(2019, 5, 1, 8, 0, 30, 500000), D(2019, 5, 1, 15, 30)]},
+    ),
+    (
+        "iso mixed",
+        b"d,b\n2019-05-01,1\n2019-05-01 10:30,2\n",
+        "t.csv",
+        {"d": [D(2019, 5, 1), D(2019, 5, 1, 10, 30)]},
+    ),
+    (
+        "12h",
+        b"d,b\n01/13/2020 10:30 PM,1\n01/02/2020 9:05 AM,2\n",
+        "t.csv",
+        {"d": [D(2020, 1, 13, 22, 30), D(2020, 1, 2, 9, 5)]},
+    ),
+    ("times", b"t,b\n10:30 PM,1\n9:05 AM,2\n12:00 AM,3\n", "t.csv", {"t": [22.5, 9 + 5 / 60, 0.0]}),
+    ("two digit years", b"d,b\n25/12/20,1\n01/02/99,2\n", "t.csv", {"d": [d(2020, 12, 25), d(1999, 2, 1)]}),
+    (
+        "header sep",
+        b"Height, cm;Weight, kg;Sex\n150;50;m\n151;51;f\n",
+        "t.csv",
+        {"Height, cm": [150, 151], "Weight, kg": [50, 51], "Sex": ["m", "f"]},
+    ),
+    (
+        "no header",
+        b"5.1,3.5,setosa\n4.9,3.0,setosa\n6.2,3.4,virginica\n",
+        "t.csv",
+        {"x1": [5.1, 4.9, 6.2], "x2": [3.5, 3.0, 3.4], "x3": ["setosa", "setosa", "virginica"]},
+    ),
+    (
+        "no header ints",
+        b"1,0,3\n0,1,2\n1,1,5\n",
+        "t.csv",
+        {"x1": [1, 0, 1], "x2": [0, 1, 1], "x3": [3, 2, 5]},
+    ),
+    (
+        "year names",
+        b"country,2019,2020\nFR,3.2,4.5\nDE,1.5,2.5\n",
+        "t.csv",
+        {"country": ["FR", "DE"], "2019": [3.2, 1.5], "2020": [4.5, 2.5]},
+    ),
+    (
+        "preamble",
+        b"Report of 2020\nmade by X\n\na,b,c\n1,2,3\n4,5,6\n7,8,9\n",
+        "t.csv",
+        {"a": [1, 4, 7], "b": [2, 5, 8], "c": [3, 6, 9]},
+    ),
+    (
+        "footer",
+        b"a,b,c\n1,2,3\n4,5,6\n7,8,9\nSource: office\n",
+        "t.csv",
+        {"a": [1, 4, 7], "b": [2, 5, 8], "c": [3, 6, 9]},
+    ),
+    ("sep=", b"sep=;\na;b\n1;2\n3;4\n", "t.csv", {"a": [1, 3], "b": [2, 4]}),
+    ("sep=|", b"sep=|\r\na|b\r\n1|2\r\n3|4\r\n", "t.csv", {"a": [1, 3], "b": [2, 4]}),
+    ("comments", b"# made by\n# tool\na,b\n1,2\n# middle\n3,4\n", "t.csv", {"a": [1, 3], "b": [2, 4]}),
+    (
+        "comment header",
+        b"# x y z\n1 2 3\n4 5 6\n7 8 9\n",
+        "t.txt",
+        {"x": [1, 4, 7], "y": [2, 5, 8], "z": [3, 6, 9]},
+    ),
+    (
+        "blank separated",
+        b"a   b  c\n1   2.5  x\n10  3.5  y\n",
+        "t.txt",
+        {"a": [1, 10], "b": [2.5, 3.5], "c": ["x", "y"]},
+    ),
+    (
+        "blank separated lead",
+        b"  1   2.5  3\n 10   3.5  4\n  2  5 6\n",
+        "t.txt",
+        {"x1": [1, 10, 2], "x2": [2.5, 3.5, 5], "x3": [3, 4, 6]},
+    ),
+    ("latin1", "a,b\n1,é\n2,ü\n".encode("latin-1"), "t.csv", {"a": [1, 2], "b": ["é", "ü"]}),
+    ("cp1252", "a,b\n1,5 €\n2,“q”\n".encode("cp1252"), "t.csv", {"a": [1, 2], "b": ["5 €", "“q”"]}),
+    ("utf16", "a,b\n1,é\n2,ü\n".encode("utf-16"), "t.csv", {"a": [1, 2], "b": ["é", "ü"]}),
+    ("utf16le nobom", "a,b\n1,é\n2,ü\n".encode("utf-16-le"), "t.csv", {"a": [1, 2], "b": ["é", "ü"]}),
+    ("utf16be nobom", "a,b\n1,é\n2,ü\n".encode("utf-16-be"), "t.csv", {"a": [1, 2], "b": ["é", "ü"]}),
+    ("utf8 bom", "a,b\n1,é\n2,ü\n".encode("utf-8-sig"), "t.csv", {"a": [1, 2], "b": ["é", "ü"]}),
+    ("cr", b"a,b\r1,2\r3,4\r", "t.csv", {"a": [1, 3], "b": [2, 4]}),
+    ("gz", gzip.compress(b"a,b\n1,2\n3,4\n"), "t.csv.gz", {"a": [1, 3], "b": [2, 4]}),
+    ("header only", b"a,b\n", "t.csv", {"a": [], "b": []}),
+    ("blank lines", b"\n\na,b\n\n1,2\n\n3,4\n\n", "t.csv", {"a": [1, 3], "b": [2, 4]}),
+    ("newline in quotes", b'a,b\n1,"x\ny"\n2,z\n', "t.csv", {"a": [1, 2], "b": ["x\ny", "z"]}),
+    ("quote escape", b'a,b\n1,"say ""hi"""\n2,z\n', "t.csv", {"a": [1, 2], "b": ['say "hi"', "z"]}),
+    ("pipe", b"a|b\n1|2\n3|4\n", "t.txt", {"a": [1, 3], "b": [2, 4]}),
+    (
+        "comma text in semicolon",
+        b"text;n\na, b, c;1\nd, e, f;2\ng, h, i;3\n",
+        "t.csv",
+        {"text": ["a, b, c", "d, e, f", "g, h, i"], "n": [1, 2, 3]},
+    ),
+    ("one column", b"a\n1\n2\n3\n", "t.csv", {"a": [1, 2, 3]}),
+    ("one column words", b"name\nAnn\nBob\nCid\n", "t.csv", {"name": ["Ann", "Bob", "Cid"]}),
+    ("trailing separators", b"a,b,\n1,2,\n3,4,\n", "t.csv", {"a": [1, 3], "b": [2, 4]}),
+    ("bools", b"a,b\ntrue,1\nfalse,2\n", "t.csv", {"a": [True, False]}),
+    ("bools caps", b"a,b\nTrue,1\nFALSE,2\n", "t.csv", {"a": [True, False]}),
+    ("thousand dot sep;", b"n;b\n120;x\n971;y\n1.008;x\n2.303;y\n", "t.csv", {"n": [120, 971, 1008, 2303]}),
+    ("thousand comma sep;", b"n;b\n120;x\n971;y\n1,008;x\n2,303;y\n", "t.csv", {"n": [120, 971, 1008, 2303]}),
+    ("thousands million", b"n;b\n1.234.567;x\n12.345;y\n", "t.csv", {"n": [1234567, 12345]}),
+    ("other column tells", b"n;m\n1.234;0,5\n2.345;1,75\n", "t.csv", {"n": [1234, 2345], "m": [0.5, 1.75]}),
+    ("three decimals", b"n,m\n0.123,1\n0.456,2\n1.789,3\n", "t.csv", {"n": [0.123, 0.456, 1.789]}),
+    ("big ints", b"n,m\n12345678901234567890123,1\n2,2\n", "t.csv", {"n": ["12345678901234567890123", "2"]}),
+    ("int64", b"n,m\n9007199254740993,1\n2,2\n", "t.csv", {"n": [9007199254740993, 2]}),
+    ("infinity", b"n,m\ninf,1\n2,2\n-Infinity,3\n", "t.csv", {"n": [math.inf, 2.0, -math.inf]}),
+    ("hex words", b"n,m\n0x1F,1\n0xFF,2\n", "t.csv", {"n": ["0x1F", "0xFF"]}),
+    ("1d2 codes", b"n,m\n1E5,1\n2B7,2\n3C1,3\n", "t.csv", {"n": ["1E5", "2B7", "3C1"]}),
+    ("ip", b"n,m\n192.168.0.1,1\n10.0.0.7,2\n", "t.csv", {"n": ["192.168.0.1", "10.0.0.7"]}),
+    ("versions", b"n,m\n1.2.3,1\n1.10.0,2\n", "t.csv", {"n": ["1.2.3", "1.10.0"]}),
+    ("phones", b"n,m\n555-1234,1\n555-9876,2\n", "t.csv", {"n": ["555-1234", "555-9876"]}),
+    ("ranges", b"n,m\n20-30,1\n30-40,2\n", "t.csv", {"n": ["20-30", "30-40"]}),
+    ("negative thousand", b'n,m\n"-1,234",1\n"2,345,678",2\n', "t.csv", {"n": [-1234, 2345678]}),
+    ("unicode minus", "n,m\n\u22125.5,1\n3.5,2\n".encode(), "t.csv", {"n": [-5.5, 3.5]}),
+    ("indian", b'n,m\n"1,23,456",1\n"12,34,567.50",2\n', "t.csv", {"n": [123456.0, 1234567.5]}),
+]
+
+# What must be refused, and a part of the message.
+REFUSED: list[tuple[str, bytes, str, str]] = [
+    ("ambiguous", b"d,b\n05/12/2020,1\n01/02/2020,2\n", "t.csv", "date"),
+    ("less than", b"a,b\n<0.5,1\n0.7,2\n0.9,3\n1.9,3\n2.9,3\n3.9,3\n4.9,3\n", "t.csv", "<0.5"),
+    ("contradiction", b"a;b\n3.5;1\n3,5;2\n", "t.csv", "a"),
+    ("ragged long", b"a,b\n1,2\n3,4,5\n", "t.csv", "3"),
+    ("pdf", b"%PDF-1.4\n\x00\x01\x02" * 50, "t.csv", ""),
+    ("png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 20, "t.csv", ""),
+    ("zip", b"PK\x03\x04\x14\x00\x00\x00" * 20, "t.csv", ""),
+    ("empty", b"", "t.csv", "empty"),
+    ("arff", b"@relation x\n@attribute a numeric\n@data\n1\n2\n", "t.arff", ""),
+    ("sav", b"$FL2@(#) SPSS", "t.sav", ""),
+    (
+        "a date that is none",
+        b"d\n2020-02-30\n2020-02-11\n2020-02-12\n2020-02-13\n2020-02-14\n",
+        "t.csv",
+        "2020-02-30",
+    ),
+    ("a short line", b"a,b,c\n1,2,3\n3,4\n5,6,7\n", "t.csv", "line 3 has 2"),
+]
+
+
+def written(folder: Path, data: bytes, name: str) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def plain(value: Any) -> Any:
+    """Return a date as a datetime, so that both compare."""
+    if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
+        return datetime.datetime(value.year, value.month, value.day)
+    return value
+
+
+@pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
+@pytest.mark.parametrize(
+    ("data", "name", "expected"), [case[1:] for case in FILES], ids=[case[0] for case in FILES]
+)
+def test_files_are_read_right(tmp_path: Path, data: bytes, name: str, expected: dict[str, list[Any]]) -> None:
+    table = read_table(written(tmp_path, data, name))
+    for column, values in expected.items():
+        found = list(map(plain, table[column].to_list()))
+        wanted = list(map(plain, values))
+        assert len(found) == len(wanted)
+        for got, right in zip(found, wanted, strict=True):
+            if isinstance(right, float) and math.isfinite(right):
+                assert got == pytest.approx(right, rel=1e-12)
+            else:
+                assert got == right
+                assert isinstance(got, str) == isinstance(right, str)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path, data: bytes, name: str, message: str) -> None:
+    with pytest.raises(gg.GanglionError) as raised:
+        read_table(written(tmp_path, data, name))
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "message"),
+    [
+        (
+            b"n,m\n1.230,1\n4.560,2\n7.891,3\n",
+            "ambiguous-numbers",
+            "1.230 is read as 1.230; if it means 1230",
+        ),
+        (b"n\tm\n1,230\t1\n4,560\t2\n", "ambiguous-numbers", "1,230 is read as 1230; if it means 1.230"),
+        (b"d,m\n20190501,1\n20200612,2\n", "numbers-as-dates", "are read as dates"),
+        (b"t,m\n1600000000,1\n1600000500,2\n", "numbers-as-dates", "times since 1970"),
+        (b"1,2.5\n3,4.5\n1,0\n", "no-header", "named x1 to x2"),
+        (b"a,b\n1,NA\n2,x\n3,none\n", "missing-words", "'NA' in b 1 times"),
+        (b"a,b\n1,2\n3,4\nTotal: 6\n", "footer", "1 last lines"),
+    ],
+)
+def test_what_is_not_certain_is_said(tmp_path: Path, data: bytes, name: str, message: str) -> None:
+    with pytest.warns(gg.GanglionNotice, match=message) as caught:
+        read_table(written(tmp_path, data, "t.csv"))
+    assert [warning.message.name for warning in caught] == [name]  # type: ignore[union-attr]
+
+
+def test_options_decide(tmp_path: Path) -> None:
+    path = written(tmp_path, b"n,m\n1.230,1\n4.560,2\n", "t.csv")
+    assert read_table(path, gg.ReadOptions(thousands="."))["n"].to_list() == [1230, 4560]
+    assert read_table(path, gg.ReadOptions(decimal="."))["n"].to_list() == [1.23, 4.56]
+    path = written(tmp_path, b"d;n\n05/12/2020;-999\n01/02/2020;7\n", "t.csv")
+    read = read_table(path, gg.ReadOptions(dates="day-first", missing=["-999"]))
+    assert read["d"].to_list() == [d(2020, 12, 5), d(2020, 2, 1)]
+    assert read["n"].to_list() == [None, 7]
+    assert read_table(path, gg.ReadOptions(dates="%m/%d/%Y"))["d"].to_list() == [
+        d(2020, 5, 12),
+        d(2020, 1, 2),
+    ]
+    path = written(tmp_path, b"t,u\n86400,20200101\n0,20200102\n", "t.csv")
+    read = read_table(path, gg.ReadOptions(dates={"t": "unix", "u": "number"}))
+    assert read["t"].to_list() == [d(1970, 1, 2), d(1970, 1, 1)]
+    assert read["u"].to_list() == [20200101, 20200102]
+    path = written(tmp_path, b"1,2\n3,4\n", "t.csv")
+    assert read_table(path, gg.ReadOptions(header=True)).columns == ["1", "2"]
+    path = written(tmp_path, b"a:b\n1:2\n%3:4\n5:6\n", "t.csv")
+    assert read_table(path, gg.ReadOptions(separator=":", comment="%"))["a"].to_list() == [1, 5]
+    path = written(tmp_path, "a,b\n1,\u0434\n".encode("cp1251"), "t.csv")
+    assert read_table(path, gg.ReadOptions(encoding="cp1251"))["b"].to_list() == ["\u0434"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"separator": "ab"}, {"decimal": "x"}, {"thousands": "x"}, {"decimal": ",", "thousands": ","}, {"encoding": "x"},
+     {"dates": "x"}, {"missing": 3}, {"comment": 3}, {"header": 3}],
+)  # fmt: skip
+def test_wrong_options_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(gg.ConfigError):
+        gg.ReadOptions(**settings)
+
+
+@pytest.mark.parametrize("ending", ["gz", "bz2", "xz", "zip", "zst"])
+def test_compressed_files(tmp_path: Path, ending: str) -> None:
+    data = "a,b\n1,\u00e9\n2,y\n".encode()
+    path = tmp_path / f"t.csv.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("t.csv", data)
+    elif ending == "zst":
+        pl.read_csv(data).lazy().sink_csv(path, compression="zstd")
+    else:
+        path.write_bytes({"gz": gzip, "bz2": bz2, "xz": lzma}[ending].compress(data))
+    assert read_table(path).to_dict(as_series=False) == {"a": [1, 2], "b": ["\u00e9", "y"]}
+
+
+def test_folders_patterns_lists_and_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (
+        written(tmp_path, b"a;b\n1,5;x\n", "1.csv"),
+        written(tmp_path, b"a;b\n1.234,5;y\n", "2.csv"),
+    )
+    for source in (tmp_path, str(tmp_path / "*.csv"), [first, second]):
+        assert read_table(source).to_dict(as_series=False) == {"a": [1.5, 1234.5], "b": ["x", "y"]}
+    (tmp_path / "parts").mkdir()
+    for i in range(3):
+        pl.DataFrame({"a": [i]}).write_parquet(tmp_path / "parts" / f"{i}.parquet")
+    assert read_table(tmp_path / "parts")["a"].to_list() == [0, 1, 2]
+    written(tmp_path, b"a;c\n1,5;x\n", "3.csv")
+    with pytest.raises(gg.DataError, match="same columns"):
+        read_table(tmp_path)
+    with monkeypatch.context() as patch, first.open(encoding="utf-8") as file:
+        patch.setattr(sys, "stdin", file)
+        assert read_table("-")["a"].to_list() == [1.5]
+
+
+def test_sheets(tmp_path: Path) -> None:
+    pytest.importorskip("fastexcel")
+    xlsxwriter = pytest.importorskip("xlsxwriter")
+    with xlsxwriter.Workbook(tmp_path / "t.xlsx") as book:
+        sheet = book.add_worksheet()
+        for row, cells in enumerate([["a", "b"], [1.5, "x"], [2, "y"]]):
+            sheet.write_row(row, 0, cells)
+    assert read_table(tmp_path / "t.xlsx").to_dict(as_series=False) == {"a": [1.5, 2.0], "b": ["x", "y"]}
+    (tmp_path / "no.xlsx").write_bytes(b"noise")
+    with pytest.raises(gg.FileError, match="cannot be read"):
+        read_table(tmp_path / "no.xlsx")
+
+
+@pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
+@pytest.mark.parametrize(("data", "name"), [case[1:3] for case in FILES], ids=[case[0] for case in FILES])
+def test_large_files_are_read_like_small_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes, name: str
+) -> None:
+    """Of large files polars takes the cells apart."""
+    path = written(tmp_path, data, name)
+    small = open_table(path)
+    monkeypatch.setattr("ganglion.tables.reading.text.SMALL", 0)
+    large = open_table(path)
+    assert small.frame.equals(large.frame)
+    assert small.reading == large.reading
+
+
+def test_a_late_zero_makes_codes(tmp_path: Path) -> None:
+    rows = "".join(f"{i},1.5\n" for i in range(1000, 300_000))
+    path = written(tmp_path, f"a,b\n{rows}0123,1\n".encode(), "t.csv")
+    assert path.stat().st_size > 2**20
+    assert read_table(path).dtypes == [pl.String, pl.Float64]
+    path = written(tmp_path, f"a,b\n{rows}123,007\n".encode(), "t.csv")
+    assert read_table(path).dtypes == [pl.Int64, pl.Float64]  # a fraction elsewhere: 007 is a number
