@@ -24,6 +24,7 @@ from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.table_model.model import TableModel
 from ganglion.table_model.saved import read_table_part, to_saved
+from ganglion.tables.reading import ReadOptions
 
 AnyTarget = ClassTarget | NumberTarget
 OF_HEAD = ("target", "test", "calibration")
@@ -60,7 +61,9 @@ def networks_of_heads(network: Network, targets: Sequence[AnyTarget], engine: st
     for target in targets:
         size = size_of(target)
         layer = Dense(size, "softmax" if isinstance(target, ClassTarget) else "identity")
-        head = Network([*network.layers[:-1], layer], network.architecture.input_shape[0], network.seed, engine=engine)
+        head = Network(
+            [*network.layers[:-1], layer], network.architecture.input_shape[0], network.seed, engine=engine
+        )
         own, place = head.named_parameters(), slice(first, first + size)
         for name, values in network.named_parameters().items():
             own[name][...] = values[..., place] if name.startswith(f"{last}/") else values
@@ -131,7 +134,7 @@ class JointTableModel:
         """
         if interval is not None and all(isinstance(target, ClassTarget) for target in self.targets):
             raise ConfigError("intervals are for numbers, and all targets have classes")
-        frame = self._inputs(table)
+        frame = self.read(table)
         columns = []
         for name, head in self.heads.items():
             of_numbers = None if isinstance(head.target, ClassTarget) else interval
@@ -149,14 +152,12 @@ class JointTableModel:
 
     def evaluate(self, table: Any) -> dict[str, Report]:
         """Return the report of each target for a table with all of them; see `TableModel.evaluate`."""
-        frame = self._read(table)
+        frame = self.read(table)
         return {name: head.evaluate(frame) for name, head in self.heads.items()}
 
-    def _read(self, table: Any) -> pl.DataFrame:
-        return next(iter(self.heads.values())).read(table)
-
-    def _inputs(self, table: Any) -> pl.DataFrame:
-        return self._read(table).drop(*self.heads, strict=False)
+    def read(self, table: Any, read: ReadOptions | None = None) -> pl.DataFrame:
+        """Return a table as a polars frame, read as the model's own table was; see `TableModel.read`."""
+        return next(iter(self.heads.values())).read(table, read)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write encoder, network and targets atomically to one safetensors file.
@@ -179,7 +180,9 @@ class JointTableModel:
         """
         model = cls.from_saved(read_model(path), engine)
         if model is None:
-            raise FileError(f"{path} does not hold a model of several targets", "load it with gg.TableModel.load")
+            raise FileError(
+                f"{path} does not hold a model of several targets", "load it with gg.TableModel.load"
+            )
         return model
 
     @classmethod

@@ -35,7 +35,9 @@ FEWEST_TO_STRATIFY = 5
 MOST_ROUNDS = 100
 
 
-def train_jointly(make: type[TableModel], table: Any, recipe: Recipe, names: Sequence[str]) -> JointTableModel:
+def train_jointly(
+    make: type[TableModel], table: Any, recipe: Recipe, names: Sequence[str]
+) -> JointTableModel:
     """Train a model of several targets by a recipe; see `TableModel.train`."""
     read = open_table(table, recipe.read, target=names[0])
     read.check({*recipe.drop, *recipe.categories})
@@ -176,7 +178,7 @@ class JointLearner:
         """Return a model for each target, fitted on these rows, and the network of all."""
         recipe, names = self.recipe, [target.column for target in self.targets]
         encoder = Encoder.fit(rows.drop(*names, *recipe.drop), recipe.categories, recipe.scaling)
-        encoder = encoder.without(recipe.drop)
+        encoder = encoder.without([*names, *recipe.drop])  # no input: another target
         targets = [target.refit(rows.get_column(target.column).drop_nulls()) for target in self.targets]
         hidden = layers_for(recipe.hidden, recipe.activation, self.settings.dropout, targets[0])[:-1]
         layers = [*hidden, output_layer(targets)]
@@ -210,7 +212,7 @@ class JointLearner:
         def encoded(part: pl.DataFrame) -> tuple[Array, Array]:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", GanglionNotice)
-                x = one.encode_inputs(part.drop(*heads))
+                x = one.encode_inputs(part)
             return x, encode_targets(targets, part)
 
         x, y = encoded(rows)
