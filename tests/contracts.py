@@ -74,8 +74,9 @@ ACTIVATIONS = [
     ActivationCase(gg.Exp(), {0: 1, LN2: 2}, 0, math.inf, "exp"),
     ActivationCase(gg.Softmax(), {}, 0, 1, "softmax", {"dim": -1}),
     ActivationCase(gg.LogSoftmax(), {}, -math.inf, 0, "log_softmax", {"dim": -1}),
+    ActivationCase(gg.Sections(["sigmoid", "softmax"], (1,)), {}, 0, 1),
 ]
-ROWWISE = ("softmax", "log_softmax")
+ROWWISE = ("softmax", "log_softmax", "sections")
 
 
 def ids(cases: list[Any]) -> list[str]:
@@ -219,6 +220,12 @@ LOSSES = [
     LossCase(gg.Quantile(), [[1], [2]], [2, 0], (0.5 + 1) / 2),
     LossCase(gg.Quantile(0.9), [[1], [2]], [2, 0], (0.9 + 0.2) / 2),
     LossCase(gg.Hinge(), [[0.5], [2], [0.5]], [1, -1, 0], (0.5 + 3 + 1.5) / 3),
+    LossCase(
+        gg.Joint(["mse", gg.Huber(factor=2)], (1,)),
+        [[1, 0.5, 3], [5, 0, 0]],
+        [[3, 0, 1], [math.nan, 1, 0]],
+        (4 + 2 * (0.125 + 1.5) / 2 + 2 * 0.25) / 2,
+    ),
     # Values computed by hand are those without the factor; the probabilities here are far from a clip.
     LossCase(gg.MeanSquaredError(factor=0.5), [[1, 2]], [[0, 4]], (1 + 4) / 2, "MSELoss"),
     LossCase(gg.BinaryCrossEntropy(factor=3, clip=1e-6), [[0.25]], [1], math.log(4), "BCELoss"),

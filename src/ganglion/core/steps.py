@@ -170,6 +170,8 @@ class Lowering:
         number, shapes = len(self.steps), tuple(self.values[value].shape for value in reads)
         shape = layer.output_shape(*shapes)
         check_shape(shape)
+        if activation is not None and shape:
+            activation.check_width(shape[-1])
         name, path = (f"{text}/{suffix}" if suffix else text for text in (self._name, self.path))
         arrays = [
             _lay_out(entries, number, name, layer, named)

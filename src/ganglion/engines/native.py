@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ganglion.core.activations import IDENTITY, Activation
+from ganglion.core.activations import IDENTITY, Activation, Sections
+from ganglion.core.activations.sections import section_slices
 from ganglion.core.architecture import Architecture
 from ganglion.core.bags import Bags
 from ganglion.core.inputs import InputRows, count_rows, values_of
-from ganglion.core.losses import Loss
+from ganglion.core.losses import Joint, Loss
 from ganglion.core.model import Model
-from ganglion.core.part import Array, Part
+from ganglion.core.part import Array, Part, Shape
 from ganglion.core.regularization import Regularization
 from ganglion.core.rows import Rows
 from ganglion.core.update import Updater
@@ -29,6 +30,7 @@ from ganglion.engines.contract import Completed, Learned, Objective, fresh
 from ganglion.errors import ConfigError, TrainingError, shortened
 
 FAILURES = ("", "loss", "gradient", "weight")
+IN_SECTIONS = ("identity", "sigmoid", "tanh", "relu", "softmax", "log_softmax", "exp")  # need a, not z
 
 
 def load_native() -> tuple[ModuleType | None, str]:
@@ -96,7 +98,12 @@ class NativeEngine:
         if not part.is_built_in or part.name not in known:
             return word
         unknown = _plain(part)["settings"].keys() - known[part.name]
-        return f"the setting {min(unknown)} of {word}" if unknown else ""
+        if unknown:
+            return f"the setting {min(unknown)} of {word}"
+        if isinstance(part, Sections):
+            other = [each.name for each in part.activations if each.name not in IN_SECTIONS]
+            return self.missing(*part.activations) or (f"{other[0]} in {word}" if other else "")
+        return self.missing(*part.losses) if isinstance(part, Joint) else ""
 
     def program(self, model: Model) -> Any:
         """Return the compiled program of the model's architecture, compiling it once per model."""
@@ -118,7 +125,7 @@ class NativeEngine:
         return a if program.predict_numbers(model.parameters, model.state, x, a) else None
 
     def evaluate(self, model: Model, loss: Loss, rows: Rows) -> tuple[Array, Array]:
-        plain = _loss(loss, model.architecture.output_activation)
+        plain = _loss(loss, model.architecture)
         return _evaluate(self.program(model), model.architecture, model.parameters, model.state, plain, rows)
 
     def open(
@@ -147,7 +154,7 @@ class NativeSession:
         self._program, self._model, self._rows = engine.program(model), model, rows
         self._optimizer = optimizer
         now = self._learned = start or fresh(model, optimizer)
-        self._loss = _loss(objective.loss, model.architecture.output_activation)
+        self._loss = _loss(objective.loss, model.architecture)
         self._session = engine.module.Session(
             self._program,
             now.parameters,
@@ -236,7 +243,7 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
     steps = [
         _plain(step.layer)
         | {
-            "activation": _plain(step.activation or IDENTITY),
+            "activation": _activation(step.activation or IDENTITY, step.shape),
             "stream": step.stream,
             "reads": list(step.reads),
             "writes": step.writes,
@@ -267,8 +274,29 @@ def _plain(part: Part) -> dict[str, Any]:
     return {"kind": part.name, "settings": part.settings()}
 
 
-def _loss(loss: Loss, last: Activation | None) -> dict[str, Any]:
-    return _plain(loss) | {"from_z": loss.is_partner_of(last)}
+def _activation(activation: Activation, shape: Shape) -> dict[str, Any]:
+    if not isinstance(activation, Sections):
+        return _plain(activation)
+    slices = section_slices(activation.sizes, shape[-1])
+    pairs = zip(activation.activations, slices, strict=True)
+    return _plain(activation) | {"sections": [_plain(f) | _columns(part) for f, part in pairs]}
+
+
+def _loss(loss: Loss, architecture: Architecture) -> dict[str, Any]:
+    from_z = loss.is_partner_of(architecture.output_activation)
+    described = _plain(loss) | {"from_z": from_z}
+    if not isinstance(loss, Joint):
+        return described
+    pairs = zip(loss.losses, loss.slices(architecture.outputs[-1]), strict=True)
+    # Without partners, the activation is the identity, and z is a.
+    sections = [
+        _plain(own) | {"from_z": from_z and bool(own.partners)} | _columns(part) for own, part in pairs
+    ]
+    return described | {"sections": sections}
+
+
+def _columns(part: slice) -> dict[str, int]:
+    return {"columns": part.stop - part.start}
 
 
 def _optimizer(optimizer: Updater) -> dict[str, Any]:

@@ -252,10 +252,16 @@ struct LogSoftmax : RowWise {
     static constexpr const char* name = "log_softmax";
 };
 
+// Divides the columns into sections, each with an activation whose backward reads a.
+template <class T>
+struct Sections : RowWise {
+    static constexpr const char* name = "sections";
+};
+
 template <class T>
 using Activations =
     List<Identity<T>, ReLU<T>, Sigmoid<T>, Tanh<T>, LeakyReLU<T>, ELU<T>, SELU<T>, GELU<T>, GELUTanh<T>,
-         SiLU<T>, Mish<T>, Softplus<T>, HardSigmoid<T>, Exp<T>, Softmax<T>, LogSoftmax<T>>;
+         SiLU<T>, Mish<T>, Softplus<T>, HardSigmoid<T>, Exp<T>, Softmax<T>, LogSoftmax<T>, Sections<T>>;
 
 constexpr Activation IDENTITY = {place_in<Identity<float>>(Activations<float>{}), 0};
 constexpr int RELU = place_in<ReLU<float>>(Activations<float>{});
@@ -285,9 +291,21 @@ inline bool is_logarithmic(Activation f) {
     return f.kind == place_in<LogSoftmax<float>>(Activations<float>{});
 }
 
+// Calls body(activation, area, first column) for each section of an activation that has them.
+template <class Body>
+void each_section(Activation f, Area area, Body body) {
+    size_t first = 0;
+    for (size_t s = 0; s < f.section_count; first += f.sections[s++].columns)
+        body(f.sections[s].activation, Area{area.rows, f.sections[s].columns, area.row}, first);
+}
+
 // a = f(z). The two may be the same array.
 template <class T>
 void activate(Activation f, Area area, const T* z, T* a) {
+    if (f.sections)
+        return each_section(f, area, [&](Activation own, Area part, size_t first) {
+            activate<T>(own, part, z + first, a + first);
+        });
     if (is_row_wise(f)) return softmax<T>(is_logarithmic(f), area, z, a);
     area = area.merged();
     with_kind(Activations<T>{}, f.kind, [&](auto chosen) {
@@ -303,6 +321,10 @@ void activate(Activation f, Area area, const T* z, T* a) {
 // Turns `grad` into the gradient with respect to z; `seen` is z or a, as the activation needs.
 template <class T>
 void activate_backward(Activation f, Area area, const T* seen, T* grad) {
+    if (f.sections)
+        return each_section(f, area, [&](Activation own, Area part, size_t first) {
+            activate_backward<T>(own, part, seen + first, grad + first);
+        });
     if (is_row_wise(f)) return softmax_backward<T>(is_logarithmic(f), area, seen, grad);
     area = area.merged();
     with_kind(Activations<T>{}, f.kind, [&](auto chosen) {

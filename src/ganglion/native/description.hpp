@@ -9,9 +9,18 @@
 
 namespace ganglion {
 
+struct ActivationSection;
+
 struct Activation {
     int kind;
     double setting;  // slope or alpha
+    const ActivationSection* sections = nullptr;
+    size_t section_count = 0;
+};
+
+struct ActivationSection {  // one of an activation that divides the columns
+    Activation activation;
+    size_t columns;
 };
 
 struct Shape {
@@ -89,10 +98,19 @@ struct Network {
     Facts facts;
 };
 
+struct LossSection;
+
 struct Loss {
     int kind;
     double settings[MOST_SETTINGS];
     bool from_z;  // the last activation is its partner: it is computed from the pre-activation
+    const LossSection* sections = nullptr;  // of a joint loss
+    size_t section_count = 0;
+};
+
+struct LossSection {  // one loss of a joint loss, and its number of outputs
+    Loss loss;
+    size_t columns;
 };
 
 struct Optimizer {

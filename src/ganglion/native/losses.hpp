@@ -199,10 +199,18 @@ struct CrossEntropyKind {
     static constexpr Names settings = {{"factor", "label_smoothing", "clip"}};
 };
 
+// The sum of the losses of sections of the outputs.
 template <class T>
-using Losses =
-    List<MeanSquaredErrorKind<T>, MeanAbsoluteErrorKind<T>, HuberKind<T>, LogCoshKind<T>,
-         BinaryCrossEntropyKind<T>, CrossEntropyKind<T>, PoissonKind<T>, QuantileKind<T>, HingeKind<T>>;
+struct JointKind {
+    static constexpr bool over_classes = false;
+    static constexpr const char* name = "joint";
+    static constexpr Names settings = {{"factor"}};
+};
+
+template <class T>
+using Losses = List<MeanSquaredErrorKind<T>, MeanAbsoluteErrorKind<T>, HuberKind<T>, LogCoshKind<T>,
+                    BinaryCrossEntropyKind<T>, CrossEntropyKind<T>, PoissonKind<T>, QuantileKind<T>,
+                    HingeKind<T>, JointKind<T>>;
 
 inline double factor_of(const Loss& loss) { return loss.settings[0]; }
 
@@ -214,22 +222,23 @@ struct Classes {
 
 // Cross entropy of clipped probabilities, which are in `slope`, not yet divided by their total.
 template <class T>
-T clipped_cross_entropy(Classes loss, size_t classes, T total, const T* y, T* slope) {
-    const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes), clip = T(loss.clip);
+T clipped_cross_entropy(Classes loss, size_t classes, T total, const T* y, T* slope, T weight) {
+    const T keep = T(1) - T(loss.smoothing), clip = T(loss.clip);
+    const T spread = T(loss.smoothing) / T(classes) * weight;
     Vector<T> value{};
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> p = load(slope + j, part) / total, target = load(y + j, part) * keep + spread;
         value -= masked<T>(target * logarithm<T>(clamp<T>(p, clip, T(1) - clip)), part, T(0));
-        store(slope + j, p - target, part);
+        store(slope + j, p * weight - target, part);
     });
     return sum<T>(value);
 }
 
 // -sum_k y_k * log(a_k) of one row, where `a` is a itself or, if from_z, z of the softmax; writes the
-// gradient to `slope`.
+// gradient to `slope`. The targets sum to `weight`, by which the row counts.
 template <class T>
-T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope) {
-    const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes);
+T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope, T weight = 1) {
+    const T keep = T(1) - T(loss.smoothing), spread = T(loss.smoothing) / T(classes) * weight;
     Vector<T> value{};
     if (!loss.from_z) {
         sweep<T>(classes, [&](size_t j, auto part) {
@@ -251,7 +260,7 @@ T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope) 
         store(slope + j, power, part);
     });
     const T total = sum<T>(powers);
-    if (loss.clip != 0) return clipped_cross_entropy<T>(loss, classes, total, y, slope);
+    if (loss.clip != 0) return clipped_cross_entropy<T>(loss, classes, total, y, slope, weight);
     const T log_total = logarithm<T>(broadcast<T>(total))[0];
     sweep<T>(classes, [&](size_t j, auto part) {
         const Vector<T> z = load(a + j, part);
@@ -261,7 +270,7 @@ T cross_entropy(Classes loss, size_t classes, const T* a, const T* y, T* slope) 
         const Vector<T> term =
             target == T(0) ? Vector<T>{} : target * maximum<T>(log_p, broadcast<T>(-Format<T>::largest));
         value -= masked<T>(term, part, T(0));
-        store(slope + j, load(slope + j, part) / total - target, part);
+        store(slope + j, load(slope + j, part) / total * weight - target, part);
     });
     return sum<T>(value);
 }
@@ -331,14 +340,71 @@ GANGLION_INLINE void cross_entropies(Classes loss, T factor, size_t count, size_
     else store(values, value, First{count});
 }
 
+// The loss of one row in a section of classes, and its gradient: 0 if the row has no target there.
+template <class T>
+T section_loss(CrossEntropyKind<T>, const Loss& loss, size_t columns, const T* a, const T* y, T* grad) {
+    T weight = 0;
+    for (size_t j = 0; j < columns; ++j) weight += y[j];
+    if (weight == T(0)) {
+        memset(grad, 0, columns * sizeof(T));
+        return 0;
+    }
+    return cross_entropy<T>({loss.from_z, loss.settings[1], loss.settings[2]}, columns, a, y, grad, weight);
+}
+
+// The same in a section of numbers, where a missing target is NaN.
+template <class T, class Kind>
+T section_loss(Kind kind, const Loss& loss, size_t columns, const T* a, const T* y, T* grad) {
+    T missing = 0;
+    for (size_t j = 0; j < columns; ++j) missing += y[j] != y[j] ? T(1) : T(0);
+    if (missing != T(0)) {
+        memset(grad, 0, columns * sizeof(T));
+        return 0;
+    }
+    Vector<T> value{};
+    kind.template with<T>(loss, [&](auto chosen, T first, T second) {
+        sweep<T>(columns, [&](size_t j, auto part) {
+            const Both<T> both = chosen.both(load(a + j, part), load(y + j, part), first, second);
+            value += masked<T>(both.value, part, T(0));
+            store(grad + j, both.slope / T(columns), part);
+        });
+    });
+    return sum<T>(value) / T(columns);
+}
+
+// The losses of rows in all sections, and their gradients times `each`.
+template <class T>
+void joint_losses(const Loss& loss, size_t rows, size_t outputs, const T* a, const T* y, T each, T* values,
+                  T* grad) {
+    memset(values, 0, rows * sizeof(T));
+    size_t start = 0;
+    for (size_t s = 0; s < loss.section_count; start += loss.sections[s++].columns) {
+        const Loss& own = loss.sections[s].loss;
+        const size_t columns = loss.sections[s].columns;
+        const T factor = T(factor_of(own)) * T(factor_of(loss)), scale = each * factor;
+        with_kind(Losses<T>{}, own.kind, [&](auto kind) {
+            if constexpr (!same<decltype(kind), JointKind<T>>)
+                for (size_t i = 0; i < rows; ++i) {
+                    const size_t at = i * outputs + start;
+                    values[i] += section_loss<T>(kind, own, columns, a + at, y + at, grad + at) * factor;
+                    sweep<T>(columns, [&](size_t j, auto part) {
+                        store(grad + at + j, load(grad + at + j, part) * scale, part);
+                    });
+                }
+        });
+    }
+}
+
 // Writes the loss of each row, or of each output if these are averaged later, to `values`, and the gradient
 // of each row's loss times `each` to `grad`. A row has `outputs` numbers; their last axis has `columns`.
 template <class T>
 void losses_and_gradients(const Loss& loss, size_t rows, size_t outputs, size_t columns, const T* a,
                           const T* y, T each, T* values, T* grad) {
+    if (loss.sections) return joint_losses<T>(loss, rows, outputs, a, y, each, values, grad);
     const T factor = T(factor_of(loss));
     with_kind(Losses<T>{}, loss.kind, [&](auto kind) {
-        if constexpr (kind.over_classes) {
+        if constexpr (same<decltype(kind), JointKind<T>>) {
+        } else if constexpr (kind.over_classes) {
             const Classes settings = {loss.from_z, loss.settings[1], loss.settings[2]};
             const size_t lines = rows * (outputs / columns);
             const T scale = each * factor / T(outputs / columns);
@@ -370,6 +436,7 @@ void losses_and_gradients(const Loss& loss, size_t rows, size_t outputs, size_t 
 
 // How many values losses_and_gradients writes per row.
 inline size_t values_of_row(const Loss& loss, size_t outputs, size_t columns) {
+    if (loss.sections) return 1;
     bool over_classes = false;
     with_kind(Losses<float>{}, loss.kind, [&](auto kind) { over_classes = kind.over_classes; });
     return over_classes ? outputs / columns : outputs;

@@ -130,7 +130,8 @@ public:
         std::vector<Column> columns = columns_of(x, count);
         run.x = columns.data();
         run.y = numbers(y, network().outputs, count);
-        run.loss = read_loss(loss);
+        std::vector<LossSection> sections;
+        run.loss = read_loss(loss, network().outputs, sections);
         run_prediction(run, count, numbers(a, network().outputs, count), numbers(losses, 1, count));
     }
 
@@ -245,7 +246,7 @@ public:
         require(slots.size() <= 2, "an optimizer keeps at most two slots");
         for (size_t i = 0; i < slots.size(); ++i) run_.slots[i] = program.numbers(slots[i], 1, size);
         if (mean) run_.mean = program.numbers(*mean, 1, size);
-        run_.loss = read_loss(loss);
+        run_.loss = read_loss(loss, program.network().outputs, sections_);
         run_.regularization = read_regularization(regularization);
         if (optimizer) run_.optimizer = read_optimizer(*optimizer);
     }
@@ -325,6 +326,7 @@ private:
     std::vector<Column> columns_;
     size_t count_ = 0;
     Run run_ = {};
+    std::vector<LossSection> sections_;
 };
 
 nb::dict kinds_of(const KindTable& table) {

@@ -49,13 +49,30 @@ size_t numbers_in(Shape shape) {
     return count;
 }
 
+Activation Description::read_activation(const nb::dict& from, size_t columns) {
+    double settings[MOST_SETTINGS] = {};
+    Activation activation = {};
+    activation.kind = read_kind(from, chosen->activations, settings);
+    activation.setting = settings[0];
+    if (!from.contains("sections")) return activation;
+    std::vector<ActivationSection>& sections = sections_.emplace_back();
+    for (nb::handle each : read<nb::list>(from, "sections")) {
+        const nb::dict section = nb::cast<nb::dict>(each);
+        const size_t own = read<size_t>(section, "columns");
+        if (section.contains("sections") || own > columns)
+            throw nb::value_error("the sections must cover the columns");
+        sections.push_back({read_activation(section, own), own});
+        columns -= own;
+    }
+    if (columns || sections.empty()) throw nb::value_error("the sections must cover the columns");
+    activation.sections = sections.data();
+    activation.section_count = sections.size();
+    return activation;
+}
+
 void Description::read_step(const nb::dict& from) {
     Step step = {};
     step.kind = read_kind(from, chosen->layers, step.settings);
-    const nb::dict activation = read<nb::dict>(from, "activation");
-    double settings[MOST_SETTINGS] = {};
-    step.activation.kind = read_kind(activation, chosen->activations, settings);
-    step.activation.setting = settings[0];
     step.stream = read<uint64_t>(from, "stream");
     step.writes = read<size_t>(from, "writes");
     const Shape reads = keep(read<nb::list>(from, "reads"));
@@ -76,6 +93,7 @@ void Description::read_step(const nb::dict& from) {
     step.features = last(step.shapes[0]);
     step.outputs = numbers_in(step.shape);
     step.columns = last(step.shape);
+    step.activation = read_activation(read<nb::dict>(from, "activation"), step.columns);
     step.parameters = read<size_t>(from, "parameters");
     step.state = read<size_t>(from, "state");
     step.learns = read<bool>(from, "learns");

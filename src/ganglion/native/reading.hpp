@@ -40,10 +40,24 @@ inline int read_kind(const nb::dict& part, const KindTable& table, double* setti
     throw nb::value_error(("the engine does not have " + name).c_str());
 }
 
-inline Loss read_loss(const nb::dict& from) {
+// `sections` holds those of a joint loss, and must live as long as the loss. `outputs` are the network's.
+inline Loss read_loss(const nb::dict& from, size_t outputs, std::vector<LossSection>& sections) {
     Loss loss = {};
     loss.kind = read_kind(from, chosen->losses, loss.settings);
     loss.from_z = read<bool>(from, "from_z");
+    if (!from.contains("sections")) return loss;
+    sections.clear();
+    size_t columns = 0;
+    for (nb::handle each : read<nb::list>(from, "sections")) {
+        const nb::dict section = nb::cast<nb::dict>(each);
+        std::vector<LossSection> inner;
+        sections.push_back({read_loss(section, 0, inner), read<size_t>(section, "columns")});
+        columns += sections.back().columns;
+        if (!inner.empty()) throw nb::value_error("a section must not have a joint loss");
+    }
+    if (columns != outputs) throw nb::value_error("the sections must cover the outputs");
+    loss.sections = sections.data();
+    loss.section_count = sections.size();
     return loss;
 }
 
@@ -70,6 +84,7 @@ public:
 
 private:
     void read_step(const nb::dict& from);
+    Activation read_activation(const nb::dict& from, size_t columns);
     void plan();
     Shape keep(const nb::list& sizes);
 
@@ -79,6 +94,7 @@ private:
     std::deque<std::vector<size_t>> numbers_;
     std::deque<std::vector<Shape>> shapes_;
     std::deque<std::vector<Return>> returns_;
+    std::deque<std::vector<ActivationSection>> sections_;
     Network network_ = {};
 };
 

@@ -160,5 +160,7 @@ def find_metric(name: Any, answers: Answers) -> Metric:
     metric = METRICS[name]
     if answers not in metric.of:
         fitting = ", ".join(other for other, metric in METRICS.items() if answers in metric.of)
-        raise ConfigError(f"the metric {name} does not apply to the outputs of this loss", f"use {fitting}")
+        raise ConfigError(
+            f"the metric {name} does not apply to the outputs of this loss", fitting and f"use {fitting}"
+        )
     return metric

@@ -90,8 +90,8 @@ def make_plan(
         weight = weight if rows.sample_weight is None else weight * rows.sample_weight
         rows = Rows(rows.x, rows.y, weight.astype(model.dtype)).check("training")
     if metrics is None:
-        usual = "r2" if chosen.answers == "number" else "accuracy"
-        metrics = [usual] if held_out is not None else []
+        usual = {"number": ["r2"], "several": []}.get(chosen.answers, ["accuracy"])
+        metrics = usual if held_out is not None else []
     metrics = [metrics] if isinstance(metrics, str) else metrics
     if not isinstance(metrics, tuple | list):
         raise ConfigError(f"metrics must be a list of names, got {shortened(metrics)}")
@@ -147,8 +147,8 @@ def encode_rows(model: Model, loss: Loss, X: Any, y: Any, sample_weight: Any = N
         raise ShapeError(f"X and y must have the same number of rows, got {count} and {len(encoded)}")
     with np.errstate(over="ignore"):
         targets: Array = np.ascontiguousarray(encoded, dtype=dtype)
-    if not np.isfinite(targets).all():
-        row = np.argwhere(~np.isfinite(targets))[0][0]
+    if np.isinf(targets).any():  # a joint loss uses NaN for a missing target
+        row = np.argwhere(np.isinf(targets))[0][0]
         raise DataError(
             f"targets must fit {dtype.name}, got {encoded[row]} in row {row}", "use dtype='float64'"
         )

@@ -20,6 +20,7 @@ from ganglion.core.activations.elementwise import (
     Tanh,
 )
 from ganglion.core.activations.rowwise import LogSoftmax, Softmax
+from ganglion.core.activations.sections import Sections
 from ganglion.core.part import built_in
 
 built_in(
@@ -41,6 +42,7 @@ built_in(
         Softmax,
         LogSoftmax,
         Exp,
+        Sections,
     ],
 )
 
@@ -59,6 +61,7 @@ __all__ = [
     "ReLU",
     "SELU",
     "SIGMOID",
+    "Sections",
     "SiLU",
     "Sigmoid",
     "Softmax",

@@ -65,6 +65,13 @@ class Activation(Part):
         """Return the gradient with respect to `z`, given the gradient with respect to `a`."""
         raise NotImplementedError(f"{type(self).__name__} needs a method backward")
 
+    def check_width(self, width: int) -> None:
+        """Raise `ShapeError` if it cannot act on outputs whose last axis has this length."""
+
+    def section(self, place: int, width: int) -> tuple[Activation, slice]:
+        """Return what acts on one place of the last axis, of this length, and the places that it covers."""
+        return self, slice(0, width)
+
     def probabilities(self, a: Array) -> Array:
         """Return the outputs that metrics use: `a`, or its exponential if it holds logarithms."""
         return np.exp(a) if self.gives_logarithms else a

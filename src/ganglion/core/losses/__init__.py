@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ganglion.core.activations import Activation
+from ganglion.core.activations import Activation, Sections
 from ganglion.core.losses.base import Answers, Both, Loss, batch_mean
 from ganglion.core.losses.classification import BinaryCrossEntropy, CrossEntropy, Hinge
+from ganglion.core.losses.joint import Joint
 from ganglion.core.losses.regression import (
     Huber,
     LogCosh,
@@ -27,12 +28,15 @@ built_in(
         Poisson,
         Quantile,
         Hinge,
+        Joint,
     ],
 )
 
 
 def loss_for(activation: Activation | None) -> Loss:
     """Return the loss whose partner is the output activation, or mean squared error if there is none."""
+    if isinstance(activation, Sections):
+        return Joint([loss_for(each) for each in activation.activations], activation.sizes)
     if activation is not None:
         for loss in Loss.known.values():
             if activation.name in loss.partners:
@@ -47,6 +51,7 @@ __all__ = [
     "CrossEntropy",
     "Hinge",
     "Huber",
+    "Joint",
     "LogCosh",
     "Loss",
     "MeanAbsoluteError",

@@ -20,7 +20,7 @@ from ganglion.core.part import Array, Part, Shape
 from ganglion.errors import ConfigError, DataError, ShapeError
 
 Both = tuple[Array, Array]
-Answers = Literal["number", "one_of", "yes_no", "sign"]
+Answers = Literal["number", "one_of", "yes_no", "sign", "several"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Loss(Part):
     `formula_from_z` that replaces it with a partner, the `domain` of the targets, the names of the
     activations that are `partners`, the `range` of valid predictions, and the meaning of an output
     (`answers`): a "number", a probability of "yes_no" or of "one_of" several classes, or a class by its
-    "sign".
+    "sign"; "several" if they differ.
 
     Args:
         factor: multiplies the loss in training and reports, which sets its weight relative to penalties; 1
@@ -107,7 +107,7 @@ class Loss(Part):
 
     def classes(self, y: Array) -> Array | None:
         """Return the class index of each row of encoded targets, or None unless each row has one class."""
-        if y.ndim != 2 or self.answers == "number":
+        if y.ndim != 2 or self.answers in ("number", "several"):
             return None
         if self.answers == "one_of":
             return y.argmax(axis=1)
