@@ -345,7 +345,7 @@ def _train(
         check.names = first.encoder.features
         check.classes = first.labels if first is model else None
         if not as_json:
-            if how := model.reading.describe():
+            if how := first.reading.describe():
                 heading.append(f"read as: {how}")
             say("\n".join([title, *heading, "", joint.columns_page(model, left_out=False)]))
             say("\n" + pages.network_page(first, model.network))

@@ -56,6 +56,9 @@ def facts(model: TableModel | JointTableModel) -> dict[str, Any]:
     each = [pages.facts(head) for head in heads_of(model)]
     own = ("target", "task", "calibration", "test", "advice")
     shared = {key: value for key, value in each[0].items() if key not in own}
+    shared["left_out"] = {
+        name: reason for name, reason in shared["left_out"].items() if name not in model.heads
+    }
     network = model.network
     shared["network"] = network.architecture.configuration() | {
         "parameters": network.architecture.size,
@@ -68,10 +71,8 @@ def facts(model: TableModel | JointTableModel) -> dict[str, Any]:
 
 def columns_page(model: TableModel | JointTableModel, left_out: bool = True) -> str:
     """Return the encoding of each column, then the targets."""
-    first, *others = heads_of(model)
-    lines = [pages.columns_page(first, left_out)]
-    lines += [f"  {head.target.column}  {pages.target_words(head.target)}" for head in others]
-    return "\n".join(lines)
+    heads = heads_of(model)
+    return pages.columns_page(heads[0], left_out, [head.target for head in heads])
 
 
 def results_page(model: TableModel | JointTableModel) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -18,17 +19,21 @@ from ganglion.tables.columns import NumberColumn
 MOST_COLUMNS = 20
 
 
-def columns_page(model: TableModel, left_out: bool = True) -> str:
-    """Return the encoding of each column, and by default the columns left out."""
-    encoder, target = model.encoder, model.target
-    goal = target_words(target)
+def columns_page(
+    model: TableModel, left_out: bool = True, targets: Sequence[ClassTarget | NumberTarget] = ()
+) -> str:
+    """Return the encoding of each column, the target or targets, and by default the columns left out."""
+    encoder, targets = model.encoder, targets or [model.target]
+    predicted = {target.column for target in targets}
     lines = [(column.column, column.describe()) for column in encoder.columns]
     hidden = len(lines) - MOST_COLUMNS
     if hidden > 1:
         lines = [*lines[:MOST_COLUMNS], ("...", f"{hidden} more")]
-    lines += [(target.column, goal)]
+    lines += [(target.column, target_words(target)) for target in targets]
     reasons = encoder.reasons() if left_out else {}
-    lines += [(_short(names, 3), f"left out: {reason}") for reason, names in reasons.items()]
+    for reason, names in reasons.items():
+        if others := [name for name in names if name not in predicted]:
+            lines.append((_short(others, 3), f"left out: {reason}"))
     width = min(max(len(name) for name, _ in lines), 40)
     return "\n".join(f"  {name:<{width}}  {what}" for name, what in lines)
 

@@ -181,7 +181,7 @@ class JointTableModel:
         model = cls.from_saved(read_model(path), engine)
         if model is None:
             raise FileError(
-                f"{path} does not hold a model of several targets", "load it with gg.TableModel.load"
+                f"{path} holds a model of one target", "load it with gg.TableModel.load"
             )
         return model
 

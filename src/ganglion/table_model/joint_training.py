@@ -60,7 +60,7 @@ def train_jointly(
             notice(f"left out: {listed(columns)} ({reason})", "left-out-columns")
     used = [column.column for column in one.encoder.columns]
     notice_missing_values_and_dates(frame.select(used), bool(recipe.test or recipe.validation))
-    recipe.announce(JointTableModel(network, model))
+    recipe.announce(JointTableModel(network, model))  # type: ignore[arg-type]  # what `train` returns
     history = learner.run(network, model, first, validation, recipe.callbacks)
     validated = learner.cut(network, model)
     final, last = validated, network

@@ -184,7 +184,7 @@ class TableModel:
         )
         if isinstance(target, str):
             return train(cls, table, recipe)
-        from ganglion.table_model.joint_training import train_jointly  # it builds on this module
+        from ganglion.table_model.joint_training import train_jointly  # noqa: PLC0415  # builds on this module
 
         return train_jointly(cls, table, recipe, names)
 
