@@ -203,7 +203,9 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         return out
 
     files = str(saved), str(path)
-    facts = json.loads(said("train", str(path), "--target", names, "--epochs", "5", "--out", files[0], "--json"))
+    facts = json.loads(
+        said("train", str(path), "--target", names, "--epochs", "5", "--out", files[0], "--json")
+    )
     assert [each["target"] for each in facts["targets"]] == ["side", "amount, net"]
     assert all(each["test"] for each in facts["targets"])
     header = said("predict", *files).splitlines()[0]
@@ -211,7 +213,9 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     for out in (said("evaluate", *files), said("show", files[0])):
         assert "R2" in out
         assert "accuracy" in out
-    assert "amount, net: the model predicts" in said("explain", *files, "--target", "amount, net", "--features")
+    assert "amount, net: the model predicts" in said(
+        "explain", *files, "--target", "amount, net", "--features"
+    )
     assert "dense_1" in said("check", *files, "--target", "side")
     code, _, error = run(capsys, "check", *files)
     assert code == 2

@@ -180,9 +180,7 @@ class JointTableModel:
         """
         model = cls.from_saved(read_model(path), engine)
         if model is None:
-            raise FileError(
-                f"{path} holds a model of one target", "load it with gg.TableModel.load"
-            )
+            raise FileError(f"{path} holds a model of one target", "load it with gg.TableModel.load")
         return model
 
     @classmethod
