@@ -43,6 +43,7 @@ timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's s
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/table.py
+	$(BIN)/python benchmarks/answers.py
 	$(BIN)/python benchmarks/insight.py
 
 sanitize: sanitized-address  ## run the engine's tests under the address and undefined-behavior sanitizers

@@ -86,6 +86,7 @@ from .errors import (
     MissingPackageError as MissingPackageError,
     ShapeError as ShapeError,
     TrainingError as TrainingError,
+    silence as silence,
 )
 from .insight import (
     Attribution as Attribution,

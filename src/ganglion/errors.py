@@ -16,6 +16,7 @@ Python user would expect.
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 import warnings
 from collections.abc import Iterable
@@ -79,13 +80,42 @@ class GanglionNotice(UserWarning):
         return self.text
 
 
+_silenced: set[str] = set()
+
+
+def silence(*names: str) -> None:
+    """Silence notices by name from now on, in this process; without names, silence none.
+
+    To turn all notices into errors instead:
+
+        warnings.filterwarnings("error", category=gg.GanglionNotice)
+
+    Args:
+        names: of kinds of notices, such as "unknown-categories"; the guide lists them.
+
+    Raises:
+        ConfigError: if a name is not one in lower case with hyphens.
+
+    >>> gg.silence("missing-values", "unknown-categories")
+    >>> gg.silence()
+    """
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z]+(-[a-z]+)*", name):
+            raise ConfigError(f"a notice's name must be like unknown-categories, got {shortened(name)}")
+    if not names:
+        _silenced.clear()
+    _silenced.update(names)
+
+
 def notice(text: str, name: str) -> None:
     """Issue a `GanglionNotice`."""
     warn(GanglionNotice(text, name))
 
 
 def warn(warning: Warning) -> None:
-    """Issue a warning that points to the first line of code outside this package."""
+    """Issue a warning that points to the first line of code outside this package, unless it is silenced."""
+    if isinstance(warning, GanglionNotice) and warning.name in _silenced:
+        return
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("ganglion."):
         level, frame = level + 1, frame.f_back

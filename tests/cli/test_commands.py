@@ -251,7 +251,7 @@ def test_notes_do_not_mix_with_the_predictions(here: Path, capsys: pytest.Captur
     table.drop("species").write_csv("new.csv")
     code, out, error = run(capsys, "predict", "flowers.safetensors", "new.csv")
     assert code == 0
-    assert error == "note: ignored, because unknown in training: 'extra'\n"
+    assert error == "note: ignored, because unknown in training: 'extra' [unknown-columns]\n"
     assert len(out.splitlines()) == 151
 
 

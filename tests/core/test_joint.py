@@ -149,7 +149,7 @@ def test_wrong_targets_are_refused_by_name(targets: Any, words: str) -> None:
     ("make", "words"),
     [
         (lambda: gg.Joint(["mse", "mae"], ()), "1 for 2 losses"),
-        (lambda: gg.Joint(["mse", "mae"], (0,)), "at least 1"),
+        (lambda: gg.Joint(["mse", "mae"], (0,)), "size must be a whole number >= 1"),
         (lambda: gg.Joint(["mse", gg.Joint(["mse"])], (1,)), "must not have a joint loss"),
         (lambda: gg.Sections(["tanh", gg.Sections(["tanh"])], (1,)), "must not be divided"),
         (lambda: gg.Network([gg.Dense(2, gg.Sections(["tanh", "relu"], (2,)))], 1), "at least 3 outputs"),

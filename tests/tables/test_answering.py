@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from ganglion.answers.values import as_text, as_word
 from ganglion.errors import DataError
@@ -52,11 +52,13 @@ def test_one_value_has_the_bits_and_notes_of_a_column(column: Column, value: Any
     assert outcome(alone) == outcome(lambda: column.encode(values))
 
 
-@given(st.floats() | st.integers(-30, 30).map(lambda power: 10.0**power))
+@settings(deadline=None)
+@given(st.floats() | st.integers(-30, 30).map(lambda power: 10.0**power) | st.floats(1e-6, 1e-3))
 @example(1e16)
 @example(1e-5)
 @example(123456789012345680.0)
 @example(-1.5e-5)
+@example(1.998413130371944e-05)
 def test_a_number_is_the_same_word_as_in_a_column(number: float) -> None:
     expected = None if math.isnan(number) else as_text(pl.Series("c", [number]))[0]
     assert as_word("c", number) == expected
@@ -72,6 +74,7 @@ def test_long_and_short_columns_of_categories_are_encoded_alike() -> None:
     assert str(note) == ("column 'c': 16000 values of unknown categories, treated as other: 'new', 'older'")
 
 
+@settings(deadline=None)
 @given(st.datetimes())
 def test_the_parts_of_a_date_are_those_of_the_calendar(time: datetime.datetime) -> None:
     year, month, day, weekday, hour, elapsed = DateColumn._split(pl.Series("c", [time]))[0]

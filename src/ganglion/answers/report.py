@@ -188,12 +188,12 @@ def metric_label(name: str) -> str:
 
 
 def figure(value: float) -> str:
-    """Return a number as text with about four significant digits, and an exponent only if it is huge."""
+    """Return a number as text with about four significant digits, with an exponent if it is huge or tiny."""
     if not math.isfinite(value):
         return "-"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}" if abs(value) < 1e9 else f"{value:.3g}"
-    return f"{value:.4g}" if abs(value) >= 0.001 else f"{value:.4f}"
+    if 1000 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
 
 
 def _matrix(classes: list[str], counts: list[list[int]]) -> str:

@@ -121,7 +121,8 @@ def _number_as_word(number: float) -> str | None:
     if not exponent:
         return digits.removesuffix(".0")
     if int(power) == -5:
-        return f"{number:.{len(digits) + 5}f}".rstrip("0")
+        sign = "-" if number < 0 else ""
+        return f"{sign}0.0000{digits.lstrip('-').replace('.', '')}"
     return f"{digits}e{int(power):+}"
 
 

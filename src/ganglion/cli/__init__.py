@@ -12,11 +12,13 @@ from collections.abc import Sequence
 import cyclopts
 
 import ganglion
-from ganglion.errors import ConfigError, GanglionError
+from ganglion.cli import console
+from ganglion.errors import ConfigError, GanglionError, GanglionNotice, silence
 
 app = cyclopts.App(
     name="ganglion",
-    help="Small and medium neural networks on an ordinary computer.",
+    help="Small and medium neural networks on an ordinary computer. Every command also takes --strict, which "
+    "turns notes into errors, --silence NAME,NAME, which silences notes by name, and --debug.",
     version=ganglion.__version__,
     help_format="plaintext",
 )
@@ -42,10 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # cyclopts takes a lone - for an option; the path ./- is the same, standard input.
     words = ["./-" if word == "-" else word for word in words if word != "--debug"]
     try:
+        words = _take_notice_options(words)
         app(words, exit_on_error=False, print_error=False)
     except cyclopts.CycloptsError as error:
         command = f"{words[0]} " if words and words[0] in app else ""
         _fail(2, " ".join(str(error).split()), f"see ganglion {command}--help", debug)
+    except GanglionNotice as error:  # with --strict
+        hint = f"leave out --strict, or silence it with --silence {error.name}"
+        _fail(1, f"{error} [{error.name}]", hint, debug)
     except GanglionError as error:
         _fail(2 if isinstance(error, ConfigError) else 1, error.message, error.hint, debug)
     except KeyboardInterrupt:
@@ -58,6 +64,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # a bug in ganglion: one line by default, the traceback with --debug
         hint = "this is a bug in ganglion; run again with --debug and report the output"
         _fail(1, f"unexpected {type(error).__name__}: {error}", hint, debug)
+
+
+def _take_notice_options(words: list[str]) -> list[str]:
+    """Apply --strict and --silence, which every command has, and return the other words."""
+    console.strict = "--strict" in words
+    silence()
+    rest, left = list[str](), iter(word for word in words if word != "--strict")
+    for word in left:
+        name, equals, value = word.partition("=")
+        if name != "--silence":
+            rest.append(word)
+        elif not (names := value if equals else next(left, "")):
+            raise ConfigError("--silence must be followed by names of notices", "such as missing-values")
+        else:
+            silence(*(each.strip() for each in names.split(",")))
+    return rest
 
 
 def _fail(code: int, message: str, hint: str, debug: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 import ganglion
+from ganglion import insight
 from ganglion.answers.report import Report
 from ganglion.cli import joint, pages
 from ganglion.cli.console import (
@@ -20,7 +21,7 @@ from ganglion.cli.console import (
     Names,
     ReadFlags,
     Whole,
-    notes,
+    notes as collect,
     say,
     say_json,
     say_page,
@@ -31,7 +32,6 @@ from ganglion.engines import explain
 from ganglion.errors import ConfigError
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
-from ganglion.insight import HealthCheck
 from ganglion.network import Network
 from ganglion.table_model import JointTableModel, TableModel
 from ganglion.tables.encode import require_column
@@ -155,7 +155,7 @@ def train(
     """
     name = "model" if str(table) == "-" else table.name.partition(".")[0] or "model"
     path = Path(name + ".safetensors") if out is None else out
-    with notes() as collected:
+    with collect() as collected:
         opened = open_table([table, *more] if more else table, read.options(), target=target)
     _train(
         opened,
@@ -194,6 +194,7 @@ def predict(
     *,
     out: Path | None = None,
     probabilities: Flag = False,
+    notes: Flag = False,
     interval: float | None = None,
     keep: Names = [],  # noqa: B006  # read only
     read: ReadFlags = AS_FOUND,
@@ -210,6 +211,9 @@ def predict(
         A .csv, .tsv, .parquet, .jsonl or .arrow file; by default CSV is printed.
     probabilities
         Add a column with the probability of each class.
+
+    Notes:
+        Add a column with what is noted about each row: missing values, unknown categories.
     interval
         For numbers, add the ends, low and high, of an interval that holds this fraction of the rows: 0.9.
     keep
@@ -220,15 +224,19 @@ def predict(
         if any(path.exists() and out.exists() and path.samefile(out) for path in (model, table)):
             raise ConfigError(f"--out must not be an input file, got {out}", "give another name")
         check_writable(out)
-    with notes() as collected:
+    with collect() as collected:
         loaded = joint.load_any(model)
         frame = loaded.read(table, read.options())
         copied = [require_column(frame, name) for name in split(keep)]
         predictions = loaded.predict(frame, interval=interval)
+        found = loaded.remarks(frame) if notes else []
+        remarks = ["; ".join(map(str, each)) or None for each in found]
     for note in collected:
         sys.stderr.write(f"note: {note}\n")
     if not probabilities:
         predictions = predictions.select(pl.exclude(r"^probability_.*$"))
+    if notes:
+        predictions = predictions.with_columns(pl.Series("notes", remarks, dtype=pl.String))
     if clash := sorted({column.name for column in copied} & set(predictions.columns)):
         raise ConfigError(
             f"--keep must not name a column of the predictions, got {clash[0]!r}", "rename the column"
@@ -253,7 +261,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags
     json
         Print one JSON object instead.
     """
-    with notes() as collected:
+    with collect() as collected:
         loaded = joint.load_any(model)
         found = loaded.evaluate(loaded.read(table, read.options()))
     if isinstance(found, Report):
@@ -338,7 +346,7 @@ def _train(
             raise ConfigError(f"a model file must end in .safetensors, got {out.name}", "rename it in --out")
         check_writable(out)
 
-    check, names = HealthCheck(), split([target])
+    check, names = insight.HealthCheck(), split([target])
 
     def announce(model: TableModel | JointTableModel) -> None:
         first = joint.heads_of(model)[0]
@@ -350,7 +358,7 @@ def _train(
             say("\n".join([title, *heading, "", joint.columns_page(model, left_out=False)]))
             say("\n" + pages.network_page(first, model.network))
 
-    with notes() as collected:
+    with collect() as collected:
         model = TableModel.train(
             table,
             names[0] if len(names) == 1 else names,

@@ -36,18 +36,21 @@ def whole(kind: Any, tokens: Any) -> int:
 Whole = Annotated[int, Parameter(converter=whole)]
 
 
+strict = False  # whether --strict was given: notices are errors
+
+
 @contextmanager
 def notes() -> Iterator[list[str]]:
-    """Collect the notices raised in the block, in order and without duplicates."""
+    """Collect the notices raised in the block with their names, in order and without duplicates."""
     found: list[str] = []
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", GanglionNotice)
+        warnings.simplefilter("error" if strict else "always", GanglionNotice)
         yield found
     for warning in caught:
-        if not issubclass(warning.category, GanglionNotice):
+        if not isinstance(warning.message, GanglionNotice):
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        elif str(warning.message) not in found:
-            found.append(str(warning.message))
+        elif (text := f"{warning.message} [{warning.message.name}]") not in found:
+            found.append(text)
 
 
 def say(text: str) -> None:

@@ -273,13 +273,15 @@ def _contributions_page(contributions: pl.DataFrame) -> str:
     ordered = sorted(parts.items(), key=lambda pair: -abs(pair[1]))
     width = max(map(len, parts))
     largest = max(map(abs, parts.values())) or 1.0
+    # In decimals as a rule, but tiny and huge contributions stay readable.
+    form = "+.6f" if 1e-3 <= largest < 1e6 else "+.5e"
     lines = [f"contributions, from {figure(baseline)} for a row of means to {figure(explained)}:"]
     for name, value in ordered[:MOST_COLUMNS]:
         bar = ("+" if value > 0 else "-") * round(20 * abs(value) / largest)
-        lines.append(f"  {name:<{width}}  {value:>+12.6f}  {bar}".rstrip())
+        lines.append(f"  {name:<{width}}  {format(value, form):>12}  {bar}".rstrip())
     if rest := ordered[MOST_COLUMNS:]:
-        lines.append(f"  {f'{len(rest)} more':<{width}}  {sum(v for _, v in rest):>+12.6f}")
-    lines.append(f"  {'total':<{width}}  {sum(parts.values()):>+12.6f}")
+        lines.append(f"  {f'{len(rest)} more':<{width}}  {format(sum(v for _, v in rest), form):>12}")
+    lines.append(f"  {'total':<{width}}  {format(sum(parts.values()), form):>12}")
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -11,10 +11,12 @@ from ganglion.answers.report import figure
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.cli.drawing import LETTERS, boundary, curve
 from ganglion.core.part import Array
-from ganglion.insight import Finding
 from ganglion.network import Network
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
+
+if TYPE_CHECKING:
+    from ganglion.insight import Finding
 
 MOST_COLUMNS = 20
 

@@ -19,7 +19,7 @@ from ganglion.core.activations import Sections
 from ganglion.core.layers import Dense
 from ganglion.core.losses import Joint
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, FileError, GanglionError, one_of
+from ganglion.errors import ConfigError, FileError, GanglionError, GanglionNotice, one_of
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.table_model.model import TableModel
@@ -154,6 +154,10 @@ class JointTableModel:
         """Return the report of each target for a table with all of them; see `TableModel.evaluate`."""
         frame = self.read(table)
         return {name: head.evaluate(frame) for name, head in self.heads.items()}
+
+    def remarks(self, table: Any) -> list[list[GanglionNotice]]:
+        """Return what is to be said of each row's values; see `TableModel.remarks`."""
+        return next(iter(self.heads.values())).remarks(table)
 
     def read(self, table: Any, read: ReadOptions | None = None) -> pl.DataFrame:
         """Return a table as a polars frame, read as the model's own table was; see `TableModel.read`."""

@@ -136,7 +136,7 @@ def row_weights(loss: Loss, y: Array) -> tuple[Array, Array]:
     if loss.answers == "one_of":
         weight = y.sum(axis=1)
         return y / np.where(weight == 0, 1, weight)[:, None], weight
-    missing = np.isnan(y).any(axis=1)
+    missing = np.asarray(np.isnan(y).any(axis=1))
     return np.where(missing[:, None], 0, y), (~missing).astype(y.dtype)
 
 
@@ -145,7 +145,7 @@ def _encode(loss: Loss, y: Array, shape: Shape) -> Array:
     weighted = loss.answers == "one_of" and y.ndim == 2
     weight = y.sum(axis=1) if weighted else np.ones(len(y))
     flat = y.reshape(len(y), -1)
-    missing = np.isnan(flat).any(axis=1)
+    missing = np.asarray(np.isnan(flat).any(axis=1))
     if weighted:
         missing |= ~flat.any(axis=1)
     rows = np.flatnonzero(~missing)

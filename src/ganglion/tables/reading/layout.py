@@ -220,6 +220,8 @@ def find_layout(head: str, name: str, encoding: str, options: ReadOptions, is_ts
     given = [separator] if separator else ["\t"] if is_tsv and "\t" in head else CANDIDATES
     best: tuple[tuple[float, ...], str, list[tuple[int, list[str]]], int, int] | None = None
     for place, candidate in enumerate(given):
+        if candidate == " " and best is not None:
+            continue  # blanks separate words, too
         records = tokenize(head, candidate, comment)
         if not records:
             continue
@@ -284,9 +286,21 @@ def _consistency(records: list[tuple[int, list[str]]], separator: str) -> tuple[
     clean = sum(
         1 for cell in cells if NUMERIC.match(cell) or not any(other in cell for other in others)
     ) / max(len(cells), 1)
-    if separator == " " and not any(NUMERIC.match(cell) for cell in cells):
-        fraction = 0.0  # words of a sentence
+    if separator == " " and not _are_blank_separated(records[start:], width):
+        fraction = 0.0  # blanks within cells
     return (fraction, start == 0, clean), start, width
+
+
+def _are_blank_separated(records: list[tuple[int, list[str]]], width: int) -> bool:
+    """Return whether cells between blanks are whole: no other separator ends them, and some are numbers."""
+    cells = [cell for _, row in records[:200] for cell in row]
+    numbers = any(NUMERIC.match(cell) for cell in cells)
+    body = [row for _, row in records[1:200]]
+    return (
+        numbers
+        and all(len(row) == width for row in body)
+        and not any(cell.endswith((",", ";", "|", "\t")) or "\t" in cell for cell in cells)
+    )
 
 
 def _with_names(
