@@ -156,7 +156,7 @@ def train(
     name = "model" if str(table) == "-" else table.name.partition(".")[0] or "model"
     path = Path(name + ".safetensors") if out is None else out
     with collect() as collected:
-        opened = open_table([table, *more] if more else table, read.options(), target=target)
+        opened = open_table([table, *more] if more else table, read.options(), target=split([target])[0])
     _train(
         opened,
         table.name,
