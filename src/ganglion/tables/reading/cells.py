@@ -116,8 +116,10 @@ def without_missing(values: pl.Series, extra: tuple[str, ...] = (), kept: tuple[
         extra: words that mean a missing value, in addition to `MISSING`.
         kept: words of `MISSING` that are values.
     """
-    stripped = values.str.strip_chars()
     words = [word for word in missing_words(extra) if word not in kept]
+    if not values.unique().str.strip_chars().str.to_lowercase().is_in(words).any():
+        return values
+    stripped = values.str.strip_chars()
     return values.set(stripped.str.to_lowercase().is_in(words).fill_null(False), None)
 
 

@@ -14,7 +14,7 @@ from ganglion.errors import FileError, notice
 from ganglion.tables.reading.cells import BOOLEAN, MISSING
 from ganglion.tables.reading.options import Layout, ReadOptions
 
-HEAD = 2**18
+HEAD = 2**16
 CANDIDATES = (",", ";", "\t", "|", " ")
 COMMENT = "#"
 SHEET_ERROR = re.compile(r"#(N/?A|NULL!|DIV/0!|VALUE!|REF!|NAME\?|NUM!)", re.IGNORECASE)
@@ -40,7 +40,7 @@ BINARY = {
     b"\x93NUMPY": "a NumPy array",
     b"\x89HDF": "an HDF5 file",
 }
-NUMERIC = re.compile(r"^[(<>]?\s*[-+$€£]?\s*[-+]?[\d.,' ]*\d[\d.,' ]*(?:[eE][-+]?\d+)?\s*[%$€£)]?$")
+NUMERIC = re.compile(r"^[(<>]?\s?[-+$€£]{0,2}\s?[.,]?\d[\d.,' ]*(?:[eE][-+]?\d+)?[%$€£)]?$")
 DATED = re.compile(
     r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}"
     r"|\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)$"

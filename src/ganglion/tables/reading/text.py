@@ -284,17 +284,19 @@ def _doubtful(frame: pl.DataFrame, body: bytes, separator: str) -> list[str]:
 
 def _has_leading_zeros(body: bytes, separator: str) -> bool:
     """Return whether a cell begins with a zero before another digit."""
-    data = np.frombuffer(body, dtype=np.uint8)
-    sign = ord(separator)
-    if data[0] == ZERO and len(data) > 1 and ZERO <= data[1] <= NINE:
+    if len(body) > 1 and body[0] == ZERO and ZERO <= body[1] <= NINE:
         return True
-    for first in range(0, len(data) - 2, CHUNK):
-        part = data[first : first + CHUNK + 2]
-        zero = np.flatnonzero(part[1:-1] == ZERO)
-        before, after = part[zero], part[zero + 2]
-        starts = (before == sign) | (before == 10) | (before == ord('"')) | (before == ord("-"))
-        if (starts & (after >= ZERO) & (after <= NINE)).any():
-            return True
+    starts = [separator.encode(), b"\n", *([b'"'] if b'"' in body else [])]
+    wanted = [int.from_bytes(start + b"0", "little") for start in starts]
+    for offset in (0, 1):  # pairs of bytes at even places, then at odd ones
+        pairs = np.frombuffer(body, dtype="<u2", offset=offset, count=(len(body) - offset) // 2)
+        for first in range(0, len(pairs), CHUNK):
+            part = pairs[first : first + CHUNK]
+            for pair in wanted:
+                for place in np.flatnonzero(part == pair):
+                    after = offset + 2 * (first + int(place)) + 2
+                    if after < len(body) and ZERO <= body[after] <= NINE:
+                        return True
     return False
 
 
