@@ -38,7 +38,7 @@ def test_the_public_interface(tmp_path: Path) -> None:
     loaded = gg.TableModel.load(tmp_path / "flowers.safetensors")
     assert loaded.predict(flowers()).equals(predictions)
     assert loaded.report == model.report
-    assert loaded.rows == {"train": 96, "validation": 24, "test": 30}
+    assert loaded.rows == {"train": 150, "validation": 0, "test": 150}
     assert loaded.history == model.history
     assert loaded.advice == model.advice
 
@@ -73,9 +73,9 @@ def test_frames_of_every_kind_give_the_same_model() -> None:
 
 def test_the_same_seed_gives_the_same_model_and_test_rows_are_not_learned_from() -> None:
     table = flowers()
-    first, second = (gg.TableModel.train(table, "species", **QUICK) for _ in range(2))
+    first, second = (gg.TableModel.train(table, "species", folds=0, **QUICK) for _ in range(2))
     assert (first.network.parameters == second.network.parameters).all()
-    other = gg.TableModel.train(table, "species", seed=1, **QUICK)
+    other = gg.TableModel.train(table, "species", seed=1, folds=0, **QUICK)
     assert (first.network.parameters != other.network.parameters).any()
     everything = gg.TableModel.train(table, "species", test=0, validation=0, **QUICK)
     assert everything.report is None
@@ -104,7 +104,7 @@ def test_rows_without_the_target_are_ignored_with_a_notice() -> None:
         species=pl.when(pl.int_range(pl.len()) < 10).then(None).otherwise(pl.col("species"))
     )
     with pytest.warns(gg.GanglionNotice, match="10 rows lack the target 'species'"):
-        model = gg.TableModel.train(holes, "species", **QUICK)
+        model = gg.TableModel.train(holes, "species", folds=0, **QUICK)
     assert sum(model.rows.values()) == 140
     with pytest.warns(gg.GanglionNotice, match="10 rows lack"):
         assert model.evaluate(holes).rows == 140
@@ -118,7 +118,7 @@ def test_columns_left_out_and_missing_values_are_reported() -> None:
         gg.TableModel.train(table, "species", **QUICK)
     notes = [str(warning.message) for warning in caught]
     assert "left out: 'same' (the same value in every row)" in notes
-    assert "left out: 'id' (row numbers or identifiers)" in notes
+    assert "left out: 'id' (row numbers or identifiers; --keep uses them)" in notes
     assert any("missing values: petal_width 29" in note for note in notes)
     assert all(warning.filename == __file__ for warning in caught)
 
@@ -141,7 +141,11 @@ def test_a_class_missing_from_the_training_rows_still_has_a_probability() -> Non
         (lambda t: t.head(20), {}, "only 'setosa'"),
         (lambda t: t.with_columns(species=None), {}, "at least 2 rows"),
         (lambda t: t.select("species"), {}, "no column is left"),
-        (lambda t: t.head(3).with_columns(species=pl.Series(["a", "b", "a"])), {}, "leaves one part without"),
+        (
+            lambda t: t.head(3).with_columns(species=pl.Series(["a", "b", "a"])),
+            {"folds": 0},
+            "leaves one part without",
+        ),
         (lambda t: t, {"drop": ["species"]}, "must not be dropped"),
         (lambda t: t, {"drop": ["petals"]}, "no column 'petals'"),
         (lambda t: t, {"test": 1.0}, "test must be a number"),

@@ -62,7 +62,7 @@ def test_json_is_one_object_with_the_same_facts(here: Path, capsys: pytest.Captu
     assert (code, error) == (0, "")
     facts = json.loads(out)
     assert facts["task"] == "classification"
-    assert facts["rows"] == {"train": 96, "validation": 24, "test": 30}
+    assert facts["rows"] == {"train": 150, "validation": 0, "test": 150}
     assert len(facts["columns"]) == 4
     assert len(facts["training"]["history"]["loss"]) == 3
     assert facts["test"]["metrics"].keys() == facts["test"]["baseline"].keys()

@@ -316,7 +316,7 @@ def table() -> Parts:
         "old": [bool(i) for i in rng.integers(0, 2, n)],
     }
     columns["kind"] = ["large" if size > 5 else "small" for size in columns["size"]]
-    model = gg.TableModel.train(columns, "kind", hidden=(12, 6), epochs=4)
+    model = gg.TableModel.train(columns, "kind", hidden=(12, 6), epochs=4, folds=0)
     X, y = rows((20, len(model.encoder.features)), "classes", 2)
     probabilities = model.predict(columns).select("^probability_.*$").to_numpy()
     return {**results(model.network, X, y), "predictions": [probabilities]}

@@ -85,7 +85,7 @@ def test_a_table_model_with_its_defaults_has_no_finding(name, seed):
         warnings.simplefilter("ignore", gg.GanglionNotice)  # constant pixels are left out
         model = gg.TableModel.train(table, target=example.target, seed=seed, callbacks=[check])
     assert names(check.health) == []
-    assert names(health(model.network, *model._encode(table))) == []
+    assert names(health(model.network, *model.encode(table))) == []
 
 
 def test_every_finding_is_planted_on_three_data_sets_and_twenty_runs_are_healthy():

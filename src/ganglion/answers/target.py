@@ -12,12 +12,13 @@ import numpy as np
 import polars as pl
 
 from ganglion.answers.task import Guess, guess_task
-from ganglion.answers.values import as_text, to_numbers
-from ganglion.checks import check_number
+from ganglion.answers.values import as_text, fold, fold_all, merged, to_numbers
+from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array, Part, built_in
 from ganglion.errors import ConfigError, DataError, notice
 
 MOST_CLASSES = 1000
+MOST_GOALS = 8
 LARGEST = 1e100
 LARGEST_WHOLE = 2**53  # floats below are exact whole numbers
 CLASS_DTYPES = {"text": pl.String, "integer": pl.Int64, "number": pl.Float64, "boolean": pl.Boolean}
@@ -44,6 +45,10 @@ class Target(Part):
         """Return what the network learns, of shape (n,): class numbers, or scaled numbers."""
         raise NotImplementedError(f"{type(self).__name__} needs a method encode")
 
+    def goals(self, values: pl.Series) -> dict[str, Array]:
+        """Return what the means of a category's rows are taken of, by name: one array of shape (n,) each."""
+        return {"mean": self.encode(values)}
+
 
 @dataclass(frozen=True)
 class ClassTarget(Target):
@@ -53,11 +58,13 @@ class ClassTarget(Target):
         classes: their values, in order.
         dtype: of the values: "text", "integer", "number" or "boolean".
         shares: the fraction of the training rows in each class.
+        fold_case: whether words that differ only in case or outer blanks are one class.
     """
 
     classes: tuple[Any, ...]
     dtype: str
     shares: tuple[float, ...]
+    fold_case: bool = False
 
     name = "classes"
     task = "classification"
@@ -79,15 +86,21 @@ class ClassTarget(Target):
             raise ConfigError("shares must hold one fraction for each class")
         for share in self.shares:
             check_number("the fraction of a class", share, at_least=0, at_most=1)
+        check_flag("fold_case", self.fold_case)
+        if self.fold_case and (self.dtype != "text" or len(set(map(fold, self.classes))) < len(self.classes)):
+            raise ConfigError("folded classes must be words that differ in more than case")
 
     @classmethod
-    def fit(cls, values: pl.Series) -> Self:
+    def fit(cls, values: pl.Series, fold_case: bool = False) -> Self:
         """Find the classes and their frequencies; nulls are ignored.
 
         Raises:
             DataError: if there is only one class, or too many for the number of rows.
         """
         present, dtype = cls._plain(values.drop_nulls())
+        fold_case = fold_case and dtype == "text"
+        if fold_case:
+            present = merged(present)
         classes = present.unique().sort().to_list()
         if len(classes) == 1:
             raise DataError(
@@ -102,7 +115,9 @@ class ClassTarget(Target):
                 numbers if values.dtype.is_numeric() else words,
             )
         counts = dict(present.value_counts().iter_rows())
-        return cls(values.name, tuple(classes), dtype, tuple(counts[c] / len(present) for c in classes))
+        return cls(
+            values.name, tuple(classes), dtype, tuple(counts[c] / len(present) for c in classes), fold_case
+        )
 
     def refit(self, values: pl.Series) -> Self:
         """Return the same classes with their fractions in other rows, 0 for a class that these lack."""
@@ -122,7 +137,10 @@ class ClassTarget(Target):
 
     def encode(self, values: pl.Series) -> Array:
         classes = as_text(pl.Series("classes", list(self.classes), dtype=CLASS_DTYPES[self.dtype]))
-        codes = as_text(values).replace_strict(
+        words = as_text(values)
+        if self.fold_case:
+            classes, words = fold_all(classes), fold_all(words)
+        codes = words.replace_strict(
             classes, pl.int_range(len(classes), eager=True), default=None, return_dtype=pl.Int64
         )
         if codes.null_count():
@@ -133,6 +151,13 @@ class ClassTarget(Target):
                 "the classes are " + ", ".join(self.label(i) for i in range(min(len(self.classes), 20))),
             )
         return codes.to_numpy()
+
+    def goals(self, values: pl.Series) -> dict[str, Array]:
+        """Return whether a row has the second of two classes, or each of the most frequent of many."""
+        codes = self.encode(values)
+        order = sorted(range(len(self.classes)), key=lambda number: -self.shares[number])
+        chosen = [1] if len(order) == 2 else sorted(order[:MOST_GOALS])
+        return {self.label(number): (codes == number).astype(np.float64) for number in chosen}
 
     def decode(self, numbers: Array) -> pl.Series:
         """Return the classes with these numbers."""
@@ -156,10 +181,13 @@ class NumberTarget(Target):
 
     Args:
         center, scale: mean and standard deviation of the training rows.
+        low, high: their least and greatest value; None if unknown.
     """
 
     center: float
     scale: float
+    low: float | None = None
+    high: float | None = None
 
     name = "number"
     task = "regression"
@@ -168,6 +196,9 @@ class NumberTarget(Target):
         super().__post_init__()
         check_number("center", self.center, at_least=-LARGEST, at_most=LARGEST)
         check_number("scale", self.scale, above=0, at_most=LARGEST)
+        for name, value in (("low", self.low), ("high", self.high)):
+            if value is not None:
+                check_number(name, value, at_least=-2 * LARGEST, at_most=2 * LARGEST)
 
     @classmethod
     def fit(cls, values: pl.Series) -> Self:
@@ -184,7 +215,7 @@ class NumberTarget(Target):
             )
         if not scale > 0:
             raise DataError(f"the target {values.name!r} must vary, got {numbers[0]:g} in every row")
-        return cls(values.name, float(numbers.mean()), scale)
+        return cls(values.name, float(numbers.mean()), scale, float(numbers.min()), float(numbers.max()))
 
     def refit(self, values: pl.Series) -> Self:
         """Return the target with the center and scale of other rows."""
@@ -207,7 +238,7 @@ class NumberTarget(Target):
 built_in(Target, [ClassTarget, NumberTarget])
 
 
-def fit_target(values: pl.Series, task: str = "auto") -> ClassTarget | NumberTarget:
+def fit_target(values: pl.Series, task: str = "auto", fold_case: bool = False) -> ClassTarget | NumberTarget:
     """Return the target fitted on the training rows.
 
     With task "auto", words, true/false, dates and few whole numbers that are all frequent are classes; other
@@ -225,7 +256,7 @@ def fit_target(values: pl.Series, task: str = "auto") -> ClassTarget | NumberTar
         values = to_numbers(values)
     guess = guess_task(values) if task == "auto" else Guess(task)
     classes = guess.task == "classification"
-    target = ClassTarget.fit(values) if classes else NumberTarget.fit(values)
+    target = ClassTarget.fit(values, fold_case) if classes else NumberTarget.fit(values)
     if guess.why:
         taken, other = ("classes", "regression") if classes else ("a number to predict", "classification")
         notice(

@@ -141,6 +141,26 @@ def as_text(values: pl.Series) -> pl.Series:
     return text.str.replace(r"\.0$", "").str.replace(r"e(\d)", "e+$1")
 
 
+def fold(word: str) -> str:
+    """Return the form of a word in which case and outer blanks do not count."""
+    return word.strip().lower()
+
+
+def fold_all(words: pl.Series) -> pl.Series:
+    """Return a column of text with each word folded, as `fold` does."""
+    return words.str.strip_chars().str.to_lowercase()
+
+
+def merged(words: pl.Series) -> pl.Series:
+    """Return a column of text with each word in the most frequent of its spellings."""
+    counts = words.drop_nulls().value_counts().sort(["count", words.name], descending=[True, False])
+    spellings = counts.get_column(words.name)
+    chosen: dict[str, str] = {}
+    for word in spellings:
+        chosen.setdefault(fold(word), word.strip())
+    return words.replace({word: chosen[fold(word)] for word in spellings})
+
+
 def dtype_name(values: pl.Series) -> str:
     """Return the type of a column in lower case, for messages."""
     return str(values.dtype).lower()

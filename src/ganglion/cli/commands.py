@@ -85,14 +85,22 @@ def train(
     dropout: float | None = None,
     optimizer: str = "adamw",
     learning_rate: float | None = None,
-    validation: float = 0.2,
-    test: float = 0.2,
+    validation: float | None = None,
+    test: float | None = None,
+    folds: Whole | None = None,
+    repeats: Whole = 1,
+    group: str | None = None,
+    order: str | None = None,
+    weight: str | None = None,
+    where: str | None = None,
     balanced: Flag = False,
     optimize: str | None = None,
     cost: Names = [],  # noqa: B006
     positive: str | None = None,
     drop: Names = [],  # noqa: B006  # read only
     category: Names = [],  # noqa: B006
+    keep: Names = [],  # noqa: B006
+    fold_case: Flag = False,
     scaling: str = "standard",
     seed: Whole = 0,
     engine: str = "auto",
@@ -129,9 +137,22 @@ def train(
     learning_rate
         Peak of a one-cycle schedule; 0.005 by default.
     validation
-        Fraction of the rows outside the test to validate on; 0 for none.
+        Fraction of the rows outside the test to validate on; 0.2 by default, 0 for none.
     test
-        Fraction of all rows to hold out for the test; 0 for none.
+        Fraction of all rows to hold out for the test; 0.2 by default, 0 for none.
+    folds
+        Cross-validate with this number of folds; 0 to hold rows out once. By default 5 for fewer than 1,000
+        rows.
+    repeats
+        Cross-validate this many times, each time with other folds.
+    group
+        A column whose equal values, such as those of one person, keep rows together; no input.
+    order
+        A column of dates or numbers: the latest rows test the model.
+    weight
+        A column with the weight of each row; no input.
+    where
+        Use only the rows that satisfy this condition in SQL, such as "age > 18 AND country = 'DE'".
     balanced
         Give all classes equal total weight, however rare.
     optimize
@@ -144,6 +165,10 @@ def train(
         Columns to ignore, separated by commas.
     category
         Columns of numbers to treat as categories, separated by commas.
+    keep
+        Columns to use although they look like row numbers, identifiers or names.
+    fold_case
+        Make words that differ only in case or outer blanks one category or class.
     scaling
         Scaling of numbers: standard, or robust for columns with outliers.
     seed
@@ -175,12 +200,20 @@ def train(
         learning_rate=learning_rate,
         validation=validation,
         test=test,
+        folds=folds,
+        repeats=repeats,
+        group=group,
+        order=order,
+        weight=weight,
+        where=where,
         class_weight="balanced" if balanced else None,
         optimize=optimize,
         costs=_costs(cost),
         positive=positive,
         drop=split(drop),
         categories=split(category),
+        keep=split(keep),
+        fold_case=fold_case,
         scaling=scaling,
         seed=seed,
         engine=engine,

@@ -62,7 +62,15 @@ def network_page(model: TableModel, network: Network) -> str:
 
 def rows_page(model: TableModel, network: Network) -> str:
     """Return the numbers of rows for training, validation and test."""
-    rows = model.rows
+    rows, sampling = model.rows, model.sampling
+    if sampling.folds and rows["test"]:
+        again = f", {sampling.repeats} times" if sampling.repeats > 1 else ""
+        everything = rows["train"] + rows["validation"]
+        return (
+            f"{everything:,} rows, cross-validated with {sampling.folds} folds{again}: {rows['test']:,} rows "
+            f"tested by networks that had not learned from them\n"
+            f"the model itself learned from {model.network.facts.get('rows', 0):,} rows"
+        )
     lines = [
         f"{rows['train']:,} rows for training, {rows['validation']:,} for validation, "
         f"{rows['test']:,} for the test"
@@ -132,6 +140,7 @@ def facts(model: TableModel) -> dict[str, Any]:
         "target": model.target.column,
         "task": model.target.task,
         "rows": model.rows,
+        "sampling": model.sampling.to_facts(),
         "columns": [
             {"name": c.column, "kind": c.name, "features": len(c.features), "description": c.describe()}
             for c in encoder.columns

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import balancing_weights, judge
-from ganglion.answers.target import ClassTarget, fit_target
+from ganglion.answers.target import ClassTarget, NumberTarget, fit_target
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, GanglionNotice, notice
 from ganglion.network import Network
@@ -22,16 +23,19 @@ from ganglion.table_model.joint import (
     networks_of_heads,
     output_layer,
 )
+from ganglion.table_model.learner import Learner
 from ganglion.table_model.model import TableModel
-from ganglion.table_model.training import Learner, Recipe, held_out
+from ganglion.table_model.sampling import Sampling
+from ganglion.table_model.training import Recipe
 from ganglion.tables.defaults import layers_for
 from ganglion.tables.encode import DROPPED, Encoder, listed, require_column
-from ganglion.tables.labeled import notice_missing_values_and_dates
+from ganglion.tables.labeled import LabeledRows, notice_missing_values
 from ganglion.tables.reading import Reading, open_table
 from ganglion.training.history import History
 from ganglion.training.splitting import split
 
 FEWEST_TO_STRATIFY = 5
+USUAL_FRACTION = 0.2
 MOST_ROUNDS = 100
 
 
@@ -40,26 +44,35 @@ def train_jointly(
 ) -> JointTableModel:
     """Train a model of several targets by a recipe; see `TableModel.train`."""
     read = open_table(table, recipe.read, target=names[0])
-    read.check({*recipe.drop, *recipe.categories})
+    read.check({*recipe.drop, *recipe.categories, *recipe.keep})
     frame = _labeled(read.frame, names, recipe)
-    Encoder.fit(read.frame.drop(*names, *recipe.drop), recipe.categories, recipe.scaling)
-    targets = [fit_target(frame.get_column(name).drop_nulls(), recipe.task) for name in names]
+    encoder = _encoder(read.frame, names, recipe)
+    targets = [
+        fit_target(frame.get_column(name).drop_nulls(), recipe.task, recipe.fold_case) for name in names
+    ]
     if recipe.class_weight not in (None, "balanced"):
         raise ConfigError(f"class_weight must be 'balanced' or None, got {recipe.class_weight!r}")
     if recipe.class_weight is not None and not any(isinstance(each, ClassTarget) for each in targets):
         raise ConfigError("class weights need classes, and all targets are numbers")
+    if recipe.sampling != Sampling(test=recipe.sampling.test, validation=recipe.sampling.validation):
+        raise ConfigError(
+            "weight, group, order, where, folds and repeats are for one target, got several",
+            "leave them out, or train a model for each target",
+        )
     if recipe.objective is not None:
         raise ConfigError("a threshold is chosen for one target, got several", "train a model for it alone")
-    learning, test = _hold_out(frame, targets, recipe.test, recipe.seed, "test")
-    first, validation = _hold_out(learning, targets, recipe.validation, recipe.seed, "validation")
-    learner = JointLearner(make, recipe, read.reading, targets, learning.height)
+    learning, test = _hold_out(frame, targets, _fraction(recipe.sampling.test), recipe.seed, "test")
+    first, validation = _hold_out(
+        learning, targets, _fraction(recipe.sampling.validation), recipe.seed, "validation"
+    )
+    learner = JointLearner(make, recipe, read.reading, targets, frame, encoder, learning.height)
     model, network = learner.untrained(first)
     one = next(iter(model.values()))
     for reason, columns in one.encoder.reasons().items():
         if reason != DROPPED:
             notice(f"left out: {listed(columns)} ({reason})", "left-out-columns")
     used = [column.column for column in one.encoder.columns]
-    notice_missing_values_and_dates(frame.select(used), bool(recipe.test or recipe.validation))
+    notice_missing_values(frame.select(used))
     recipe.announce(JointTableModel(network, model))  # type: ignore[arg-type]  # what `train` returns
     history = learner.run(network, model, first, validation, recipe.callbacks)
     validated = learner.cut(network, model)
@@ -76,7 +89,7 @@ def train_jointly(
     for name, head in final.items():
         head.history, head.balanced, head.rows = history, recipe.class_weight is not None, rows
         judged = [
-            None if part is None or not part.height else held_out(by[name], part, head.target)
+            None if part is None or not part.height else _answers(by[name], part, head.target)
             for by, part in ((validated, _with(validation, name)), (final, _with(test, name)))
         ]
         balanced = recipe.class_weight is not None and isinstance(head.target, ClassTarget)
@@ -88,6 +101,28 @@ def train_jointly(
         )
         head.calibration, head.report = judgment.calibration, judgment.report
     return JointTableModel(last, final)
+
+
+def _fraction(given: float | None) -> float:
+    return USUAL_FRACTION if given is None else given
+
+
+def _encoder(frame: pl.DataFrame, names: Sequence[str], recipe: Recipe) -> Encoder:
+    inputs = frame.drop(*names, *recipe.drop)
+    return Encoder.fit(
+        inputs, recipe.categories, recipe.scaling, keep=recipe.keep, fold_case=recipe.fold_case
+    )
+
+
+def _answers(model: TableModel, rows: pl.DataFrame, target: AnyTarget) -> HeldOut:
+    """Return a model's outputs for rows, in the scale of another target."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GanglionNotice)
+        outputs = model.network.predict(model.encode_inputs(rows))
+    if isinstance(target, NumberTarget) and isinstance(model.target, NumberTarget):
+        outputs = model.target.in_scale_of(target, outputs)
+    truth = target.encode(rows.get_column(target.column))
+    return HeldOut(outputs, truth, np.zeros(rows.height, dtype=np.int64))
 
 
 def _with(rows: pl.DataFrame | None, name: str) -> pl.DataFrame | None:
@@ -167,17 +202,20 @@ class JointLearner:
         recipe: Recipe,
         reading: Reading,
         targets: Sequence[AnyTarget],
+        frame: pl.DataFrame,
+        encoder: Encoder,
         rows: int,
     ) -> None:
         self.make, self.recipe, self.reading, self.targets = make, recipe, reading, targets
         classes = [target for target in targets if isinstance(target, ClassTarget)]
         # The settings are those of one target, whichever it is.
-        self.settings = Learner(make, recipe, reading, classes[0] if classes else targets[0], rows)
+        any_one = classes[0] if classes else targets[0]
+        self.settings = Learner(make, recipe, reading, LabeledRows(frame, frame), encoder, any_one, rows)
 
     def untrained(self, rows: pl.DataFrame) -> tuple[dict[str, TableModel], Network]:
         """Return a model for each target, fitted on these rows, and the network of all."""
         recipe, names = self.recipe, [target.column for target in self.targets]
-        encoder = Encoder.fit(rows.drop(*names, *recipe.drop), recipe.categories, recipe.scaling)
+        encoder = _encoder(rows, names, recipe)
         encoder = encoder.without([*names, *recipe.drop])  # no input: another target
         targets = [target.refit(rows.get_column(target.column).drop_nulls()) for target in self.targets]
         hidden = layers_for(recipe.hidden, recipe.activation, self.settings.dropout, targets[0])[:-1]

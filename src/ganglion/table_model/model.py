@@ -18,18 +18,19 @@ from ganglion.answers.judging import evaluate
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import make_objective
-from ganglion.checks import check_integer
+from ganglion.checks import check_flag, check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, notice, warn
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.table_model.inspection import dependence, importance
+from ganglion.table_model.sampling import Sampling
 from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.table_model.training import Recipe, train
 from ganglion.tables.dicts import check_record
 from ganglion.tables.encode import Encoder
 from ganglion.tables.forking import require_threads
-from ganglion.tables.labeled import column_names, target_names
+from ganglion.tables.labeled import column_names, row_weights, satisfies, target_names
 from ganglion.tables.reading import Reading, ReadOptions, open_table
 from ganglion.tables.records import plain_table, read_record, single_record
 from ganglion.training.callbacks import Callback, check_callbacks
@@ -50,6 +51,7 @@ class TableModel:
         report: on the held-out test rows, None if there were none.
         rows: the number of rows for "train", "validation" and "test".
         balanced: whether classes had equal total weight.
+        sampling: which rows counted, how much, and how they were divided.
         calibration: how the network's outputs become probabilities, decisions and intervals.
         reading: how the columns of a table are read.
     """
@@ -63,12 +65,14 @@ class TableModel:
         report: Report | None = None,
         rows: dict[str, int] | None = None,
         balanced: bool = False,
+        sampling: Sampling | None = None,
         calibration: Calibration | None = None,
         reading: Reading | None = None,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
         self.balanced = balanced
+        self.sampling = Sampling() if sampling is None else sampling
         self.calibration = Calibration() if calibration is None else calibration
         self.reading = Reading() if reading is None else reading
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
@@ -87,8 +91,14 @@ class TableModel:
         batch_size: int | None = None,
         optimizer: Optimizer | str = "adamw",
         learning_rate: float | None = None,
-        validation: float = 0.2,
-        test: float = 0.2,
+        validation: float | None = None,
+        test: float | None = None,
+        folds: int | None = None,
+        repeats: int = 1,
+        group: str | None = None,
+        order: str | None = None,
+        weight: str | None = None,
+        where: str | None = None,
         class_weight: str | None = None,
         optimize: str | None = None,
         costs: Mapping[str, float] | None = None,
@@ -96,7 +106,9 @@ class TableModel:
         read: ReadOptions | None = None,
         drop: Collection[str] = (),
         categories: Collection[str] = (),
+        keep: Collection[str] = (),
         scaling: str = "standard",
+        fold_case: bool = False,
         callbacks: Sequence[Callback] = (),
         progress: bool = False,
         announce: Callable[[TableModel], object] = lambda model: None,
@@ -105,9 +117,16 @@ class TableModel:
     ) -> Any:
         """Train a model to predict one column of a table from the others.
 
-        A fraction of the rows is held out for the test and never learned from. A fraction of the others
+        With fewer than 1,000 rows the model is cross-validated: each of 5 folds is tested by a network that
+        learned from the others, the report is on all these answers, and the network that is kept learns from
+        all rows.
+
+        With more rows, or with `test`, `validation`, `folds=0` or callbacks that may stop the run, a
+        fraction of the rows is held out for the test and never learned from. A fraction of the others
         validates a first run. Then the network is retrained on all rows outside the test with the same
         settings, unless the first run was stopped or restored the weights of its best epoch.
+
+        Copies of a row, equal in all inputs, are never separated.
 
         Args:
             table: the path of a file (CSV and other text, Parquet, JSON, Arrow, Excel, OpenDocument), also
@@ -125,8 +144,19 @@ class TableModel:
                 0.3, or 0.01 from 5,000 rows on.
             learning_rate: the peak of a one-cycle schedule, 0.005 by default; only with an optimizer given
                 by name.
-            validation: the fraction of the rows outside the test to validate on, 0 for none.
-            test: the fraction of all rows to hold out for the test, 0 for none.
+            validation: the fraction of the rows outside the test to validate on, 0.2 by default, 0 for none.
+            test: the fraction of all rows to hold out for the test, 0.2 by default, 0 for none.
+            folds: the number of folds to cross-validate with, 0 for a hold-out; by default 5 for fewer than
+                1,000 rows.
+            repeats: how often to cross-validate, each time with other folds; 1 by default.
+            group: a column; rows with equal values, such as those of one person, are never separated. It is
+                not an input.
+            order: a column of dates or numbers; the latest rows test the model, and each fold learns only
+                from earlier rows.
+            weight: a column with the weight >= 0 of each row in training and in the report. It is not an
+                input.
+            where: a condition in SQL that rows must satisfy, such as "age > 18 AND country = 'DE'"; the
+                others are left out, also by `evaluate`.
             class_weight: "balanced" gives all classes equal total weight. Rare classes are then predicted
                 more often; the probabilities are corrected to the true frequencies.
             optimize: for two classes, the metric for which to choose the probability from which the positive
@@ -138,7 +168,9 @@ class TableModel:
             read: how the table is to be read, where it must not be found from the table itself.
             drop: columns to ignore.
             categories: columns of numbers to treat as categories.
+            keep: columns to use although they look like row numbers, identifiers or names.
             scaling: of number columns, "standard" or "robust".
+            fold_case: True makes words that differ only in case or outer blanks one category or class.
             callbacks: for the validated run.
             progress: whether to show a progress bar in a terminal.
             announce: called with the untrained model, to show how the table was interpreted.
@@ -168,14 +200,15 @@ class TableModel:
             batch_size=batch_size,
             optimizer=optimizer,
             learning_rate=learning_rate,
-            validation=validation,
-            test=test,
+            sampling=Sampling(weight, group, order, where, test, validation, folds, repeats),
             class_weight=class_weight,
             objective=make_objective(optimize, costs, positive),
             read=read,
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
+            keep=column_names("keep", keep),
             scaling=scaling,
+            fold_case=check_flag("fold_case", fold_case),
             callbacks=check_callbacks(callbacks),
             progress=progress,
             announce=announce,
@@ -446,9 +479,11 @@ class TableModel:
             DataError: if a column that the model needs is missing, or the target holds an unknown class.
         """
         frame = self._with_target(self.read(table), "an evaluation")
-        y = self.target.encode(frame.get_column(self.target.column))
+        y, weight = self.target.encode(frame.get_column(self.target.column)), None
+        if self.sampling.weight in frame.columns:
+            weight = row_weights(frame, str(self.sampling.weight), np.ones(frame.height, dtype=bool))
         outputs = self.network.predict(self.encode_inputs(frame))
-        rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64))
+        rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64), weight)
         return evaluate(self.target, rows, self.calibration, self.rows["train"] + self.rows["validation"])
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -511,6 +546,8 @@ class TableModel:
                 f"for {what}, the table must hold the target {self.target.column!r}",
                 "for predictions without the target, use predict",
             )
+        if self.sampling.where is not None:
+            frame = frame.filter(pl.Series(satisfies(frame, self.sampling.where)))
         targets = frame.get_column(self.target.column)
         if targets.null_count():
             text = f"{targets.null_count()} rows lack the target {self.target.column!r} and are ignored"

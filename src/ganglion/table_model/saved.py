@@ -11,6 +11,7 @@ from ganglion.checks import check_flag, check_integer
 from ganglion.errors import ConfigError
 from ganglion.files.model_file import SavedModel
 from ganglion.network import Network
+from ganglion.table_model.sampling import Sampling
 from ganglion.tables.encode import Encoder
 from ganglion.tables.reading import Reading
 from ganglion.training.history import History
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from ganglion.table_model.model import TableModel
 
 
-OPTIONAL = {"calibration", "reading"}  # parts that files of older versions lack
+OPTIONAL = {"calibration", "sampling", "reading"}  # parts that files of older versions lack
 
 
 def to_saved(model: TableModel) -> SavedModel:
@@ -32,6 +33,7 @@ def to_saved(model: TableModel) -> SavedModel:
         "test": None if model.report is None else model.report.to_dict(),
         "rows": model.rows,
         "balanced": model.balanced,
+        "sampling": model.sampling.to_facts(),
         "calibration": model.calibration.to_dict(),
         "reading": model.reading.configuration(),
     }
@@ -72,5 +74,6 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
         "report": report,
         "rows": rows,
         "balanced": check_flag("balanced", table["balanced"]),
+        "sampling": Sampling.from_facts(table["sampling"]) if "sampling" in table else Sampling(),
         "calibration": calibration,
     }

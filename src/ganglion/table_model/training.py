@@ -1,31 +1,43 @@
-"""How a table model is trained: rows are split, a first run is validated, then the network is retrained."""
+"""How a table model is trained: rows are split, networks are trained and judged, and one is kept.
+
+With a hold-out, a first run is validated, then the network is retrained on all rows outside the test. With
+folds, each has a network of its own, and the network that is kept has learned from all rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import balancing_weights, judge
-from ganglion.answers.target import ClassTarget, NumberTarget, fit_target
+from ganglion.answers.target import ClassTarget, fit_target
 from ganglion.answers.thresholds import Objective
-from ganglion.checks import check_integer, check_number
-from ganglion.errors import ConfigError, notice
-from ganglion.network import Network
-from ganglion.tables.defaults import Settings, layers_for, optimizer_for
-from ganglion.tables.encode import DROPPED, Encoder, listed
-from ganglion.tables.labeled import hold_out, labeled_rows, notice_missing_values_and_dates
-from ganglion.tables.reading import Reading, ReadOptions, open_table
-from ganglion.training.callbacks import Callback
+from ganglion.checks import check_integer
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, DataError, notice, shortened
+from ganglion.insight.health import HealthCheck
+from ganglion.table_model.learner import Learner, Member, Target, Watching
+from ganglion.table_model.sampling import Sampling
+from ganglion.tables.copies import contradiction, count_copies, find_copies
+from ganglion.tables.encode import DROPPED, GROUP, NAMES, ROW_NUMBERS, WEIGHT, Encoder, listed, require_column
+from ganglion.tables.findings import notice_findings
+from ganglion.tables.labeled import LabeledRows, labeled_rows, notice_missing_values
+from ganglion.tables.reading import ReadOptions, open_table
+from ganglion.tables.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
+from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from ganglion.table_model.model import TableModel
+
+# Copies are worth a notice from this fraction of the rows on.
+FEW_COPIES = 0.01
 
 
 @dataclass(frozen=True)
@@ -45,14 +57,15 @@ class Recipe:
     batch_size: int | None
     optimizer: Optimizer | str
     learning_rate: float | None
-    validation: float
-    test: float
+    sampling: Sampling
     class_weight: str | None
     objective: Objective | None
     read: ReadOptions | None
     drop: tuple[str, ...]
     categories: tuple[str, ...]
+    keep: tuple[str, ...]
     scaling: str
+    fold_case: bool
     callbacks: Sequence[Callback]
     progress: bool
     announce: Callable[[TableModel], object]
@@ -63,134 +76,243 @@ class Recipe:
         if not isinstance(self.target, str):
             raise ConfigError(f"target must be the name of a column, got {type(self.target).__name__}")
         check_integer("seed", self.seed, at_least=0, at_most=2**64 - 1)
+        for name, column in (("weight", self.sampling.weight), ("group", self.sampling.group)):
+            if column == self.target:
+                raise ConfigError(f"{name} must be another column than the target, got {shortened(column)}")
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """The columns that are no inputs, with the reasons."""
+        aside = {self.sampling.weight: WEIGHT, self.sampling.group: GROUP}
+        aside.pop(None, None)
+        return {**dict.fromkeys(self.drop, DROPPED), **aside}  # type: ignore[dict-item]
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The columns that are no inputs."""
+        return tuple(self.reasons)
+
+    def fit_encoder(
+        self, frame: pl.DataFrame, goals: Mapping[str, Array] | None = None, like: Encoder | None = None
+    ) -> Encoder:
+        """Return the encoder of the inputs in a frame; see `Encoder.fit`."""
+        return Encoder.fit(
+            frame.drop(self.target, *self.unused),
+            self.categories,
+            self.scaling,
+            goals=goals,
+            keep=self.keep,
+            fold_case=self.fold_case,
+            like=like,
+        )
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a callback may stop the run or change its weights, and not only watch it."""
+        return any(not isinstance(each, HealthCheck | ProgressBar) for each in self.callbacks)
 
 
-def train(make: type[TableModel], table: Any, recipe: Recipe) -> TableModel:
+def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
     """Train a table model by a recipe; see `TableModel.train`."""
-    target, drop = recipe.target, recipe.drop
-    read = open_table(table, recipe.read, target=target)
-    read.check({*drop, *recipe.categories})
+    read = open_table(table, recipe.read, target=recipe.target)
+    read.check({*recipe.drop, *recipe.categories, *recipe.keep})
     whole = read.frame
-    frame = labeled_rows(whole, target, drop)
-    # Fit the whole table first, so that errors name rows by their number in it.
-    Encoder.fit(whole.drop(target, *drop), recipe.categories, recipe.scaling)
-    full_target = fit_target(frame.get_column(target), recipe.task)
+    for name in recipe.drop:
+        require_column(whole, name)
+    if recipe.target in recipe.drop:
+        raise ConfigError(f"the target {recipe.target!r} must not be dropped")
+    sampling = recipe.sampling
+    rows = labeled_rows(whole, recipe.target, **sampling.columns())
+    encoder, target = _fit_whole(rows, recipe)
+    inputs = rows.frame.select(column.column for column in encoder.columns)
+    divisible = _divisible(rows, inputs, target)
+    sampling = sampling.resolved(rows.frame.height, recipe.may_stop)
+    recipe = dataclasses.replace(recipe, sampling=sampling)
     if recipe.objective is not None:
-        recipe.objective.positive_class(full_target)
-        if not recipe.validation:
+        recipe.objective.positive_class(target)
+        if not (sampling.folds or sampling.validation):
             raise ConfigError("a threshold is chosen on validation rows, and validation is 0")
-    development_rows, test_rows = hold_out(frame, full_target, recipe.test, recipe.seed, "test")
-    train_rows, validation_rows = hold_out(
-        development_rows, full_target, recipe.validation, recipe.seed, "validation"
+    splits = _splits(divisible, sampling, recipe.seed)
+    learned = rows.frame.height - (0 if sampling.folds else len(splits[0].test))
+    independent = divisible.blocks
+    if independent is None and sampling.repeats > 1:  # each row is tested several times
+        independent = np.arange(divisible.rows)
+    learner = Learner(make, recipe, read.reading, rows, encoder, target, learned, independent)
+    for reason, names in encoder.reasons().items():
+        if reason not in (DROPPED, GROUP, WEIGHT):
+            remedy = "; --keep uses them" if reason in (ROW_NUMBERS, NAMES) else ""
+            notice(f"left out: {listed(names)} ({reason}{remedy})", "left-out-columns")
+    notice_missing_values(inputs)
+    _notice_dates(inputs, sampling)
+    flow = _cross_validate if sampling.folds else _hold_out
+    model = flow(learner, splits, divisible)
+    model.balanced, model.sampling = recipe.class_weight is not None, sampling
+    return model
+
+
+def _fit_whole(rows: LabeledRows, recipe: Recipe) -> tuple[Encoder, Target]:
+    """Return encoder and target fitted on all rows, so that errors name rows by their number in the table."""
+    encoder = recipe.fit_encoder(rows.whole)
+    values = rows.frame.get_column(recipe.target)
+    try:
+        target = fit_target(values, recipe.task, recipe.fold_case)
+    except DataError:
+        # This names the row, if any, as the user does.
+        fit_target(rows.whole.get_column(recipe.target), recipe.task, recipe.fold_case)
+        raise
+    goals = target.goals(values)
+    if rows.whole is not rows.frame and rows.whole.height != rows.frame.height:
+        encoder = recipe.fit_encoder(rows.frame)
+    encoder = recipe.fit_encoder(rows.frame, goals, encoder)
+    notice_findings(rows.frame, encoder, goals, recipe.target, recipe.fold_case)
+    return encoder.without(recipe.reasons), target
+
+
+def _divisible(rows: LabeledRows, inputs: pl.DataFrame, target: Target) -> Divisible:
+    """Return what the splits have to respect, with a notice of copies."""
+    values = rows.frame.get_column(target.column)
+    classes = target.encode(values) if isinstance(target, ClassTarget) else None
+    copies = find_copies(inputs)
+    if copies is not None:
+        _notice_copies(copies, values)
+    blocks = [labels for labels in (rows.groups, copies) if labels is not None]
+    return Divisible(len(values), classes, joined(*blocks) if blocks else None, rows.order)
+
+
+def _notice_copies(copies: Array, targets: pl.Series) -> None:
+    count, rows = count_copies(copies), len(copies)
+    differ = contradiction(copies, targets.to_list())
+    if count < FEW_COPIES * rows and differ is None:
+        return
+    text = (
+        f"{count:,} of {rows:,} rows are copies of others in all inputs; copies stay together, so that none "
+        f"is learned and tested"
     )
-    learner = Learner(make, recipe, read.reading, full_target, development_rows.height)
-    model = learner.untrained(train_rows)
-    for reason, names in model.encoder.reasons().items():
-        if reason != DROPPED:
-            notice(f"left out: {listed(names)} ({reason})", "left-out-columns")
-    used = [column.column for column in model.encoder.columns]
-    notice_missing_values_and_dates(frame.select(used), bool(recipe.test or recipe.validation))
-    recipe.announce(model)
-    history = learner.run(model, train_rows, validation_rows, recipe.callbacks)
-    validated = model  # the network that has not learned from the validation rows
-    if validation_rows is not None and history.ended == "completed" and history.best_epoch is None:
-        final = learner.untrained(development_rows)
-        if learner.run(final, development_rows).ended == "completed":  # else keep the first model
-            model = final
-    model.history, model.balanced = history, recipe.class_weight is not None
+    if differ is not None:
+        sets, (first, second) = differ
+        text += (
+            f"; {sets:,} sets of copies have different targets, such as {targets[first]!r} and "
+            f"{targets[second]!r}"
+        )
+    notice(text, "duplicate-rows")
+
+
+def _notice_dates(inputs: pl.DataFrame, sampling: Sampling) -> None:
+    dates = [c.name for c in inputs.get_columns() if c.dtype in (pl.Date, pl.Datetime)]
+    random = sampling.order is None and (sampling.folds or sampling.test or sampling.validation)
+    if dates and random:
+        notice(
+            f"rows are held out at random, although the table has dates ({dates[0]}): if the model is to "
+            f"predict the future, hold out the latest rows with --order {dates[0]} (order={dates[0]!r})",
+            "random-split",
+        )
+
+
+def _splits(rows: Divisible, sampling: Sampling, seed: int) -> list[Split]:
+    """Return one split for a hold-out, and one for each fold; a table too small for folds has no test."""
+    if not sampling.folds:
+        return [hold_out(rows, sampling.test or 0.0, sampling.validation or 0.0, seed)]
+    splits = fold_splits(rows, sampling.folds, sampling.repeats, seed)
+    if splits:
+        return splits
+    notice(f"{rows.rows} rows are too few to test the model: there is no report", "no-test")
+    return [Split(np.arange(rows.rows), NOTHING, NOTHING)]
+
+
+def _hold_out(learner: Learner, splits: list[Split], rows: Divisible) -> TableModel:
+    """Train a validated run, then retrain on all rows outside the test unless the run was stopped."""
+    recipe, split = learner.recipe, splits[0]
+    first = kept = learner.untrained(split)
+    recipe.announce(first.model)
+    history = learner.run(first, recipe.callbacks)
+    if len(split.validation) and _is_whole(history):
+        both = np.sort(np.concatenate([split.train, split.validation]))
+        final = learner.untrained(Split(both, NOTHING, split.test))
+        if learner.run(final).ended == "completed":  # else keep the first model
+            kept = final
+    model = kept.model
+    model.history = history
     model.rows = {
-        "train": train_rows.height,
-        "validation": 0 if validation_rows is None else validation_rows.height,
-        "test": 0 if test_rows is None else test_rows.height,
+        "train": len(split.train),
+        "validation": len(split.validation),
+        "test": len(split.test),
     }
+    linear = []
+    if len(split.test) and recipe.hidden and history.ended != "interrupted":
+        linear = [learner.linear(kept)]
+        learner.run(linear[0])
+    _judge(learner, model, [first], [kept], linear)
+    return model
+
+
+def _cross_validate(learner: Learner, splits: list[Split], rows: Divisible) -> TableModel:
+    """Train a network for each fold, and the one to keep on all rows."""
+    recipe, everything = learner.recipe, Split(np.arange(rows.rows), NOTHING, NOTHING)
+    if recipe.may_stop:  # what the callbacks decide by must not be the test
+        fraction = recipe.sampling.validation or 0.0
+        watched = hold_out(rows, 0.0, fraction, recipe.seed)
+        splits = [_validated(split, rows, fraction, recipe.seed) for split in splits]
+        members = [learner.untrained(watched), *map(learner.untrained, splits)]
+        callbacks: list[Sequence[Callback]] = [list(recipe.callbacks)] * len(members)
+        folds = members[1:]
+    else:
+        members = [learner.untrained(split) for split in splits]
+        folds = list(members)
+        # The callbacks watch the first fold; the test rows validate that run, and nothing depends on it.
+        first = folds[0].split
+        watched = dataclasses.replace(first, validation=first.test)
+        members[0] = dataclasses.replace(folds[0], split=watched)
+        members.append(learner.untrained(everything))
+        callbacks = [list(recipe.callbacks), *[[]] * (len(members) - 1)]
+    callbacks[0] = [Watching(callback) for callback in recipe.callbacks]
+    linear = [learner.linear(member) for member in folds] if recipe.hidden else []
+    recipe.announce(members[0].model)
+    histories = learner.run_all([*members, *linear], [*callbacks, *[[]] * len(linear)])
+    history, kept = histories[0], members[0]
+    if not recipe.may_stop and _is_whole(history) and histories[len(members) - 1].ended == "completed":
+        kept = members[-1]
+    elif recipe.may_stop and _is_whole(history):
+        final = learner.untrained(everything)
+        kept = final if learner.run(final).ended == "completed" else kept
+    if history.ended == "interrupted":
+        folds, linear = [] if recipe.may_stop else folds[:1], []
+    model = kept.model
+    model.history = history
+    tested = np.unique(np.concatenate([NOTHING, *(member.split.test for member in folds)]))
+    model.rows = {"train": len(kept.split.train), "validation": 0, "test": len(tested)}
+    if recipe.may_stop:
+        model.rows["validation"] = rows.rows - model.rows["train"]
+    _judge(learner, model, [], folds, linear)
+    return model
+
+
+def _validated(split: Split, rows: Divisible, fraction: float, seed: int) -> Split:
+    part = hold_out(rows.part(split.train), 0.0, fraction, seed)
+    return Split(split.train[part.train], split.train[part.validation], split.test)
+
+
+def _is_whole(history: History) -> bool:
+    """Return whether a run was neither stopped nor set back to its best epoch."""
+    return history.ended == "completed" and history.best_epoch is None
+
+
+def _judge(
+    learner: Learner,
+    model: TableModel,
+    validated: list[Member],
+    tested: list[Member],
+    linear: list[Member],
+) -> None:
+    """Judge the answers for the rows that the members have not learned from."""
+    target, recipe = model.target, learner.recipe
+    balanced = recipe.class_weight is not None and isinstance(target, ClassTarget)
     judgment = judge(
-        model.target,
-        None if validation_rows is None else held_out(validated, validation_rows, model.target),
-        None if test_rows is None else held_out(model, test_rows, model.target),
-        class_weights=balancing_weights(model.target)
-        if recipe.class_weight is not None and isinstance(model.target, ClassTarget)
-        else (),
+        target,
+        learner.answers(validated, lambda split: split.validation, target),
+        learner.answers(tested, lambda split: split.test, target),
+        learner.answers(linear, lambda split: split.test, target),
+        class_weights=balancing_weights(target) if balanced and isinstance(target, ClassTarget) else (),
         objective=recipe.objective,
         rows=model.rows["train"] + model.rows["validation"],
     )
     model.calibration, model.report = judgment.calibration, judgment.report
-    return model
-
-
-def held_out(model: TableModel, rows: pl.DataFrame, target: ClassTarget | NumberTarget) -> HeldOut:
-    """Return a model's outputs for rows, in the scale of another target."""
-    x, truth = model.encode(rows)
-    outputs = model.network.predict(x)
-    if isinstance(target, NumberTarget) and isinstance(model.target, NumberTarget):
-        outputs, truth = (model.target.in_scale_of(target, each) for each in (outputs, truth))
-    return HeldOut(outputs, truth, np.zeros(rows.height, dtype=np.int64))
-
-
-class Learner:
-    """Makes and trains models of one recipe, on whatever rows.
-
-    Args:
-        make: the class of the models.
-        recipe: the settings.
-        reading: how the table was read.
-        target: the target, fitted on all labeled rows.
-        rows: the number of rows that defaults are derived from.
-    """
-
-    def __init__(
-        self,
-        make: type[TableModel],
-        recipe: Recipe,
-        reading: Reading,
-        target: ClassTarget | NumberTarget,
-        rows: int,
-    ) -> None:
-        self.make, self.recipe, self.reading, self.target = make, recipe, reading, target
-        suited = Settings.suited_to(rows)
-        self.epochs = (
-            suited.epochs if recipe.epochs is None else check_integer("epochs", recipe.epochs, at_least=1)
-        )
-        self.optimizer = optimizer_for(
-            recipe.optimizer, recipe.learning_rate, self.epochs, suited.weight_decay
-        )
-        # L-BFGS needs the same loss function in every step, and dropout changes it.
-        default_rate = suited.dropout if self.optimizer.makes_steps else 0.0
-        self.dropout = (
-            default_rate
-            if recipe.dropout is None
-            else check_number("dropout", recipe.dropout, at_least=0, below=1)
-        )
-        self.batch_size = suited.batch_size if recipe.batch_size is None else recipe.batch_size
-        if recipe.class_weight is not None and isinstance(target, NumberTarget):
-            raise ConfigError(f"class weights need classes, and {target.column!r} is a number")
-
-    def untrained(self, rows: pl.DataFrame) -> TableModel:
-        """Return a model whose encoder and target are fitted on these rows."""
-        recipe = self.recipe
-        inputs = rows.drop(recipe.target, *recipe.drop)
-        encoder = Encoder.fit(inputs, recipe.categories, recipe.scaling).without(recipe.drop)
-        target = self.target.refit(rows.get_column(recipe.target))
-        layers = layers_for(recipe.hidden, recipe.activation, self.dropout, target)
-        network = Network(layers, len(encoder.features), recipe.seed, engine=recipe.engine)
-        needed = {recipe.target, *(column.column for column in encoder.columns)}
-        return self.make(network, encoder, target, network.history, reading=self.reading.only(needed))
-
-    def run(
-        self,
-        model: TableModel,
-        rows: pl.DataFrame,
-        validation: pl.DataFrame | None = None,
-        callbacks: Sequence[Callback] = (),
-    ) -> History:
-        """Train the model's network on rows, and return the history."""
-        recipe = self.recipe
-        return model.network.fit(
-            *model.encode(rows),
-            optimizer=self.optimizer,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            validation=None if validation is None else model.encode(validation),
-            class_weight=recipe.class_weight,
-            callbacks=callbacks,
-            progress=recipe.progress,
-        )

@@ -1,14 +1,14 @@
 """The kinds of columns: how each kind encodes its values as numbers.
 
 A column is fitted on the training rows only. It is then frozen configuration: equal values always become
-equal numbers. To add a kind, write its class, add it to the list at the end, and select it in `encode.py`.
+equal numbers. To add a kind, write its class, list it in `levels.py`, and select it in `encode.py`.
 """
 
 from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -16,14 +16,26 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from ganglion.answers.values import MICROSECOND, as_text, as_word, dtype_name, to_float, to_floats, to_numbers
+from ganglion.answers.values import (
+    MICROSECOND,
+    as_text,
+    as_word,
+    dtype_name,
+    fold,
+    fold_all,
+    merged,
+    to_float,
+    to_floats,
+    to_numbers,
+)
 from ganglion.checks import check_flag, check_number
-from ganglion.core.part import Array, Part, built_in
+from ganglion.core.part import Array, Part
 from ganglion.errors import ConfigError, DataError, GanglionNotice, shortened
 from ganglion.tables.forking import forked
 
 MOST_CATEGORIES = 100
 FEWEST_ROWS = 3
+MARGIN = 0.25  # of the range that was learned: values that lie farther outside are noted
 ROWS_FOR_MEDIAN = 100_000
 MICROSECONDS = 86_400_000_000  # in a day
 ROWS_FOR_LISTS = 20_000  # below, a list of Python words is looked up faster than polars is called
@@ -73,13 +85,58 @@ class Column(Part):
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method encode_value")
 
+    def encode_learned(self, values: pl.Series, goals: Array, folds: Array) -> Encoded:
+        """Return the features of the rows that the column was fitted on, as `encode` does by default.
+
+        A kind whose features are made from the targets makes those of a row from the other folds, so that no
+        row is described by its own target.
+
+        Args:
+            values: of the training rows.
+            goals: their targets, of shape (n, goals).
+            folds: the fold of each row.
+        """
+        return self.encode(values)
+
     def describe(self) -> str:
         """Return a short description of the encoding."""
         raise NotImplementedError(f"{type(self).__name__} needs a method describe")
 
 
+def check_range(low: float | None, high: float | None) -> None:
+    """Check the least and greatest value of a column; None in files of older versions."""
+    if (low is None) != (high is None):
+        raise ConfigError("low and high must be given together")
+    if low is not None and high is not None:
+        check_number("low", low)
+        check_number("high", high, at_least=low)
+
+
 def _missing(column: str, count: int, replacement: str) -> GanglionNotice:
     return GanglionNotice(f"column {column!r}: {count} missing, replaced by {replacement}", "missing-values")
+
+
+def limits(low: float | None, high: float | None) -> tuple[float, float]:
+    """Return the range that was learned, wider by a margin at both ends; beyond it, values are noted."""
+    if low is None or high is None:
+        return -math.inf, math.inf
+    margin = MARGIN * high - MARGIN * low
+    return low - margin, high + margin
+
+
+def outside(
+    column: str, values: Array, low: float, high: float, shown: Callable[[float], str]
+) -> GanglionNotice:
+    """Return a note on the values of a column outside its range, naming the farthest."""
+    with np.errstate(over="ignore"):
+        farthest = float(values[np.argmax(np.maximum(low - values, values - high))])
+    count = len(values)
+    what = f"{count} values outside" if count > 1 else "1 value outside"
+    text = (
+        f"column {column!r}: {what} the range learned, {shown(low)} to {shown(high)}"
+        f"{', the farthest' if count > 1 else ':'} {shown(farthest)}"
+    )
+    return GanglionNotice(text, "outside-range")
 
 
 @dataclass(frozen=True)
@@ -89,11 +146,14 @@ class NumberColumn(Column):
     Args:
         fill: median of the training rows, or of an evenly spaced sample if there are over 100,000.
         center, scale: mean and standard deviation, or median and half the interquartile range.
+        low, high: least and greatest value of the training rows; None if unknown.
     """
 
     fill: float
     center: float
     scale: float
+    low: float | None = None
+    high: float | None = None
 
     name = "number"
 
@@ -102,6 +162,7 @@ class NumberColumn(Column):
         check_number("fill", self.fill)
         check_number("center", self.center)
         check_number("scale", self.scale, above=0)
+        check_range(self.low, self.high)
 
     @classmethod
     def fit(cls, values: pl.Series, robust: bool = False) -> Self:
@@ -119,7 +180,8 @@ class NumberColumn(Column):
                 center, scale = float(filled.mean()), float(filled.std())
         if not (np.isfinite(center) and np.isfinite(scale) and scale > 0):
             raise DataError(f"column {values.name!r} holds numbers too large or too close together to scale")
-        return cls(values.name, median, center, scale)
+        low, high = float(filled.min()), float(filled.max())
+        return cls(values.name, median, center, scale, low, high)
 
     def encode(self, values: pl.Series) -> Encoded:
         numbers, notes = to_floats(values), []
@@ -127,6 +189,9 @@ class NumberColumn(Column):
         if count := int(missing.sum()):
             numbers = np.where(missing, self.fill, numbers)
             notes = [_missing(self.column, count, f"the median, {self.fill:g}")]
+        least, most = self._limits
+        if len(numbers) and (numbers.min() < least or numbers.max() > most):
+            notes.append(self._outside(numbers[(numbers < least) | (numbers > most)]))
         scaled = numbers - self.center
         scaled /= self.scale
         return scaled[:, None], notes
@@ -136,7 +201,18 @@ class NumberColumn(Column):
         if not math.isfinite(number):
             number = to_float(self.column, number)  # refuses the infinite
             number, note = self.fill, _missing(self.column, 1, f"the median, {self.fill:g}")
+        least, most = self._limits
+        if not least <= number <= most:
+            note = self._outside(np.array([number]))
         return ((number - self.center) / self.scale,), note
+
+    @cached_property
+    def _limits(self) -> tuple[float, float]:
+        return limits(self.low, self.high)
+
+    def _outside(self, numbers: Array) -> GanglionNotice:
+        low, high = self.low or 0.0, self.high or 0.0
+        return outside(self.column, numbers, low, high, lambda number: f"{number:g}")
 
     def describe(self) -> str:
         return f"number, {self.center:.4g} ± {self.scale:.4g}"
@@ -209,11 +285,13 @@ class CategoryColumn(Column):
         categories: the values that have their own feature, as text.
         missing: whether there is a feature for missing values.
         other: whether there is a feature for "other".
+        fold_case: whether words that differ only in case or outer blanks are one category.
     """
 
     categories: tuple[str, ...]
     missing: bool
     other: bool
+    fold_case: bool = False
 
     name = "category"
     no_category: ClassVar[str] = "0 in all categories"
@@ -226,15 +304,20 @@ class CategoryColumn(Column):
             raise ConfigError(f"categories must be distinct, and at most {MOST_CATEGORIES}")
         check_flag("missing", self.missing)
         check_flag("other", self.other)
+        check_flag("fold_case", self.fold_case)
+        if len(set(self._words)) != len(self.categories):
+            raise ConfigError("categories must differ in more than case and outer blanks")
 
     @classmethod
-    def fit(cls, values: pl.Series) -> Self:
+    def fit(cls, values: pl.Series, fold_case: bool = False) -> Self:
         """Learn the categories of the training rows."""
-        counts = as_text(values).drop_nulls().value_counts(sort=True)
+        text = merged(as_text(values)) if fold_case else as_text(values)
+        counts = text.drop_nulls().value_counts().sort(["count", text.name], descending=[True, False])
         words, frequency = counts.get_column(values.name), counts.get_column("count")
         common = frequency >= (FEWEST_ROWS if len(values) >= 10 * FEWEST_ROWS else 1)
         categories = sorted(words.filter(common).head(MOST_CATEGORIES))
-        return cls(values.name, tuple(categories), values.null_count() > 0, len(categories) < len(words))
+        missing, other = values.null_count() > 0, len(categories) < len(words)
+        return cls(values.name, tuple(categories), missing, other, fold_case)
 
     @property
     def features(self) -> list[str]:
@@ -260,13 +343,16 @@ class CategoryColumn(Column):
             words: list[Any] = (values if plain else as_text(values)).to_list()
             if values.dtype != pl.String and plain:
                 words = [as_word(self.column, value) for value in words]
-            found = np.fromiter(map(self._place.__getitem__, words), np.int64, len(words))
+            keys = words
+            if self.fold_case:
+                keys = [None if word is None else fold(word) for word in words]
+            found = np.fromiter(map(self._place.__getitem__, keys), np.int64, len(words))
             rows = np.flatnonzero(found == UNKNOWN)
             new = sorted({words[row] for row in rows})
             found[rows] = self._unseen
             return found, words.count(None), len(rows), new
         text = as_text(values)
-        coded = text.cast(self._enum, strict=False)
+        coded = (fold_all(text) if self.fold_case else text).cast(self._enum, strict=False)
         known, absent = coded.is_not_null().to_numpy(), text.is_null().to_numpy()
         other = ~(known | absent)
         found = np.full(len(values), -1, dtype=np.int64)
@@ -277,7 +363,7 @@ class CategoryColumn(Column):
 
     def encode_value(self, value: Any) -> EncodedValue:
         word = value if type(value) is str else as_word(self.column, value)
-        place = self._place[word]
+        place = self._place[fold(word) if self.fold_case and word is not None else word]
         if place != UNKNOWN:
             note = _missing(self.column, 1, self.no_category) if word is None and not self.missing else None
             return self._rows[place], note
@@ -292,7 +378,7 @@ class CategoryColumn(Column):
     @cached_property
     def _place(self) -> _Places:
         """The feature of each category, and under None that of missing values, -1 if they have none."""
-        places = _Places({word: place for place, word in enumerate(self.categories)})
+        places = _Places({word: place for place, word in enumerate(self._words)})
         places[None] = len(self.categories) if self.missing else -1
         return places
 
@@ -311,7 +397,11 @@ class CategoryColumn(Column):
 
     @cached_property
     def _enum(self) -> pl.Enum:
-        return pl.Enum(self.categories)
+        return pl.Enum(self._words)
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return [fold(word) if self.fold_case else word for word in self.categories]
 
     def describe(self) -> str:
         extra = " + missing" * self.missing + " + other" * self.other
@@ -326,11 +416,14 @@ class DateColumn(Column):
     Args:
         fill: median of each part in the training rows.
         center, scale: mean and standard deviation of each part; a scale of 0 marks a constant part.
+        low, high: first and last date of the training rows, in days since 1970; None if unknown.
     """
 
     fill: tuple[float, ...]
     center: tuple[float, ...]
     scale: tuple[float, ...]
+    low: float | None = None
+    high: float | None = None
 
     name = "date"
     median: ClassVar[str] = "the median date"
@@ -344,6 +437,7 @@ class DateColumn(Column):
                 raise ConfigError(f"{name} must hold {len(self.parts)} numbers")
             for value in values:
                 check_number(name, value, at_least=0 if name == "scale" else -1e18)
+        check_range(self.low, self.high)
 
     @classmethod
     def fit(cls, values: pl.Series) -> Self:
@@ -351,7 +445,8 @@ class DateColumn(Column):
         parts = cls._split(values.drop_nulls())
         fill = tuple(float(v) for v in np.median(parts, axis=0))
         center, scale = parts.mean(axis=0), parts.std(axis=0)
-        return cls(values.name, fill, tuple(map(float, center)), tuple(map(float, scale)))
+        low, high = float(parts[:, -1].min()), float(parts[:, -1].max())
+        return cls(values.name, fill, tuple(map(float, center)), tuple(map(float, scale)), low, high)
 
     @classmethod
     def _split(cls, values: pl.Series) -> Array:
@@ -393,7 +488,11 @@ class DateColumn(Column):
         scale = np.array(self.scale)
         varies = scale > 0
         result = np.where(varies, (parts - np.array(self.center)) / np.where(varies, scale, 1), 0)
-        return result, [_missing(self.column, count, self.median)] if count else []
+        notes, days = [_missing(self.column, count, self.median)] if count else [], parts[:, -1]
+        least, most = self._limits
+        if len(days) and (days.min() < least or days.max() > most):
+            notes.append(self._outside(days[(days < least) | (days > most)]))
+        return result, notes
 
     def encode_value(self, value: Any) -> EncodedValue:
         time, note = self._time(value), None
@@ -403,11 +502,21 @@ class DateColumn(Column):
         else:
             elapsed = float((time - EPOCH) // MICROSECOND) / MICROSECONDS
             parts = (time.year, time.month, time.day, time.isoweekday(), time.hour, elapsed)
+            least, most = self._limits
+            if not least <= elapsed <= most:
+                note = self._outside(np.array([elapsed]))
         scaled = [
             (part - center) / scale if scale > 0 else 0.0
             for part, center, scale in zip(parts, self.center, self.scale, strict=True)
         ]
         return scaled, note
+
+    @cached_property
+    def _limits(self) -> tuple[float, float]:
+        return limits(self.low, self.high)
+
+    def _outside(self, days: Array) -> GanglionNotice:
+        return outside(self.column, days, self.low or 0.0, self.high or 0.0, _day)
 
     def _time(self, value: Any) -> datetime.datetime | None:
         if isinstance(value, str):
@@ -431,6 +540,11 @@ class DateColumn(Column):
         )
 
 
+def _day(days: float) -> str:
+    """Return a number of days since 1970 as a date."""
+    return str(np.datetime64(math.floor(days), "D"))
+
+
 def _as_times(values: pl.Series) -> pl.Series:
     """Return text as dates and times, with null for other text."""
     parsed = pl.Series(values.name, [None] * len(values), dtype=pl.Datetime("us"))
@@ -440,6 +554,3 @@ def _as_times(values: pl.Series) -> pl.Series:
         except pl.exceptions.ComputeError:  # no value looks like a date
             continue
     return parsed
-
-
-built_in(Column, [NumberColumn, BooleanColumn, CategoryColumn, DateColumn])

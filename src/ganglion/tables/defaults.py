@@ -16,6 +16,8 @@ from ganglion.training.schedules import OneCycle
 
 EPOCHS = 60
 LEARNING_RATE = 0.005
+LINEAR_RATE = 0.05
+FEWEST_UPDATES, MOST_EPOCHS = 1000, 300
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,13 @@ def layers_for(
     if isinstance(goal, ClassTarget):
         return [*layers, Dense(len(goal.classes), "softmax")]
     return [*layers, Dense(1)]
+
+
+def linear_training(rows: int, epochs: int, batch_size: int) -> tuple[int, Optimizer]:
+    """Return epochs and optimizer of a model without hidden layers, which needs larger steps, and enough."""
+    enough = FEWEST_UPDATES * batch_size // max(rows, 1)
+    epochs = max(epochs, min(enough, MOST_EPOCHS))
+    return epochs, AdamW(OneCycle(LINEAR_RATE, epochs=epochs), weight_decay=min(0.1, 100 / max(rows, 1)))
 
 
 def optimizer_for(

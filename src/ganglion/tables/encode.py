@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,10 +13,11 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from ganglion.answers.values import as_text, to_numbers
+from ganglion.answers.values import as_text, merged, to_numbers
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, GanglionNotice, one_of
 from ganglion.tables.columns import (
+    MOST_CATEGORIES,
     BooleanColumn,
     CategoryColumn,
     Column,
@@ -24,11 +25,15 @@ from ganglion.tables.columns import (
     Encoded,
     NumberColumn,
 )
+from ganglion.tables.levels import LevelColumn, folds_of
 
 FEW = 20
+FEWEST_COVERED = 0.9  # one-hot features must cover this fraction of the values, else all levels are kept
 CONSTANT = "the same value in every row"
 EMPTY = "no values"
 DROPPED = "dropped"
+GROUP = "keeps the rows of a group together"
+WEIGHT = "the weight of each row"
 RARE = "only rare values"
 ROW_NUMBERS = "row numbers or identifiers"
 NAMES = "a different value in most rows, like a name"
@@ -66,14 +71,28 @@ class Encoder:
         table: pl.DataFrame,
         categories: Collection[str] = (),
         scaling: str = "standard",
+        *,
+        goals: Mapping[str, Array] | None = None,
+        keep: Collection[str] = (),
+        fold_case: bool = False,
+        like: Encoder | None = None,
     ) -> Self:
         """Determine the kind of each column and how to encode it.
+
+        Row numbers are left out only where the name of the column or the order 0, 1, 2 ... says so, and never
+        if no other column is left.
 
         Args:
             table: the training rows, without the target.
             categories: columns to encode as categories whatever they hold.
             scaling: of numbers: "standard" (mean and standard deviation, the default) or "robust" (median
                 and quartiles, for columns with outliers).
+            goals: the targets of the rows by name, from `Target.goals`. With them, a column of more than 100
+                categories keeps all, each as the mean of its targets; without, all but 100 are merged.
+            keep: columns never to leave out as row numbers, identifiers or names.
+            fold_case: whether words that differ only in case or outer blanks are one category.
+            like: the encoder of the whole table, if these are some of its rows: what was left out there as
+                row numbers, identifiers or names is left out here too, and no other column.
 
         Raises:
             DataError: for a column of free text or of numbers mixed with words, or if no usable column
@@ -82,16 +101,23 @@ class Encoder:
         """
         if scaling not in ("standard", "robust"):
             raise ConfigError(f"scaling must be 'standard' or 'robust', got {scaling!r}")
-        for name in categories:
+        for name in (*categories, *keep):
             require_column(table, name)
+        left = {} if like is None else {n: r for n, r in like.left_out.items() if r in (ROW_NUMBERS, NAMES)}
+        fit = _Fit(scaling == "robust", goals, fold_case)
 
         def fit_column(values: pl.Series) -> Column | str:
+            if values.name in left:
+                return left[values.name]
             if values.name in categories:
-                return _fit_category(values) if values.n_unique() > 1 else CONSTANT
-            return _fit_column(values, scaling == "robust")
+                return fit.category(values) if values.n_unique() > 1 else CONSTANT
+            return fit.column(values, like is not None or values.name in keep)
 
         with ThreadPoolExecutor() as pool:
             found = dict(zip(table.columns, pool.map(fit_column, table.get_columns()), strict=True))
+        if like is None and not any(isinstance(column, Column) for column in found.values()):
+            for name in [name for name, reason in found.items() if reason == ROW_NUMBERS]:
+                found[name] = fit.column(table.get_column(name), kept=True)
         columns = [column for column in found.values() if isinstance(column, Column)]
         left_out = {name: reason for name, reason in found.items() if isinstance(reason, str)}
         if not columns:
@@ -104,9 +130,9 @@ class Encoder:
             )
         return encoder
 
-    def without(self, dropped: Collection[str]) -> Self:
-        """Return this encoder with some columns recorded as dropped on purpose."""
-        return dataclasses.replace(self, left_out={**self.left_out, **dict.fromkeys(dropped, DROPPED)})
+    def without(self, reasons: Mapping[str, str]) -> Self:
+        """Return this encoder with some columns recorded as left out on purpose, each with the reason."""
+        return dataclasses.replace(self, left_out={**self.left_out, **reasons})
 
     @property
     def features(self) -> list[str]:
@@ -129,12 +155,34 @@ class Encoder:
         Raises:
             DataError: if a column is missing or holds values of another kind.
         """
+        return self._encode(table, besides, lambda column, values: column.encode(values))
+
+    def encode_learned(
+        self, table: pl.DataFrame, goals: Mapping[str, Array], besides: Collection[str] = ()
+    ) -> Encoded:
+        """Return the rows that the encoder was fitted on, to learn from, as `encode` does for other rows.
+
+        The mean targets of categories are made out of fold here: no row is described by its own target.
+        """
+        if not any(isinstance(column, LevelColumn) for column in self.columns):
+            return self.encode(table, besides)
+        targets, folds = np.column_stack(list(goals.values())), folds_of(table.height)
+        return self._encode(
+            table, besides, lambda column, values: column.encode_learned(values, targets, folds)
+        )
+
+    def _encode(
+        self,
+        table: pl.DataFrame,
+        besides: Collection[str],
+        encoding: Callable[[Column, pl.Series], Encoded],
+    ) -> Encoded:
         names = set(table.columns)
         if not names.issuperset(name for _, name in self._named):
             raise self._lacks(table.columns)
 
         def encode_column(column: Column) -> Encoded:
-            numbers, notes = column.encode(table.get_column(column.column))
+            numbers, notes = encoding(column, table.get_column(column.column))
             part = _as_float32(numbers)
             if not np.isfinite(part).all():
                 row = np.argwhere(~np.isfinite(part))[0][0]
@@ -254,73 +302,103 @@ def listed(names: Collection[str]) -> str:
     return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
 
 
-def _fit_column(values: pl.Series, robust: bool) -> Column | str:
-    """Return a fitted column of the right kind, or the reason why it is left out."""
-    dtype = values.dtype
-    words = dtype in (pl.String, pl.Categorical, pl.Enum)
-    if not (words or dtype.is_numeric() or dtype in (pl.Boolean, pl.Date, pl.Datetime, pl.Duration, pl.Null)):
-        raise DataError(
-            f"column {values.name!r} must hold numbers, words, dates or true/false, got {str(dtype).lower()}",
-            f"leave it out ({_leave_out(values.name)})",
-        )
-    missing = 0 < values.null_count() < len(values)
-    if words:
-        return _fit_words(as_text(values), missing, robust)
-    if dtype == pl.Null or values.min() == values.max():
-        # Wherever present it is the same: only whether it is missing carries information.
-        return CategoryColumn.fit(values) if missing else CONSTANT if len(values.drop_nulls()) else EMPTY
-    if dtype.is_integer() and _numbers_rows(values):
-        return ROW_NUMBERS
-    if dtype == pl.Boolean:
-        return BooleanColumn.fit(values)
-    if dtype in (pl.Date, pl.Datetime):
-        return DateColumn.fit(values)
-    return NumberColumn.fit(values, robust)
-
-
 def _leave_out(name: str) -> str:
     return f"--drop {name}, in Python drop=[{name!r}]"
 
 
 def _numbers_rows(values: pl.Series) -> bool:
-    low, high = int(values.min()), int(values.max())  # type: ignore[arg-type]
-    counting = high - low < 2 * len(values)  # consecutive numbers, at least half of them present
-    named = IDENTIFIER_NAME.search(values.name) is not None
-    return (counting or named) and len(values) > FEW and values.n_unique() == len(values)
+    """Return whether the name says that a column identifies rows, or the order 0, 1, 2 ... does."""
+    if len(values) <= FEW or values.null_count():
+        return False
+    if IDENTIFIER_NAME.search(values.name) is not None:
+        whole = values.dtype.is_integer() or bool((values == values.round()).all())
+        return whole and values.n_unique() == len(values)
+    first = values[0]
+    return first in (0, 1) and bool((values.to_numpy() == np.arange(first, first + len(values))).all())
 
 
-def _fit_words(text: pl.Series, missing: bool, robust: bool) -> Column | str:
-    present = text.drop_nulls()
-    distinct = present.unique()
-    if len(distinct) <= 1 and not missing:
-        return CONSTANT if len(distinct) else EMPTY
-    no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
-    if no_numbers.is_empty() and len(distinct):  # numbers stored as text
-        column = _fit_column(to_numbers(text), robust)
-        return CategoryColumn.fit(text) if isinstance(column, CategoryColumn) else column
-    for pattern, what, form in ((WRITTEN_NUMBER, "numbers", "1234.5"), (WRITTEN_DATE, "dates", "2026-01-31")):
-        if len(no_numbers) > 0.2 * len(distinct) and no_numbers.str.contains(pattern).all():
+@dataclass(frozen=True)
+class _Fit:
+    """Fits columns of the right kind, or gives the reason why one is left out.
+
+    Args:
+        robust: whether numbers are scaled by median and quartiles.
+        goals: the targets of the rows by name, None if unknown.
+        fold_case: whether words that differ only in case or outer blanks are one category.
+    """
+
+    robust: bool
+    goals: Mapping[str, Array] | None
+    fold_case: bool
+
+    def column(self, values: pl.Series, kept: bool = False) -> Column | str:
+        """Return a fitted column or the reason; with `kept`, row numbers and names are no reason."""
+        dtype = values.dtype
+        words = dtype in (pl.String, pl.Categorical, pl.Enum)
+        if not (
+            words or dtype.is_numeric() or dtype in (pl.Boolean, pl.Date, pl.Datetime, pl.Duration, pl.Null)
+        ):
             raise DataError(
-                f"column {text.name!r} holds {what} in an unknown format, such as {no_numbers[0]!r}",
-                f"write them as {form}, or leave the column out ({_leave_out(text.name)})",
+                f"column {values.name!r} must hold numbers, words, dates or true/false, "
+                f"got {str(dtype).lower()}",
+                f"leave it out ({_leave_out(values.name)})",
             )
-    if len(no_numbers) < 0.2 * len(distinct):
-        row = text.is_in(no_numbers.implode()).arg_true()[0]
-        raise DataError(
-            f"column {text.name!r} holds numbers, but {text[row]!r} in row {row}",
-            f"correct the value or leave it empty, or leave the column out ({_leave_out(text.name)})",
-        )
-    if len(distinct) > max(FEW, len(present) // 2):
-        if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
-            return NAMES
-        raise DataError(
-            f"column {text.name!r} holds free text (such as {present[0][:40]!r}), and a network needs "
-            f"numbers or categories",
-            f"leave it out ({_leave_out(text.name)}), or turn it into categories or numbers first",
-        )
-    return _fit_category(text)
+        missing = 0 < values.null_count() < len(values)
+        if words:
+            return self.words(as_text(values), missing, kept)
+        if dtype == pl.Null or values.min() == values.max():
+            # Wherever present it is the same: only whether it is missing carries information.
+            return CategoryColumn.fit(values) if missing else CONSTANT if len(values.drop_nulls()) else EMPTY
+        if dtype.is_numeric() and not kept and _numbers_rows(values):
+            return ROW_NUMBERS
+        if dtype == pl.Boolean:
+            return BooleanColumn.fit(values)
+        if dtype in (pl.Date, pl.Datetime):
+            return DateColumn.fit(values)
+        return NumberColumn.fit(values, self.robust)
 
+    def words(self, text: pl.Series, missing: bool, kept: bool) -> Column | str:
+        """Return a fitted column of text, or the reason why it is left out."""
+        present = text.drop_nulls()
+        distinct = present.unique()
+        if len(distinct) <= 1 and not missing:
+            return CONSTANT if len(distinct) else EMPTY
+        no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
+        if no_numbers.is_empty() and len(distinct):  # numbers stored as text
+            column = self.column(to_numbers(text), kept)
+            return CategoryColumn.fit(text) if isinstance(column, CategoryColumn) else column
+        for pattern, what, form in (
+            (WRITTEN_NUMBER, "numbers", "1234.5"),
+            (WRITTEN_DATE, "dates", "2026-01-31"),
+        ):
+            if len(no_numbers) > 0.2 * len(distinct) and no_numbers.str.contains(pattern).all():
+                raise DataError(
+                    f"column {text.name!r} holds {what} in an unknown format, such as {no_numbers[0]!r}",
+                    f"write them as {form}, or leave the column out ({_leave_out(text.name)})",
+                )
+        if len(no_numbers) < 0.2 * len(distinct):
+            row = text.is_in(no_numbers.implode()).arg_true()[0]
+            raise DataError(
+                f"column {text.name!r} holds numbers, but {text[row]!r} in row {row}",
+                f"correct the value or leave it empty, or leave the column out ({_leave_out(text.name)})",
+            )
+        if not kept and len(distinct) > FEW and 2 * int(present.is_unique().sum()) > len(present):
+            if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
+                return NAMES
+            raise DataError(
+                f"column {text.name!r} holds free text (such as {present[0][:40]!r}), and a network needs "
+                f"numbers or categories",
+                f"leave it out ({_leave_out(text.name)}), or turn it into categories or numbers first",
+            )
+        return self.category(text)
 
-def _fit_category(values: pl.Series) -> Column | str:
-    column = CategoryColumn.fit(values)
-    return column if column.categories or column.missing else RARE
+    def category(self, values: pl.Series) -> Column | str:
+        """Return a fitted column of categories, or the reason why it is left out."""
+        column = CategoryColumn.fit(values, self.fold_case)
+        if self.goals is not None and column.other:
+            text = merged(as_text(values)) if self.fold_case else as_text(values)
+            present = text.drop_nulls()
+            covered = int(present.is_in(list(column.categories)).sum())
+            if present.n_unique() > MOST_CATEGORIES and covered < FEWEST_COVERED * len(present):
+                return LevelColumn.fit(values, self.goals, self.fold_case)
+        return column if column.categories or column.missing else RARE

@@ -1,17 +1,41 @@
-"""The rows of a table that a model learns from: those with a target, and those held out to test it."""
+"""The rows of a table that a model learns from: those with a target; their weights, groups and order."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from ganglion.answers.target import ClassTarget, Target
-from ganglion.checks import check_number
-from ganglion.errors import ConfigError, DataError, notice, shortened
+from ganglion.answers.values import as_text, dtype_name, to_numbers
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, DataError, notice, one_of, shortened
 from ganglion.tables.encode import require_column
-from ganglion.training.splitting import split
+
+LARGEST_WEIGHT = 1e20
+SMALLEST_WEIGHT = 1e-20
+
+
+@dataclass(frozen=True)
+class LabeledRows:
+    """The rows with a target, in the order of the table.
+
+    Args:
+        frame: these rows, with all columns.
+        whole: the user's whole table, with nulls in all other rows: what it says of a row, it says of that
+            row of the user's table.
+        weight: the sample weight of each row, None if all count alike.
+        groups: a number for each row, equal for rows of one group; None without groups.
+        order: a number for each row, larger for later rows; None without an order.
+    """
+
+    frame: pl.DataFrame
+    whole: pl.DataFrame
+    weight: Array | None = None
+    groups: Array | None = None
+    order: Array | None = None
 
 
 def column_names(what: str, names: Any) -> tuple[str, ...]:
@@ -38,46 +62,135 @@ def target_names(target: Any) -> tuple[str, ...]:
     return tuple(target)
 
 
-def notice_missing_values_and_dates(table: pl.DataFrame, random_split: bool) -> None:
-    """Notify the user of missing values, and of dates if rows are held out at random."""
+def notice_missing_values(table: pl.DataFrame) -> None:
+    """Notify the user of missing values."""
     missing = {c.name: c.null_count() for c in table.get_columns() if 0 < c.null_count() < len(c)}
     if missing:
         counts = ", ".join(f"{name} {count:,}" for name, count in list(missing.items())[:10])
         more = f" and {len(missing) - 10} more columns" if len(missing) > 10 else ""
         text = f"missing values: {counts}{more}; replaced by medians, or a category of their own"
         notice(text, "missing-values")
-    dates = [c.name for c in table.get_columns() if c.dtype in (pl.Date, pl.Datetime)]
-    if dates and random_split:
-        notice(
-            f"rows are held out at random, although the table has dates ({dates[0]}): if the model is to "
-            f"predict the future, hold out the latest rows yourself and use evaluate on them",
-            "random-split",
-        )
 
 
-def labeled_rows(frame: pl.DataFrame, target: str, drop: Collection[str]) -> pl.DataFrame:
-    """Return the rows that have the target, after checking that the columns exist."""
-    for name in drop:
-        require_column(frame, name)
-    if target in drop:
-        raise ConfigError(f"the target {target!r} must not be dropped")
-    missing = require_column(frame, target).null_count()
-    if missing:
+def labeled_rows(
+    table: pl.DataFrame,
+    target: str,
+    *,
+    where: str | None = None,
+    weight: str | None = None,
+    group: str | None = None,
+    order: str | None = None,
+) -> LabeledRows:
+    """Return the rows that have the target and satisfy the condition `where`.
+
+    Raises:
+        DataError: if a column is missing or holds unusable values, or fewer than 2 rows are left.
+    """
+    kept = np.ones(table.height, dtype=bool) if where is None else satisfies(table, where)
+    if not kept.all():
+        notice(f"{int((~kept).sum()):,} of {table.height:,} rows are left out by --where", "where")
+    labeled = require_column(table, target).is_not_null().to_numpy()
+    if missing := int((kept & ~labeled).sum()):
         notice(f"{missing} rows lack the target {target!r} and are ignored", "missing-target")
-        frame = frame.filter(pl.col(target).is_not_null())
-    if frame.height < 2:
-        raise DataError(f"a table needs at least 2 rows to learn from, got {frame.height}")
-    return frame
+    kept &= labeled
+    if kept.sum() < 2:
+        raise DataError(f"a table needs at least 2 rows to learn from, got {int(kept.sum())}")
+    return LabeledRows(
+        table.filter(pl.Series(kept)),
+        only_rows(table, kept),
+        None if weight is None else row_weights(table, weight, kept),
+        None if group is None else _groups(table, group, kept),
+        None if order is None else _order(table, order, kept),
+    )
 
 
-def hold_out(
-    frame: pl.DataFrame, target: Target, fraction: float, seed: int, what: str
-) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Return the remaining rows and the held-out rows, None if the fraction is 0."""
-    check_number(what, fraction, at_least=0, below=1)
-    if not fraction:
-        return frame, None
-    classes = target.encode(frame.get_column(target.column)) if isinstance(target, ClassTarget) else None
-    position = ("test", "validation").index(what)
-    rest, held_out = split(frame.height, fraction, seed, classes, position=position)
-    return frame[rest], frame[held_out]
+def only_rows(table: pl.DataFrame, kept: Array) -> pl.DataFrame:
+    """Return the table with nulls in the rows that are not kept, so that the others keep their numbers."""
+    return table if kept.all() else table.select(pl.when(pl.lit(pl.Series(kept))).then(pl.all()))
+
+
+def satisfies(table: pl.DataFrame, where: str) -> Array:
+    """Return for each row whether it satisfies a condition in SQL; a condition without an answer is not.
+
+    Raises:
+        DataError: for a column that the table lacks, or a condition that cannot be read or is no yes or no.
+    """
+    example = "such as \"age > 18 AND country = 'DE'\""
+    if not isinstance(where, str) or not where.strip():
+        raise ConfigError(f"where must be a condition in SQL, got {shortened(where)}", example)
+    if re.search(r"\bselect\b", where, re.IGNORECASE):  # it could read any file
+        raise DataError(f"where must be a condition on one table, got {shortened(where)}", example)
+    try:
+        condition = pl.sql_expr(where)
+        if unknown := [name for name in condition.meta.root_names() if name not in table.columns]:
+            raise DataError(
+                f"where names a column that the table lacks: {unknown[0]!r}",
+                one_of(unknown[0], table.columns),
+            )
+        found = table.select(condition.alias("kept")).to_series()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"the condition where={shortened(where)} cannot be used: {reason}", example
+        ) from error
+    if found.dtype != pl.Boolean:
+        raise DataError(
+            f"where must be true or false for each row, got {dtype_name(found)} from {shortened(where)}",
+            example,
+        )
+    kept = found.fill_null(value=False).to_numpy()
+    return np.array(np.broadcast_to(kept, table.height))
+
+
+def row_weights(table: pl.DataFrame, column: str, kept: Array) -> Array:
+    """Return the weights of the rows that are kept.
+
+    Raises:
+        DataError: if a weight is missing, negative or too large; the message names its row in the table.
+    """
+    weight = to_numbers(only_rows(require_column(table, column).to_frame(), kept).to_series())
+    numbers = weight.cast(pl.Float64).to_numpy()
+    too_small = (numbers < SMALLEST_WEIGHT) & (numbers != 0)
+    wrong = kept & ~(np.isfinite(numbers) & ~too_small & (numbers <= LARGEST_WEIGHT))
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        got = "none" if weight[row] is None else f"{weight[row]:g}"
+        raise DataError(
+            f"column {column!r} must hold a weight >= 0 for every row, got {got} in row {row}",
+            "correct it, or leave the row out (--where)",
+        )
+    if not numbers[kept].sum() > 0:
+        raise DataError(f"column {column!r} must hold a weight > 0 in at least one row, got 0 in all")
+    return numbers[kept]
+
+
+def _groups(table: pl.DataFrame, column: str, kept: Array) -> Array:
+    """Return a number for each group; every row without one is a group of its own."""
+    values = as_text(require_column(table, column)).filter(pl.Series(kept))
+    if values.n_unique() < 2:
+        raise DataError(f"column {column!r} must hold at least 2 groups, got {values.n_unique()}")
+    codes = np.unique(values.fill_null("").to_numpy().astype(str), return_inverse=True)[1]
+    alone = values.is_null().to_numpy()
+    codes[alone] = codes.max() + 1 + np.arange(alone.sum())
+    return np.asarray(codes)
+
+
+def _order(table: pl.DataFrame, column: str, kept: Array) -> Array:
+    values = only_rows(require_column(table, column).to_frame(), kept).to_series()
+    if values.dtype.is_temporal():
+        numbers = values.to_physical()
+    elif values.dtype.is_numeric():
+        numbers = to_numbers(values)
+    else:
+        raise DataError(
+            f"column {column!r} must hold dates or numbers to order the rows by, got {dtype_name(values)}"
+        )
+    absent = kept & numbers.is_null().to_numpy()
+    if absent.any():
+        row = int(np.flatnonzero(absent)[0])
+        raise DataError(
+            f"column {column!r} must say when each row was, got none in row {row}",
+            "add it, or leave the row out (--where)",
+        )
+    # Ranks are exact, where a large integer as a float is not.
+    return np.unique(numbers.filter(pl.Series(kept)).to_numpy(), return_inverse=True)[1]

@@ -1,0 +1,131 @@
+"""What the columns of a table make a careful person ask: each finding is one notice, given when training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+
+from ganglion.answers.values import as_text, fold, to_numbers
+from ganglion.core.part import Array
+from ganglion.errors import notice
+from ganglion.tables.columns import CategoryColumn, NumberColumn
+from ganglion.tables.encode import ROW_NUMBERS, Encoder
+from ganglion.tables.levels import LevelColumn
+
+FEWEST_REPEATS = 3
+FEWEST_OTHERS = 5  # different values beside a code
+CODE = re.compile(r"-?(9{2,}|8{2,}|7{2,})")
+FAR_FOR_CODE, FAR = 0.5, 2.0  # distances from the other values, in units of their range
+CORRELATED = 0.3
+CLEAR = 4.0  # standard errors of a correlation
+
+
+def notice_findings(
+    frame: pl.DataFrame, encoder: Encoder, goals: Mapping[str, Array], target: str, fold_case: bool
+) -> None:
+    """Notify the user of merged categories, spellings, codes for missing values, and useful row numbers.
+
+    Args:
+        frame: the labeled rows.
+        encoder: fitted on them.
+        goals: numbers that stand for the target; see `Target.goals`.
+        target: the name of the target.
+        fold_case: whether spellings are merged.
+    """
+    _notice_merged(frame, encoder)
+    words = [c.column for c in encoder.columns if isinstance(c, CategoryColumn | LevelColumn)]
+    for name in [*words, target]:
+        if not fold_case and frame.schema[name] == pl.String:
+            _notice_spellings(frame.get_column(name))
+    numbers = [column.column for column in encoder.columns if isinstance(column, NumberColumn)]
+    for name in [*numbers, *([target] if frame.schema[target].is_numeric() else [])]:
+        _notice_codes(to_numbers(frame.get_column(name)))
+    for name, reason in encoder.left_out.items():
+        if reason == ROW_NUMBERS:
+            _notice_useful(frame.get_column(name), goals)
+
+
+def _notice_merged(frame: pl.DataFrame, encoder: Encoder) -> None:
+    for column in encoder.columns:
+        if isinstance(column, CategoryColumn) and column.other:
+            text = as_text(frame.get_column(column.column)).drop_nulls()
+            known = set(map(fold, column.categories)) if column.fold_case else set(column.categories)
+            counts = [
+                (word, count)
+                for word, count in text.value_counts().iter_rows()
+                if (fold(word) if column.fold_case else word) not in known
+            ]
+            rows = sum(count for _, count in counts)
+            notice(
+                f"column {column.column!r}: {len(counts):,} rare categories, in {rows:,} rows, are merged "
+                f"into one called 'other'",
+                "merged-categories",
+            )
+
+
+def _notice_spellings(words: pl.Series) -> None:
+    spellings: dict[str, list[str]] = {}
+    for word in words.drop_nulls().unique().sort():
+        spellings.setdefault(fold(word), []).append(word)
+    several = [variants for variants in spellings.values() if len(variants) > 1]
+    if several:
+        shown = "; ".join(" and ".join(map(repr, variants)) for variants in several[:3])
+        more = f" and {len(several) - 3} more" if len(several) > 3 else ""
+        notice(
+            f"column {words.name!r} holds words that differ only in case or outer blanks: {shown}{more}; "
+            f"--fold-case, in Python fold_case=True, makes them one",
+            "spellings",
+        )
+
+
+def codes_for_missing(numbers: pl.Series) -> list[tuple[float, int]]:
+    """Return the repeated numbers far outside the others that look like codes, with how often each occurs."""
+    values, counts = np.unique(numbers.drop_nulls().to_numpy(), return_counts=True)
+    repeated = counts >= FEWEST_REPEATS
+    coded = repeated & np.array([CODE.fullmatch(f"{value:.0f}") is not None for value in values], dtype=bool)
+    coded &= values == np.round(values)
+    at_end = np.zeros(len(values), dtype=bool)
+    at_end[[0, -1] if len(values) else []] = True
+    found = []
+    for place in np.flatnonzero(repeated & (coded | at_end)):
+        rest = ~coded
+        rest[place] = False
+        others, weights = values[rest], counts[rest]
+        if len(others) < FEWEST_OTHERS or counts[place] > weights.sum():
+            continue
+        value, width = float(values[place]), float(others[-1] - others[0])
+        gap = max(float(others[0]) - value, value - float(others[-1]))
+        far = gap > (FAR_FOR_CODE if coded[place] else FAR) * width
+        minus_one = value == -1 and others[0] >= 0 and np.median(np.repeat(others, weights)) >= 5
+        whole = bool((others == np.round(others)).all())
+        if far or (minus_one and whole and len(others) >= 2 * FEWEST_OTHERS):
+            found.append((value, int(counts[place])))
+    return found
+
+
+def _notice_codes(numbers: pl.Series) -> None:
+    for value, count in codes_for_missing(numbers):
+        notice(
+            f"column {numbers.name!r} holds {value:g} {count:,} times, far from all other values: if it "
+            f"means a missing value, use --missing {value:g}, in Python read=gg.ReadOptions("
+            f"missing=['{value:g}'])",
+            "missing-code",
+        )
+
+
+def _notice_useful(numbers: pl.Series, goals: Mapping[str, Array]) -> None:
+    ranks = numbers.rank().to_numpy()
+    related = max(
+        (abs(float(np.corrcoef(ranks, pl.Series(goal).rank().to_numpy())[0, 1])) for goal in goals.values()),
+        default=0.0,
+    )
+    if related > max(CORRELATED, CLEAR / np.sqrt(len(ranks))):
+        notice(
+            f"column {numbers.name!r} is left out as {ROW_NUMBERS}, although the target goes with it (rank "
+            f"correlation {related:.2f}): if new rows have meaningful values in it, use --keep "
+            f"{numbers.name}, in Python keep=[{numbers.name!r}]",
+            "useful-row-numbers",
+        )
