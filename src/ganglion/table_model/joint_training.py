@@ -36,6 +36,7 @@ from ganglion.training.splitting import split
 
 FEWEST_TO_STRATIFY = 5
 USUAL_FRACTION = 0.2
+TARGET = "a target"
 MOST_ROUNDS = 100
 
 
@@ -54,7 +55,10 @@ def train_jointly(
         raise ConfigError(f"class_weight must be 'balanced' or None, got {recipe.class_weight!r}")
     if recipe.class_weight is not None and not any(isinstance(each, ClassTarget) for each in targets):
         raise ConfigError("class weights need classes, and all targets are numbers")
-    if recipe.sampling != Sampling(test=recipe.sampling.test, validation=recipe.sampling.validation):
+    sampling = recipe.sampling
+    if sampling != Sampling(
+        test=sampling.test, validation=sampling.validation, folds=None if sampling.folds is None else 0
+    ):
         raise ConfigError(
             "weight, group, order, where, folds and repeats are for one target, got several",
             "leave them out, or train a model for each target",
@@ -69,7 +73,7 @@ def train_jointly(
     model, network = learner.untrained(first)
     one = next(iter(model.values()))
     for reason, columns in one.encoder.reasons().items():
-        if reason != DROPPED:
+        if reason not in (DROPPED, TARGET):
             notice(f"left out: {listed(columns)} ({reason})", "left-out-columns")
     used = [column.column for column in one.encoder.columns]
     notice_missing_values(frame.select(used))
@@ -216,7 +220,7 @@ class JointLearner:
         """Return a model for each target, fitted on these rows, and the network of all."""
         recipe, names = self.recipe, [target.column for target in self.targets]
         encoder = _encoder(rows, names, recipe)
-        encoder = encoder.without([*names, *recipe.drop])  # no input: another target
+        encoder = encoder.without({**dict.fromkeys(names, TARGET), **recipe.reasons})
         targets = [target.refit(rows.get_column(target.column).drop_nulls()) for target in self.targets]
         hidden = layers_for(recipe.hidden, recipe.activation, self.settings.dropout, targets[0])[:-1]
         layers = [*hidden, output_layer(targets)]
