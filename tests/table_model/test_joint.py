@@ -177,8 +177,8 @@ def test_missing_targets_are_nan() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"target": ["side"]}, "at least two different columns"),
-        ({"target": ["side", "side"]}, "at least two different columns"),
+        ({"target": ["side"]}, "name of a column, got list"),
+        ({"target": ["side", "side"]}, "different columns"),
         ({"target": ["side", 3]}, "list of names"),
         ({"target": ["side", "nothing"]}, "nothing"),
         ({"target": ["side", "flag"], "drop": ["flag"]}, "must not be dropped"),

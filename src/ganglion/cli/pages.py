@@ -52,16 +52,18 @@ def _short(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def network_page(model: TableModel, network: Network) -> str:
+def network_page(model: TableModel, network: Network | None = None) -> str:
     """Return the architecture in one line."""
+    network = network or model.network
     columns, inputs = len(model.encoder.columns), network.architecture.input_shape[0]
     words = [f"{inputs} inputs" if columns == inputs else f"{columns} columns as {inputs} inputs"]
     words += [layer.describe() for layer in network.layers]
     return " → ".join(words) + f"   ({network.architecture.size:,} parameters, {network.engine} engine)"
 
 
-def rows_page(model: TableModel, network: Network) -> str:
+def rows_page(model: TableModel, network: Network | None = None) -> str:
     """Return the numbers of rows for training, validation and test."""
+    network = network or model.network
     rows, sampling = model.rows, model.sampling
     if sampling.folds and rows["test"]:
         again = f", {sampling.repeats} times" if sampling.repeats > 1 else ""

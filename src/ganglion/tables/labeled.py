@@ -57,8 +57,13 @@ def target_names(target: Any) -> tuple[str, ...]:
         raise ConfigError(
             f"target must be the name of a column or a list of names, got {type(target).__name__}"
         )
-    if len(target) < 2 or len(set(target)) < len(target):
-        raise ConfigError(f"several targets must be at least two different columns, got {shortened(target)}")
+    if len(target) < 2:
+        raise ConfigError(
+            f"target must be the name of a column, got list {shortened(target)}",
+            "several targets are a list of at least two names",
+        )
+    if len(set(target)) < len(target):
+        raise ConfigError(f"several targets must be different columns, got {shortened(target)}")
     return tuple(target)
 
 
