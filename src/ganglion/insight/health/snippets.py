@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from ganglion.core.activations import Activation
+from ganglion.core.activations import Activation, Sections
 from ganglion.core.architecture import Architecture
 from ganglion.core.inputs import plain_inputs
 from ganglion.core.layers import Layer
@@ -51,16 +51,11 @@ def value_code(value: Any) -> str:
             by_name = True
             continue
         code = value_code(own)
-        if isinstance(own, Activation) and _is_plain(own):
+        plain = isinstance(own, Activation) and not isinstance(own, Sections)
+        if plain and own.is_built_in and own == type(own)():
             code = repr(own.name)
         arguments.append(f"{field.name}={code}" if by_name or field.kw_only else code)
     return f"{module}{type(value).__name__}({', '.join(arguments)})"
-
-
-def _is_plain(part: Part) -> bool:
-    """Return whether the name of a part says all: it is built in, with the defaults of all settings."""
-    required = any(field.default is dataclasses.MISSING for field in dataclasses.fields(part))
-    return part.is_built_in and not required and part == type(part)()
 
 
 def network_code(
@@ -79,6 +74,6 @@ def fit_code(settings: dict[str, Any], loss: Loss, output: Activation | None) ->
     given = {name: value for name, value in settings.items() if value is not None}
     words = [f"{name}={value if name == 'callbacks' else value_code(value)}" for name, value in given.items()]
     if loss != loss_for(output):
-        plain = _is_plain(loss)
+        plain = loss.is_built_in and loss == type(loss)()
         words.insert(0, f"loss={repr(loss.name) if plain else value_code(loss)}")
     return f"net.fit(X, y, {', '.join(words)})"
