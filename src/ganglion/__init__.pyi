@@ -101,6 +101,7 @@ from .network import (
     Network as Network,
 )
 from .table_model import (
+    JointTableModel as JointTableModel,
     TableModel as TableModel,
 )
 from .tables.reading import (

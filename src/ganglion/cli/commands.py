@@ -13,7 +13,8 @@ import polars as pl
 
 import ganglion
 from ganglion import insight
-from ganglion.cli import pages
+from ganglion.answers.report import Report
+from ganglion.cli import joint, pages
 from ganglion.cli.console import (
     AS_FOUND,
     Flag,
@@ -32,7 +33,7 @@ from ganglion.errors import ConfigError
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
 from ganglion.network import Network
-from ganglion.table_model import TableModel
+from ganglion.table_model import JointTableModel, TableModel
 from ganglion.tables.encode import require_column
 from ganglion.tables.examples import example_table
 from ganglion.tables.reading import open_table
@@ -116,7 +117,7 @@ def train(
     more
         More files with the same columns.
     target
-        The column to predict.
+        The column to predict; several, separated by commas, are predicted by one network.
     out
         File to write the model to; by default the table's name with .safetensors, in the current folder.
     hidden
@@ -180,7 +181,7 @@ def train(
     name = "model" if str(table) == "-" else table.name.partition(".")[0] or "model"
     path = Path(name + ".safetensors") if out is None else out
     with collect() as collected:
-        opened = open_table([table, *more] if more else table, read.options(), target=target)
+        opened = open_table([table, *more] if more else table, read.options(), target=split([target])[0])
     _train(
         opened,
         table.name,
@@ -257,7 +258,7 @@ def predict(
             raise ConfigError(f"--out must not be an input file, got {out}", "give another name")
         check_writable(out)
     with collect() as collected:
-        loaded = TableModel.load(model)
+        loaded = joint.load_any(model)
         frame = loaded.read(table, read.options())
         copied = [require_column(frame, name) for name in split(keep)]
         predictions = loaded.predict(frame, interval=interval)
@@ -266,7 +267,7 @@ def predict(
     for note in collected:
         sys.stderr.write(f"note: {note}\n")
     if not probabilities:
-        predictions = predictions.select("prediction", *(["low", "high"] if interval is not None else []))
+        predictions = predictions.select(pl.exclude(r"^probability_.*$"))
     if notes:
         predictions = predictions.with_columns(pl.Series("notes", remarks, dtype=pl.String))
     if clash := sorted({column.name for column in copied} & set(predictions.columns)):
@@ -294,9 +295,13 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags
         Print one JSON object instead.
     """
     with collect() as collected:
-        loaded = TableModel.load(model)
-        report = loaded.evaluate(loaded.read(table, read.options()))
-    say_page(report, report.to_dict(), collected, json)
+        loaded = joint.load_any(model)
+        found = loaded.evaluate(loaded.read(table, read.options()))
+    if isinstance(found, Report):
+        say_page(found, found.to_dict(), collected, json)
+        return
+    page = "\n\n".join(f"{name}:\n{report}" for name, report in found.items())
+    say_page(page, {name: report.to_dict() for name, report in found.items()}, collected, json)
 
 
 def show(model: Path, /, *, json: Flag = False) -> None:
@@ -310,7 +315,7 @@ def show(model: Path, /, *, json: Flag = False) -> None:
         Print one JSON object instead.
     """
     file = read_model(model)
-    loaded = TableModel.from_saved(file)
+    loaded = JointTableModel.from_saved(file) or TableModel.from_saved(file)
     if loaded is None:
         network = Network.from_saved(file)
         if json:
@@ -320,19 +325,16 @@ def show(model: Path, /, *, json: Flag = False) -> None:
             _say_training(network)
         return
     if json:
-        say_json(pages.facts(loaded))
+        say_json(joint.facts(loaded))
         return
-    say(f"{model.name}: {loaded.target.task} of {loaded.target.column!r}")
-    say(pages.columns_page(loaded))
+    heads = joint.heads_of(loaded)
+    say(f"{model.name}: " + ", ".join(f"{head.target.task} of {head.target.column!r}" for head in heads))
+    say(joint.columns_page(loaded))
     say(f"\n{loaded.network.describe()}\n")
     _say_training(loaded.network)
-    say(pages.rows_page(loaded) + "\n")
-    say(pages.run_page(loaded))
-    if answers := pages.answers_page(loaded):
-        say("\n" + answers)
-    if loaded.report is not None:
-        say("\n" + str(loaded.report))
-    say(f"\n{loaded.advice}")
+    say(pages.rows_page(heads[0], loaded.network) + "\n")
+    say(pages.run_page(heads[0]))
+    say("\n" + joint.answers_page(loaded))
 
 
 def info(*, json: Flag = False) -> None:
@@ -377,37 +379,43 @@ def _train(
             raise ConfigError(f"a model file must end in .safetensors, got {out.name}", "rename it in --out")
         check_writable(out)
 
-    check = insight.HealthCheck()
+    check, names = insight.HealthCheck(), split([target])
 
-    def announce(model: TableModel) -> None:
-        check.names, check.classes = model.encoder.features, model.labels
+    def announce(model: TableModel | JointTableModel) -> None:
+        first = joint.heads_of(model)[0]
+        check.names = first.encoder.features
+        check.classes = first.labels if first is model else None
         if not as_json:
-            if how := model.reading.describe():
+            if how := first.reading.describe():
                 heading.append(f"read as: {how}")
-            say("\n".join([title, *heading, "", pages.columns_page(model, left_out=False)]))
-            say("\n" + pages.network_page(model))
+            say("\n".join([title, *heading, "", joint.columns_page(model, left_out=False)]))
+            say("\n" + pages.network_page(first, model.network))
 
     with collect() as collected:
         model = TableModel.train(
-            table, target, announce=announce, progress=not as_json, callbacks=[check], **settings
+            table,
+            names[0] if len(names) == 1 else names,
+            announce=announce,
+            progress=not as_json,
+            callbacks=[check],
+            **settings,
         )
     collected = [*(already or []), *collected]
     findings = check.health.findings
     if out is not None:
         model.save(out)
     if as_json:
-        facts = pages.facts(model) | {"notes": collected, "findings": [vars(each) for each in findings]}
+        facts = joint.facts(model) | {"notes": collected, "findings": [vars(each) for each in findings]}
         say_json(facts | {"model": None if out is None else str(out)})
         return
-    say(pages.rows_page(model))
+    first = joint.heads_of(model)[0]
+    say(pages.rows_page(first, model.network))
     for note in collected:
         say(f"note: {note}")
-    say("\n" + pages.run_page(model))
-    if picture := pages.boundary_page(model, table):
+    say("\n" + pages.run_page(first))
+    if first is model and (picture := pages.boundary_page(first, table)):
         say("\n" + picture)
-    if model.report is not None:
-        say("\n" + str(model.report))
-    say(f"\n{model.advice}")
+    say("\n" + joint.results_page(model))
     say(pages.findings_page(findings))
     if out is not None:
         replacing = ", replacing the previous file" if replaced else ""

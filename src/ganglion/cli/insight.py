@@ -22,6 +22,7 @@ from ganglion.cli.console import (
     say_page,
     split,
 )
+from ganglion.cli.joint import load_one
 from ganglion.core.part import plain
 from ganglion.errors import ConfigError, shortened
 from ganglion.insight.trace.equation import Function, Symbol, colored, figure
@@ -39,6 +40,7 @@ def explain(
     table: Path,
     /,
     *,
+    target: str | None = None,
     row: Whole = 0,
     unit: Names = [],  # noqa: B006  # read only
     gradient: Names = [],  # noqa: B006
@@ -61,6 +63,8 @@ def explain(
         A model file written by train.
     table
         A table with the columns that the model needs, and with the target for gradients.
+    target
+        The target to explain, if the model has several.
     row
         Index of the row, from 0.
     unit
@@ -87,19 +91,19 @@ def explain(
         Print one JSON object instead.
     """
     if importance or dependence:
-        _explain_columns(model, table, importance, split(dependence), json, read)
+        _explain_columns(model, table, target, importance, split(dependence), json, read)
         return
     with notes() as collected:
-        loaded = TableModel.load(model)
+        loaded = load_one(model, target)
         frame = loaded.read(table, read.options())
         trace = loaded.trace(frame, row, training, optimizer=optimizer)
         single = frame[row : row + 1]
         contributions = loaded.attribute(single) if features else None
         prediction = loaded.predict(single)
     if trace.loss is None and (gradient or update or verify or "loss" in unit):
-        target = loaded.target.column
+        column = loaded.target.column
         raise ConfigError(
-            f"gradients and losses need the target, and the table lacks the column {target!r}",
+            f"gradients and losses need the target, and the table lacks the column {column!r}",
             "use --unit or --features",
         )
     requested = [trace.unit("loss") if text == "loss" else trace.unit(*_place(text)) for text in unit]
@@ -139,11 +143,17 @@ def explain(
 
 
 def _explain_columns(
-    model: Path, table: Path, importance: bool, columns: list[str], json: bool, read: ReadFlags
+    model: Path,
+    table: Path,
+    target: str | None,
+    importance: bool,
+    columns: list[str],
+    json: bool,
+    read: ReadFlags,
 ) -> None:
     """Show the importance of all columns, and the dependence on some."""
     with notes() as collected:
-        loaded = TableModel.load(model)
+        loaded = load_one(model, target)
         frame = loaded.read(table, read.options())
         found = loaded.importance(frame) if importance else None
         dependences = [loaded.dependence(frame, column) for column in columns]
@@ -155,7 +165,15 @@ def _explain_columns(
     say_page("\n\n".join(pages), facts, collected, json)
 
 
-def check(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags = AS_FOUND) -> None:
+def check(
+    model: Path,
+    table: Path,
+    /,
+    *,
+    target: str | None = None,
+    json: Flag = False,
+    read: ReadFlags = AS_FOUND,
+) -> None:
     """Find problems of a model, its training or its table, each with a remedy.
 
     Parameters
@@ -164,11 +182,13 @@ def check(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags = 
         A model file written by train.
     table
         A table with the target and the columns that the model needs, preferably the training table.
+    target
+        The target to check, if the model has several.
     json
         Print one JSON object instead.
     """
     with notes() as collected:
-        loaded = TableModel.load(model)
+        loaded = load_one(model, target)
         health = loaded.health(loaded.read(table, read.options()))
     say_page(health, health.to_dict(), collected, json)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ganglion.answers.report import figure
-from ganglion.answers.target import ClassTarget
+from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.cli.drawing import LETTERS, boundary, curve
 from ganglion.core.part import Array
+from ganglion.network import Network
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
 
@@ -19,41 +21,49 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 20
 
 
-def columns_page(model: TableModel, left_out: bool = True) -> str:
-    """Return the encoding of each column, and by default the columns left out."""
-    encoder, target = model.encoder, model.target
-    goal = (
-        f"target, {len(target.classes)} classes: "
-        + _short([f"{target.label(i)} {fraction:.0%}" for i, fraction in enumerate(target.shares)])
-        if isinstance(target, ClassTarget)
-        else f"target, a number, {figure(target.center)} ± {figure(target.scale)}"
-    )
+def columns_page(
+    model: TableModel, left_out: bool = True, targets: Sequence[ClassTarget | NumberTarget] = ()
+) -> str:
+    """Return the encoding of each column, the target or targets, and by default the columns left out."""
+    encoder, targets = model.encoder, targets or [model.target]
+    predicted = {target.column for target in targets}
     lines = [(column.column, column.describe()) for column in encoder.columns]
     hidden = len(lines) - MOST_COLUMNS
     if hidden > 1:
         lines = [*lines[:MOST_COLUMNS], ("...", f"{hidden} more")]
-    lines += [(target.column, goal)]
+    lines += [(target.column, target_words(target)) for target in targets]
     reasons = encoder.reasons() if left_out else {}
-    lines += [(_short(names, 3), f"left out: {reason}") for reason, names in reasons.items()]
+    for reason, names in reasons.items():
+        if others := [name for name in names if name not in predicted]:
+            lines.append((_short(others, 3), f"left out: {reason}"))
     width = min(max(len(name) for name, _ in lines), 40)
     return "\n".join(f"  {name:<{width}}  {what}" for name, what in lines)
+
+
+def target_words(target: ClassTarget | NumberTarget) -> str:
+    """Return the classes of a target with their frequencies, or the mean and deviation of a number."""
+    if isinstance(target, NumberTarget):
+        return f"target, a number, {figure(target.center)} ± {figure(target.scale)}"
+    shares = [f"{target.label(i)} {fraction:.0%}" for i, fraction in enumerate(target.shares)]
+    return f"target, {len(target.classes)} classes: " + _short(shares)
 
 
 def _short(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def network_page(model: TableModel) -> str:
+def network_page(model: TableModel, network: Network | None = None) -> str:
     """Return the architecture in one line."""
-    network = model.network
+    network = network or model.network
     columns, inputs = len(model.encoder.columns), network.architecture.input_shape[0]
     words = [f"{inputs} inputs" if columns == inputs else f"{columns} columns as {inputs} inputs"]
     words += [layer.describe() for layer in network.layers]
     return " → ".join(words) + f"   ({network.architecture.size:,} parameters, {network.engine} engine)"
 
 
-def rows_page(model: TableModel) -> str:
+def rows_page(model: TableModel, network: Network | None = None) -> str:
     """Return the numbers of rows for training, validation and test."""
+    network = network or model.network
     rows, sampling = model.rows, model.sampling
     if sampling.folds and rows["test"]:
         again = f", {sampling.repeats} times" if sampling.repeats > 1 else ""
@@ -68,7 +78,7 @@ def rows_page(model: TableModel) -> str:
         f"{rows['test']:,} for the test"
     ]
     everything = rows["train"] + rows["validation"]
-    if rows["validation"] and model.network.facts.get("rows") == everything:
+    if rows["validation"] and network.facts.get("rows") == everything:
         lines.append(f"after validation, retrained on all {everything:,} rows outside the test")
     return "\n".join(lines)
 

@@ -1,3 +1,4 @@
-"""From a table to predictions in its own values: the model, how it is trained, and how it is stored."""
+"""From a table to predictions in its own values: the models, how they are trained and stored."""
 
+from ganglion.table_model.joint import JointTableModel as JointTableModel
 from ganglion.table_model.model import TableModel as TableModel

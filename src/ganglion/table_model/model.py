@@ -30,7 +30,7 @@ from ganglion.table_model.training import Recipe, train
 from ganglion.tables.dicts import check_record
 from ganglion.tables.encode import Encoder
 from ganglion.tables.forking import require_threads
-from ganglion.tables.labeled import column_names, row_weights, satisfies
+from ganglion.tables.labeled import column_names, row_weights, satisfies, target_names
 from ganglion.tables.reading import Reading, ReadOptions, open_table
 from ganglion.tables.records import plain_table, read_record, single_record
 from ganglion.training.callbacks import Callback, check_callbacks
@@ -81,7 +81,7 @@ class TableModel:
     def train(
         cls,
         table: Any,
-        target: str,
+        target: str | Sequence[str],
         hidden: int | Sequence[int] = (128, 64),
         activation: str = "relu",
         *,
@@ -114,7 +114,7 @@ class TableModel:
         announce: Callable[[TableModel], object] = lambda model: None,
         seed: int = 0,
         engine: str = "auto",
-    ) -> TableModel:
+    ) -> Any:
         """Train a model to predict one column of a table from the others.
 
         With fewer than 1,000 rows the model is cross-validated: each of 5 folds is tested by a network that
@@ -131,7 +131,9 @@ class TableModel:
         Args:
             table: the path of a file (CSV and other text, Parquet, JSON, Arrow, Excel, OpenDocument), also
                 compressed, a folder or a list of such files, a polars or pandas frame, an array or a dict.
-            target: the name of the column to predict. Rows without a target are ignored.
+            target: the name of the column to predict. Rows without a target are ignored. With a list of
+                names, one network predicts all of these columns, and the result is a `JointTableModel`; a
+                row that lacks some of them still teaches the others.
             hidden: number of units of each hidden layer.
             activation: of the hidden layers.
             task: "classification" or "regression"; "auto" infers it from the target.
@@ -187,8 +189,9 @@ class TableModel:
         ['S', 'L']
         """
         require_threads("training")
+        names = target_names(target)
         recipe = Recipe(
-            target=target,
+            target=names[0],
             hidden=hidden,
             activation=activation,
             task=task,
@@ -212,7 +215,11 @@ class TableModel:
             seed=seed,
             engine=engine,
         )
-        return train(cls, table, recipe)
+        if isinstance(target, str):
+            return train(cls, table, recipe)
+        from ganglion.table_model.joint_training import train_jointly  # noqa: PLC0415  # builds on this module
+
+        return train_jointly(cls, table, recipe, names)
 
     @property
     def labels(self) -> list[str] | None:
@@ -510,6 +517,8 @@ class TableModel:
         """
         if saved.table is None:
             return None
+        if "heads" in saved.table:
+            raise FileError("the model has several targets", "load it with gg.JointTableModel.load")
         network = Network.from_saved(saved, engine)
         try:
             return cls(network, **read_table_part(saved.table, network))

@@ -45,6 +45,28 @@ def column_names(what: str, names: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def target_names(target: Any) -> tuple[str, ...]:
+    """Return the names of one target, or of several different ones.
+
+    Raises:
+        ConfigError: if it is neither the name of a column nor a list of at least two different names.
+    """
+    if isinstance(target, str):
+        return (target,)
+    if not isinstance(target, tuple | list) or not all(isinstance(name, str) for name in target):
+        raise ConfigError(
+            f"target must be the name of a column or a list of names, got {type(target).__name__}"
+        )
+    if len(target) < 2:
+        raise ConfigError(
+            f"target must be the name of a column, got list {shortened(target)}",
+            "several targets are a list of at least two names",
+        )
+    if len(set(target)) < len(target):
+        raise ConfigError(f"several targets must be different columns, got {shortened(target)}")
+    return tuple(target)
+
+
 def notice_missing_values(table: pl.DataFrame) -> None:
     """Notify the user of missing values."""
     missing = {c.name: c.null_count() for c in table.get_columns() if 0 < c.null_count() < len(c)}
