@@ -306,7 +306,7 @@ def test_what_is_no_network_is_refused(draw: Callable[[Any], Any], wrong: Any) -
 # activation
 
 
-@pytest.mark.parametrize("name", gg.Activation.known)
+@pytest.mark.parametrize("name", sorted(set(gg.Activation.known) - {"sections"}))
 def test_an_activation_is_drawn_with_its_derivative(name: str) -> None:
     axes = gg.plot.activation(name)
     drawn = {str(line.get_label()): line for line in axes.get_lines()}

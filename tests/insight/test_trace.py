@@ -74,7 +74,7 @@ def loss_of(name: str, factor: float, clip: float) -> gg.Loss:
 
 losses = st.builds(
     loss_of,
-    st.sampled_from(sorted(gg.Loss.known)),
+    st.sampled_from(sorted(set(gg.Loss.known) - {"joint"})),
     st.sampled_from([1.0, 0.5, 3.0]),
     st.sampled_from([0.0, 1e-7, 0.3]),
 )

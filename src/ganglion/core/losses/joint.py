@@ -43,6 +43,7 @@ class Joint(Loss):
     name = "joint"
     answers = "several"
     formula = "sum_s factor_s * loss_s"
+    derivative = "factor_s * the derivative of loss_s"
     domain = "the targets of each section, or NaN"
 
     def __post_init__(self) -> None:

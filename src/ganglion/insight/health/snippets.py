@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from ganglion.core.activations import Activation
+from ganglion.core.activations import Activation, Sections
 from ganglion.core.architecture import Architecture
 from ganglion.core.inputs import plain_inputs
 from ganglion.core.layers import Layer
@@ -51,7 +51,8 @@ def value_code(value: Any) -> str:
             by_name = True
             continue
         code = value_code(own)
-        if isinstance(own, Activation) and own.is_built_in and own == type(own)():
+        plain = isinstance(own, Activation) and not isinstance(own, Sections)
+        if plain and own.is_built_in and own == type(own)():
             code = repr(own.name)
         arguments.append(f"{field.name}={code}" if by_name or field.kw_only else code)
     return f"{module}{type(value).__name__}({', '.join(arguments)})"

@@ -15,14 +15,14 @@ from ganglion.insight.trace.layer_trace import Index, LayerTrace
 
 def activation_forward(part: LayerTrace, row: int, index: Index) -> list[Equation]:
     """Return the equations that compute the activation of one unit from its pre-activation."""
-    activation = part.activation
-    if activation is None:
+    if part.activation is None:
         return []
+    activation, places = part.activation.section(index[-1], part.z.shape[-1])
     left, a, z = Symbol("a", part.name, index), part.a[(row, *index)], part.z[(row, *index)]
     if not _is_rowwise(activation):
         rule = activation.formula if activation.is_built_in else f"{activation.name}(z)"
         return [Function(left, a, rule, arguments={"z": z} | constants(activation, rule))]
-    scores = part.z[(row, *index[:-1])]
+    scores = part.z[(row, *index[:-1])][places]
     largest = float(scores.max())
     together = float(np.exp(scores - largest).sum())
     terms = tuple(
@@ -35,7 +35,7 @@ def activation_forward(part: LayerTrace, row: int, index: Index) -> list[Equatio
                 ),
             )
         )
-        for k, score in enumerate(scores)
+        for k, score in enumerate(scores, places.start)
     )
     name = Symbol("s", part.name, index[:-1])
     return [
@@ -71,25 +71,29 @@ def constants(part: Part, formula: str) -> dict[str, float]:
 
 def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[Equation], Index | None]:
     """Return the equations for dL/dz of one unit from dL/da, and the activation that contributes most."""
-    activation = part.activation
-    if activation is None or part.grad_a is None or part.grad_z is None:
+    if part.activation is None or part.grad_a is None or part.grad_z is None:
         return [], index
+    activation, places = part.activation.section(index[-1], part.z.shape[-1])
     left = Symbol("z", part.name, index, gradient=True)
     value = float(part.grad_z[(row, *index)])
-    grad_a, a = part.grad_a[(row, *index[:-1])], part.a[(row, *index[:-1])]
+    grad_a, a = (v[(row, *index[:-1])][places] for v in (part.grad_a, part.a))
+    own, first = index[-1] - places.start, places.start
     if _is_rowwise(activation):
         terms = tuple(
             Term((Factor(Symbol("a", part.name, (*index[:-1], i), gradient=True), back), factor))
-            for i, (back, factor) in enumerate(zip(grad_a, _jacobian(activation, a, index[-1]), strict=True))
+            for i, (back, factor) in enumerate(
+                zip(grad_a, _jacobian(activation, a, own, first), strict=True), first
+            )
         )
-        largest = max(range(len(a)), key=lambda i: abs(terms[i].value))
+        largest = first + max(range(len(a)), key=lambda i: abs(terms[i].value))
         rule = f"a row of the Jacobian: {activation.derivative}"
         return [Sum(left, value, rule, terms)], (*index[:-1], largest)
-    one = np.zeros_like(part.a[row : row + 1])
-    one[(0, *index)] = 1.0
-    slope = float(activation.backward(one, part.z[row : row + 1], part.a[row : row + 1])[(0, *index)])
+    z_row, a_row = (v[row : row + 1, ..., places] for v in (part.z, part.a))
+    one, place = np.zeros_like(a_row), (0, *index[:-1], own)
+    one[place] = 1.0
+    slope = float(activation.backward(one, z_row, a_row)[place])
     derivative = Factor(Symbol("f'", part.name, index), slope)
-    back = Factor(Symbol("a", part.name, index, gradient=True), grad_a[index[-1]])
+    back = Factor(Symbol("a", part.name, index, gradient=True), grad_a[own])
     if not activation.is_built_in and not math.isclose(
         slope * back.value, value, rel_tol=1e-9, abs_tol=1e-300
     ):
@@ -107,13 +111,13 @@ def activation_backward(part: LayerTrace, row: int, index: Index) -> tuple[list[
     return [Sum(left, value, rule, (Term((back, derivative)),)), made], index
 
 
-def _jacobian(activation: Activation, a: Array, j: int) -> list[Factor]:
-    """Return da_i/dz_j for each i, for an activation of whole rows."""
+def _jacobian(activation: Activation, a: Array, j: int, first: int) -> list[Factor]:
+    """Return da_i/dz_j for each i, for an activation of whole rows whose first place is `first`."""
     factors = []
     rule = rule_of((f"entry = {activation.jacobian}",))
     for i, value in enumerate(a.tolist()):
         numbers = {"a_i": value, "a_j": float(a[j]), "same": float(i == j)}
         entry = float(rule.values({}, numbers)["entry"])
         expression = Function(Symbol(""), entry, f"({activation.jacobian})", arguments=numbers).expression
-        factors.append(Factor(Symbol(f"∂a[{i}]/∂z[{j}]"), entry, expression))
+        factors.append(Factor(Symbol(f"∂a[{first + i}]/∂z[{first + j}]"), entry, expression))
     return factors

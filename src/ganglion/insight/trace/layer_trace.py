@@ -62,6 +62,16 @@ class LayerTrace:
         """The function from `z` to `a`, None if they are the same."""
         return self.step.activation
 
+    def section(self, places: slice) -> LayerTrace:
+        """Return the numbers of some places of the last axis, with the activation that acts there."""
+        f = self.activation
+        own = f if f is None else f.section(places.start, self.z.shape[-1])[0]
+        arrays: dict[str, Any] = {
+            name: None if (value := getattr(self, name)) is None else value[..., places]
+            for name in ("z", "a", "grad_z", "grad_a")
+        }
+        return dataclasses.replace(self, step=self.step._replace(activation=own), **arrays)
+
     @property
     def count(self) -> int:
         """The number of rows."""

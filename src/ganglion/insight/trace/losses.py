@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ganglion.core.activations import LogSoftmax
-from ganglion.core.losses import Both, Loss
+from ganglion.core.losses import Both, Joint, Loss
+from ganglion.core.losses.joint import row_weights
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
 from ganglion.insight.trace.activations import activation_backward, constants
@@ -48,12 +49,14 @@ class Objective(NamedTuple):
         y: encoded targets, of shape (n, *outputs).
         weights: the weight of each row in the mean, of shape (n,); they sum to 1.
         from_z: whether the loss is computed from the pre-activation of the last layer (`Loss.partners`).
+        first: the place of the first output, above 0 in the later sections of a joint loss.
     """
 
     loss: Loss
     y: Array
     weights: Array
     from_z: bool
+    first: int = 0
 
     @property
     def _outputs(self) -> int:
@@ -114,6 +117,8 @@ class Objective(NamedTuple):
     def forward(self, last: LayerTrace, row: int) -> list[Equation]:
         """Return the equations of the loss of one row."""
         rows, left = slice(row, row + 1), Symbol("loss", index=(row,))
+        if isinstance(self.loss, Joint) and self.loss.is_built_in:
+            return self._joint(self.loss, last, row)
         value = self.loss.factor * self._value(last.a[rows], last.z[rows], self.y[rows])
         if not self.loss.is_built_in:
             return [self._opaque(left, value)]
@@ -124,7 +129,7 @@ class Objective(NamedTuple):
         for place in np.ndindex(self.y.shape[1:]):
             index = tuple(map(int, place))
             part = self._value(*(v[(row, *index)].reshape(1, 1) for v in (last.a, last.z, self.y)))
-            name = Symbol("l", index=index)
+            name = Symbol("l", index=self._at(index))
             terms.append(Term((Factor(name, part), *self._each)))
             single.append(self._function(name, part, self._formula, last, row, index))
         single.sort(key=lambda equation: -abs(equation.value))
@@ -134,10 +139,12 @@ class Objective(NamedTuple):
     def backward(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
         """Return the equations of the gradient with respect to one activation of the last layer."""
         value = float(required(last.grad_a)[(row, *index)])
-        left = Symbol("a", last.name, index, gradient=True)
+        left = Symbol("a", last.name, self._at(index), gradient=True)
+        if isinstance(self.loss, Joint) and self.loss.is_built_in:
+            return self._in_section(self.loss, last, row, index, left)
         if not self.loss.is_built_in:
             return [self._opaque(left, value)]
-        rows, name = slice(row, row + 1), Symbol("slope", index=index)
+        rows, name = slice(row, row + 1), Symbol("slope", index=self._at(index))
         slope = float(self.loss.values_and_gradients(last.a[rows], self.y[rows])[1][(0, *index)])
         made = self._function(name, slope * self._outputs, self.loss.derivative, last, row, index)
         return [self._weighted(left, value, Factor(name, made.value), row), made]
@@ -148,10 +155,12 @@ class Objective(NamedTuple):
         With its partner, a loss has the gradient a - y; the full chain rule yields the same.
         """
         value = float(required(last.grad_z)[(row, *index)])
-        left = Symbol("z", last.name, index, gradient=True)
+        left = Symbol("z", last.name, self._at(index), gradient=True)
+        if isinstance(self.loss, Joint) and self.loss.is_built_in:
+            return self._in_section(self.loss, last, row, index, left)
         if not self.loss.is_built_in:
             return [self._opaque(left, value)]
-        rows, name = slice(row, row + 1), Symbol("error", index=index)
+        rows, name = slice(row, row + 1), Symbol("error", index=self._at(index))
         error = float(self.loss.values_and_gradients_from_z(last.z[rows], self.y[rows])[1][(0, *index)])
         rule = "exp(a) - y" if _gives_logarithms(last) else "a - y"
         numbers = self._numbers(rule, last, row, index)
@@ -160,6 +169,47 @@ class Objective(NamedTuple):
         weighted = self._weighted(left, value, Factor(name, made.value), row)
         return [weighted, made, *self._the_long_way(last, row, index)]
 
+    def _at(self, index: Index) -> Index:
+        """Return the place of an output of a section in the whole row."""
+        return (*index[:-1], index[-1] + self.first) if self.first else index
+
+    def _sections(self, joint: Joint, last: LayerTrace) -> list[tuple[Objective, LayerTrace, Array]]:
+        """Return each section's own objective, its part of the last layer, and each row's weight in it."""
+        found = []
+        for loss, part in zip(joint.losses, joint.slices(self.y.shape[1]), strict=True):
+            y, weight = row_weights(loss, self.y[:, part])
+            own = loss_with_factor(loss, joint.factor)
+            from_z = self.from_z and bool(loss.partners)
+            objective = Objective(own, y, self.weights * weight, from_z, part.start)
+            found.append((objective, last.section(part), weight))
+        return found
+
+    def _joint(self, joint: Joint, last: LayerTrace, row: int) -> list[Equation]:
+        """Return the equations of a joint loss of one row: a sum, and those of each section."""
+        terms, equations, total = [], [], 0.0
+        for number, (own, part, weight) in enumerate(self._sections(joint, last), 1):
+            if weight[row]:
+                first, *rest = own.forward(part, row)
+                name = Symbol(f"loss of section {number}", index=(row,))
+                made = (Factor(name, first.value), *unless_one("weight in the section", float(weight[row])))
+                terms.append(Term(made))
+                equations += [dataclasses.replace(first, left=name), *rest]
+                total += first.value * float(weight[row])
+        left = Symbol("loss", index=(row,))
+        return [Sum(left, total, "the sum of the losses of its sections", tuple(terms)), *equations]
+
+    def _in_section(
+        self, joint: Joint, last: LayerTrace, row: int, index: Index, left: Symbol
+    ) -> list[Equation]:
+        """Return the equations of a gradient that a joint loss gives, from the loss of its section."""
+        sections = self._sections(joint, last)
+        own, part, weight = next(each for each in reversed(sections) if each[0].first <= index[-1])
+        if not weight[row]:
+            return [Equation(left, 0.0, "the row has no target in this section")]
+        inside = (*index[:-1], index[-1] - own.first)
+        first, *rest = (own.shortcut if own.from_z else own.backward)(part, row, inside)
+        return [dataclasses.replace(first, left=left), *rest]
+
     def _the_long_way(self, last: LayerTrace, row: int, index: Index) -> list[Equation]:
         """Return the same gradient by the full Jacobian, unless a probability is too near 0."""
         activation = last.activation
@@ -167,6 +217,8 @@ class Objective(NamedTuple):
             return []
         if last.a[(row, *index[:-1])].min() < TINY:
             return []
+        if self.first:
+            return []  # the whole row is needed for the places' names
         (jacobian,), largest = activation_backward(last, row, index)
         rule = f"the same by the full Jacobian, {activation.derivative.replace('d', '∂')}"
         return [dataclasses.replace(jacobian, rule=rule), *self.backward(last, row, largest or index)]
@@ -213,14 +265,19 @@ class Objective(NamedTuple):
                 made = text if _gives_logarithms(last) else f"log({text})"
                 if a[index] < TINY:  # too small to represent: its logarithm comes from z
                     made = figure(value)
-                called = str(Symbol("a", last.name, index))
+                called = str(Symbol("a", last.name, self._at(index)))
                 if moved[index]:
                     called, clipped = "clip" if moved[index] > 0 else "1 - clip", self.loss.clipped(p)[index]
                     made, value = f"log({figure(float(clipped))})", float(np.log(clipped))
-                names = (Symbol("-y", index=index), Symbol(f"log({called})"))
+                names = (Symbol("-y", index=self._at(index)), Symbol(f"log({called})"))
                 factors = Factor(names[0], -float(y[index])), Factor(names[1], value, made)
                 terms.append(Term((*factors, *self._each)))
         return tuple(terms)
+
+
+def loss_with_factor(loss: Loss, factor: float) -> Loss:
+    """Return a section's loss that also counts by the factor of the whole."""
+    return dataclasses.replace(loss, factor=loss.factor * factor)
 
 
 def _gives_logarithms(last: LayerTrace) -> bool:
