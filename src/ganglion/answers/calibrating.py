@@ -136,14 +136,16 @@ def _losses(sharpness: float, logs: Array, offset: Array, truth: Array) -> Array
 def _sharpness(logs: Array, offset: Array, truth: Array, weights: Array) -> float:
     """Return the 1 / T that minimizes the mean log loss, which is convex in it, by halving an interval.
 
-    The slope of the loss is the mean of sum(p * logs) - logs[truth].
+    The slope of the loss is the mean of sum(p * logs) - logs[truth]. One row more is of every class alike:
+    some rows without an error do not make the answers certain.
     """
     low, high = 1 / HOTTEST, HOTTEST
     reached = logs[np.arange(len(truth)), truth]
     for _ in range(40):
         middle = (low * high) ** 0.5
         expected = (_probabilities(middle, logs, offset) * logs).sum(axis=1)
-        if weights @ (expected - reached) > 0:
+        another = weights @ (expected - logs.mean(axis=1)) / weights.sum()
+        if weights @ (expected - reached) + another > 0:
             high = middle
         else:
             low = middle

@@ -208,6 +208,9 @@ def _row_page(model: TableModel, single: pl.DataFrame, row: int, prediction: pl.
     if isinstance(target, ClassTarget):
         probability = float(prediction.drop("prediction").to_numpy()[0].max())
         predicted += f" with probability {figure(probability)}"
+        raw = float(model.network.predict(model.encode_inputs(single))[0].max())
+        if raw != probability:
+            predicted += f", calibrated from the network's {figure(raw)}"
     truth = ""
     if target.column in single.columns and single[target.column][0] is not None:
         truth = f"; the target is {_value(single[target.column][0])}"

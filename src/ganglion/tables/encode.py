@@ -42,6 +42,7 @@ IDENTIFIER_NAME = re.compile(
 )
 WRITTEN_NUMBER = r"^\s*[-+]?[$€£]?\s*\d{1,3}([,.' ]?\d{3})*([.,]\d+)?\s*[%$€£]?\s*$"
 WRITTEN_DATE = r"^\s*(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.-]\d{1,2}[/.-]\d{1,2})([ T].*)?$"
+YEARS = range(1800, 2200)
 ROWS_AT_ONCE = 2048
 CELLS_FOR_THREADS = 200_000  # below, starting threads takes longer than the work that they would share
 MAXIMUM_FEATURES = 100_000
@@ -307,14 +308,16 @@ def _leave_out(name: str) -> str:
 
 
 def _numbers_rows(values: pl.Series) -> bool:
-    """Return whether the name says that a column identifies rows, or the order 0, 1, 2 ... does."""
+    """Return whether the name says that a column identifies rows, or the order does: 1001, 1002, 1003 ..."""
     if len(values) <= FEW or values.null_count():
         return False
     if IDENTIFIER_NAME.search(values.name) is not None:
         whole = values.dtype.is_integer() or bool((values == values.round()).all())
         return whole and values.n_unique() == len(values)
-    first = values[0]
-    return first in (0, 1) and bool((values.to_numpy() == np.arange(first, first + len(values))).all())
+    first, last = values[0], values[-1]
+    if first < 0 or (first in YEARS and last in YEARS):
+        return False
+    return bool((values.to_numpy() == np.arange(first, first + len(values))).all())
 
 
 @dataclass(frozen=True)

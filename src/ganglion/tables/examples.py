@@ -65,8 +65,8 @@ EXAMPLES = {
             "answer",
             "400 noisy points of the exclusive or",
             "generated, seed 0",
-            # small enough to follow with pencil and paper: one network, validated by one split
-            {"hidden": (4,), "activation": "tanh", "dropout": 0.0, "learning_rate": 0.05, "folds": 0},
+            # small enough to follow with pencil and paper
+            {"hidden": (4,), "activation": "tanh", "dropout": 0.0, "learning_rate": 0.05},
         ),
     )
 }

@@ -70,6 +70,19 @@ def _missing_words(extra: tuple[str, ...]) -> frozenset[str]:
     return ALL_MISSING | {word.lower() for word in extra} if extra else ALL_MISSING
 
 
+def _plain_numbers(column: pl.Series, how: ColumnReading | None) -> pl.Series | None:
+    """Return text as numbers if all of it is plainly written, else None."""
+    if how is None or how.kind != "number" or how.decimal != ".":
+        return None
+    words = [
+        None if word is None or word.strip().lower() in ALL_MISSING else word for word in column.to_list()
+    ]
+    if not all(word is None or PLAIN_NUMBER.fullmatch(word) for word in words):
+        return None
+    numbers = [None if word is None else float(word) for word in words]
+    return pl.Series(column.name, numbers, dtype=pl.Float64)
+
+
 def plain_table(source: Any, reading: Reading | None) -> pl.DataFrame | None:
     """Return a small table in memory as a frame, None if understanding it takes more than its types.
 
@@ -97,6 +110,8 @@ def plain_table(source: Any, reading: Reading | None) -> pl.DataFrame | None:
             if taken := {w for w in set(words) if w is not None and w.strip().lower() in ALL_MISSING}:
                 read = [None if word in taken else word for word in words]
                 columns[i], changed = pl.Series(column.name, read, dtype=pl.String), True
+        elif column.dtype == pl.String and (numbers := _plain_numbers(column, how)) is not None:
+            columns[i], changed = numbers, True
         elif column.dtype == pl.String or (kind == "date" and column.dtype.is_integer()):
             require_threads("reading text as numbers or dates")
             return None
