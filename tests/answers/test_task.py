@@ -45,6 +45,11 @@ def _repeated(values: list[float], counts: list[int]) -> np.ndarray:
         (RANDOM.integers(18, 90, 3000), "regression", False),
         (RANDOM.integers(2000, 2021, 3000), "regression", True),  # years
         (RANDOM.integers(1950, 2021, 3000), "regression", False),
+        (RANDOM.integers(2015, 2021, 1000), "regression", True),
+        (RANDOM.choice([2019, 2020, 2021], 300), "regression", True),
+        (RANDOM.choice([2019, 2020], 300), "classification", False),
+        (RANDOM.choice([10, 20, 50, 100, 200], 300), "regression", True),  # doses
+        (_repeated([1, 2, 3, 5, 6, 7], [70, 76, 17, 13, 9, 29]), "classification", True),  # types of glass
         (np.round(RANDOM.lognormal(3, 1, 1000), 2), "regression", False),  # prices
         (RANDOM.normal(size=100), "regression", False),
         (RANDOM.integers(0, 101, 3000), "regression", False),  # percent

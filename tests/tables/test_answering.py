@@ -14,15 +14,21 @@ from ganglion.errors import DataError
 from ganglion.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
 from ganglion.tables.dicts import frame_of_records
 from ganglion.tables.encode import Encoder
+from ganglion.tables.levels import LevelColumn
 
 DAYS = pl.Series("c", [datetime.date(2020, 1, 31), datetime.date(1969, 2, 28), datetime.date(2024, 2, 29)])
+LEVELS = pl.Series("c", ["1", "1", "2.5", "a", "a", "true", "true", None])
 COLUMNS: dict[str, Column] = {
     "number": NumberColumn("c", 0.1, 0.3, 0.7),
     "boolean": BooleanColumn("c"),
     "category": CategoryColumn("c", ("1", "2.5", "a", "true"), False, False),
     "category with missing": CategoryColumn("c", ("1", "2.5", "a", "true"), True, False),
     "category with other": CategoryColumn("c", ("1", "2.5", "a", "true"), True, True),
+    "category with folded case": CategoryColumn("c", ("1", "2.5", "A", "true"), True, True, True),
+    "number with a range": NumberColumn("c", 0.1, 0.3, 0.7, 0.0, 1.5),
     "date": DateColumn.fit(DAYS),
+    "levels": LevelColumn.fit(LEVELS, {"mean": np.arange(8.0), "b": np.arange(8.0) ** 2}),
+    "levels with folded case": LevelColumn.fit(LEVELS, {"mean": np.arange(8.0)}, fold_case=True),
 }
 VALUES: list[Any] = [
     *(None, 0, 1, 2, -7, 2**53 + 1, 0.0, 1.0, 2.5, 1e300, -1e-300, math.nan, math.inf, True, False),

@@ -1,4 +1,6 @@
 import json
+import multiprocessing
+import os
 import warnings
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 import ganglion as gg
 from ganglion.core.part import Array
-from ganglion.tables.columns import Column
+from ganglion.tables.columns import ROWS_FOR_LISTS, Column
 from ganglion.tables.encode import Encoder
 from ganglion.tables.levels import LevelColumn
 
@@ -60,6 +62,42 @@ def test_no_training_row_is_described_by_its_own_target() -> None:
     other, _ = encoder.encode_learned(table, {"mean": changed})
     assert other[7] == x[7]
     assert (other != x).any()
+
+
+def test_many_rows_have_the_bits_and_notes_of_few() -> None:
+    words = pl.Series("c", ["A", "b ", "c", "new", None])
+    column = LevelColumn.fit(
+        pl.Series("c", ["a", "a", "b", "c", "c", None]), {"mean": np.arange(6.0)}, fold_case=True
+    )
+    few, notes = column.encode(words)
+    many, more_notes = column.encode(pl.concat([words] * ROWS_FOR_LISTS))
+    assert (many == np.tile(few, (ROWS_FOR_LISTS, 1))).all()
+    assert str(notes[0]).replace(
+        "1 value of an unknown category", "20000 values of unknown categories"
+    ) == str(more_notes[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize(
+    "values", [[3.0, 7.0, 5000.0, None], ["3", "7", "5000", None]], ids=["numbers", "words"]
+)
+def test_levels_are_encoded_after_a_fork(values: list[Any]) -> None:
+    codes = pl.Series("c", [i % 200 for i in range(1000)])
+    column = LevelColumn.fit(codes, {"mean": np.arange(1000.0) % 200})
+    series = pl.Series("c", values)
+    expected = column.encode(series)[0].tolist()
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # polars and Python 3.12 advise against forking
+        child = context.Process(target=lambda: sender.send(column.encode(series)[0].tolist()))
+        child.start()
+    answered = receiver.poll(60)
+    if not answered:
+        child.kill()
+    child.join()
+    assert answered, "the forked process hangs"
+    assert receiver.recv() == expected
 
 
 def test_ten_thousand_categories_are_all_learned() -> None:

@@ -22,6 +22,9 @@ TAIL = 0.05  # of the highest frequency: the last of counts is rarer
 EVEN = 0.2  # of the mean frequency: each of many classes has more
 STARS = 5  # values from 1 to here may be ratings, which are both
 LARGE_CODE = 1e15
+YEARS = (1800, 2200)
+GAPPED = 5  # so many whole numbers ...
+GAP = 3  # ... that are more than so far apart in the mean are amounts, such as doses
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ def guess_task(values: pl.Series) -> Guess:
     if len(distinct) > MANY:
         return Guess("regression")
     few = f"{len(distinct)} different whole numbers"
+    if distinct[0] >= YEARS[0] and distinct[-1] < YEARS[1]:
+        return Guess("regression", f"{few}, like years" if len(distinct) <= FEW else few)
+    if GAPPED <= len(distinct) <= FEW and distinct[-1] - distinct[0] > GAP * (len(distinct) - 1):
+        return Guess("regression", f"{few} with gaps between them, like amounts")
     codes = distinct[0] in (0, 1) and distinct[-1] - distinct[0] == len(distinct) - 1
     if len(distinct) > FEW:
         frequent = counts.min() >= max(FEWEST, EVEN * counts.mean())

@@ -273,6 +273,15 @@ class _Places(dict[str | None, int]):
         return UNKNOWN
 
 
+def words_of(values: pl.Series) -> list[Any]:
+    """Return a column as a list of text, as `as_text` does, without polars where the type allows it."""
+    if values.dtype == pl.String:
+        return values.to_list()
+    if values.dtype in (pl.Boolean, pl.Float64, pl.Null) or values.dtype.is_integer():
+        return [as_word(values.name, value) for value in values.to_list()]
+    return as_text(values).to_list()
+
+
 @dataclass(frozen=True)
 class CategoryColumn(Column):
     """One-hot encoding: one feature for each category, 1 for the value's own category and 0 for the others.
@@ -339,10 +348,7 @@ class CategoryColumn(Column):
     def _places(self, values: pl.Series) -> tuple[Array, int, int, list[str]]:
         """Return the feature of each row (-1 for none), the numbers of missing and unseen, and the unseen."""
         if len(values) < ROWS_FOR_LISTS or forked():
-            plain = values.dtype in (pl.String, pl.Boolean, pl.Float64) or values.dtype.is_integer()
-            words: list[Any] = (values if plain else as_text(values)).to_list()
-            if values.dtype != pl.String and plain:
-                words = [as_word(self.column, value) for value in words]
+            words = words_of(values)
             keys = words
             if self.fold_case:
                 keys = [None if word is None else fold(word) for word in words]

@@ -28,6 +28,7 @@ from ganglion.tables.columns import (
     Encoded,
     EncodedValue,
     NumberColumn,
+    words_of,
 )
 from ganglion.tables.forking import forked
 
@@ -165,19 +166,19 @@ class LevelColumn(Column):
     def _codes(self, values: pl.Series) -> tuple[Array, list[GanglionNotice]]:
         """Return the level of each row; the numbers after the last level stand for missing and unseen."""
         missing, unseen = len(self.levels), len(self.levels) + 1
-        text = as_text(values)
         if len(values) < ROWS_FOR_LISTS or forked():
-            words = text.to_list()
+            words = words_of(values)
             keys = [None if w is None else fold(w) for w in words] if self.fold_case else words
             codes = np.array([missing if k is None else self._place.get(k, unseen) for k in keys], np.int64)
         else:
+            text = as_text(values)
             found = (fold_all(text) if self.fold_case else text).cast(self._enum, strict=False)
             codes = found.to_physical().cast(pl.Int64).fill_null(unseen).to_numpy().copy()
             codes[text.is_null().to_numpy()] = missing
         rows = np.flatnonzero(codes == unseen)
         if not len(rows):
             return codes, []
-        new = sorted(set(text.gather(pl.Series(rows[:1000])).to_list()))
+        new = sorted({str(as_word(self.column, values[row])) for row in rows[:1000].tolist()})
         return codes, [self._unknown(len(rows), new)]
 
     def _unknown(self, count: int, new: list[str]) -> GanglionNotice:
