@@ -317,7 +317,7 @@ def _numbers_rows(values: pl.Series) -> bool:
     first, last = values[0], values[-1]
     if first < 0 or (first in YEARS and last in YEARS):
         return False
-    return bool((values.to_numpy() == np.arange(first, first + len(values))).all())
+    return bool((values.to_numpy() == first + np.arange(len(values))).all())
 
 
 @dataclass(frozen=True)
