@@ -42,23 +42,53 @@ def test_rows_of_few_possible_values_are_no_copies() -> None:
     assert model.report.metrics["accuracy"] == 1.0
 
 
-def test_a_group_is_never_separated_and_no_input() -> None:
+def persons() -> pl.DataFrame:
+    """Return 45 persons with ten similar rows each; whether one is sick is random."""
     chance = np.random.default_rng(0)
     person = np.repeat(np.arange(45), 10)
     mean, sick = chance.normal(size=(45, 8)), chance.integers(0, 2, 45)
     columns = mean[person] + 0.1 * chance.normal(size=(450, 8))
-    table = pl.DataFrame(
-        {
-            "person": [f"P{p}" for p in person],
-            **{f"f{i}": columns[:, i] for i in range(8)},
-            "sick": sick[person],
-        }
+    names = [f"P{number}" for number in person]
+    return pl.DataFrame(
+        {"person": names, **dict(zip("abcdefgh", columns.T, strict=True)), "sick": sick[person]}
     )
-    model = gg.TableModel.train(table, "sick", group="person")
+
+
+def test_a_group_is_never_separated_and_no_input() -> None:
+    model = gg.TableModel.train(persons(), "sick", group="person")
     assert model.report is not None
     assert model.report.metrics["accuracy"] < 0.75
     assert "person" not in model.encoder.features
-    model.predict(table)  # warnings are errors: the column is known
+    model.predict(persons())  # warnings are errors: the column is known
+
+
+@pytest.mark.parametrize("drop", [[], ["person"]])
+def test_a_column_that_looks_like_a_group_and_makes_the_score_too_good_is_named(drop: list[str]) -> None:
+    with pytest.warns(
+        gg.GanglionNotice, match=r"same 'person' .* scores (1.00|0.9.) there and 0.[3-6].*--group"
+    ):
+        gg.TableModel.train(persons(), "sick", drop=drop, **QUICK)
+
+
+def test_a_category_that_matters_is_no_group() -> None:
+    chance = np.random.default_rng(0)
+    town, x = chance.integers(0, 26, 600), chance.normal(size=600)
+    words = [f"town {chr(97 + number)}" for number in town]
+    y = chance.normal(size=26)[town] + x
+    model = gg.TableModel.train({"town": words, "x": x, "y": y}, "y", **QUICK)  # warnings are errors
+    assert len(model.encoder.features) == 27
+
+
+def test_with_dates_both_ways_of_splitting_are_scored() -> None:
+    chance = np.random.default_rng(0)
+    day = np.datetime64("2020-01-01") + np.arange(600)
+    table = pl.DataFrame({"day": day, "z": chance.normal(size=600), "y": np.cumsum(chance.normal(size=600))})
+    with pytest.warns(
+        gg.GanglionNotice, match=r"scores 0\.\d\d on such rows and -?\d+\.\d\d on the latest .*--order day"
+    ):
+        gg.TableModel.train(table, "y", **QUICK)
+    model = gg.TableModel.train(table, "y", order="day", folds=0, **QUICK)  # no notice
+    assert model.rows == {"train": 384, "validation": 96, "test": 120}
 
 
 def test_small_tables_are_cross_validated(tmp_path: Path) -> None:

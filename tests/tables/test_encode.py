@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 import ganglion as gg
 from ganglion.tables.columns import CategoryColumn, NumberColumn
 from ganglion.tables.encode import Encoder
+from ganglion.tables.examples import example_table
 from ganglion.tables.reading import read_table
 
 ROWS = 60
@@ -205,3 +206,9 @@ def test_the_number_of_categories_is_limited() -> None:
     column = CategoryColumn.fit(many)
     assert len(column.categories) == 100
     assert column.other
+
+
+def test_numbers_that_begin_with_a_fraction_are_no_row_numbers() -> None:
+    column = pl.Series("x", 0.1 + 0.37 * np.arange(443.0))
+    assert Encoder.fit(pl.DataFrame({"x": column, "y": np.arange(443) % 7})).features == ["x", "y"]
+    assert Encoder.fit(example_table("diabetes")[1].drop("progression")).features

@@ -22,6 +22,7 @@ from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, notice, shortened
 from ganglion.insight.health import HealthCheck
 from ganglion.table_model.learner import Learner, Member, Target, Watching
+from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.copies import contradiction, count_copies, find_copies
 from ganglion.tables.encode import DROPPED, GROUP, NAMES, ROW_NUMBERS, WEIGHT, Encoder, listed, require_column
@@ -143,7 +144,11 @@ def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
             remedy = "; --keep uses them" if reason in (ROW_NUMBERS, NAMES) else ""
             notice(f"left out: {listed(names)} ({reason}{remedy})", "left-out-columns")
     notice_missing_values(inputs)
-    _notice_dates(inputs, sampling)
+    held_out = sampling.folds or sampling.test or sampling.validation
+    if held_out and sampling.order is None:
+        notice_dates(inputs, rows.frame, target, divisible, recipe.seed)
+    if held_out and sampling.group is None:
+        notice_groups(inputs, rows.frame, target, divisible, recipe.seed)
     flow = _cross_validate if sampling.folds else _hold_out
     model = flow(learner, splits, divisible)
     model.balanced, model.sampling = recipe.class_weight is not None, sampling
@@ -195,17 +200,6 @@ def _notice_copies(copies: Array, targets: pl.Series) -> None:
             f"{targets[second]!r}"
         )
     notice(text, "duplicate-rows")
-
-
-def _notice_dates(inputs: pl.DataFrame, sampling: Sampling) -> None:
-    dates = [c.name for c in inputs.get_columns() if c.dtype in (pl.Date, pl.Datetime)]
-    random = sampling.order is None and (sampling.folds or sampling.test or sampling.validation)
-    if dates and random:
-        notice(
-            f"rows are held out at random, although the table has dates ({dates[0]}): if the model is to "
-            f"predict the future, hold out the latest rows with --order {dates[0]} (order={dates[0]!r})",
-            "random-split",
-        )
 
 
 def _splits(rows: Divisible, sampling: Sampling, seed: int) -> list[Split]:
