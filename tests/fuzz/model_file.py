@@ -60,7 +60,8 @@ def seeds(folder: Path) -> Iterator[bytes]:
         return input_of((folder / "seed.safetensors").read_bytes())
 
     def known(kind: type[Part]) -> list[Any]:
-        return [part() for name, part in sorted(kind.known.items())]
+        joint = (gg.Sections, gg.Joint)  # made of others
+        return [part() for _, part in sorted(kind.known.items()) if part not in joint]
 
     X = np.random.default_rng(0).normal(size=(8, 4))
     for dtype in ("float32", "float64"):

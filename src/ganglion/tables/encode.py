@@ -315,7 +315,7 @@ def _numbers_rows(values: pl.Series) -> bool:
         whole = values.dtype.is_integer() or bool((values == values.round()).all())
         return whole and values.n_unique() == len(values)
     first, last = values[0], values[-1]
-    if first < 0 or (first in YEARS and last in YEARS):
+    if first < 0 or first != round(first) or (first in YEARS and last in YEARS):
         return False
     return bool((values.to_numpy() == first + np.arange(len(values))).all())
 
