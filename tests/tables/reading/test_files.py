@@ -430,3 +430,12 @@ def test_a_late_zero_makes_codes(tmp_path: Path) -> None:
     assert read_table(path).dtypes == [pl.String, pl.Float64]
     path = written(tmp_path, f"a,b\n{rows}123,007\n".encode(), "t.csv")
     assert read_table(path).dtypes == [pl.Int64, pl.Float64]  # a fraction elsewhere: 007 is a number
+
+
+@pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
+def test_a_first_row_with_a_gap_is_no_header(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, b",aa\n0.5,aa\n1.5,bb\n2.5,aa\n", "t.csv"))
+    assert table.to_dict(as_series=False) == {"x1": [None, 0.5, 1.5, 2.5], "x2": ["aa", "aa", "bb", "aa"]}
+    table = read_table(written(tmp_path, b",name\n0.5,aa\n1.5,bb\n2.5,aa\n", "t.csv"))
+    assert table.height == 3  # a column without a name, as programs write row numbers
+    assert table.columns[1] == "name"

@@ -347,11 +347,11 @@ def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
         return True
     columns = [[row[i] for row in body if row[i].lower() not in MISSING] for i in range(len(first))]
     typed = [bool(column) and all(map(_is_value, column)) for column in columns]
-    if not any(typed):
+    heads = [cell for cell, is_typed in zip(first, typed, strict=True) if is_typed]
+    if not any(heads):  # only words can tell: those of a row recur in their columns, names do not
         recurring = [cell in column for cell, column in zip(first, columns, strict=True) if cell]
         return not recurring or sum(recurring) < max(len(recurring) / 2, 1)
-    heads = [cell for cell, is_typed in zip(first, typed, strict=True) if is_typed]
-    if not all(_is_value(cell) or cell.lower() in MISSING for cell in heads) or not any(heads):
+    if not all(_is_value(cell) or cell.lower() in MISSING for cell in heads):
         return True
     return _are_numbered_names(
         heads, [c for c, is_typed in zip(first, typed, strict=True) if not is_typed], columns
