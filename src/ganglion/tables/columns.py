@@ -37,6 +37,7 @@ MOST_CATEGORIES = 100
 FEWEST_ROWS = 3
 MARGIN = 0.25  # of the range that was learned: values that lie farther outside are noted
 ROWS_FOR_MEDIAN = 100_000
+ROWS_AT_ONCE = 2**14
 MICROSECONDS = 86_400_000_000  # in a day
 ROWS_FOR_LISTS = 20_000  # below, a list of Python words is looked up faster than polars is called
 FORM_OF_DATES = "write dates as 2026-01-31"
@@ -168,9 +169,9 @@ class NumberColumn(Column):
     def fit(cls, values: pl.Series, robust: bool = False) -> Self:
         """Compute fill, center and scale; the column must not be constant."""
         numbers = to_numbers(values)
-        present = numbers.drop_nulls()
+        present = numbers.drop_nulls() if numbers.null_count() else numbers
         median = float(np.median(present.gather_every(len(present) // ROWS_FOR_MEDIAN + 1).to_numpy()))
-        filled = numbers.fill_null(median).to_numpy()
+        filled = (numbers.fill_null(median) if numbers.null_count() else numbers).to_numpy()
         center, scale = median, 0.0
         if robust:
             low, high = np.quantile(filled, [0.25, 0.75])
@@ -184,17 +185,24 @@ class NumberColumn(Column):
         return cls(values.name, median, center, scale, low, high)
 
     def encode(self, values: pl.Series) -> Encoded:
-        numbers, notes = to_floats(values), []
-        missing = np.isnan(numbers)
-        if count := int(missing.sum()):
-            numbers = np.where(missing, self.fill, numbers)
-            notes = [_missing(self.column, count, f"the median, {self.fill:g}")]
+        numbers, missing, beyond = to_floats(values), 0, list[Array]()
         least, most = self._limits
-        if len(numbers) and (numbers.min() < least or numbers.max() > most):
-            notes.append(self._outside(numbers[(numbers < least) | (numbers > most)]))
-        scaled = numbers - self.center
-        scaled /= self.scale
-        return scaled[:, None], notes
+        result = np.empty((len(numbers), 1), dtype=np.float32)
+        with np.errstate(over="ignore"):  # the encoder refuses what is infinite
+            for first in range(0, len(numbers), ROWS_AT_ONCE):  # a block of rows stays in the cache
+                block = numbers[first : first + ROWS_AT_ONCE]
+                gaps = np.isnan(block)
+                if count := int(np.count_nonzero(gaps)):
+                    block, missing = np.where(gaps, self.fill, block), missing + count
+                if block.min() < least or block.max() > most:
+                    beyond.append(block[(block < least) | (block > most)])
+                scaled = block - self.center
+                scaled /= self.scale
+                result[first : first + ROWS_AT_ONCE, 0] = scaled
+        notes = [_missing(self.column, missing, f"the median, {self.fill:g}")] if missing else []
+        if beyond:
+            notes.append(self._outside(np.concatenate(beyond)))
+        return result, notes
 
     def encode_value(self, value: Any) -> EncodedValue:
         number, note = value if type(value) is float else to_float(self.column, value), None
@@ -335,10 +343,7 @@ class CategoryColumn(Column):
 
     def encode(self, values: pl.Series) -> Encoded:
         places, missing, unseen, new = self._places(values)
-        result = np.zeros((len(values), self._width), dtype=np.float32)
-        rows = np.flatnonzero(places >= 0)
-        result[rows, places[rows]] = 1
-        notes = []
+        result, notes = self._features[places], []
         if missing and not self.missing:
             notes.append(_missing(self.column, missing, self.no_category))
         if unseen:
@@ -359,6 +364,8 @@ class CategoryColumn(Column):
             return found, words.count(None), len(rows), new
         text = as_text(values)
         coded = (fold_all(text) if self.fold_case else text).cast(self._enum, strict=False)
+        if not coded.null_count():
+            return coded.to_physical().to_numpy(), 0, 0, []
         known, absent = coded.is_not_null().to_numpy(), text.is_null().to_numpy()
         other = ~(known | absent)
         found = np.full(len(values), -1, dtype=np.int64)
@@ -397,9 +404,13 @@ class CategoryColumn(Column):
         return len(self.categories) + self.missing + self.other
 
     @cached_property
-    def _rows(self) -> list[tuple[float, ...]]:
+    def _features(self) -> Array:
         """The features of a value whose feature is 1, for each feature, and at last those of none."""
-        return [tuple(map(float, row)) for row in np.eye(self._width + 1, self._width)]
+        return np.eye(self._width + 1, self._width, dtype=np.float32)
+
+    @cached_property
+    def _rows(self) -> list[tuple[float, ...]]:
+        return [tuple(map(float, row)) for row in self._features]
 
     @cached_property
     def _enum(self) -> pl.Enum:

@@ -317,6 +317,8 @@ def _numbers_rows(values: pl.Series) -> bool:
     first, last = values[0], values[-1]
     if first < 0 or first != round(first) or (first in YEARS and last in YEARS):
         return False
+    if last != first + len(values) - 1:
+        return False
     return bool((values.to_numpy() == first + np.arange(len(values))).all())
 
 

@@ -423,6 +423,33 @@ def test_large_files_are_read_like_small_ones(
     assert small.reading == large.reading
 
 
+LONG = 200_000  # rows, more than a small file has
+
+
+def test_large_files_are_checked_line_by_line(tmp_path: Path) -> None:
+    rows = [f"{i},{i / 2},w{i % 7}" for i in range(LONG)]
+    right = pl.DataFrame(
+        {"a": range(LONG), "b": [i / 2 for i in range(LONG)], "c": [f"w{i % 7}" for i in range(LONG)]}
+    )
+
+    def read(lines: list[str]) -> pl.DataFrame:
+        return read_table(written(tmp_path, "\n".join(["a,b,c", *lines, ""]).encode(), "t.csv"))
+
+    assert read(rows).equals(right)
+    assert read([*rows[:9], "", *rows[9:-1], "  ", "", rows[-1]]).equals(right)  # blank lines
+    assert read([row.replace("w", " w") + " " for row in rows]).equals(right)
+    assert read([f'"{row}"'.replace(",", '","') for row in rows]).equals(right)
+    assert read([row if i % 5 else f"# {i}\n{row}" for i, row in enumerate(rows)]).equals(right)
+    marked = [row if i != LONG - 2 else f"NA,-,{row.split(',')[2]}" for i, row in enumerate(rows)]
+    table = read(marked)
+    assert table.null_count().row(0) == (1, 1, 0)
+    assert table.dtypes == [pl.Int64, pl.Float64, pl.String]
+    assert table[LONG - 1].equals(right[LONG - 1])
+    for wrong, count in (("7,7", 2), ("7,7,w,9", 4), ('7,"7,w"', 2)):
+        with pytest.raises(gg.FileError, match=rf"3 cells, line {LONG - 98} has {count}"):
+            read([*rows[:-100], wrong, *rows[-99:]])
+
+
 def test_a_late_zero_makes_codes(tmp_path: Path) -> None:
     rows = "".join(f"{i},1.5\n" for i in range(1000, 300_000))
     path = written(tmp_path, f"a,b\n{rows}0123,1\n".encode(), "t.csv")

@@ -136,7 +136,8 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
     extra = tuple(options.missing)
     columns = [_as_text_if_doubtful(column, options) for column in raw.frame.get_columns()]
     texts = [column for column in columns if column.dtype == pl.String]
-    studies = {column.name: study(without_missing(column, extra)) for column in texts}
+    present = {column.name: without_missing(column, extra) for column in texts}
+    studies = {name: study(column) for name, column in present.items()}
     decimal = options.decimal or sign_of(list(studies.values()))
     if decimal is None and raw.layout is not None and any(c.dtype.is_float() for c in columns):
         decimal = sign_of(list(studies.values())) or (
@@ -159,8 +160,7 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
         if problem is not None:
             problems[column.name] = problem
         if how.kind == "text":
-            kept = WORDS if column.name == target else ()
-            clean = without_missing(column, extra, kept)
+            clean = without_missing(column, extra, WORDS) if column.name == target else present[column.name]
             words += _note_words(column, clean)
             result.append(clean)
         else:
@@ -218,6 +218,8 @@ def _without_numbers(column: pl.Series, extra: tuple[str, ...]) -> pl.Series:
 
 def _note_words(column: pl.Series, clean: pl.Series) -> list[str]:
     """Return which words of a text column were taken as missing, and how often."""
+    if clean is column:
+        return []
     taken = column.filter(clean.is_null() & column.is_not_null()).str.strip_chars()
     counts = taken.filter(taken.str.to_lowercase().is_in(list(WORDS))).value_counts(sort=True)
     return [f"{word!r} in {column.name} {count:,} times" for word, count in counts.head(3).iter_rows()]

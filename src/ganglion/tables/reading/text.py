@@ -6,8 +6,10 @@ could mean something else are read again as text. Both ways give the same table.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +21,18 @@ from ganglion.tables.reading.layout import Found, decode, find_layout, head_of, 
 from ganglion.tables.reading.options import ColumnReading, Layout, Reading, ReadOptions
 
 SMALL = 2**20
-CHUNK = 2**20
+CHUNK = 2**18  # bytes that stay in the cache
+SAMPLE = 2**20
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?"]
-ZERO, NINE = ord("0"), ord("9")
+ZERO, NINE, NEW_LINE, QUOTE = map(ord, '09\n"')
+BLANKS = " \t"
+LAST = 2**16  # bytes in which a footer is looked for
 MOST_LAST_LINES = 5
 HUGE = 2**53
 BLANK_LINES = re.compile(rb"\n(?: *\n)+")
+MARKER = re.compile(
+    rb'(?:^|[,;\t|\n])"?(?:' + "|".join(map(re.escape, NULLS[1:])).encode() + rb')"?(?=[,;\t|\n]|\Z)'
+)
 COMPACT = (19_000_101, 21_001_231)
 
 
@@ -156,13 +164,13 @@ def _footer(rows: list[list[str]], width: int) -> int:
     return count
 
 
-def _without_last_lines(body: bytes, found: Found) -> bytes:
-    """Return the lines of a large file without a footer."""
-    start = body.rfind(b"\n", 0, max(len(body) - CHUNK // 16, 0)) + 1
-    tail = body[start:]
+def _without_last_lines(data: bytes, found: Found) -> bytes:
+    """Return a large file without a footer."""
+    start = data.rfind(b"\n", 0, max(len(data) - LAST, 0)) + 1
+    tail = data[start:]
     records = tokenize(tail.decode("utf-8"), found.layout.separator, found.layout.comment)
     count = _footer([cells for _, cells in records], found.width)
-    return body if not count else body[: start + _lines_from(tail, records[-count][0])]
+    return data if not count else data[: start + _lines_from(tail, records[-count][0])]
 
 
 def _without_nameless(frame: pl.DataFrame) -> pl.DataFrame:
@@ -205,21 +213,66 @@ def _is_odd(data: bytes, layout: Layout) -> bool:
 
 
 def _with_polars(data: bytes, name: str, found: Found, known: Reading | None) -> pl.DataFrame:
-    layout, names = found.layout, found.names
-    body = _without_last_lines(data[_lines_from(data, found.first) :], found)
-    if b"\n\n" in body or b"\n " in body:
-        body = BLANK_LINES.sub(b"\n", body)
-    if not body:
-        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+    """Read a large file by polars, and again as text what could mean something else than polars read."""
+    data = _without_last_lines(data, found)
+    start = _lines_from(data, found.first)
+    if start == len(data):
+        return pl.DataFrame(schema=dict.fromkeys(found.names, pl.String))
     plain = ColumnReading("number")
-    as_text = [n for n in names if known is not None and n in known.columns and known.columns[n] != plain]
+    words = {} if known is None else {n: pl.String for n, how in known.columns.items() if how != plain}
+    body = _Body(data, start, found, b'"' in data)
+    if found.width == 1 or found.layout.comment or body.is_quoted:
+        body = body.without_blank_lines()
+    try:
+        frame, read_again = body.typed(words)
+    except pl.exceptions.PolarsError:
+        frame, read_again = pl.DataFrame(), False
+    separators, zeros = body.scan()
+    # A blank, short or long line gives another number; to count is faster than to look at every line.
+    if frame.is_empty() or found.layout.comment or separators != frame.height * (found.width - 1):
+        body = body.without_blank_lines()
+        _check_widths(body.data, name, found)
+        try:
+            frame, read_again = body.typed(words)
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).splitlines()[0][:200]
+            raise FileError(f"{name} cannot be read as a table: {reason}") from error
+    if doubtful := _doubtful(frame, zeros, read_again):
+        frame = frame.with_columns(body.read(doubtful, infer_schema=False).get_columns())
+    texts = [_stripped(column) for column in frame.get_columns() if column.dtype == pl.String]
+    return _without_nameless(frame.with_columns(texts))
 
-    def read(columns: list[str], **settings: Any) -> pl.DataFrame:
+
+@dataclass(frozen=True)
+class _Body:
+    """The lines of a large file.
+
+    Args:
+        data: all bytes of the file.
+        start: where the rows begin.
+        found: the layout; `found.first` is the number of the line that begins at `start`.
+        is_quoted: whether quotes occur.
+    """
+
+    data: bytes
+    start: int
+    found: Found
+    is_quoted: bool
+
+    def without_blank_lines(self) -> _Body:
+        """Return the rows alone, without blank lines."""
+        data = BLANK_LINES.sub(b"\n", self.data[self.start :])
+        return _Body(data, 0, dataclasses.replace(self.found, first=1), self.is_quoted)
+
+    def read(self, columns: list[str], **settings: Any) -> pl.DataFrame:
+        """Return some columns, read by polars with the settings."""
+        layout, names = self.found.layout, self.found.names
         frame = pl.read_csv(
-            body,
+            self.data,
             separator=layout.separator,
             has_header=False,
-            quote_char='"' if b'"' in body else None,
+            skip_lines=self.found.first - 1,
+            quote_char='"' if self.is_quoted else None,
             comment_prefix=layout.comment or None,
             columns=[names.index(each) for each in columns],
             **settings,
@@ -227,82 +280,87 @@ def _with_polars(data: bytes, name: str, found: Found, known: Reading | None) ->
         frame.columns = columns
         return frame
 
-    def typed(rows: int | None) -> pl.DataFrame:
-        overrides = {f"column_{names.index(each) + 1}": pl.String for each in as_text}
-        return read(names, null_values=NULLS, infer_schema_length=rows, schema_overrides=overrides)
-
-    try:
+    def typed(self, words: Mapping[str, Any]) -> tuple[pl.DataFrame, bool]:
+        """Return all columns, those in `words` as text, and whether markers became null in them."""
+        names = self.found.names
+        types = {f"column_{names.index(name) + 1}": words[name] for name in names if name in words}
+        sample = self.data[self.start : self.start + SAMPLE]
+        rows: int | None = sample.count(b"\n") + 1
+        # To look for markers takes polars half as long again.
+        markers = NULLS if MARKER.search(sample) else None
         try:
-            frame = typed(10_000)
+            frame = self.read(names, null_values=markers, infer_schema_length=rows, schema_overrides=types)
         except pl.exceptions.ComputeError as error:
             if "parse" not in str(error):
                 raise
-            frame = typed(None)  # a later row has another type: infer each type from all rows
-        _check_widths(body, name, found, frame.height)
-        if doubtful := _doubtful(frame, body, layout.separator):
-            frame = frame.with_columns(read(doubtful, infer_schema=False).get_columns())
-    except pl.exceptions.PolarsError as error:
-        _check_widths(body, name, found, -1)
-        raise FileError(f"{name} cannot be read as a table: {str(error).splitlines()[0][:200]}") from error
-    texts = [column.str.strip_chars(" \t") for column in frame.get_columns() if column.dtype == pl.String]
-    return _without_nameless(frame.with_columns(texts))
+            markers, rows = NULLS, None  # a later row has a marker, or another type
+            frame = self.read(names, null_values=markers, infer_schema_length=rows, schema_overrides=types)
+        return frame, markers is not None
+
+    def scan(self) -> tuple[int, bool]:
+        """Return the number of separators outside quotes, and whether a cell is 0 before another digit."""
+        codes = np.frombuffer(self.data, dtype=np.uint8)[self.start :]
+        separator, count, inside = ord(self.found.layout.separator), 0, False
+        zeros = len(codes) > 1 and codes[0] == ZERO and ZERO <= codes[1] <= NINE
+        for first in range(0, len(codes), CHUNK):
+            part = codes[first : first + CHUNK + 2]  # the two bytes more complete the last cell
+            before, zero, digit = part[:-2], part[1:-1] == ZERO, part[2:] - ZERO < 10
+            starts = (before == separator) | (before == NEW_LINE)
+            if self.is_quoted:
+                starts |= before == QUOTE
+            zeros = zeros or bool((zero & digit & starts).any())
+            is_separator = part[:CHUNK] == separator
+            if self.is_quoted:
+                quotes = np.logical_xor.accumulate(part[:CHUNK] == QUOTE)
+                is_separator &= quotes == inside
+                inside ^= bool(quotes[-1])
+            count += int(np.count_nonzero(is_separator))
+        return count, zeros
 
 
-def _check_widths(body: bytes, name: str, found: Found, rows: int) -> None:
+def _stripped(column: pl.Series) -> pl.Series:
+    """Return a column of text without blanks around its cells."""
+    distinct = column.unique()
+    is_clean = (distinct == distinct.str.strip_chars(BLANKS)).all()
+    return column if is_clean else column.str.strip_chars(BLANKS)
+
+
+def _check_widths(body: bytes, name: str, found: Found) -> None:
     """Refuse lines of other than the common number of cells; polars fills short ones silently."""
-    separator = found.layout.separator
-    plain = rows >= 0 and b'"' not in body and not found.layout.comment
-    if plain and body.count(separator.encode()) == rows * (found.width - 1):
-        return
-    records = tokenize(body.decode("utf-8"), separator, found.layout.comment)
-    for line, cells in records:
+    for line, cells in tokenize(body.decode("utf-8"), found.layout.separator, found.layout.comment):
         if len(cells) != found.width:
             _refuse_width(name, line + found.first - 1, cells, found.width)
 
 
-def _doubtful(frame: pl.DataFrame, body: bytes, separator: str) -> list[str]:
-    """Return the columns in which a cell could mean something else than polars read."""
+def _doubtful(frame: pl.DataFrame, has_zeros: bool, read_again: bool) -> list[str]:
+    """Return the columns in which a cell could mean something else than polars read.
+
+    Args:
+        frame: as polars read it.
+        has_zeros: whether some cell begins with a zero before another digit, like a code.
+        read_again: whether null in a column of text may stand for a word.
+    """
     found = []
-    zeros = None
     for column in frame.get_columns():
         if column.dtype == pl.String:
-            if column.null_count():
+            if read_again and column.null_count():
                 found.append(column.name)
         elif column.dtype.is_integer():
             if column.null_count() == len(column):
                 continue
             least, most = column.min(), column.max()
             dates = COMPACT[0] <= least and most <= COMPACT[1]  # type: ignore[operator]
-            if zeros is None:
-                zeros = _has_leading_zeros(body, separator)
-            if zeros or dates or column.dtype != pl.Int64:
+            if has_zeros or dates or column.dtype != pl.Int64:
                 found.append(column.name)
         elif column.dtype.is_float() and (_has_three_decimals(column) or _is_huge(column)):
             found.append(column.name)
     return found
 
 
-def _has_leading_zeros(body: bytes, separator: str) -> bool:
-    """Return whether a cell begins with a zero before another digit."""
-    if len(body) > 1 and body[0] == ZERO and ZERO <= body[1] <= NINE:
-        return True
-    starts = [separator.encode(), b"\n", *([b'"'] if b'"' in body else [])]
-    wanted = [int.from_bytes(start + b"0", "little") for start in starts]
-    for offset in (0, 1):  # pairs of bytes at even places, then at odd ones
-        pairs = np.frombuffer(body, dtype="<u2", offset=offset, count=(len(body) - offset) // 2)
-        for first in range(0, len(pairs), CHUNK):
-            part = pairs[first : first + CHUNK]
-            for pair in wanted:
-                for place in np.flatnonzero(part == pair):
-                    after = offset + 2 * (first + int(place)) + 2
-                    if after < len(body) and ZERO <= body[after] <= NINE:
-                        return True
-    return False
-
-
 def _is_huge(column: pl.Series) -> bool:
     """Return whether whole numbers may have lost digits."""
-    return bool((column.abs() >= HUGE).any())
+    least, most = column.min(), column.max()
+    return least is not None and max(-float(least), float(most)) >= HUGE  # type: ignore[arg-type]
 
 
 def _has_three_decimals(column: pl.Series) -> bool:
