@@ -5,6 +5,7 @@ Exit codes are 0 for success, 1 for a failed job and 2 for bad usage. Tracebacks
 
 from __future__ import annotations
 
+import gc
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ import cyclopts
 import ganglion
 from ganglion.cli import console
 from ganglion.errors import ConfigError, GanglionError, GanglionNotice, silence
+
+# To start makes many objects and little garbage: looking for it took a tenth of the time.
+gc.set_threshold(100_000, 50, 100)
 
 app = cyclopts.App(
     name="ganglion",

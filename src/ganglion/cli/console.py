@@ -9,12 +9,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from ganglion.errors import ConfigError, GanglionNotice
-from ganglion.tables.reading.options import ReadOptions
+
+if TYPE_CHECKING:
+    from ganglion.tables.reading.options import ReadOptions
 
 Flag = Annotated[bool, Parameter(negative="")]
 Names = Annotated[list[str], Parameter(consume_multiple=False, negative="", show_default=False)]
@@ -119,6 +121,8 @@ class ReadFlags:
         Raises:
             ConfigError: for an option out of range.
         """
+        from ganglion.tables.reading.options import ReadOptions  # noqa: PLC0415  # for a fast --help
+
         by_column = [text.partition("=") for text in split(self.date_format) if "=" in text]
         forms = [text for text in split(self.date_format) if "=" not in text]
         if len(forms) > 1 or (forms and by_column):

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from ganglion import insight
 from ganglion.answers.judging import balancing_weights, judge
 from ganglion.answers.target import ClassTarget, fit_target
 from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, notice, shortened
-from ganglion.insight.health import HealthCheck
 from ganglion.table_model.learner import Learner, Member, Target, Watching
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.sampling import Sampling
@@ -110,7 +110,7 @@ class Recipe:
     @property
     def may_stop(self) -> bool:
         """Whether a callback may stop the run or change its weights, and not only watch it."""
-        return any(not isinstance(each, HealthCheck | ProgressBar) for each in self.callbacks)
+        return any(not isinstance(each, insight.HealthCheck | ProgressBar) for each in self.callbacks)
 
 
 def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
