@@ -88,8 +88,9 @@ class Calibration:
         exponents = log_outputs(outputs) / self.temperature
         if self.class_weights:
             exponents = exponents - np.log(np.array(self.class_weights))
-        odds = np.exp(exponents - exponents.max(axis=1, keepdims=True))
-        return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+        # The ufuncs' own methods: for one row the methods of the array take a microsecond more each.
+        odds = np.exp(exponents - np.maximum.reduce(exponents, axis=1, keepdims=True))
+        return np.asarray(odds / np.add.reduce(odds, axis=1, keepdims=True))
 
     def decide(self, probabilities: Array) -> Array:
         """Return the number of the predicted class of each row, given its probabilities."""

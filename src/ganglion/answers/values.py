@@ -55,7 +55,12 @@ def to_floats(values: pl.Series) -> Array:
     Raises:
         DataError: if a value is a word or infinite; the message names its row.
     """
-    if values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.String):
+    dtype = values.dtype
+    if dtype == pl.Float64:
+        numbers = values.to_numpy()
+        if not np.isinf(numbers).any():
+            return numbers
+    elif dtype.is_numeric() or dtype in (pl.Boolean, pl.String):
         cast = values.cast(pl.Float64, strict=False)
         numbers = cast.to_numpy()
         if cast.null_count() == values.null_count() and not np.isinf(numbers).any():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,7 +121,7 @@ def _missing(column: str, count: int, replacement: str) -> GanglionNotice:
 def limits(low: float | None, high: float | None) -> tuple[float, float]:
     """Return the range that was learned, wider by a margin at both ends; beyond it, values are noted."""
     if low is None or high is None:
-        return -math.inf, math.inf
+        return -sys.float_info.max, sys.float_info.max
     margin = MARGIN * high - MARGIN * low
     return low - margin, high + margin
 
@@ -188,30 +189,31 @@ class NumberColumn(Column):
         numbers, missing, beyond = to_floats(values), 0, list[Array]()
         least, most = self._limits
         result = np.empty((len(numbers), 1), dtype=np.float32)
-        with np.errstate(over="ignore"):  # the encoder refuses what is infinite
-            for first in range(0, len(numbers), ROWS_AT_ONCE):  # a block of rows stays in the cache
-                block = numbers[first : first + ROWS_AT_ONCE]
+        for first in range(0, len(numbers), ROWS_AT_ONCE):  # a block of rows stays in the cache
+            block = numbers[first : first + ROWS_AT_ONCE]
+            if not (block.min() >= least and block.max() <= most):  # also if one is missing
                 gaps = np.isnan(block)
-                if count := int(np.count_nonzero(gaps)):
-                    block, missing = np.where(gaps, self.fill, block), missing + count
-                if block.min() < least or block.max() > most:
-                    beyond.append(block[(block < least) | (block > most)])
-                scaled = block - self.center
-                scaled /= self.scale
+                missing += int(np.count_nonzero(gaps))
+                block = np.where(gaps, self.fill, block)
+                beyond.append(block[(block < least) | (block > most)])
+            scaled = block - self.center
+            scaled /= self.scale
+            with np.errstate(over="ignore"):  # the encoder refuses what is infinite
                 result[first : first + ROWS_AT_ONCE, 0] = scaled
         notes = [_missing(self.column, missing, f"the median, {self.fill:g}")] if missing else []
-        if beyond:
-            notes.append(self._outside(np.concatenate(beyond)))
+        if beyond and len(outside := np.concatenate(beyond)):
+            notes.append(self._outside(outside))
         return result, notes
 
     def encode_value(self, value: Any) -> EncodedValue:
-        number, note = value if type(value) is float else to_float(self.column, value), None
-        if not math.isfinite(number):
-            number = to_float(self.column, number)  # refuses the infinite
-            number, note = self.fill, _missing(self.column, 1, f"the median, {self.fill:g}")
         least, most = self._limits
+        number, note = value if type(value) is float else to_float(self.column, value), None
         if not least <= number <= most:
-            note = self._outside(np.array([number]))
+            number = to_float(self.column, number)  # refuses the infinite
+            if math.isnan(number):
+                number, note = self.fill, _missing(self.column, 1, f"the median, {self.fill:g}")
+            if not least <= number <= most:
+                note = self._outside(np.array([number]))
         return ((number - self.center) / self.scale,), note
 
     @cached_property

@@ -46,6 +46,7 @@ YEARS = range(1800, 2200)
 ROWS_AT_ONCE = 2048
 CELLS_FOR_THREADS = 200_000  # below, starting threads takes longer than the work that they would share
 MAXIMUM_FEATURES = 100_000
+BEYOND_FLOAT32 = float(2**128 - 2**103)  # the least number that is rounded to infinity
 
 
 @dataclass(frozen=True)
@@ -184,11 +185,7 @@ class Encoder:
 
         def encode_column(column: Column) -> Encoded:
             numbers, notes = encoding(column, table.get_column(column.column))
-            part = _as_float32(numbers)
-            if not np.isfinite(part).all():
-                row = np.argwhere(~np.isfinite(part))[0][0]
-                raise DataError(f"column {column.column!r} is too large in row {row}")
-            return part, notes
+            return _as_float32(numbers), notes
 
         if table.height * len(self.columns) < CELLS_FOR_THREADS:
             encoded = [encode_column(column) for column in self.columns]
@@ -197,14 +194,20 @@ class Encoder:
                 encoded = list(pool.map(encode_column, self.columns))
         parts = [part for part, _ in encoded]
         notes = [note for _, found in encoded for note in found]
-        rows = np.empty((table.height, len(self.features)), dtype=np.float32)
+        rows = np.empty((table.height, sum(part.shape[1] for part in parts)), dtype=np.float32)
         # A block of rows at a time, so that the block stays in the cache.
         for first in range(0, table.height, ROWS_AT_ONCE):
-            block, start = slice(first, first + ROWS_AT_ONCE), 0
-            for part in parts:
-                rows[block, start : start + part.shape[1]] = part[block]
-                start += part.shape[1]
+            block = rows[first : first + ROWS_AT_ONCE]
+            np.concatenate([part[first : first + ROWS_AT_ONCE] for part in parts], axis=1, out=block)
+            if not np.isfinite(block).all():
+                raise self._too_large(block, first)
         return rows, notes + self._note_surplus(names, besides)
+
+    def _too_large(self, rows: Array, first: int) -> DataError:
+        row, feature = np.argwhere(~np.isfinite(rows))[0]
+        sizes = np.cumsum([len(column.features) for column in self.columns])
+        name = self.columns[int(np.searchsorted(sizes, feature, side="right"))].column
+        return DataError(f"column {name!r} is too large in row {first + row}")
 
     def encode_record(self, record: Mapping[str, Any], besides: Collection[str] = ()) -> Encoded:
         """Return a row of plain Python values by column as an array of shape (1, features), and notes.
@@ -225,12 +228,10 @@ class Encoder:
             numbers += encoded
             if note is not None:
                 notes.append(note)
-        row = _as_float32(np.array([numbers]))
-        if not np.isfinite(row).all():
-            feature = int(np.argwhere(~np.isfinite(row))[0][1])
-            sizes = np.cumsum([len(column.features) for column in self.columns])
-            name = self.columns[int(np.searchsorted(sizes, feature, side="right"))].column
-            raise DataError(f"column {name!r} is too large in row 0")
+        # Without a context for the warning of NumPy, which would take longer than this conversion.
+        if not -BEYOND_FLOAT32 < min(numbers) <= max(numbers) < BEYOND_FLOAT32:
+            raise self._too_large(_as_float32(np.array([numbers])), 0)
+        row = np.array([numbers], dtype=np.float32)
         if not record.keys() <= self._known:
             notes += self._note_surplus(record, besides)
         return row, notes
