@@ -10,8 +10,9 @@ from hypothesis import given, strategies as st
 
 import ganglion as gg
 from ganglion.tables.columns import CategoryColumn, NumberColumn
-from ganglion.tables.encode import Encoder
+from ganglion.tables.encode import ROW_NUMBERS, Encoder
 from ganglion.tables.examples import example_table
+from ganglion.tables.levels import LevelColumn
 from ganglion.tables.reading import read_table
 
 ROWS = 60
@@ -89,11 +90,11 @@ def test_categories_missing_and_other() -> None:
 def test_dates_become_their_parts() -> None:
     x, _ = ENCODER.encode(TABLE)
     start = ENCODER.features.index("day:year")
-    parts = dict(zip(ENCODER.features[start : start + 6], x[:, start : start + 6].T, strict=True))
+    parts = dict(zip(ENCODER.features[start : start + 5], x[:, start : start + 5].T, strict=True))
     year = np.array([day.year for day in TABLE["day"]])
     np.testing.assert_allclose(parts["day:year"], (year - year.mean()) / year.std(), rtol=1e-4)
     assert (np.diff(parts["day:elapsed"]) > 0).all()
-    assert (parts["day:hour"] == 0).all()  # dates have no hours
+    assert "day:hour" not in parts  # dates have no hours
     words = TABLE.with_columns(pl.col("day").cast(pl.String))
     assert (ENCODER.encode(words)[0] == x).all()
 
@@ -212,3 +213,52 @@ def test_numbers_that_begin_with_a_fraction_are_no_row_numbers() -> None:
     column = pl.Series("x", 0.1 + 0.37 * np.arange(443.0))
     assert Encoder.fit(pl.DataFrame({"x": column, "y": np.arange(443) % 7})).features == ["x", "y"]
     assert Encoder.fit(example_table("diabetes")[1].drop("progression")).features
+
+
+def test_codes_with_leading_zeros_are_categories() -> None:
+    codes = [f"{i % 7:05d}" for i in range(60)]
+    encoder = Encoder.fit(pl.DataFrame({"postcode": codes}))
+    assert encoder.columns == (CategoryColumn("postcode", tuple(sorted(set(codes))), False, False),)
+    families = [f"{i:03d}" for i in range(1, 30)] * 3 + ["136A"] * 3  # all but one look like numbers
+    assert isinstance(Encoder.fit(pl.DataFrame({"family": families})).columns[0], CategoryColumn)
+
+
+@pytest.mark.parametrize("name", ["column_0", "Unnamed: 0", "row name", "rownames"])
+def test_an_increasing_column_without_a_name_numbers_rows(name: str) -> None:
+    values = pl.Series(name, [i + i // 7 for i in range(50)])  # some rows were left out
+    encoder = Encoder.fit(pl.DataFrame([values, pl.Series("x", range(50, 0, -1))]))
+    assert dict(encoder.left_out) == {name: ROW_NUMBERS}
+    fractions = Encoder.fit(pl.DataFrame([values / 10, pl.Series("x", range(50, 0, -1))]))
+    assert dict(fractions.left_out) == {name: ROW_NUMBERS}
+
+
+def test_rows_that_are_not_learned_from_do_not_hide_row_numbers() -> None:
+    values = [None if i % 9 == 4 else 100 + i for i in range(60)]
+    encoder = Encoder.fit(pl.DataFrame({"order": values, "x": [i % 5 for i in range(60)]}))
+    assert dict(encoder.left_out) == {"order": ROW_NUMBERS}
+    values[50] = 7
+    assert dict(Encoder.fit(pl.DataFrame({"order": values})).left_out) == {}
+
+
+@pytest.mark.parametrize("name", ["count", "rows", "value", "len", "literal", "index"])
+def test_a_column_may_have_any_name(name: str) -> None:
+    words = ["a", "b", "b", "A "] * 10
+    goals = {"mean": np.arange(40.0)}
+    for fold_case in (False, True):
+        encoder = Encoder.fit(pl.DataFrame({name: words}), goals=goals, fold_case=fold_case)
+        assert encoder.features == [f"{name}={word}" for word in (["A ", "a", "b"], ["A", "b"])[fold_case]]
+        assert LevelColumn.fit(pl.Series(name, words), goals, fold_case).features == [f"{name}:mean"]
+
+
+def test_only_the_parts_of_a_date_that_vary_are_features() -> None:
+    days = [datetime.date(2026, 1, 1) + datetime.timedelta(days=i) for i in range(20)]
+    encoder = Encoder.fit(pl.DataFrame({"day": days}))
+    assert encoder.features == ["day:day", "day:weekday", "day:elapsed"]
+    later = encoder.encode(pl.DataFrame({"day": [None, datetime.datetime(2027, 5, 11, 12)]}))[0]
+    assert later.shape == (2, 3)
+    assert later[0].tolist() == np.float32(encoder.columns[0].encode_value(None)[0]).tolist()
+    restored = Encoder.from_configuration(encoder.configuration())
+    assert restored == encoder
+    old = encoder.configuration()["columns"][0] | {"fill": [0] * 6, "center": [0] * 6, "scale": [1] * 6}
+    del old["parts"]
+    assert len(Encoder.from_configuration({"columns": [old], "left_out": {}}).features) == 6

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.answers.task import Guess, guess_task
-from ganglion.answers.values import as_text, fold, fold_all, merged, to_numbers
+from ganglion.answers.values import as_text, counted, fold, fold_all, merged, to_numbers
 from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array, Part, built_in
 from ganglion.errors import ConfigError, DataError, notice
@@ -114,7 +114,7 @@ class ClassTarget(Target):
                 f"too many for classes",
                 numbers if values.dtype.is_numeric() else words,
             )
-        counts = dict(present.value_counts().iter_rows())
+        counts = dict(zip(*counted(present), strict=True))
         return cls(
             values.name, tuple(classes), dtype, tuple(counts[c] / len(present) for c in classes), fold_case
         )

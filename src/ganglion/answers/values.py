@@ -156,10 +156,16 @@ def fold_all(words: pl.Series) -> pl.Series:
     return words.str.strip_chars().str.to_lowercase()
 
 
+def counted(values: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Return the different values except missing, the most frequent first, and how often each occurs."""
+    counts = values.drop_nulls().alias("value").value_counts(name="count")
+    counts = counts.sort(["count", "value"], descending=[True, False])
+    return counts.get_column("value"), counts.get_column("count")
+
+
 def merged(words: pl.Series) -> pl.Series:
     """Return a column of text with each word in the most frequent of its spellings."""
-    counts = words.drop_nulls().value_counts().sort(["count", words.name], descending=[True, False])
-    spellings = counts.get_column(words.name)
+    spellings, _ = counted(words)
     chosen: dict[str, str] = {}
     for word in spellings:
         chosen.setdefault(fold(word), word.strip())

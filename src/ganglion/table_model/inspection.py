@@ -111,9 +111,9 @@ def grid_of(values: pl.Series, points: int, numeric: bool) -> pl.Series:
     if numeric:
         values = to_numbers(values)
     elif values.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean):
-        counts = values.value_counts(sort=True, name="rows")
-        order = counts.sort(["rows", values.name], descending=[True, False], nulls_last=True)
-        return order.get_column(values.name).head(points)
+        counts = values.alias("value").value_counts(name="count")
+        counts = counts.sort(["count", "value"], descending=[True, False], nulls_last=True)
+        return counts.get_column("value").head(points)
     distinct = values.drop_nulls().unique().sort()
     if len(distinct) <= points:
         return distinct if len(distinct) else values.head(1)

@@ -166,8 +166,6 @@ def _fit_whole(rows: LabeledRows, recipe: Recipe) -> tuple[Encoder, Target]:
         fit_target(rows.whole.get_column(recipe.target), recipe.task, recipe.fold_case)
         raise
     goals = target.goals(values)
-    if rows.whole is not rows.frame and rows.whole.height != rows.frame.height:
-        encoder = recipe.fit_encoder(rows.frame)
     encoder = recipe.fit_encoder(rows.frame, goals, encoder)
     notice_findings(rows.frame, encoder, goals, recipe.target, recipe.fold_case)
     return encoder.without(recipe.reasons), target

@@ -21,6 +21,7 @@ from ganglion.answers.values import (
     MICROSECOND,
     as_text,
     as_word,
+    counted,
     dtype_name,
     fold,
     fold_all,
@@ -37,6 +38,7 @@ from ganglion.tables.forking import forked
 MOST_CATEGORIES = 100
 FEWEST_ROWS = 3
 MARGIN = 0.25  # of the range that was learned: values that lie farther outside are noted
+PARTS = ("year", "month", "day", "weekday", "hour", "elapsed")  # of a date
 ROWS_FOR_MEDIAN = 100_000
 ROWS_AT_ONCE = 2**14
 MICROSECONDS = 86_400_000_000  # in a day
@@ -331,8 +333,7 @@ class CategoryColumn(Column):
     def fit(cls, values: pl.Series, fold_case: bool = False) -> Self:
         """Learn the categories of the training rows."""
         text = merged(as_text(values)) if fold_case else as_text(values)
-        counts = text.drop_nulls().value_counts().sort(["count", text.name], descending=[True, False])
-        words, frequency = counts.get_column(values.name), counts.get_column("count")
+        words, frequency = counted(text)
         common = frequency >= (FEWEST_ROWS if len(values) >= 10 * FEWEST_ROWS else 1)
         categories = sorted(words.filter(common).head(MOST_CATEGORIES))
         missing, other = values.null_count() > 0, len(categories) < len(words)
@@ -430,12 +431,14 @@ class CategoryColumn(Column):
 
 @dataclass(frozen=True)
 class DateColumn(Column):
-    """Year, month, day, weekday, hour and days elapsed, each standardized; constant parts are 0.
+    """Those of year, month, day, weekday, hour and days elapsed that vary, each standardized.
 
     Args:
         fill: median of each part in the training rows.
-        center, scale: mean and standard deviation of each part; a scale of 0 marks a constant part.
+        center, scale: mean and standard deviation of each part; a scale of 0, as files of older versions may
+            hold, marks a constant part.
         low, high: first and last date of the training rows, in days since 1970; None if unknown.
+        parts: those that are features, in the order of `PARTS`.
     """
 
     fill: tuple[float, ...]
@@ -443,13 +446,15 @@ class DateColumn(Column):
     scale: tuple[float, ...]
     low: float | None = None
     high: float | None = None
+    parts: tuple[str, ...] = PARTS
 
     name = "date"
     median: ClassVar[str] = "the median date"
-    parts: ClassVar[tuple[str, ...]] = ("year", "month", "day", "weekday", "hour", "elapsed")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.parts, tuple) or self.parts != tuple(p for p in PARTS if p in self.parts):
+            raise ConfigError(f"parts must be some of {', '.join(PARTS)}, in this order")
         for name in ("fill", "center", "scale"):
             values = getattr(self, name)
             if not isinstance(values, tuple) or len(values) != len(self.parts):
@@ -462,10 +467,16 @@ class DateColumn(Column):
     def fit(cls, values: pl.Series) -> Self:
         """Compute median, mean and standard deviation of each part."""
         parts = cls._split(values.drop_nulls())
-        fill = tuple(float(v) for v in np.median(parts, axis=0))
-        center, scale = parts.mean(axis=0), parts.std(axis=0)
+        scale = parts.std(axis=0)
+        varies = scale > 0
+
+        def row(array: Array) -> tuple[float, ...]:
+            return tuple(map(float, array[varies]))
+
         low, high = float(parts[:, -1].min()), float(parts[:, -1].max())
-        return cls(values.name, fill, tuple(map(float, center)), tuple(map(float, scale)), low, high)
+        names = tuple(name for name, each in zip(PARTS, varies, strict=True) if each)
+        fill, center = np.median(parts, axis=0), parts.mean(axis=0)
+        return cls(values.name, row(fill), row(center), row(scale), low, high, names)
 
     @classmethod
     def _split(cls, values: pl.Series) -> Array:
@@ -502,12 +513,14 @@ class DateColumn(Column):
         else:
             raise DataError(f"column {values.name!r} must hold dates, got {dtype_name(values)}")
         parts, count = self._split(parsed), parsed.null_count()
+        days, parts = parts[:, -1], parts[:, self._places]
         if count:
-            parts[parsed.is_null().to_numpy()] = self.fill
+            absent = parsed.is_null().to_numpy()
+            days, parts[absent] = days[~absent], self.fill
         scale = np.array(self.scale)
         varies = scale > 0
         result = np.where(varies, (parts - np.array(self.center)) / np.where(varies, scale, 1), 0)
-        notes, days = [_missing(self.column, count, self.median)] if count else [], parts[:, -1]
+        notes = [_missing(self.column, count, self.median)] if count else []
         least, most = self._limits
         if len(days) and (days.min() < least or days.max() > most):
             notes.append(self._outside(days[(days < least) | (days > most)]))
@@ -520,7 +533,8 @@ class DateColumn(Column):
             note = _missing(self.column, 1, self.median)
         else:
             elapsed = float((time - EPOCH) // MICROSECOND) / MICROSECONDS
-            parts = (time.year, time.month, time.day, time.isoweekday(), time.hour, elapsed)
+            every = (time.year, time.month, time.day, time.isoweekday(), time.hour, elapsed)
+            parts = tuple(every[place] for place in self._places)
             least, most = self._limits
             if not least <= elapsed <= most:
                 note = self._outside(np.array([elapsed]))
@@ -529,6 +543,11 @@ class DateColumn(Column):
             for part, center, scale in zip(parts, self.center, self.scale, strict=True)
         ]
         return scaled, note
+
+    @cached_property
+    def _places(self) -> list[int]:
+        """The places of the parts among `PARTS`."""
+        return [PARTS.index(part) for part in self.parts]
 
     @cached_property
     def _limits(self) -> tuple[float, float]:

@@ -26,6 +26,7 @@ from ganglion.tables.columns import (
     NumberColumn,
 )
 from ganglion.tables.levels import LevelColumn, folds_of
+from ganglion.tables.reading.cells import LEADING_ZERO
 
 FEW = 20
 FEWEST_COVERED = 0.9  # one-hot features must cover this fraction of the values, else all levels are kept
@@ -37,6 +38,7 @@ WEIGHT = "the weight of each row"
 RARE = "only rare values"
 ROW_NUMBERS = "row numbers or identifiers"
 NAMES = "a different value in most rows, like a name"
+NO_NAME = re.compile(r"(?i)^$|^unnamed|^(row name|row_?names|column_0)$")
 IDENTIFIER_NAME = re.compile(
     r"(?i:(^|[_\W])(id|uuid|guid|key|index|row|rownum|nr|no)$|^unnamed|^$)|[a-z]I[dD]$"
 )
@@ -310,17 +312,24 @@ def _leave_out(name: str) -> str:
 
 def _numbers_rows(values: pl.Series) -> bool:
     """Return whether the name says that a column identifies rows, or the order does: 1001, 1002, 1003 ..."""
-    if len(values) <= FEW or values.null_count():
+    present = values.drop_nulls() if values.null_count() else values
+    if len(present) <= FEW:
         return False
+    numbers = present.to_numpy()
+    if NO_NAME.search(values.name) is not None and (numbers[1:] > numbers[:-1]).all():
+        return True
     if IDENTIFIER_NAME.search(values.name) is not None:
-        whole = values.dtype.is_integer() or bool((values == values.round()).all())
-        return whole and values.n_unique() == len(values)
-    first, last = values[0], values[-1]
-    if first < 0 or first != round(first) or (first in YEARS and last in YEARS):
+        whole = values.dtype.is_integer() or bool((present == present.round()).all())
+        return whole and present.n_unique() == len(present)
+    # Rows that are not learned from are null.
+    places = (
+        np.flatnonzero(values.is_not_null().to_numpy()) if values.null_count() else np.arange(len(values))
+    )
+    first, last = numbers[0], numbers[-1]
+    start = first - places[0]
+    if start < 0 or start != round(start) or (first in YEARS and last in YEARS):
         return False
-    if last != first + len(values) - 1:
-        return False
-    return bool((values.to_numpy() == first + np.arange(len(values))).all())
+    return bool(last - start == places[-1] and (numbers == start + places).all())
 
 
 @dataclass(frozen=True)
@@ -370,6 +379,8 @@ class _Fit:
         if len(distinct) <= 1 and not missing:
             return CONSTANT if len(distinct) else EMPTY
         no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
+        if distinct.str.contains(LEADING_ZERO).any():  # codes, such as 02116
+            return self.category(text)
         if no_numbers.is_empty() and len(distinct):  # numbers stored as text
             column = self.column(to_numbers(text), kept)
             return CategoryColumn.fit(text) if isinstance(column, CategoryColumn) else column
@@ -386,7 +397,8 @@ class _Fit:
             row = text.is_in(no_numbers.implode()).arg_true()[0]
             raise DataError(
                 f"column {text.name!r} holds numbers, but {text[row]!r} in row {row}",
-                f"correct the value or leave it empty, or leave the column out ({_leave_out(text.name)})",
+                f"correct the value or leave it empty, take it for a category (--category {text.name}, in "
+                f"Python categories=[{text.name!r}]), or leave the column out ({_leave_out(text.name)})",
             )
         if not kept and len(distinct) > FEW and 2 * int(present.is_unique().sum()) > len(present):
             if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from ganglion.answers.values import as_text, fold, to_numbers
+from ganglion.answers.values import as_text, counted, fold, to_numbers
 from ganglion.core.part import Array
 from ganglion.errors import notice
 from ganglion.tables.columns import CategoryColumn, NumberColumn
@@ -55,7 +55,7 @@ def _notice_merged(frame: pl.DataFrame, encoder: Encoder) -> None:
             known = set(map(fold, column.categories)) if column.fold_case else set(column.categories)
             counts = [
                 (word, count)
-                for word, count in text.value_counts().iter_rows()
+                for word, count in zip(*counted(text), strict=True)
                 if (fold(word) if column.fold_case else word) not in known
             ]
             rows = sum(count for _, count in counts)

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.answers.target import MOST_GOALS
-from ganglion.answers.values import as_text, as_word, fold, fold_all, merged
+from ganglion.answers.values import as_text, as_word, counted, fold, fold_all, merged
 from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array, built_in
 from ganglion.errors import ConfigError, GanglionNotice, shortened
@@ -99,8 +99,7 @@ class LevelColumn(Column):
     def fit(cls, values: pl.Series, goals: Mapping[str, Array], fold_case: bool = False) -> Self:
         """Learn the statistics of the training rows, given their targets by goal."""
         text = merged(as_text(values)) if fold_case else as_text(values)
-        counts = text.drop_nulls().value_counts().sort(["count", text.name], descending=[True, False])
-        levels = tuple(sorted(counts.get_column(text.name).head(MOST_LEVELS)))
+        levels = tuple(sorted(counted(text)[0].head(MOST_LEVELS)))
         zero, one = (0.0,) * len(goals), (1.0,) * len(goals)
         nothing = zero * len(levels)
         bare = cls(values.name, levels, tuple(goals), nothing, zero, zero, one, one, fold_case)

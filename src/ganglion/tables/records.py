@@ -13,7 +13,7 @@ import polars as pl
 
 from ganglion.tables.dicts import check_record, frame_of_records
 from ganglion.tables.forking import forked, require_threads
-from ganglion.tables.reading.cells import MISSING, convert
+from ganglion.tables.reading.cells import MISSING, convert, missing_numbers
 from ganglion.tables.reading.options import ColumnReading, Reading
 from ganglion.tables.reading.sources import check_years
 
@@ -45,10 +45,10 @@ def read_record(record: Mapping[str, Any], reading: Reading | None) -> Mapping[s
         DataError: for text that is not of the column's kind.
     """
     texts = [(name, value) for name, value in record.items() if type(value) is str]
-    if not texts:
+    extra = () if reading is None else reading.missing
+    if not texts and not extra:
         return record
     columns = {} if reading is None else reading.columns
-    extra = () if reading is None else reading.missing
     words = _missing_words(extra)
     read = dict(record)
     for name, text in texts:
@@ -56,6 +56,10 @@ def read_record(record: Mapping[str, Any], reading: Reading | None) -> Mapping[s
             read[name] = None
         elif (how := columns.get(name)) is not None and how.kind not in ("text", "boolean"):
             read[name] = _read_text(name, text, how, extra)
+    if numbers := missing_numbers(extra):
+        for name, value in read.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and value in numbers:
+                read[name] = None
     return read
 
 

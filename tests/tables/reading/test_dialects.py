@@ -1,15 +1,20 @@
 """Random tables, written in random dialects: read to the same table or refused by name, never read wrong."""
 
 import datetime
+import os
 import string
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, event, given, settings, strategies as st
 
 import ganglion as gg
-from ganglion.tables.reading.sources import open_table
+from ganglion.tables.reading.sources import Table, open_table
+
+# By hand: EXAMPLES=10000 pytest tests/tables/reading/test_dialects.py --hypothesis-show-statistics
+EXAMPLES = int(os.environ.get("EXAMPLES", "150"))
 
 MARKERS = ("", "NA", "n/a", "NaN", "null", "None", "-", "?", "#N/A", ".")
 DATES = {"year-first": "%Y-%m-%d", "day-first": "%d.%m.%Y", "month-first": "%m/%d/%Y", "name": "%d %b %Y"}
@@ -114,29 +119,56 @@ def same(found: Any, right: Any) -> bool:
     return bool(found == right)
 
 
-@settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck), deadline=None)
+def read(path: Path, options: gg.ReadOptions | None = None) -> tuple[Table | None, set[str]]:
+    """Return the table, None if it was refused, and the names of the notices."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            table = open_table(path, options)
+        except gg.GanglionError:
+            table = None
+    return table, {str(w.message.name) for w in caught if isinstance(w.message, gg.GanglionNotice)}
+
+
+def wrong(table: Table, columns: dict[str, list[Any]], header: bool) -> list[str]:
+    """Return what was read wrong; a column that is refused by name is not."""
+    frame = table.frame
+    if frame.shape != (len(next(iter(columns.values()))), len(columns)):
+        return [f"shape {frame.shape}"]
+    found = [] if not header or frame.columns == list(columns) else [f"names {frame.columns}"]
+    for column, (name, values) in zip(frame.get_columns(), columns.items(), strict=True):
+        if column.name in table.problems or all(value is None for value in values):
+            continue
+        if not all(map(same, column.to_list(), values)):
+            found.append(f"{name}: {column.to_list()} is not {values}")
+    return found
+
+
+UNSURE = {"ambiguous-numbers", "numbers-as-dates", "no-header"}
+
+
+@settings(
+    max_examples=EXAMPLES, derandomize=EXAMPLES <= 300, suppress_health_check=list(HealthCheck), deadline=None
+)
 @given(tables(), dialects())
 def test_never_read_wrong(
     tmp_path_factory: pytest.TempPathFactory, columns: dict[str, list[Any]], dialect: dict[str, Any]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "dialect.csv"
     path.write_bytes(written(columns, dialect))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            table = open_table(path)
-        except gg.GanglionError:
-            return  # refused by name
-    unsure = {"ambiguous-numbers", "numbers-as-dates", "no-header"} & {
-        warning.message.name for warning in caught if isinstance(warning.message, gg.GanglionNotice)
-    }
-    frame = table.frame
-    assert frame.shape == (len(next(iter(columns.values()))), len(columns)), frame
-    if dialect["header"]:
-        assert frame.columns == list(columns)
-    for found, (name, values) in zip(frame.get_columns(), columns.items(), strict=True):
-        if found.name in table.problems or all(value is None for value in values):
-            continue
-        if unsure - {"no-header"} and not all(map(same, found.to_list(), values)):
-            continue  # the user was told of both readings
-        assert all(map(same, found.to_list(), values)), (name, found.to_list(), values)
+    table, notices = read(path)
+    event("refused" if table is None else "columns refused" if table.problems else "read")
+    if table is None or not (faults := wrong(table, columns, dialect["header"])):
+        return
+    assert notices & UNSURE, faults
+    event("read with a notice of another reading")
+    # The options that the notices name give the right table.
+    dates = {n: "number" for n, v in columns.items() if any(isinstance(each, int) for each in v)}
+    options = gg.ReadOptions(
+        header=dialect["header"] if "no-header" in notices else None,
+        decimal=dialect["decimal"] if "ambiguous-numbers" in notices else None,
+        thousands=dialect["thousands"] or None if "ambiguous-numbers" in notices else None,
+        dates=dates if "numbers-as-dates" in notices and dialect["header"] else None,
+    )
+    told, _ = read(path, options)
+    assert told is None or not (faults := wrong(told, columns, dialect["header"])), faults

@@ -16,6 +16,7 @@ import pytest
 
 import ganglion as gg
 from ganglion.tables.reading import open_table, read_table
+from ganglion.tables.records import read_record
 
 # Name, bytes, name of the file, values by column.
 FILES: list[tuple[str, bytes, str, dict[str, list[Any]]]] = [
@@ -466,3 +467,44 @@ def test_a_first_row_with_a_gap_is_no_header(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, b",name\n0.5,aa\n1.5,bb\n2.5,aa\n", "t.csv"))
     assert table.height == 3  # a column without a name, as programs write row numbers
     assert table.columns[1] == "name"
+
+
+def test_the_missing_number_is_missing_however_it_is_written(tmp_path: Path) -> None:
+    path = written(tmp_path, b"a,b,c\n-999.0,-999,x\n1.5,7,-999\n2.5,8,y\n-999.00,9,x\n", "t.csv")
+    table = open_table(path, gg.ReadOptions(missing=["-999"]))
+    assert table.frame.to_dict(as_series=False) == {
+        "a": [None, 1.5, 2.5, None],
+        "b": [None, 7, 8, 9],
+        "c": ["x", None, "y", "x"],
+    }
+    reading = table.reading
+    assert read_table(path, known=reading).equals(table.frame)
+    assert dict(read_record({"a": -999, "b": -999.0, "c": "-999"}, reading)) == dict.fromkeys("abc")
+    assert dict(read_record({"a": "-999.00", "b": 7, "c": "x"}, reading)) == {"a": None, "b": 7, "c": "x"}
+
+
+def test_a_word_named_as_missing_is_missing_in_the_target_too(tmp_path: Path) -> None:
+    path = written(tmp_path, b"a,y\n1,NA\n2,yes\n3,no\n", "t.csv")
+    assert open_table(path, target="y").frame["y"].to_list() == ["NA", "yes", "no"]
+    given = open_table(path, gg.ReadOptions(missing=["NA"]), target="y")
+    assert given.frame["y"].to_list() == [None, "yes", "no"]
+
+
+def test_an_english_file_for_a_german_model_is_spoken_of(tmp_path: Path) -> None:
+    known = open_table(written(tmp_path, b"price;n\n1.234,50;3\n2,50;4\n", "a.csv")).reading
+    new = written(tmp_path, b"price,n\n42.510,3\n7.125,4\n", "b.csv")
+    with pytest.warns(gg.GanglionNotice, match="42.510 is read as 42510, .* use --decimal"):
+        assert read_table(new, known=known)["price"].to_list() == [42510, 7125]
+    assert read_table(new, gg.ReadOptions(decimal="."), known)["price"].to_list() == [42.51, 7.125]
+    same = written(tmp_path, b"price;n\n42.510;3\n7.125;4\n", "c.csv")
+    assert read_table(same, known=known)["price"].to_list() == [42510, 7125]
+
+
+def test_names_that_no_number_confirms_are_spoken_of(tmp_path: Path) -> None:
+    with pytest.warns(gg.GanglionNotice, match="is taken for names, .* use --no-header"):
+        table = read_table(written(tmp_path, b",aaa\n0.0,aa\n1.5,b\n", "t.csv"))
+    assert table.columns == ["row name", "aaa"]
+    table = read_table(written(tmp_path, b",aaa\n0.0,aa\n1.5,b\n", "t.csv"), gg.ReadOptions(header=False))
+    assert table.to_dict(as_series=False) == {"x1": [None, 0.0, 1.5], "x2": ["aaa", "aa", "b"]}
+    table = read_table(written(tmp_path, b'"","name"\n"1","a"\n"2","b"\n', "t.csv"))  # as R writes it
+    assert table.to_dict(as_series=False) == {"row name": [1, 2], "name": ["a", "b"]}

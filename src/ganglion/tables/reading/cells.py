@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import re
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -56,6 +57,7 @@ FORMS = {
     "blank groups": rf"^{SIGN}\d{{1,3}}(?: \d{{3}})+(?:[.,]\d*)?$",
     "apostrophe groups": rf"^{SIGN}\d{{1,3}}(?:'\d{{3}})+(?:[.,]\d*)?$",
 }
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 REPEATED = r"[.,]\d{3}[.,]\d{3}"
 LIMIT = r"^[<>≤≥]=?\s*[-+]?[\d.,]+$"
 # From this magnitude on, plain whole numbers beside grouped ones say that groups are thousands.
@@ -103,9 +105,17 @@ class Problem:
         return DataError(self.message, self.hint)
 
 
-def missing_words(extra: tuple[str, ...]) -> list[str]:
-    """Return the words for a missing value, in lower case."""
-    return [*MISSING, *(word.lower() for word in extra)]
+def missing_numbers(extra: tuple[str, ...]) -> frozenset[float]:
+    """Return the numbers that the user named as missing: -999 also stands for -999.0."""
+    return frozenset(float(word) for word in extra if NUMBER.fullmatch(word))
+
+
+def without_numbers(values: pl.Series, extra: tuple[str, ...]) -> pl.Series:
+    """Return a column of numbers with null for those that the user named as missing."""
+    numbers = missing_numbers(extra)
+    if not numbers or not values.dtype.is_numeric():
+        return values
+    return values.set(values.cast(pl.Float64).is_in(list(numbers)).fill_null(False), None)
 
 
 def without_missing(values: pl.Series, extra: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> pl.Series:
@@ -114,9 +124,9 @@ def without_missing(values: pl.Series, extra: tuple[str, ...] = (), kept: tuple[
     Args:
         values: text.
         extra: words that mean a missing value, in addition to `MISSING`.
-        kept: words of `MISSING` that are values.
+        kept: words of `MISSING` that are values, unless the user named them.
     """
-    words = [word for word in missing_words(extra) if word not in kept]
+    words = [*(word for word in MISSING if word not in kept), *(word.lower() for word in extra)]
     if not values.unique().str.strip_chars().str.to_lowercase().is_in(words).any():
         return values
     stripped = values.str.strip_chars()
@@ -390,7 +400,7 @@ def convert(
         )
     if how.kind == "date" and (result.dt.time() == MIDNIGHT).all():
         return result.cast(pl.Date)
-    return result
+    return without_numbers(result, extra)
 
 
 def _numbers(values: pl.Series, how: ColumnReading) -> pl.Series:

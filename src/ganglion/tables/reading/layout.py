@@ -17,6 +17,7 @@ from ganglion.tables.reading.options import Layout, ReadOptions
 HEAD = 2**16
 CANDIDATES = (",", ";", "\t", "|", " ")
 COMMENT = "#"
+ROW_NAME = "row name"  # of a first column without a name, as programs write row numbers
 SHEET_ERROR = re.compile(r"#(N/?A|NULL!|DIV/0!|VALUE!|REF!|NAME\?|NUM!)", re.IGNORECASE)
 MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -329,7 +330,14 @@ def _with_names(
     else:
         has_names = len(first) != width or is_header(first, body)
     if has_names:
-        names = first if len(first) == width else ["row name", *first]
+        names = first if len(first) == width else [ROW_NAME, *first]
+        if options.header is None and len(first) == width and not _has_telling_names(first, body):
+            notice(
+                f"the first line ({', '.join(map(repr, first[:3]))} ...) is taken for names, although no "
+                f"column of numbers has one; if it holds values, use --no-header "
+                f"(read=gg.ReadOptions(header=False))",
+                "no-header",
+            )
         rows_at = records[start + 1][0] if start + 1 < len(records) else line + 1
         return make(True, names, layout.skipped + rows_at, skipped)
     if options.header is None:
@@ -341,12 +349,26 @@ def _with_names(
     return make(False, numbered, layout.skipped + line, skipped)
 
 
+def _typed(body: Sequence[Sequence[str]], width: int) -> tuple[list[list[str]], list[bool]]:
+    """Return the cells of each column without missing ones, and whether all are numbers or dates."""
+    columns = [[row[i] for row in body if row[i].lower() not in MISSING] for i in range(width)]
+    return columns, [bool(column) and all(map(_is_value, column)) for column in columns]
+
+
+def _has_telling_names(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Return whether a column of numbers or dates has a name, but for row numbers, which often have none."""
+    columns, typed = _typed(body, len(first))
+    if typed[:1] == [True] and not first[0] and len(set(columns[0])) == len(columns[0]) == len(body):
+        typed[0] = not all(cell.isdigit() for cell in columns[0])
+    heads = [cell for cell, is_typed in zip(first, typed, strict=True) if is_typed]
+    return not heads or any(heads)
+
+
 def is_header(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
     """Return whether a line holds names rather than values, judged by the lines below it."""
     if not body or not any(first):
         return True
-    columns = [[row[i] for row in body if row[i].lower() not in MISSING] for i in range(len(first))]
-    typed = [bool(column) and all(map(_is_value, column)) for column in columns]
+    columns, typed = _typed(body, len(first))
     heads = [cell for cell, is_typed in zip(first, typed, strict=True) if is_typed]
     if not any(heads):  # only words can tell: those of a row recur in their columns, names do not
         recurring = [cell in column for cell, column in zip(first, columns, strict=True) if cell]

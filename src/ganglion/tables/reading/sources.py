@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from ganglion.answers.values import counted
 from ganglion.errors import DataError, FileError, GanglionError, notice, one_of, shortened
 from ganglion.optional import load
 from ganglion.tables.dicts import frame_of_records
@@ -35,8 +36,9 @@ from ganglion.tables.reading.cells import (
     sign_of,
     study,
     without_missing,
+    without_numbers,
 )
-from ganglion.tables.reading.options import ColumnReading, Reading, ReadOptions
+from ganglion.tables.reading.options import ColumnReading, Layout, Reading, ReadOptions
 from ganglion.tables.reading.text import COMPACT, Raw, check_distinct, read_text
 
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days since 1970-01-01
@@ -149,7 +151,7 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
     result, words = [], list[str]()
     for column in columns:
         if column.dtype != pl.String:
-            result.append(_without_numbers(column, extra))
+            result.append(without_numbers(column, extra))
             if column.dtype.is_numeric() or column.dtype == pl.Boolean:
                 reading[column.name] = ColumnReading("number" if column.dtype.is_numeric() else "boolean")
             elif column.dtype in (pl.Date, pl.Datetime):
@@ -161,7 +163,7 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
             problems[column.name] = problem
         if how.kind == "text":
             clean = without_missing(column, extra, WORDS) if column.name == target else present[column.name]
-            words += _note_words(column, clean)
+            words += _note_words(column, clean, extra)
             result.append(clean)
         else:
             result.append(convert(column, how, extra, strict=how.kind != "date" or "%" not in how.form))
@@ -203,26 +205,15 @@ def _notice_times(column: pl.Series, options: ReadOptions) -> None:
             )
 
 
-def _without_numbers(column: pl.Series, extra: tuple[str, ...]) -> pl.Series:
-    """Return a column of numbers with null for those that the user named as missing."""
-    if not column.dtype.is_numeric():
-        return column
-    numbers = []
-    for word in extra:
-        try:
-            numbers.append(float(word))
-        except ValueError:
-            continue
-    return column.set(column.cast(pl.Float64).is_in(numbers).fill_null(False), None) if numbers else column
-
-
-def _note_words(column: pl.Series, clean: pl.Series) -> list[str]:
-    """Return which words of a text column were taken as missing, and how often."""
+def _note_words(column: pl.Series, clean: pl.Series, extra: tuple[str, ...]) -> list[str]:
+    """Return which words of a text column were taken as missing unasked, and how often."""
     if clean is column:
         return []
     taken = column.filter(clean.is_null() & column.is_not_null()).str.strip_chars()
-    counts = taken.filter(taken.str.to_lowercase().is_in(list(WORDS))).value_counts(sort=True)
-    return [f"{word!r} in {column.name} {count:,} times" for word, count in counts.head(3).iter_rows()]
+    unasked = set(WORDS) - {word.lower() for word in extra}
+    words, counts = counted(taken.filter(taken.str.to_lowercase().is_in(unasked)))
+    top = zip(words[:3], counts, strict=False)
+    return [f"{word!r} in {column.name} {count:,} times" for word, count in top]
 
 
 def _alike(raw: Raw, options: ReadOptions, known: Reading, target: str | None) -> Table:
@@ -241,14 +232,33 @@ def _alike(raw: Raw, options: ReadOptions, known: Reading, target: str | None) -
         if how is not None and how.kind == "date" and column.dtype.is_integer():
             column = column.cast(pl.String)  # noqa: PLW2901
         if column.dtype != pl.String:
-            result.append(_without_numbers(column, extra))
+            result.append(without_numbers(column, extra))
         elif how is None:
             result.append(column.set((column == "").fill_null(False), None))
         elif how.kind == "text":
             result.append(without_missing(column, extra, WORDS if column.name == target else ()))
         else:
+            if how.decimal == "," and options.decimal is None and _differ(raw.layout, known.layout):
+                _notice_points(column)
             result.append(convert(column, how, extra))
     return Table(pl.DataFrame(result), Reading(raw.layout, known.columns, extra), {})
+
+
+def _differ(layout: Layout | None, known: Layout | None) -> bool:
+    return layout is not None and known is not None and layout.separator != known.separator
+
+
+def _notice_points(column: pl.Series) -> None:
+    """Say that points taken for thousands may be decimal: the file is laid out unlike the model's table."""
+    grouped = column.filter(column.str.contains(r"\d\.\d{3}\b").fill_null(value=False))
+    if len(grouped) and not column.str.contains(",", literal=True).any():
+        shown = grouped[0].strip()
+        notice(
+            f"column {column.name!r}: {shown} is read as {shown.replace('.', '')}, as in the table that the "
+            f"model learned from, but this file has another separator; if it means a fraction, use "
+            f"--decimal . (model.read(table, gg.ReadOptions(decimal='.')))",
+            "ambiguous-numbers",
+        )
 
 
 def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str | None) -> Raw:

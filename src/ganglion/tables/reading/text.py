@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.errors import DataError, FileError, notice
-from ganglion.tables.reading.layout import Found, decode, find_layout, head_of, tokenize
+from ganglion.tables.reading.layout import ROW_NAME, Found, decode, find_layout, head_of, tokenize
 from ganglion.tables.reading.options import ColumnReading, Layout, Reading, ReadOptions
 
 SMALL = 2**20
@@ -99,6 +99,8 @@ def _known_layout(
 def _named(found: Found) -> Found:
     """Return the layout with clean names, after checking that they are distinct."""
     names = [each.strip() for each in found.names]
+    if len(names) > 1 and not names[0] and ROW_NAME not in names:
+        names[0] = ROW_NAME
     names = [
         f"column {i + 1}" if not each and i < len(names) - 1 and i else each for i, each in enumerate(names)
     ]
