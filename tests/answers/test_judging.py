@@ -126,6 +126,46 @@ def test_a_threshold_is_chosen_on_validation_rows_and_used() -> None:
     assert costs.calibration.threshold == pytest.approx(0.1, abs=0.03)
 
 
+def test_models_are_compared_by_what_the_threshold_was_chosen_for() -> None:
+    target = ClassTarget("t", ("no", "yes"), "text", (0.9, 0.1))
+    validation, test = yes_or_no(3000, 0, shift=-3), yes_or_no(3000, 1, shift=-3)
+    blurred = [
+        dataclasses.replace(part, outputs=part.outputs * 0.2 + np.array([0.75, 0.05]))
+        for part in (validation, test)
+    ]
+    cheap = Objective(costs={"fn": 10})
+    report = judge(target, validation, test, blurred[1], linear_validation=blurred[0], objective=cheap).report
+    assert report is not None
+    (tn, fp), (fn, tp) = report.confusion
+    assert report.metrics["mean_cost"] == pytest.approx((10 * fn + fp) / 3000)
+    assert report.baseline["mean_cost"] == pytest.approx(
+        (tn + fp) / 3000
+    )  # it always says yes: 0.1 * 10 > 0.9
+    # The same order of the same rows: a threshold of its own finds the same decisions.
+    assert report.linear["mean_cost"] == pytest.approx(report.metrics["mean_cost"], rel=0.05)
+    low, high = report.intervals["mean_cost"]
+    assert low < report.metrics["mean_cost"] < high
+    assert "The model is better than the baseline (mean cost" in said(report)
+    assert "mean cost" in str(report)
+    assert Report.from_dict(report.to_dict()) == report
+    again = evaluate(target, test, judge(target, validation, test, objective=cheap).calibration)
+    assert again.metrics == report.metrics
+    for objective, name in ((Objective("mcc"), "mcc"), (Objective("f1"), "positive_f1")):
+        found = judge(target, validation, test, objective=objective).report
+        assert found is not None
+        (tn, fp), (fn, tp) = found.confusion
+        expected = {
+            "mcc": (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)),
+            "positive_f1": 2 * tp / (2 * tp + fp + fn),
+        }[name]
+        assert found.main_metric == name
+        assert found.metrics[name] == pytest.approx(expected)
+    folded = report_of(
+        yes_or_no(900, 0, shift=-3, folds=3), target, objective=cheap, linear=blurred[1].part(np.arange(900))
+    )
+    assert {"mean_cost"} <= set(folded.metrics) & set(folded.linear) & set(folded.spread)
+
+
 def test_the_baseline_survives_a_class_missing_in_training() -> None:
     target = ClassTarget("t", ("a", "b", "c"), "text", (0.5, 0.5, 0.0))
     np.testing.assert_allclose(baseline_frequencies(target, 100), [50.5 / 101.5, 50.5 / 101.5, 0.5 / 101.5])
@@ -182,6 +222,9 @@ def test_reports_come_back_equal_and_old_ones_load() -> None:
             ("folds", 1.5),
             ("linear", {"r2": "x"}),
             ("decision", 3),
+            ("objective", 3),
+            ("objective", "mcc"),
+            ("objective", "speed"),
             ("reliability", {"of": 1}),
             ("reliability", {"of": "", "error": 0.1, "brier": 0.1, "bins": [[2.0, 0.5, 1.0]]}),
             ("unknown", 1),
@@ -225,6 +268,33 @@ def test_copies_do_not_make_chance_look_like_knowledge() -> None:
     assert "25 independent rows" in str(report_of(grouped))
     few = dataclasses.replace(rows, groups=np.arange(1000) % 10)
     assert "only 10 independent rows" in said(report_of(few))
+
+
+def test_knowledge_in_the_probabilities_is_no_chance() -> None:
+    rows = yes_or_no(4000, 0, shift=-1)
+    eager = dataclasses.replace(rows, outputs=rows.outputs * 0.4 + np.array([0.18, 0.42]))
+    sentence = said(report_of(eager, ClassTarget("t", ("no", "yes"), "text", (0.75, 0.25))))
+    assert "better than the baseline by its probabilities (AUC 0." in sentence
+    assert "decisions are no better" in sentence
+    assert "--optimize, --cost" in sentence
+
+
+def test_a_better_linear_model_is_named_before_anything_else() -> None:
+    good, poor = yes_or_no(2000, 0), np.random.default_rng(5).random(2000) * 0.02
+    bad = dataclasses.replace(good, outputs=np.stack([0.51 - poor, 0.49 + poor], 1))
+    sentence = said(report_of(bad, linear=good))
+    assert sentence.startswith("A linear model does better (accuracy 0.")
+    assert "the baseline has" in sentence
+    assert "or more epochs (--epochs)" in sentence  # the history is empty
+    # Decisions like the baseline's, but better probabilities.
+    target = ClassTarget("t", ("no", "yes"), "text", (0.7, 0.3))
+    rare = yes_or_no(2000, 0, shift=-1)
+    yes = np.minimum(rare.outputs[:, 1], 0.49)
+    linear = dataclasses.replace(rare, outputs=np.stack([1 - yes, yes], 1))
+    blind = dataclasses.replace(rare, outputs=np.tile([0.7, 0.3], (2000, 1)))
+    sentence = said(report_of(blind, target, linear=linear))
+    assert "no better than the baseline (accuracy" in sentence
+    assert "a linear model has better probabilities (log loss" in sentence
 
 
 def test_a_weak_model_is_called_weak() -> None:

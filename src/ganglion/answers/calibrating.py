@@ -45,7 +45,12 @@ def calibrate(
     scores = calibration.probabilities(rows.outputs)[:, positive]
     threshold = choose_threshold(scores.astype(np.float64), rows.truth == positive, rows.weights, objective)
     return dataclasses.replace(
-        calibration, positive=positive, threshold=threshold, purpose=objective.describe()
+        calibration,
+        positive=positive,
+        threshold=threshold,
+        purpose=objective.describe(),
+        metric=objective.metric or "",
+        costs=tuple(objective.costs.get(name, 1.0) for name in ("fn", "fp")) if objective.costs else (),
     )
 
 

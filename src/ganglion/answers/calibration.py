@@ -6,11 +6,13 @@ It is fitted on held-out rows by `calibrating.py`, stored in the model file, and
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
+from ganglion.answers.thresholds import Objective, rarer
 from ganglion.checks import check_integer, check_number
 from ganglion.core.part import Array, plain
 from ganglion.errors import ConfigError, DataError
@@ -41,6 +43,8 @@ class Calibration:
         positive: the number of the class to which the threshold applies.
         threshold: for two classes; None without one.
         purpose: what the threshold was chosen for, in words.
+        metric: what the threshold was chosen for, see `Objective`; "" for costs, or if unknown.
+        costs: of a false negative and a false positive, if it was chosen for them; else ().
         levels, residuals: for numbers, a fraction `levels[i]` of new rows is expected to have an absolute
             error of at most `residuals[i]`, in the target's units.
     """
@@ -50,6 +54,8 @@ class Calibration:
     positive: int = 1
     threshold: float | None = None
     purpose: str = ""
+    metric: str = ""
+    costs: tuple[float, ...] = ()
     levels: tuple[float, ...] = ()
     residuals: tuple[float, ...] = ()
 
@@ -62,6 +68,9 @@ class Calibration:
             check_number("threshold", self.threshold, at_least=0, at_most=1)
         if not isinstance(self.purpose, str):
             raise ConfigError("a threshold's purpose must be text")
+        if not isinstance(self.metric, str) or len(_numbers("costs", self.costs)) not in (0, 2):
+            raise ConfigError("a threshold's metric must be text, and its costs two numbers")
+        self.objective  # noqa: B018  # refuses unknown metrics and costs out of range
         if len(_numbers("levels", self.levels)) != len(_numbers("residuals", self.residuals)):
             raise ConfigError("a calibration must have as many levels as residuals")
         if len(self.levels) > MOST_RESIDUALS:
@@ -71,6 +80,21 @@ class Calibration:
             check_number("a residual", residual, at_least=0)
         if any(sorted(values) != list(values) for values in (self.levels, self.residuals)):
             raise ConfigError("a calibration's levels and residuals must be sorted")
+
+    @property
+    def objective(self) -> Objective | None:
+        """What the threshold was chosen for; None without one, or if an older version chose it."""
+        if self.metric:
+            return Objective(self.metric)
+        return Objective(costs=dict(zip(("fn", "fp"), self.costs, strict=True))) if self.costs else None
+
+    def positive_class(self, shares: Sequence[float]) -> int:
+        """Return the class of two whose probability is shown: that of the threshold, or the rarer one.
+
+        Args:
+            shares: the fraction of the training rows in each class.
+        """
+        return rarer(shares) if self.threshold is None else self.positive
 
     def check_classes(self, count: int | None) -> None:
         """Raise `ConfigError` unless this fits a target with so many classes, None for a number."""

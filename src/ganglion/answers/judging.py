@@ -22,7 +22,6 @@ from ganglion.answers.scores import (
     difference,
     in_own_units,
     intervals_of,
-    metric_named,
     number_scores,
 )
 from ganglion.answers.target import ClassTarget, NumberTarget
@@ -67,6 +66,7 @@ def judge(
     test: HeldOut | None,
     linear: HeldOut | None = None,
     *,
+    linear_validation: HeldOut | None = None,
     class_weights: tuple[float, ...] = (),
     objective: Objective | None = None,
     rows: int = 0,
@@ -83,6 +83,7 @@ def judge(
         validation: the outputs for validation rows, of one split or several folds.
         test: the outputs for test rows, of one split or several folds.
         linear: the outputs of a linear model for the same test rows.
+        linear_validation: its outputs for the validation rows, with an objective.
         class_weights: the weight of each class in training; () if all weigh the same.
         objective: what to choose a decision threshold for.
         rows: the number of training rows, from which the baseline's frequencies were counted.
@@ -101,7 +102,15 @@ def judge(
         answers = None if test is None else _answers(target, test, plain)
     if test is None or answers is None or not len(test):
         return Judgment(calibration, None)
-    return Judgment(calibration, make_report(target, test, answers, calibration, linear, rows))
+    others = None
+    if linear is not None and objective is not None and linear_validation is not None:
+        fitted = calibrate(target, linear_validation, class_weights, objective)
+        others = _answers(target, linear, fitted)
+    elif linear is not None and objective is not None and folded:
+        others = _crossed(target, linear, class_weights, objective)
+    elif linear is not None:
+        others = _answers(target, linear, Calibration(class_weights=calibration.class_weights))
+    return Judgment(calibration, make_report(target, test, answers, calibration, others, rows))
 
 
 def evaluate(
@@ -117,22 +126,27 @@ def make_report(
     rows: HeldOut,
     answers: Answers,
     calibration: Calibration,
-    linear: HeldOut | None = None,
+    linear: Answers | None = None,
     training_rows: int = 0,
 ) -> Report:
-    """Return the report on the answers for some rows; see `judge`."""
+    """Return the report on the answers for some rows; see `judge`.
+
+    If a threshold was chosen, what it was chosen for is measured too, and models are compared by it: the
+    baseline, whose answer is always the same, gives the better of its two.
+    """
     resampling, weights = Resampling.of(rows), rows.weights
     facts: dict[str, Any] = {"classes": [], "confusion": [], "error_quantiles": {}}
-    yardstick = Calibration(class_weights=calibration.class_weights, positive=calibration.positive)
-    others = None if linear is None else _answers(target, linear, yardstick)
+    objective, positive = calibration.objective, calibration.positive
     if isinstance(target, ClassTarget):
         names, truth, k = CLASSIFICATION, rows.truth.astype(np.int64), len(target.classes)
         frequencies = baseline_frequencies(target, training_rows)
         baseline = np.tile(frequencies, (len(rows), 1))
-        constant = np.full(len(rows), int(np.argmax(target.shares)))
+        constant = np.full(len(rows), _constant(target, objective, positive))
+        if objective is not None and objective.name not in names:
+            names = (objective.name, *names)
 
         def scores(found: Answers) -> dict[str, Array]:
-            return class_scores(resampling, found.values, found.chosen, truth, weights)
+            return class_scores(resampling, found.values, found.chosen, truth, weights, objective, positive)
 
         trivial = scores(Answers(baseline, constant))
         confusion = np.zeros((k, k), dtype=np.int64)
@@ -140,9 +154,8 @@ def make_report(
         facts["classes"] = [target.label(i) for i in range(k)]
         facts["confusion"] = confusion.tolist()
         if np.isfinite(answers.values).all():
-            positive = calibration.positive if calibration.threshold is not None else _rarer(target)
             facts["reliability"] = Reliability.measure(
-                answers.values, truth, weights, facts["classes"], positive
+                answers.values, truth, weights, facts["classes"], calibration.positive_class(target.shares)
             )
     else:
         names, numbers = REGRESSION, in_own_units(target, rows.truth)
@@ -156,9 +169,9 @@ def make_report(
             name: _quantile(errors, at, rows.weight) for name, at in QUANTILES.items()
         }
     own = scores(answers)
-    compared = {"baseline": trivial} | ({} if others is None else {"linear": scores(others)})
+    compared = {"baseline": trivial} | ({} if linear is None else {"linear": scores(linear)})
     folds = np.unique(rows.folds)
-    facts["spread"] = _spread(target, rows, answers, names) if len(folds) > 1 else {}
+    facts["spread"] = _spread(target, rows, answers, names, calibration) if len(folds) > 1 else {}
     facts["coverage"] = {
         f"{level:g}": float(np.average(inside, weights=weights)) for level, inside in answers.inside.items()
     }
@@ -169,14 +182,20 @@ def make_report(
         metrics={name: float(own[name][0]) for name in names},
         baseline={name: float(trivial[name][0]) for name in names},
         intervals=intervals_of(own, resampling.effective),
-        linear={name: float(compared["linear"][name][0]) for name in names} if others is not None else {},
+        linear={name: float(compared["linear"][name][0]) for name in names} if linear is not None else {},
         folds=len(folds),
         units=int(rows.units.max()) + 1,
+        objective="" if objective is None else objective.name,
         decision=calibration.describe_decision(facts["classes"]) if facts["classes"] else "",
         **facts,
     )
     main = report.main_metric
-    gains = {name: difference(own[main], other[main], metric_named(main)) for name, other in compared.items()}
+    gains = {name: difference(own[main], other[main], main) for name, other in compared.items()}
+    if report.task == "classification":
+        gains |= {
+            f"{name}_log_loss": difference(own["log_loss"], other["log_loss"], "log_loss")
+            for name, other in compared.items()
+        }
     return dataclasses.replace(report, gains={name: gain for name, gain in gains.items() if gain is not None})
 
 
@@ -206,8 +225,14 @@ def _quantile(values: Array, level: float, weight: Array | None) -> float:
     return float(values[order][np.searchsorted(reached, level * reached[-1] * (1 - 1e-12))])
 
 
-def _rarer(target: ClassTarget) -> int:
-    return int(len(target.shares) == 2 and target.shares[1] <= target.shares[0])
+def _constant(target: ClassTarget, objective: Objective | None, positive: int) -> int:
+    """Return the class that is the best answer for all rows by the frequencies in training."""
+    if objective is None:
+        return int(np.argmax(target.shares))
+    yes, no = np.array([target.shares[positive]]), np.array([target.shares[1 - positive]])
+    none = np.zeros(1)
+    always, never = objective.score(yes, no, none, none), objective.score(none, none, yes, no)
+    return positive if always > never else 1 - positive
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -246,7 +271,11 @@ def _crossed(
 
 
 def _spread(
-    target: ClassTarget | NumberTarget, rows: HeldOut, answers: Answers, names: tuple[str, ...]
+    target: ClassTarget | NumberTarget,
+    rows: HeldOut,
+    answers: Answers,
+    names: tuple[str, ...],
+    calibration: Calibration,
 ) -> dict[str, float]:
     """Return the standard deviation over the folds of each metric."""
     by_fold: list[dict[str, float]] = []
@@ -256,7 +285,9 @@ def _spread(
         once, weights = Resampling.of(part, repeats=0), part.weights
         if isinstance(target, ClassTarget):
             truth = part.truth.astype(np.int64)
-            found = class_scores(once, answers.values[places], answers.chosen[places], truth, weights)
+            said, chosen = answers.values[places], answers.chosen[places]
+            objective, positive = calibration.objective, calibration.positive
+            found = class_scores(once, said, chosen, truth, weights, objective, positive)
         else:
             numbers = in_own_units(target, part.truth)
             found = number_scores(once, answers.values[places], numbers, weights)

@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ganglion.answers.reliability import Reliability
-from ganglion.answers.scores import CLASSIFICATION, REGRESSION
+from ganglion.answers.scores import CLASSIFICATION, OPTIMIZED, REGRESSION
 from ganglion.core.part import plain
 from ganglion.errors import DataError
 
-LABELS = {"r2": "R2", "rmse": "RMSE", "mae": "MAE", "f1": "F1", "auc": "AUC"}
+LABELS = {
+    "r2": "R2", "rmse": "RMSE", "mae": "MAE", "f1": "F1", "auc": "AUC", "mcc": "MCC",
+    "positive_f1": "F1, positive class",
+}  # fmt: skip
+UNBOUNDED = ("rmse", "mae", "log_loss", "mean_cost")  # figures of the others have four decimals at most
 MOST_CLASSES_SHOWN = 20
 NUMBERS = ("linear", "spread", "coverage", "half_widths")
 SHOWN_LEVEL = "0.9"
@@ -31,7 +35,7 @@ class Report:
         task: "classification" or "regression".
         rows: the number of rows evaluated.
         metrics: by name: accuracy, balanced accuracy, F1, AUC and log loss; or R2, RMSE and MAE, the last two
-            in the target's units.
+            in the target's units. First, what a threshold was chosen for, if it is none of these.
         baseline: the same metrics of the baseline.
         classes: their names; empty for regression.
         confusion: counts of rows by true class (down) and predicted class (across); empty for regression.
@@ -41,7 +45,8 @@ class Report:
             rows, would make of it. A metric that resampling the rows does not move has none.
         linear: the same metrics of a linear model; empty without one.
         gains: how much better the main metric is than that of "baseline" and "linear", each as a 95 %
-            interval of the difference on the same rows.
+            interval of the difference on the same rows; for classes, also how much lower the log loss is, as
+            "baseline_log_loss" and "linear_log_loss".
         folds: the number of folds that the rows come from, 1 for a single split.
         spread: the standard deviation of each metric over the folds; empty for a single split.
         units: the number of independent rows; copies, and rows of one group, count once.
@@ -49,6 +54,7 @@ class Report:
         coverage: for regression, the fraction of the rows inside their prediction interval, by its level.
         half_widths: the distance from prediction to either end of these intervals, by level.
         decision: how the predicted class follows from the probabilities, if not as the most probable one.
+        objective: the metric that a threshold was chosen for; "" without one.
     """
 
     task: str
@@ -68,10 +74,15 @@ class Report:
     coverage: dict[str, float] = field(default_factory=dict)
     half_widths: dict[str, float] = field(default_factory=dict)
     decision: str = ""
+    objective: str = ""
 
     @property
     def main_metric(self) -> str:
-        """The metric to compare by: balanced accuracy if one class is so frequent that accuracy misleads."""
+        """The metric to compare by: what a threshold was chosen for; for classes else the accuracy, or the
+        balanced accuracy if one class is so frequent that accuracy misleads.
+        """
+        if self.objective:
+            return self.objective
         if self.task == "regression":
             return "r2"
         return "balanced_accuracy" if self.baseline["accuracy"] > IMBALANCED else "accuracy"
@@ -110,6 +121,11 @@ class Report:
         task, rows, classes, confusion = (data[k] for k in ("task", "rows", "classes", "confusion"))
         expected = {"classification": CLASSIFICATION, "regression": REGRESSION}.get(str(task), ())
         metrics, baseline = numbers(data["metrics"]), numbers(data["baseline"])
+        objective = data.get("objective", "")
+        if type(objective) is not str:
+            raise DataError("a report's objective must be the name of a metric")
+        if task == "classification" and objective in OPTIMIZED:
+            expected = (objective, *expected)
         if not expected or set(metrics) != set(expected) or set(baseline) != set(expected):
             raise DataError("a report must hold the metrics of its task")
         if type(rows) is not int or not isinstance(classes, list) or not all(type(c) is str for c in classes):
@@ -127,6 +143,8 @@ class Report:
         newer: dict[str, Any] = {name: numbers(data.get(name, {})) for name in NUMBERS}
         newer |= {name: pairs(data.get(name, {})) for name in ("intervals", "gains")}
         newer |= {name: data.get(name, default) for name, default in (("folds", 1), ("units", 0))}
+        if objective and objective not in expected:
+            raise DataError("a report's objective must be one of its metrics")
         if newer["linear"] and set(newer["linear"]) != set(expected):
             raise DataError("a report must hold the metrics of its task")
         if not all(type(newer[name]) is int for name in ("folds", "units")):
@@ -135,7 +153,7 @@ class Report:
             raise DataError("a report's decision must be text")
         if data.get("reliability") is not None:
             newer["reliability"] = Reliability.from_dict(data["reliability"])
-        newer["decision"] = data.get("decision", "")
+        newer |= {"decision": data.get("decision", ""), "objective": objective}
         return cls(task, rows, metrics, baseline, classes, confusion, quantiles, **newer)
 
     def __str__(self) -> str:
@@ -148,11 +166,12 @@ class Report:
         widths = [22 if head == "95 % interval" else 12 for head in heads]
         lines = [[f"on {self.rows:,} rows", *heads]]
         for name, value in self.metrics.items():
-            cells = {"model": figure(value), "baseline": figure(self.baseline[name]), "95 % interval": "-"}
-            if name in self.intervals:
-                cells["95 % interval"] = " to ".join(figure(v) for v in self.intervals[name])
+            numbers = {"model": value, "baseline": self.baseline[name]}
+            numbers["linear"] = self.linear.get(name, math.nan)
+            cells = {head: metric_figure(name, number) for head, number in numbers.items()}
             cells["spread"] = figure(self.spread.get(name, math.nan))
-            cells["linear"] = figure(self.linear.get(name, math.nan))
+            ends = [metric_figure(name, end) for end in self.intervals.get(name, [])]
+            cells["95 % interval"] = " to ".join(ends) or "-"
             lines.append([metric_label(name), *(cells[head] for head in heads)])
         text = [
             f"{line[0]:<20}" + "".join(f"{cell:>{w}}" for cell, w in zip(line[1:], widths, strict=True))
@@ -194,6 +213,11 @@ def figure(value: float) -> str:
     if 1000 <= abs(value) < 1e9:
         return f"{value:,.0f}"
     return f"{value:.4g}"
+
+
+def metric_figure(metric: str, value: float) -> str:
+    """Return a metric as printed: those with a fixed range, such as R2, to four decimals at most."""
+    return figure(value if metric in UNBOUNDED else round(value, 4) + 0.0)  # + 0.0 makes -0.0 0.0
 
 
 def _matrix(classes: list[str], counts: list[list[int]]) -> str:

@@ -14,11 +14,13 @@ import numpy as np
 
 from ganglion.answers.held_out import HeldOut
 from ganglion.answers.target import NumberTarget
+from ganglion.answers.thresholds import MEAN_COST, POSITIVE_F1, Objective
 from ganglion.core.part import Array
-from ganglion.training.metrics import METRICS, Metric
 
 CLASSIFICATION: tuple[str, ...] = ("accuracy", "balanced_accuracy", "f1", "auc", "log_loss")
 REGRESSION: tuple[str, ...] = ("r2", "rmse", "mae")
+OPTIMIZED = (MEAN_COST, POSITIVE_F1, "mcc")  # measured only if a threshold was chosen for it
+LESS_IS_BETTER = ("log_loss", "rmse", "mae", MEAN_COST)
 REPEATS = 1000
 MOST_CELLS = 2000
 CONFIDENCE = 0.95
@@ -68,7 +70,13 @@ class Resampling:
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")  # diverged networks are judged too
 def class_scores(
-    resampling: Resampling, probabilities: Array, chosen: Array, truth: Array, weights: Array
+    resampling: Resampling,
+    probabilities: Array,
+    chosen: Array,
+    truth: Array,
+    weights: Array,
+    objective: Objective | None = None,
+    positive: int = 1,
 ) -> dict[str, Array]:
     """Return each metric of a classification, (repeats + 1,): of the table, then of each resampled one.
 
@@ -78,6 +86,8 @@ def class_scores(
         chosen: the number of the predicted class, (n,).
         truth: the number of the true class, (n,).
         weights: of the rows, (n,).
+        objective: what a threshold was chosen for, which is measured too; None without a threshold.
+        positive: the number of its positive class.
     """
     k = probabilities.shape[1]
     total = resampling.sums(weights)
@@ -90,13 +100,18 @@ def class_scores(
     recall = np.where(present > 0, hits / present, math.nan)
     both = present + said
     f1 = np.where(both > 0, 2 * hits / both, math.nan)
-    return {
+    scores = {
         "accuracy": hits.sum(axis=1) / total,
         "balanced_accuracy": _mean(recall),
         "f1": _mean(f1),
         "auc": area + resampling.sums(influence * weights) / total,
         "log_loss": resampling.sums(losses * weights) / total,
     }
+    if objective is None:
+        return scores
+    tp = hits[:, positive]
+    fp, fn = said[:, positive] - tp, present[:, positive] - tp
+    return {objective.name: objective.measure(tp, fp, fn, total - tp - fp - fn)} | scores
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
@@ -172,10 +187,14 @@ def wilson(fraction: float, count: float) -> list[float]:
     return [max(0.0, middle - half), min(1.0, middle + half)]
 
 
-def difference(first: Array, second: Array, metric: Metric) -> list[float] | None:
+def difference(first: Array, second: Array, metric: str) -> list[float] | None:
     """Return the 95 % interval of how much better the first is than the second, in the same tables."""
-    gain = (first - second) if metric.larger_is_better else (second - first)
-    return interval(gain[1:])
+    return interval(((first - second) * direction(metric))[1:])
+
+
+def direction(metric: str) -> int:
+    """Return 1 for a metric of reports of which more is better, -1 for a loss, an error or a cost."""
+    return -1 if metric in LESS_IS_BETTER else 1
 
 
 def _mean(values: Array) -> Array:
@@ -186,8 +205,3 @@ def _mean(values: Array) -> Array:
 def in_own_units(target: NumberTarget, numbers: Array) -> Array:
     """Return outputs or encoded targets in the target's units."""
     return np.asarray(numbers.astype(np.float64).reshape(-1) * target.scale + target.center)
-
-
-def metric_named(name: str) -> Metric:
-    """Return a metric of reports."""
-    return METRICS[name]

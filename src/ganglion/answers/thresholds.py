@@ -6,7 +6,7 @@ add it to `METRICS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,8 @@ from ganglion.core.part import Array
 from ganglion.errors import ConfigError, one_of, shortened
 
 Counts = Callable[[Array, Array, Array, Array], Array]
+
+MEAN_COST, POSITIVE_F1 = "mean_cost", "positive_f1"
 
 
 def _ratio(part: Array, whole: Array) -> Array:
@@ -99,7 +101,7 @@ class Objective:
                 "leave out optimize, costs and positive",
             )
         if self.positive is None:
-            return int(target.shares[1] <= target.shares[0])
+            return rarer(target.shares)
         labels = [target.label(0), target.label(1)]
         wanted = str(self.positive)
         wanted = wanted.lower() if isinstance(self.positive, bool) else wanted
@@ -107,11 +109,21 @@ class Objective:
             raise ConfigError(f"positive must be one of the classes {labels}, got {self.positive!r}")
         return labels.index(wanted)
 
+    @property
+    def name(self) -> str:
+        """The name of what is optimized in a report; its F1 is the mean over classes, this one is not."""
+        return {None: MEAN_COST, "f1": POSITIVE_F1}.get(self.metric, str(self.metric))
+
     def score(self, tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
         """Return what to maximize, given sums of weights."""
         if self.metric is not None:
             return METRICS[self.metric](tp, fp, fn, tn)
         return -(self.costs.get("fn", 1.0) * fn + self.costs.get("fp", 1.0) * fp)
+
+    def measure(self, tp: Array, fp: Array, fn: Array, tn: Array) -> Array:
+        """Return what a report shows: the metric, or the mean cost of a row."""
+        found = self.score(tp, fp, fn, tn)
+        return found if self.metric is not None else -found / (tp + fp + fn + tn)
 
     def describe(self) -> str:
         """Return the objective in words."""
@@ -119,6 +131,11 @@ class Objective:
             return self.metric.replace("_", " ")
         fn, fp = (self.costs.get(name, 1.0) for name in ("fn", "fp"))
         return f"costs {fn:g} for a false negative and {fp:g} for a false positive"
+
+
+def rarer(shares: Sequence[float]) -> int:
+    """Return the number of the rarer of two classes, the second if both are equally frequent."""
+    return int(len(shares) == 2 and shares[1] <= shares[0])
 
 
 def make_objective(

@@ -229,11 +229,15 @@ def _hold_out(learner: Learner, splits: list[Split], rows: Divisible) -> TableMo
         "validation": len(split.validation),
         "test": len(split.test),
     }
-    linear = []
+    linear, validated = list[Member](), list[Member]()
     if len(split.test) and recipe.hidden and history.ended != "interrupted":
         linear = [learner.linear(kept)]
         learner.run(linear[0])
-    _judge(learner, model, [first], [kept], linear)
+        if recipe.objective is not None and len(split.validation):  # to choose its own threshold on
+            validated = linear if kept is first else [learner.linear(first)]
+            if kept is not first:
+                learner.run(validated[0])
+    _judge(learner, model, [first], [kept], linear, validated)
     return model
 
 
@@ -294,6 +298,7 @@ def _judge(
     validated: list[Member],
     tested: list[Member],
     linear: list[Member],
+    linear_validated: Sequence[Member] = (),
 ) -> None:
     """Judge the answers for the rows that the members have not learned from."""
     target, recipe = model.target, learner.recipe
@@ -303,6 +308,7 @@ def _judge(
         learner.answers(validated, lambda split: split.validation, target),
         learner.answers(tested, lambda split: split.test, target),
         learner.answers(linear, lambda split: split.test, target),
+        linear_validation=learner.answers(linear_validated, lambda split: split.validation, target),
         class_weights=balancing_weights(target) if balanced and isinstance(target, ClassTarget) else (),
         objective=recipe.objective,
         rows=model.rows["train"] + model.rows["validation"],
