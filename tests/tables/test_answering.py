@@ -12,9 +12,9 @@ from hypothesis import example, given, settings, strategies as st
 from ganglion.answers.values import as_text, as_word
 from ganglion.errors import DataError
 from ganglion.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
+from ganglion.tables.columns.level import LevelColumn
 from ganglion.tables.dicts import frame_of_records
 from ganglion.tables.encode import Encoder
-from ganglion.tables.levels import LevelColumn
 
 DAYS = pl.Series("c", [datetime.date(2020, 1, 31), datetime.date(1969, 2, 28), datetime.date(2024, 2, 29)])
 LEVELS = pl.Series("c", ["1", "1", "2.5", "a", "a", "true", "true", None])

@@ -10,9 +10,10 @@ from hypothesis import given, strategies as st
 
 import ganglion as gg
 from ganglion.tables.columns import CategoryColumn, NumberColumn
-from ganglion.tables.encode import ROW_NUMBERS, Encoder
+from ganglion.tables.columns.level import LevelColumn
+from ganglion.tables.encode import Encoder
 from ganglion.tables.examples import example_table
-from ganglion.tables.levels import LevelColumn
+from ganglion.tables.fitting import ROW_NUMBERS
 from ganglion.tables.reading import read_table
 
 ROWS = 60

@@ -10,9 +10,9 @@ import pytest
 
 import ganglion as gg
 from ganglion.core.part import Array
-from ganglion.tables.columns import ROWS_FOR_LISTS, Column
+from ganglion.tables.columns.base import ROWS_FOR_LISTS, Column
+from ganglion.tables.columns.level import LevelColumn
 from ganglion.tables.encode import Encoder
-from ganglion.tables.levels import LevelColumn
 
 RANDOM = np.random.default_rng(0)
 

@@ -25,8 +25,9 @@ from ganglion.table_model.learner import Learner, Member, Target, Watching
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.copies import contradiction, count_copies, find_copies
-from ganglion.tables.encode import DROPPED, GROUP, NAMES, ROW_NUMBERS, WEIGHT, Encoder, listed, require_column
+from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed, require_column
 from ganglion.tables.findings import notice_findings
+from ganglion.tables.fitting import NAMES, ROW_NUMBERS
 from ganglion.tables.labeled import LabeledRows, labeled_rows, notice_missing_values
 from ganglion.tables.reading import ReadOptions, open_table
 from ganglion.tables.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined

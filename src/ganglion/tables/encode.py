@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,38 +12,14 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from ganglion.answers.values import as_text, merged, to_numbers
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, GanglionNotice, one_of
-from ganglion.tables.columns import (
-    MOST_CATEGORIES,
-    BooleanColumn,
-    CategoryColumn,
-    Column,
-    DateColumn,
-    Encoded,
-    NumberColumn,
-)
-from ganglion.tables.levels import LevelColumn, folds_of
-from ganglion.tables.reading.cells import LEADING_ZERO
+from ganglion.tables.columns import Column, Encoded, LevelColumn, folds_of
+from ganglion.tables.fitting import CONSTANT, NAMES, ROW_NUMBERS, Fit
 
-FEW = 20
-FEWEST_COVERED = 0.9  # one-hot features must cover this fraction of the values, else all levels are kept
-CONSTANT = "the same value in every row"
-EMPTY = "no values"
 DROPPED = "dropped"
 GROUP = "keeps the rows of a group together"
 WEIGHT = "the weight of each row"
-RARE = "only rare values"
-ROW_NUMBERS = "row numbers or identifiers"
-NAMES = "a different value in most rows, like a name"
-NO_NAME = re.compile(r"(?i)^$|^unnamed|^(row name|row_?names|column_0)$")
-IDENTIFIER_NAME = re.compile(
-    r"(?i:(^|[_\W])(id|uuid|guid|key|index|row|rownum|nr|no)$|^unnamed|^$)|[a-z]I[dD]$"
-)
-WRITTEN_NUMBER = r"^\s*[-+]?[$€£]?\s*\d{1,3}([,.' ]?\d{3})*([.,]\d+)?\s*[%$€£]?\s*$"
-WRITTEN_DATE = r"^\s*(\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}|\d{4}[/.-]\d{1,2}[/.-]\d{1,2})([ T].*)?$"
-YEARS = range(1800, 2200)
 ROWS_AT_ONCE = 2048
 CELLS_FOR_THREADS = 200_000  # below, starting threads takes longer than the work that they would share
 MAXIMUM_FEATURES = 100_000
@@ -108,7 +83,7 @@ class Encoder:
         for name in (*categories, *keep):
             require_column(table, name)
         left = {} if like is None else {n: r for n, r in like.left_out.items() if r in (ROW_NUMBERS, NAMES)}
-        fit = _Fit(scaling == "robust", goals, fold_case)
+        fit = Fit(scaling == "robust", goals, fold_case)
 
         def fit_column(values: pl.Series) -> Column | str:
             if values.name in left:
@@ -304,119 +279,3 @@ def listed(names: Collection[str]) -> str:
     """Return at most ten names in quotes, and the number of the others."""
     shown = [repr(name) for name in names]
     return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
-
-
-def _leave_out(name: str) -> str:
-    return f"--drop {name}, in Python drop=[{name!r}]"
-
-
-def _numbers_rows(values: pl.Series) -> bool:
-    """Return whether the name says that a column identifies rows, or the order does: 1001, 1002, 1003 ..."""
-    present = values.drop_nulls() if values.null_count() else values
-    if len(present) <= FEW:
-        return False
-    numbers = present.to_numpy()
-    if NO_NAME.search(values.name) is not None and (numbers[1:] > numbers[:-1]).all():
-        return True
-    if IDENTIFIER_NAME.search(values.name) is not None:
-        whole = values.dtype.is_integer() or bool((present == present.round()).all())
-        return whole and present.n_unique() == len(present)
-    # Rows that are not learned from are null.
-    places = (
-        np.flatnonzero(values.is_not_null().to_numpy()) if values.null_count() else np.arange(len(values))
-    )
-    first, last = numbers[0], numbers[-1]
-    start = first - places[0]
-    if start < 0 or start != round(start) or (first in YEARS and last in YEARS):
-        return False
-    return bool(last - start == places[-1] and (numbers == start + places).all())
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """Fits columns of the right kind, or gives the reason why one is left out.
-
-    Args:
-        robust: whether numbers are scaled by median and quartiles.
-        goals: the targets of the rows by name, None if unknown.
-        fold_case: whether words that differ only in case or outer blanks are one category.
-    """
-
-    robust: bool
-    goals: Mapping[str, Array] | None
-    fold_case: bool
-
-    def column(self, values: pl.Series, kept: bool = False) -> Column | str:
-        """Return a fitted column or the reason; with `kept`, row numbers and names are no reason."""
-        dtype = values.dtype
-        words = dtype in (pl.String, pl.Categorical, pl.Enum)
-        if not (
-            words or dtype.is_numeric() or dtype in (pl.Boolean, pl.Date, pl.Datetime, pl.Duration, pl.Null)
-        ):
-            raise DataError(
-                f"column {values.name!r} must hold numbers, words, dates or true/false, "
-                f"got {str(dtype).lower()}",
-                f"leave it out ({_leave_out(values.name)})",
-            )
-        missing = 0 < values.null_count() < len(values)
-        if words:
-            return self.words(as_text(values), missing, kept)
-        if dtype == pl.Null or values.min() == values.max():
-            # Wherever present it is the same: only whether it is missing carries information.
-            return CategoryColumn.fit(values) if missing else CONSTANT if len(values.drop_nulls()) else EMPTY
-        if dtype.is_numeric() and not kept and _numbers_rows(values):
-            return ROW_NUMBERS
-        if dtype == pl.Boolean:
-            return BooleanColumn.fit(values)
-        if dtype in (pl.Date, pl.Datetime):
-            return DateColumn.fit(values)
-        return NumberColumn.fit(values, self.robust)
-
-    def words(self, text: pl.Series, missing: bool, kept: bool) -> Column | str:
-        """Return a fitted column of text, or the reason why it is left out."""
-        present = text.drop_nulls()
-        distinct = present.unique()
-        if len(distinct) <= 1 and not missing:
-            return CONSTANT if len(distinct) else EMPTY
-        no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
-        if distinct.str.contains(LEADING_ZERO).any():  # codes, such as 02116
-            return self.category(text)
-        if no_numbers.is_empty() and len(distinct):  # numbers stored as text
-            column = self.column(to_numbers(text), kept)
-            return CategoryColumn.fit(text) if isinstance(column, CategoryColumn) else column
-        for pattern, what, form in (
-            (WRITTEN_NUMBER, "numbers", "1234.5"),
-            (WRITTEN_DATE, "dates", "2026-01-31"),
-        ):
-            if len(no_numbers) > 0.2 * len(distinct) and no_numbers.str.contains(pattern).all():
-                raise DataError(
-                    f"column {text.name!r} holds {what} in an unknown format, such as {no_numbers[0]!r}",
-                    f"write them as {form}, or leave the column out ({_leave_out(text.name)})",
-                )
-        if len(no_numbers) < 0.2 * len(distinct):
-            row = text.is_in(no_numbers.implode()).arg_true()[0]
-            raise DataError(
-                f"column {text.name!r} holds numbers, but {text[row]!r} in row {row}",
-                f"correct the value or leave it empty, take it for a category (--category {text.name}, in "
-                f"Python categories=[{text.name!r}]), or leave the column out ({_leave_out(text.name)})",
-            )
-        if not kept and len(distinct) > FEW and 2 * int(present.is_unique().sum()) > len(present):
-            if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
-                return NAMES
-            raise DataError(
-                f"column {text.name!r} holds free text (such as {present[0][:40]!r}), and a network needs "
-                f"numbers or categories",
-                f"leave it out ({_leave_out(text.name)}), or turn it into categories or numbers first",
-            )
-        return self.category(text)
-
-    def category(self, values: pl.Series) -> Column | str:
-        """Return a fitted column of categories, or the reason why it is left out."""
-        column = CategoryColumn.fit(values, self.fold_case)
-        if self.goals is not None and column.other:
-            text = merged(as_text(values)) if self.fold_case else as_text(values)
-            present = text.drop_nulls()
-            covered = int(present.is_in(list(column.categories)).sum())
-            if present.n_unique() > MOST_CATEGORIES and covered < FEWEST_COVERED * len(present):
-                return LevelColumn.fit(values, self.goals, self.fold_case)
-        return column if column.categories or column.missing else RARE

@@ -12,8 +12,9 @@ from ganglion.answers.values import as_text, counted, fold, to_numbers
 from ganglion.core.part import Array
 from ganglion.errors import notice
 from ganglion.tables.columns import CategoryColumn, NumberColumn
-from ganglion.tables.encode import ROW_NUMBERS, Encoder
-from ganglion.tables.levels import LevelColumn
+from ganglion.tables.columns.level import LevelColumn
+from ganglion.tables.encode import Encoder
+from ganglion.tables.fitting import ROW_NUMBERS
 
 FEWEST_REPEATS = 3
 FEWEST_OTHERS = 5  # different values beside a code

@@ -1,4 +1,4 @@
-"""A column of many categories: each becomes what the targets of its training rows say; and the list of kinds.
+"""A column of many categories: each becomes what the targets of its training rows say.
 
 One-hot features of thousands of categories would each be learned from a handful of rows. Their means, shrunk
 towards the mean of all rows, say the same in one feature for each class or number to predict.
@@ -17,19 +17,10 @@ import polars as pl
 from ganglion.answers.target import MOST_GOALS
 from ganglion.answers.values import as_text, as_word, counted, fold, fold_all, merged
 from ganglion.checks import check_flag, check_number
-from ganglion.core.part import Array, built_in
+from ganglion.core.part import Array
 from ganglion.errors import ConfigError, GanglionNotice, shortened
-from ganglion.tables.columns import (
-    ROWS_FOR_LISTS,
-    BooleanColumn,
-    CategoryColumn,
-    Column,
-    DateColumn,
-    Encoded,
-    EncodedValue,
-    NumberColumn,
-    words_of,
-)
+from ganglion.tables.columns.base import ROWS_FOR_LISTS, Column, Encoded, EncodedValue
+from ganglion.tables.columns.category import words_of
 from ganglion.tables.forking import forked
 
 MOST_LEVELS = 100_000
@@ -234,6 +225,3 @@ def folds_of(rows: int) -> Array:
     folds = np.arange(rows) % FOLDS
     np.random.Generator(np.random.Philox(key=0)).shuffle(folds)
     return folds
-
-
-built_in(Column, [NumberColumn, BooleanColumn, CategoryColumn, DateColumn, LevelColumn])
