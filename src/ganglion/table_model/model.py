@@ -111,7 +111,7 @@ class TableModel:
         fold_case: bool = False,
         callbacks: Sequence[Callback] = (),
         progress: bool = False,
-        announce: Callable[[TableModel], object] = lambda model: None,
+        announce: Callable[[TableModel], object] | None = None,
         seed: int = 0,
         engine: str = "auto",
     ) -> Any:
@@ -211,7 +211,7 @@ class TableModel:
             fold_case=check_flag("fold_case", fold_case),
             callbacks=check_callbacks(callbacks),
             progress=progress,
-            announce=announce,
+            announce=announce or (lambda model: None),
             seed=seed,
             engine=engine,
         )

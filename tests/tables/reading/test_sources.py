@@ -126,3 +126,19 @@ def test_files_that_are_not_tables_are_refused(tmp_path: Path, data: Any, name: 
 def test_sources_that_are_not_tables_are_refused(source: Any, message: str) -> None:
     with pytest.raises(gg.GanglionError, match=message):
         read_table(source)
+
+
+def test_an_array_of_objects_holds_numbers_and_words() -> None:
+    array = np.array([[1.5, "a", None], [2, "b", "x"], [None, "a", 3]], dtype=object)
+    table = read_table(array)
+    assert table.to_dict(as_series=False) == {
+        "x1": [1.5, 2.0, None],
+        "x2": ["a", "b", "a"],
+        "x3": [None, "x", "3"],
+    }
+    assert table.dtypes == [pl.Float64, pl.String, pl.String]
+
+
+def test_a_series_is_no_table() -> None:
+    with pytest.raises(gg.DataError, match=r"got Series \(one row is a list of one dict"):
+        read_table(pl.Series([1, 2]))

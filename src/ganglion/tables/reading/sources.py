@@ -275,7 +275,8 @@ def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str |
     if isinstance(source, np.ndarray):
         if source.ndim != 2:
             raise DataError(f"an array must have two axes to be a table, got shape {source.shape}")
-        return Raw(pl.DataFrame({f"x{i + 1}": source[:, i] for i in range(source.shape[1])}, strict=False))
+        columns = source.T.tolist() if source.dtype == object else source.T
+        return Raw(pl.DataFrame({f"x{i + 1}": column for i, column in enumerate(columns)}, strict=False))
     if isinstance(source, list):
         return Raw(frame_of_records(source))
     if isinstance(source, Mapping):
@@ -283,7 +284,8 @@ def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str |
     if type(source).__module__.startswith("pandas") and hasattr(source, "columns"):
         return Raw(_from_pandas(source))
     raise DataError(
-        f"a table must be a path, a frame or a two-dimensional array, got {type(source).__name__}"
+        f"a table must be a path, a frame or a two-dimensional array, got {type(source).__name__}",
+        "one row is a list of one dict, [{...}]" if type(source).__name__ == "Series" else "",
     )
 
 
