@@ -122,6 +122,10 @@ def test_rows_are_selected_by_a_condition() -> None:
         gg.TableModel.train(table, "y", where="f9 > 0")
     with pytest.raises(gg.DataError, match="one table"):
         gg.TableModel.train(table, "y", where="f0 IN (SELECT 1)")
+    with pytest.raises(gg.ConfigError, match="at most 1,000 names and operators, got 40,001"):
+        gg.TableModel.train(table, "y", where="f0 + " * 20_000 + "f0")
+    long = ", ".join(f"'{number}'" for number in range(5000))
+    gg.TableModel.train(table, "y", where=f"y NOT IN ({long})", **QUICK)
 
 
 def test_the_options_of_the_command(

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -226,11 +227,51 @@ def test_reports_come_back_equal_and_old_ones_load() -> None:
             ("objective", "mcc"),
             ("objective", "speed"),
             ("reliability", {"of": 1}),
-            ("reliability", {"of": "", "error": 0.1, "brier": 0.1, "bins": [[2.0, 0.5, 1.0]]}),
             ("unknown", 1),
+            ("rows", -1),
+            ("rows", True),
+            ("units", 2**63),
+            ("folds", -1),
+            ("spread", {"r2": -0.1}),
+            ("coverage", {"0.9": 1.1}),
+            ("coverage", {"0.9": math.inf}),
+            ("half_widths", {"0.9": -1.0}),
+            ("error_quantiles", {"median": -1.0}),
+            ("intervals", {"r2": [0.5, 0.4]}),
+            ("gains", {"baseline": [0.0, math.inf]}),
+            ("metrics", dict.fromkeys(report.metrics, math.inf)),
+            ("confusion", [[-1] * len(report.classes)] * len(report.classes) or [[1]]),
         ):
             with pytest.raises(gg.DataError):
                 Report.from_dict(report.to_dict() | {name: value})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"of": 1},
+        {"error": -0.1},
+        {"error": 1.1},
+        {"error": 1},
+        {"brier": 2.1},
+        {"brier": math.nan},
+        {"bins": None},
+        {"bins": [[0.5, 0.5]]},
+        {"bins": [[2.0, 0.5, 1.0]]},
+        {"bins": [[0.5, -0.1, 1.0]]},
+        {"bins": [[0.5, 0.5, 0.0]]},
+        {"bins": [[0.5, 0.5, math.inf]]},
+        {"bins": [[1e308, 0.5, 1.0], [0.5, 0.5, 1.0]]},
+        {"bins": [[0.5, 1, 1.0]]},
+        {"bins": [[0.5, 0.5, 1.0]] * 11},
+        {"more": 1},
+    ],
+)
+def test_forged_reliabilities_are_refused(change: dict[str, object]) -> None:
+    good = report_of(yes_or_no(200, 0)).to_dict()["reliability"]
+    assert str(Reliability.from_dict(good))
+    with pytest.raises(gg.DataError, match="reliability"):
+        Reliability.from_dict(good | change)
 
 
 def said(report: Report) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from ganglion.errors import DataError
 
 BINS = 10
 FEWEST_IN_BIN = 10
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,11 @@ class Reliability:
         bins = data["bins"]
         if type(data["of"]) is not str or not isinstance(bins, list) or not all(map(_is_bin, bins)):
             raise DataError("a reliability must hold bins of a probability, a frequency and a weight")
-        if not all(type(data[name]) is float for name in ("error", "brier")):
-            raise DataError("a reliability must hold an error and a Brier score")
+        if len(bins) > BINS:
+            raise DataError(f"a reliability must hold at most {BINS} bins, got {len(bins)}")
+        for name, most in (("error", 1), ("brier", 2)):
+            if type(data[name]) is not float or not 0 <= data[name] <= most * (1 + ROUNDING):
+                raise DataError(f"a reliability's {name} must be a number from 0 to {most}")
         return cls(**data)
 
     def __str__(self) -> str:
@@ -80,7 +85,7 @@ def _is_bin(value: object) -> bool:
     if not isinstance(value, list) or len(value) != 3 or not all(type(v) is float for v in value):
         return False
     said, happened, weight = value
-    return 0 <= said <= 1 and 0 <= happened <= 1 and weight > 0
+    return 0 <= said <= 1 and 0 <= happened <= 1 and 0 < weight < math.inf
 
 
 def _bins(said: Array, happened: Array, weights: Array) -> list[list[float]]:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from ganglion.answers.reliability import Reliability
 from ganglion.answers.scores import CLASSIFICATION, OPTIMIZED, REGRESSION
 from ganglion.core.part import plain
-from ganglion.errors import DataError
+from ganglion.errors import DataError, shortened
 
 LABELS = {
     "r2": "R2", "rmse": "RMSE", "mae": "MAE", "f1": "F1", "auc": "AUC", "mcc": "MCC",
@@ -22,7 +22,8 @@ LABELS = {
 }  # fmt: skip
 UNBOUNDED = ("rmse", "mae", "log_loss", "mean_cost")  # figures of the others have four decimals at most
 MOST_CLASSES_SHOWN = 20
-NUMBERS = ("linear", "spread", "coverage", "half_widths")
+NUMBERS = {"linear": (-math.inf,), "spread": (0,), "coverage": (0, 1), "half_widths": (0,)}  # with bounds
+ROUNDING = 1e-6
 SHOWN_LEVEL = "0.9"
 IMBALANCED = 0.8
 
@@ -98,29 +99,13 @@ class Report:
         Raises:
             DataError: if the data are not those of a report.
         """
-
-        def numbers(values: Any) -> dict[str, float]:
-            if not isinstance(values, dict) or not all(
-                v is None or type(v) is float for v in values.values()
-            ):
-                raise DataError("a report must hold numbers by name")
-            return {name: math.nan if value is None else value for name, value in values.items()}
-
-        def pairs(values: Any) -> dict[str, list[float]]:
-            if not isinstance(values, dict) or not all(
-                isinstance(pair, list) and len(pair) == 2 and all(type(v) is float for v in pair)
-                for pair in values.values()
-            ):
-                raise DataError("a report must hold intervals by name")
-            return dict(values)
-
         fields = dataclasses.fields(cls)
         needed = {each.name for each in fields[:7]}  # the others are newer than some files
         if not isinstance(data, dict) or not needed <= set(data) <= {each.name for each in fields}:
             raise DataError("a report must have the fields of a report")
         task, rows, classes, confusion = (data[k] for k in ("task", "rows", "classes", "confusion"))
         expected = {"classification": CLASSIFICATION, "regression": REGRESSION}.get(str(task), ())
-        metrics, baseline = numbers(data["metrics"]), numbers(data["baseline"])
+        metrics, baseline = _numbers(data["metrics"]), _numbers(data["baseline"])
         objective = data.get("objective", "")
         if type(objective) is not str:
             raise DataError("a report's objective must be the name of a metric")
@@ -128,27 +113,31 @@ class Report:
             expected = (objective, *expected)
         if not expected or set(metrics) != set(expected) or set(baseline) != set(expected):
             raise DataError("a report must hold the metrics of its task")
-        if type(rows) is not int or not isinstance(classes, list) or not all(type(c) is str for c in classes):
-            raise DataError("a report must have a whole number of rows and a list of class names")
+        counts = {"rows": rows, "folds": data.get("folds", 1), "units": data.get("units", 0)}
+        for name, count in counts.items():
+            if not _is_count(count):
+                raise DataError(f"a report must have whole numbers of {name}, got {shortened(count)}")
+        if not isinstance(classes, list) or not all(type(c) is str for c in classes):
+            raise DataError("a report must have a list of class names")
         if (
             not isinstance(confusion, list)
             or len(confusion) != len(classes)
             or not all(
-                isinstance(line, list) and len(line) == len(classes) and all(type(n) is int for n in line)
+                isinstance(line, list) and len(line) == len(classes) and all(map(_is_count, line))
                 for line in confusion
             )
         ):
             raise DataError("a report's confusion matrix must hold whole numbers")
-        quantiles = numbers(data["error_quantiles"])
-        newer: dict[str, Any] = {name: numbers(data.get(name, {})) for name in NUMBERS}
-        newer |= {name: pairs(data.get(name, {})) for name in ("intervals", "gains")}
-        newer |= {name: data.get(name, default) for name, default in (("folds", 1), ("units", 0))}
+        quantiles = _numbers(data["error_quantiles"], at_least=0)
+        newer: dict[str, Any] = {
+            name: _numbers(data.get(name, {}), *bounds) for name, bounds in NUMBERS.items()
+        }
+        newer |= {name: _pairs(data.get(name, {})) for name in ("intervals", "gains")}
+        newer |= {name: counts[name] for name in ("folds", "units")}
         if objective and objective not in expected:
             raise DataError("a report's objective must be one of its metrics")
         if newer["linear"] and set(newer["linear"]) != set(expected):
             raise DataError("a report must hold the metrics of its task")
-        if not all(type(newer[name]) is int for name in ("folds", "units")):
-            raise DataError("a report must have whole numbers of folds and units")
         if type(data.get("decision", "")) is not str:
             raise DataError("a report's decision must be text")
         if data.get("reliability") is not None:
@@ -199,6 +188,33 @@ class Report:
         if self.reliability is not None:
             parts.append(str(self.reliability))
         return parts
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _numbers(values: Any, at_least: float = -math.inf, at_most: float = math.inf) -> dict[str, float]:
+    """Return numbers by name, NaN for None; raise `DataError` unless all are finite and within the bounds."""
+    if not isinstance(values, dict) or not all(
+        v is None or (type(v) is float and math.isfinite(v) and at_least <= v <= at_most + ROUNDING)
+        for v in values.values()
+    ):
+        raise DataError("a report must hold finite numbers by name, each within its bounds")
+    return {name: math.nan if value is None else value for name, value in values.items()}
+
+
+def _pairs(values: Any) -> dict[str, list[float]]:
+    """Return intervals by name; raise `DataError` unless all are two finite numbers, low before high."""
+    if not isinstance(values, dict) or not all(
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(type(v) is float and math.isfinite(v) for v in pair)
+        and pair[0] <= pair[1]
+        for pair in values.values()
+    ):
+        raise DataError("a report must hold intervals by name, each with a low and a high end")
+    return dict(values)
 
 
 def metric_label(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,6 +14,9 @@ FRACTION = 0.2
 FOLDS = 5
 SMALL = 1000
 FEWEST_ROWS = 5
+# Polars takes minutes for a condition of many operators, or crashes; lists of values take it no time.
+MOST_PARTS = 1000
+LITERAL, PART = re.compile(r"'[^']*'|\b\d[\d.]*"), re.compile(r"[^\W\d]\w*|[^\w\s,]")
 COLUMNS = ("weight", "group", "order")
 
 
@@ -45,6 +49,13 @@ class Sampling:
             if value is not None and not isinstance(value, str):
                 what = "a condition in SQL" if name == "where" else "the name of a column"
                 raise ConfigError(f"{name} must be {what}, got {shortened(value)}")
+        if self.where is not None:
+            parts = len(PART.findall(LITERAL.sub("", self.where)))
+            if parts > MOST_PARTS:
+                raise ConfigError(
+                    f"where must have at most {MOST_PARTS:,} names and operators, got {parts:,}",
+                    "list values as in \"city IN ('Rome', 'Oslo')\", or select the rows before training",
+                )
         for name in ("test", "validation"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), at_least=0, below=1)

@@ -65,6 +65,8 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
     calibration = Calibration.from_dict(table.get("calibration", {}))
     calibration.check_classes(len(target.classes) if isinstance(target, ClassTarget) else None)
     report = None if table["test"] is None else Report.from_dict(table["test"])
+    if report is not None and report.task != target.task:
+        raise ConfigError(f"its report is of a {report.task}, its target of a {target.task}")
     reading = Reading.from_configuration(table["reading"]) if "reading" in table else Reading()
     return {
         "encoder": encoder,
