@@ -296,7 +296,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags
     """
     with collect() as collected:
         loaded = joint.load_any(model)
-        found = loaded.evaluate(loaded.read(table, read.options()))
+        found = loaded.evaluate(table, read=read.options())
     if isinstance(found, Report):
         say_page(found, found.to_dict(), collected, json)
         return

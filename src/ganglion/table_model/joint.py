@@ -116,12 +116,15 @@ class JointTableModel:
             raise ConfigError(f"there is no target {target!r}", one_of(str(target), self.heads))
         return self.heads[target]
 
-    def predict(self, table: Any, interval: float | None = None) -> pl.DataFrame:
+    def predict(
+        self, table: Any, interval: float | None = None, *, read: ReadOptions | None = None
+    ) -> pl.DataFrame:
         """Return the predictions of all targets for each row of a table, in order.
 
         Args:
             table: with the columns that the model needs.
             interval: as for `TableModel.predict`, for the targets that are numbers.
+            read: as for `TableModel.predict`.
 
         Returns:
             A frame with a column `prediction_<target>` for each target; for classes also
@@ -134,7 +137,7 @@ class JointTableModel:
         """
         if interval is not None and all(isinstance(target, ClassTarget) for target in self.targets):
             raise ConfigError("intervals are for numbers, and all targets have classes")
-        frame = self.read(table)
+        frame = self.read(table, read)
         columns = []
         for name, head in self.heads.items():
             of_numbers = None if isinstance(head.target, ClassTarget) else interval
@@ -150,9 +153,9 @@ class JointTableModel:
             for name, head in self.heads.items()
         }
 
-    def evaluate(self, table: Any) -> dict[str, Report]:
+    def evaluate(self, table: Any, *, read: ReadOptions | None = None) -> dict[str, Report]:
         """Return the report of each target for a table with all of them; see `TableModel.evaluate`."""
-        frame = self.read(table)
+        frame = self.read(table, read)
         return {name: head.evaluate(frame) for name, head in self.heads.items()}
 
     def remarks(self, table: Any) -> list[list[GanglionNotice]]:

@@ -234,7 +234,9 @@ class TableModel:
         """One sentence on what to do next."""
         return advice(self.history, self.report)
 
-    def predict(self, table: Any, interval: float | None = None) -> pl.DataFrame:
+    def predict(
+        self, table: Any, interval: float | None = None, *, read: ReadOptions | None = None
+    ) -> pl.DataFrame:
         """Return a prediction for each row of a table, in order.
 
         Args:
@@ -242,6 +244,8 @@ class TableModel:
                 one for each row.
             interval: for numbers, the fraction of rows whose prediction interval is to contain the truth,
                 such as 0.9; None (default) for no intervals.
+            read: what is read differently in this table than in the model's own, such as
+                `gg.ReadOptions(decimal=",")`.
 
         Returns:
             A frame with the column `prediction`, in the target's own values or units, and for classification
@@ -253,8 +257,8 @@ class TableModel:
             ConfigError: for an interval that is not between 0 and 1, or of classes.
         """
         half = self._half_width(interval)
-        record = single_record(table)
-        outputs = self._outputs(self.read(table)) if record is None else self._record_outputs(record)
+        record = single_record(table) if read is None else None
+        outputs = self._outputs(self.read(table, read)) if record is None else self._record_outputs(record)
         if not isinstance(self.target, ClassTarget):
             prediction = self.target.decode(outputs[:, 0])
             if half is None:
@@ -341,6 +345,9 @@ class TableModel:
 
     def read(self, table: Any, read: ReadOptions | None = None) -> pl.DataFrame:
         """Return a table as a polars frame, each column read as the model's own table was.
+
+        Every method that takes a table also takes this frame. `predict` and `evaluate` have the argument
+        `read` for the same purpose.
 
         Args:
             table: anything that `train` takes.
@@ -472,13 +479,17 @@ class TableModel:
         """
         return dependence(self, self.read(table), column, points, seed)
 
-    def evaluate(self, table: Any) -> Report:
+    def evaluate(self, table: Any, *, read: ReadOptions | None = None) -> Report:
         """Return the metrics of the predictions for a table with the target, compared with the baseline.
+
+        Args:
+            table: with the target and the columns that the model needs.
+            read: as for `predict`.
 
         Raises:
             DataError: if a column that the model needs is missing, or the target holds an unknown class.
         """
-        frame = self._with_target(self.read(table), "an evaluation")
+        frame = self._with_target(self.read(table, read), "an evaluation")
         y, weight = self.target.encode(frame.get_column(self.target.column)), None
         if self.sampling.weight in frame.columns:
             weight = row_weights(frame, str(self.sampling.weight), np.ones(frame.height, dtype=bool))
