@@ -113,7 +113,7 @@ def test_weights_count_as_rows_repeated_do(tmp_path: Path) -> None:
 
 def test_rows_are_selected_by_a_condition() -> None:
     table = random(300)
-    with pytest.warns(gg.GanglionNotice, match="of 300 rows are left out by --where"):
+    with pytest.warns(gg.GanglionNotice, match="of 300 rows, .* left out by --where"):
         model = gg.TableModel.train(table, "y", where="f0 > 0", **QUICK)
     count = table.filter(pl.col("f0") > 0).height
     assert model.rows["train"] == count

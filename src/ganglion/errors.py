@@ -130,6 +130,11 @@ def one_of(word: str, choices: Iterable[str]) -> str:
     return (f"did you mean {near[0]!r}? " if near else "") + "known: " + listed
 
 
+def amount(count: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: 1 row, 2,400 rows; `many` is by default `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def shortened(value: object, most: int = 60) -> str:
     """Return the `repr` of a value on one line, at most `most` characters long."""
     text = " ".join(repr(value).split())

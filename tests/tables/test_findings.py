@@ -90,7 +90,7 @@ def test_rare_categories_that_are_merged_are_counted() -> None:
     table = pl.DataFrame({"c": ["a", "b"] * 30 + ["x", "y", "y"], "y": [0, 1, 1] * 21})
     _, found = notices(lambda: gg.TableModel.train(table, target="y", epochs=1))
     assert found["merged-categories"] == (
-        "column 'c': 2 rare categories, in 3 rows, are merged into one called 'other'"
+        "column 'c': 2 rare categories, in 3 rows, merged into one called 'other'"
     )
 
 

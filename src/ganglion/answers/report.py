@@ -13,8 +13,9 @@ from typing import Any, Self
 
 from ganglion.answers.reliability import Reliability
 from ganglion.answers.scores import CLASSIFICATION, OPTIMIZED, REGRESSION
+from ganglion.answers.values import figure
 from ganglion.core.part import plain
-from ganglion.errors import DataError, shortened
+from ganglion.errors import DataError, amount, shortened
 
 LABELS = {
     "r2": "R2", "rmse": "RMSE", "mae": "MAE", "f1": "F1", "auc": "AUC", "mcc": "MCC",
@@ -56,6 +57,7 @@ class Report:
         half_widths: the distance from prediction to either end of these intervals, by level.
         decision: how the predicted class follows from the probabilities, if not as the most probable one.
         objective: the metric that a threshold was chosen for; "" without one.
+        note: what else to know about these rows, such as that the model has not learned from the newest ones.
     """
 
     task: str
@@ -76,6 +78,7 @@ class Report:
     half_widths: dict[str, float] = field(default_factory=dict)
     decision: str = ""
     objective: str = ""
+    note: str = ""
 
     @property
     def main_metric(self) -> str:
@@ -138,11 +141,12 @@ class Report:
             raise DataError("a report's objective must be one of its metrics")
         if newer["linear"] and set(newer["linear"]) != set(expected):
             raise DataError("a report must hold the metrics of its task")
-        if type(data.get("decision", "")) is not str:
-            raise DataError("a report's decision must be text")
+        texts = {name: data.get(name, "") for name in ("decision", "note")}
+        if any(type(text) is not str for text in texts.values()):
+            raise DataError("a report's decision and note must be text")
         if data.get("reliability") is not None:
             newer["reliability"] = Reliability.from_dict(data["reliability"])
-        newer |= {"decision": data.get("decision", ""), "objective": objective}
+        newer |= texts | {"objective": objective}
         return cls(task, rows, metrics, baseline, classes, confusion, quantiles, **newer)
 
     def __str__(self) -> str:
@@ -153,7 +157,7 @@ class Report:
         heads = ["model", *(["95 % interval"] if self.intervals else [])]
         heads += [*(["spread"] if self.spread else []), *(["linear"] if self.linear else []), "baseline"]
         widths = [22 if head == "95 % interval" else 12 for head in heads]
-        lines = [[f"on {self.rows:,} rows", *heads]]
+        lines = [["on " + amount(self.rows, "row"), *heads]]
         for name, value in self.metrics.items():
             numbers = {"model": value, "baseline": self.baseline[name]}
             numbers["linear"] = self.linear.get(name, math.nan)
@@ -170,6 +174,7 @@ class Report:
             text.append(f"each row was held out in one of {self.folds} folds; spread: over the folds")
         if 0 < self.units < self.rows:
             text.append(f"copies and groups count once: {self.units:,} independent rows")
+        text += [self.note] if self.note else []
         return "\n".join(text)
 
     def _details(self) -> list[str]:
@@ -220,15 +225,6 @@ def _pairs(values: Any) -> dict[str, list[float]]:
 def metric_label(name: str) -> str:
     """Return the name of a metric as printed."""
     return LABELS.get(name, name.replace("_", " "))
-
-
-def figure(value: float) -> str:
-    """Return a number as text with about four significant digits, with an exponent if it is huge or tiny."""
-    if not math.isfinite(value):
-        return "-"
-    if 1000 <= abs(value) < 1e9:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
 
 
 def metric_figure(metric: str, value: float) -> str:

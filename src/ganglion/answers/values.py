@@ -21,6 +21,15 @@ MICROSECOND = datetime.timedelta(microseconds=1)
 CORRECT = "correct the value or leave it empty"
 
 
+def figure(value: float) -> str:
+    """Return a number as text with about four significant digits, with an exponent if it is huge or tiny."""
+    if not math.isfinite(value):
+        return "-"
+    if 1000 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
 def to_numbers(values: pl.Series) -> pl.Series:
     """Return a column as float64, with null for missing values.
 

@@ -6,6 +6,8 @@ import importlib.metadata
 import os
 import platform
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from ganglion.cli.console import (
 )
 from ganglion.cli.output import table_writer, write_table
 from ganglion.engines import explain
-from ganglion.errors import ConfigError
+from ganglion.errors import ConfigError, amount
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
 from ganglion.network import Network
@@ -37,6 +39,8 @@ from ganglion.table_model import JointTableModel, TableModel
 from ganglion.tables.encode import require_column
 from ganglion.tables.examples import example_table
 from ganglion.tables.reading import open_table
+from ganglion.training.callbacks import Callback
+from ganglion.training.stopping import EarlyStopping
 
 
 def demo(
@@ -85,6 +89,7 @@ def train(
     dropout: float | None = None,
     optimizer: str = "adamw",
     learning_rate: float | None = None,
+    patience: Whole | None = None,
     validation: float | None = None,
     test: float | None = None,
     folds: Whole | None = None,
@@ -136,6 +141,9 @@ def train(
         sgd, rmsprop, adagrad, adam, adamw, lion or lbfgs.
     learning_rate
         Peak of a one-cycle schedule; 0.005 by default.
+    patience
+        Stop when the validation loss has not improved for so many epochs, and keep the best epoch's weights;
+        rows are then held out, not cross-validated.
     validation
         Fraction of the rows outside the test to validate on; 0.2 by default, 0 for none.
     test
@@ -180,6 +188,8 @@ def train(
     """
     name = "model" if str(table) == "-" else table.name.partition(".")[0] or "model"
     path = Path(name + ".safetensors") if out is None else out
+    started = time.perf_counter()
+    stopping = [] if patience is None else [EarlyStopping(patience)]
     with collect() as collected:
         opened = open_table([table, *more] if more else table, read.options(), target=split([target])[0])
     _train(
@@ -190,6 +200,8 @@ def train(
         path,
         json,
         collected,
+        started,
+        stopping,
         hidden=_units(hidden),
         activation=activation,
         task=task,
@@ -279,7 +291,7 @@ def predict(
         sys.stdout.write(predictions.write_csv())
     else:
         write_table(predictions, out)
-        say(f"{predictions.height:,} predictions written to {out}")
+        say(f"{amount(predictions.height, 'prediction')} written to {out}")
 
 
 def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags = AS_FOUND) -> None:
@@ -370,9 +382,12 @@ def _train(
     out: Path | None,
     as_json: bool,
     already: list[str] | None = None,
+    started: float | None = None,
+    stopping: Sequence[Callback] = (),
     **settings: Any,
 ) -> None:
     """Train, print and save, for both `demo` and `train`."""
+    began = time.perf_counter() if started is None else started
     replaced = out is not None and out.is_file()
     if out is not None:
         if out.suffix != ".safetensors" and not out.is_dir():
@@ -397,7 +412,7 @@ def _train(
             names[0] if len(names) == 1 else names,
             announce=announce,
             progress=not as_json,
-            callbacks=[check],
+            callbacks=[check, *stopping],
             **settings,
         )
     collected = [*(already or []), *collected]
@@ -412,7 +427,7 @@ def _train(
     say(pages.rows_page(first, model.network))
     for note in collected:
         say(f"note: {note}")
-    say("\n" + pages.run_page(first))
+    say("\n" + pages.run_page(first, time.perf_counter() - began))
     if first is model and (picture := pages.boundary_page(first, table)):
         say("\n" + picture)
     say("\n" + joint.results_page(model))
@@ -429,7 +444,7 @@ def _say_training(network: Network) -> None:
         loss = facts["loss"]["name"] if facts["loss"] else "a custom loss"
         versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
         say(
-            f"trained on {facts['rows']:,} rows with {optimizer}, {loss}, batches of "
+            f"trained on {amount(facts['rows'], 'row')} with {optimizer}, {loss}, batches of "
             f"{facts['batch_size']}, seed {network.seed} ({versions})"
         )
 

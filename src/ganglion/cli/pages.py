@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from ganglion.answers.report import figure
 from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.answers.values import figure
 from ganglion.cli.drawing import LETTERS, boundary, curve
 from ganglion.core.part import Array
+from ganglion.errors import amount
 from ganglion.network import Network
 from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
@@ -56,7 +57,9 @@ def network_page(model: TableModel, network: Network | None = None) -> str:
     """Return the architecture in one line."""
     network = network or model.network
     columns, inputs = len(model.encoder.columns), network.architecture.input_shape[0]
-    words = [f"{inputs} inputs" if columns == inputs else f"{columns} columns as {inputs} inputs"]
+    words = [amount(inputs, "input")]
+    if columns != inputs:
+        words = [f"{amount(columns, 'column')} as {words[0]}"]
     words += [layer.describe() for layer in network.layers]
     return " → ".join(words) + f"   ({network.architecture.size:,} parameters, {network.engine} engine)"
 
@@ -68,26 +71,40 @@ def rows_page(model: TableModel, network: Network | None = None) -> str:
     if sampling.folds and rows["test"]:
         again = f", {sampling.repeats} times" if sampling.repeats > 1 else ""
         everything = rows["train"] + rows["validation"]
-        return (
-            f"{everything:,} rows, cross-validated with {sampling.folds} folds{again}: {rows['test']:,} rows "
-            f"tested by networks that had not learned from them\n"
-            f"the model itself learned from {model.network.facts.get('rows', 0):,} rows"
-        )
+        lines = [
+            f"{amount(everything, 'row')}, cross-validated with {sampling.folds} folds{again}: "
+            f"{rows['test']:,} tested by networks that had not learned from them",
+            f"the model itself learned from {amount(model.network.facts.get('rows', 0), 'row')}",
+        ]
+        if others := everything - rows["test"]:
+            earliest = f"the earliest by {sampling.order}, are only learned from"
+            lonely = "never tested, because their classes would have no rows left to learn from"
+            lines.insert(1, f"{amount(others, 'row')}: {lonely if sampling.order is None else earliest}")
+        return "\n".join(lines)
     lines = [
-        f"{rows['train']:,} rows for training, {rows['validation']:,} for validation, "
+        f"{amount(rows['train'], 'row')} for training, {rows['validation']:,} for validation, "
         f"{rows['test']:,} for the test"
     ]
-    everything = rows["train"] + rows["validation"]
-    if rows["validation"] and network.facts.get("rows") == everything:
+    everything, learned = rows["train"] + rows["validation"], network.facts.get("rows")
+    if rows["validation"] and learned == everything:
         lines.append(f"after validation, retrained on all {everything:,} rows outside the test")
+    elif rows["validation"] and learned == rows["train"]:
+        lines.append("the run was ended early, so that the model learned from the rows for training only")
     return "\n".join(lines)
 
 
-def run_page(model: TableModel) -> str:
-    """Return the epochs and seconds of the run, why it stopped, and the learning curve."""
+def run_page(model: TableModel, everything: float | None = None) -> str:
+    """Return the epochs and seconds of the run, why it stopped, and the learning curve.
+
+    Args:
+        model: the model.
+        everything: the seconds of the whole command so far, with all its networks; None if unknown.
+    """
     history = model.history
     seconds = f" in {history.seconds[-1]:.1f} s" if history.seconds else ""
-    lines = [f"{history.epochs} epochs{seconds}; stopped because {history.stopped_because}"]
+    if everything is not None:
+        seconds += f", {everything:.1f} s with all other networks and checks"
+    lines = [f"{amount(history.epochs, 'epoch')}{seconds}; stopped because {history.stopped_because}"]
     picture = curve({"loss": history.loss, "validation loss": history.validation_loss})
     return "\n".join([*lines, "", picture]) if picture else lines[0]
 

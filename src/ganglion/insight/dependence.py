@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.part import Array, plain
+from ganglion.errors import amount
 
 BAR = 30
 MOST_CLASSES = 6
@@ -49,7 +50,7 @@ class Dependence:
         what = "probability" if classes else "prediction"
         names = [self.answers[number] for number in shown]
         of = f" of {names[0]}" if len(names) == 1 else ""
-        lines = [f"mean {what}{of} if {self.column!r} had this value in all of {self.rows:,} rows:"]
+        lines = [f"mean {what}{of} if {self.column!r} had this value in all of {amount(self.rows, 'row')}:"]
         cells = [[label(value), *(f"{means[i]:.4g}" for i in shown)] for value, means in self._pairs()]
         if len(names) > 1:
             cells.insert(0, ["", *names])

@@ -20,7 +20,16 @@ from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import make_objective
 from ganglion.checks import check_flag, check_integer
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, FileError, GanglionError, GanglionNotice, notice, warn
+from ganglion.errors import (
+    ConfigError,
+    DataError,
+    FileError,
+    GanglionError,
+    GanglionNotice,
+    amount,
+    notice,
+    warn,
+)
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.table_model.inspection import dependence, importance
@@ -561,7 +570,8 @@ class TableModel:
             frame = frame.filter(pl.Series(satisfies(frame, self.sampling.where)))
         targets = frame.get_column(self.target.column)
         if targets.null_count():
-            text = f"{targets.null_count()} rows lack the target {self.target.column!r} and are ignored"
+            text = amount(targets.null_count(), "row lacks", "rows lack")
+            text += f" the target {self.target.column!r}, ignored"
             notice(text, "missing-target")
             frame = frame.filter(targets.is_not_null())
         if not frame.height:

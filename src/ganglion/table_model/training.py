@@ -20,10 +20,11 @@ from ganglion.answers.target import ClassTarget, fit_target
 from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, notice, shortened
+from ganglion.errors import ConfigError, DataError, amount, notice, shortened
 from ganglion.table_model.learner import Learner, Member, Target, Watching
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.sampling import Sampling
+from ganglion.tables.columns import DateColumn
 from ganglion.tables.copies import contradiction, count_copies, find_copies
 from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed, require_column
 from ganglion.tables.findings import notice_findings
@@ -125,7 +126,7 @@ def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
         raise ConfigError(f"the target {recipe.target!r} must not be dropped")
     sampling = recipe.sampling
     rows = labeled_rows(whole, recipe.target, **sampling.columns())
-    encoder, target = _fit_whole(rows, recipe)
+    encoder, target, told = _fit_whole(rows, recipe)
     inputs = rows.frame.select(column.column for column in encoder.columns)
     divisible = _divisible(rows, inputs, target)
     sampling = sampling.resolved(rows.frame.height, recipe.may_stop)
@@ -140,8 +141,9 @@ def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
     if independent is None and sampling.repeats > 1:  # each row is tested several times
         independent = np.arange(divisible.rows)
     learner = Learner(make, recipe, read.reading, rows, encoder, target, learned, independent)
-    for reason, names in encoder.reasons().items():
-        if reason not in (DROPPED, GROUP, WEIGHT):
+    for reason, left_out in encoder.reasons().items():
+        names = [name for name in left_out if name not in told]
+        if names and reason not in (DROPPED, GROUP, WEIGHT):
             remedy = "; --keep uses them" if reason in (ROW_NUMBERS, NAMES) else ""
             notice(f"left out: {listed(names)} ({reason}{remedy})", "left-out-columns")
     notice_missing_values(inputs)
@@ -156,8 +158,11 @@ def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
     return model
 
 
-def _fit_whole(rows: LabeledRows, recipe: Recipe) -> tuple[Encoder, Target]:
-    """Return encoder and target fitted on all rows, so that errors name rows by their number in the table."""
+def _fit_whole(rows: LabeledRows, recipe: Recipe) -> tuple[Encoder, Target, list[str]]:
+    """Return encoder and target fitted on all rows, so that errors name rows by their number in the table.
+
+    The third is the columns left out of which a notice was given already.
+    """
     encoder = recipe.fit_encoder(rows.whole)
     values = rows.frame.get_column(recipe.target)
     try:
@@ -168,8 +173,8 @@ def _fit_whole(rows: LabeledRows, recipe: Recipe) -> tuple[Encoder, Target]:
         raise
     goals = target.goals(values)
     encoder = recipe.fit_encoder(rows.frame, goals, encoder)
-    notice_findings(rows.frame, encoder, goals, recipe.target, recipe.fold_case)
-    return encoder.without(recipe.reasons), target
+    told = notice_findings(rows.frame, encoder, goals, recipe.target, recipe.fold_case)
+    return encoder.without(recipe.reasons), target, told
 
 
 def _divisible(rows: LabeledRows, inputs: pl.DataFrame, target: Target) -> Divisible:
@@ -189,14 +194,14 @@ def _notice_copies(copies: Array, targets: pl.Series) -> None:
     if count < FEW_COPIES * rows and differ is None:
         return
     text = (
-        f"{count:,} of {rows:,} rows are copies of others in all inputs; copies stay together, so that none "
-        f"is learned and tested"
+        f"{count:,} of {rows:,} rows {'is a copy of another' if count == 1 else 'are copies of others'} "
+        f"in all inputs; copies stay together, so that none is learned and tested"
     )
     if differ is not None:
         sets, (first, second) = differ
         text += (
-            f"; {sets:,} sets of copies have different targets, such as {targets[first]!r} and "
-            f"{targets[second]!r}"
+            f"; {amount(sets, 'set of copies has', 'sets of copies have')} different targets, "
+            f"such as {targets[first]!r} and {targets[second]!r}"
         )
     notice(text, "duplicate-rows")
 
@@ -239,7 +244,25 @@ def _hold_out(learner: Learner, splits: list[Split], rows: Divisible) -> TableMo
             if kept is not first:
                 learner.run(validated[0])
     _judge(learner, model, [first], [kept], linear, validated)
+    if model.report is not None:
+        model.report = dataclasses.replace(model.report, note=_note(recipe.sampling.order, kept.model))
     return model
+
+
+def _note(order: str | None, model: TableModel) -> str:
+    """Return what a reader must know of the test rows of a hold-out, from which the model has not learned."""
+    if order is None:
+        return "the model has not learned from these rows; test=0 (--test 0) trains on all"
+    note = (
+        f"these rows are the latest by {order}, and the model has not learned from them: before use, train "
+        f"on all rows with test=0 (--test 0)"
+    )
+    if any(
+        isinstance(c, DateColumn) and c.column == order and "elapsed" in c.parts
+        for c in model.encoder.columns
+    ):
+        note += f"\nin them, as in all later rows, the days elapsed of {order} lie outside what was learned"
+    return note
 
 
 def _cross_validate(learner: Learner, splits: list[Split], rows: Divisible) -> TableModel:

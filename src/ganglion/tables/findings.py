@@ -10,7 +10,7 @@ import polars as pl
 
 from ganglion.answers.values import as_text, counted, fold, to_numbers
 from ganglion.core.part import Array
-from ganglion.errors import notice
+from ganglion.errors import amount, notice
 from ganglion.tables.columns import CategoryColumn, NumberColumn
 from ganglion.tables.columns.level import LevelColumn
 from ganglion.tables.encode import Encoder
@@ -26,8 +26,11 @@ CLEAR = 4.0  # standard errors of a correlation
 
 def notice_findings(
     frame: pl.DataFrame, encoder: Encoder, goals: Mapping[str, Array], target: str, fold_case: bool
-) -> None:
+) -> list[str]:
     """Notify the user of merged categories, spellings, codes for missing values, and useful row numbers.
+
+    Returns:
+        The columns left out whose notice says so.
 
     Args:
         frame: the labeled rows.
@@ -44,9 +47,8 @@ def notice_findings(
     numbers = [column.column for column in encoder.columns if isinstance(column, NumberColumn)]
     for name in [*numbers, *([target] if frame.schema[target].is_numeric() else [])]:
         _notice_codes(to_numbers(frame.get_column(name)))
-    for name, reason in encoder.left_out.items():
-        if reason == ROW_NUMBERS:
-            _notice_useful(frame.get_column(name), goals)
+    row_numbers = [name for name, reason in encoder.left_out.items() if reason == ROW_NUMBERS]
+    return [name for name in row_numbers if _notice_useful(frame.get_column(name), goals)]
 
 
 def _notice_merged(frame: pl.DataFrame, encoder: Encoder) -> None:
@@ -61,8 +63,9 @@ def _notice_merged(frame: pl.DataFrame, encoder: Encoder) -> None:
             ]
             rows = sum(count for _, count in counts)
             notice(
-                f"column {column.column!r}: {len(counts):,} rare categories, in {rows:,} rows, are merged "
-                f"into one called 'other'",
+                f"column {column.column!r}: "
+                + amount(len(counts), "rare category", "rare categories")
+                + f", in {amount(rows, 'row')}, merged into one called 'other'",
                 "merged-categories",
             )
 
@@ -117,16 +120,19 @@ def _notice_codes(numbers: pl.Series) -> None:
         )
 
 
-def _notice_useful(numbers: pl.Series, goals: Mapping[str, Array]) -> None:
+def _notice_useful(numbers: pl.Series, goals: Mapping[str, Array]) -> bool:
+    """Say that a column left out goes with the target, and return whether it does."""
     ranks = numbers.rank().to_numpy()
     related = max(
         (abs(float(np.corrcoef(ranks, pl.Series(goal).rank().to_numpy())[0, 1])) for goal in goals.values()),
         default=0.0,
     )
-    if related > max(CORRELATED, CLEAR / np.sqrt(len(ranks))):
+    useful = related > max(CORRELATED, CLEAR / np.sqrt(len(ranks)))
+    if useful:
         notice(
             f"column {numbers.name!r} is left out as {ROW_NUMBERS}, although the target goes with it (rank "
             f"correlation {related:.2f}): if new rows have meaningful values in it, use --keep "
             f"{numbers.name}, in Python keep=[{numbers.name!r}]",
             "useful-row-numbers",
         )
+    return bool(useful)

@@ -11,7 +11,7 @@ import polars as pl
 
 from ganglion.answers.values import as_text, dtype_name, to_numbers
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, notice, one_of, shortened
+from ganglion.errors import ConfigError, DataError, amount, notice, one_of, shortened
 from ganglion.tables.encode import require_column
 
 LARGEST_WEIGHT = 1e20
@@ -93,10 +93,12 @@ def labeled_rows(
     """
     kept = np.ones(table.height, dtype=bool) if where is None else satisfies(table, where)
     if not kept.all():
-        notice(f"{int((~kept).sum()):,} of {table.height:,} rows are left out by --where", "where")
+        notice(f"of {amount(table.height, 'row')}, {int((~kept).sum()):,} left out by --where", "where")
     labeled = require_column(table, target).is_not_null().to_numpy()
     if missing := int((kept & ~labeled).sum()):
-        notice(f"{missing} rows lack the target {target!r} and are ignored", "missing-target")
+        notice(
+            amount(missing, "row lacks", "rows lack") + f" the target {target!r}, ignored", "missing-target"
+        )
     kept &= labeled
     if kept.sum() < 2:
         raise DataError(f"a table needs at least 2 rows to learn from, got {int(kept.sum())}")

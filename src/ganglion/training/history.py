@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from ganglion import training
 from ganglion.core.part import plain
-from ganglion.errors import DataError
+from ganglion.errors import DataError, amount
 
 SERIES = ("loss", "validation_loss", "learning_rate", "gradient_norm", "seconds")
 
@@ -64,7 +64,7 @@ class History:
         last = f", loss {self.loss[-1]:.4g}" if self.loss else ""
         if self.validation_loss:
             last += f", validation loss {self.validation_loss[-1]:.4g}"
-        return f"<History: {self.epochs} epochs{last}; stopped because {self.stopped_because}>"
+        return f"<History: {amount(self.epochs, 'epoch')}{last}; stopped because {self.stopped_because}>"
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the learning curve; see `gg.plot.history`."""

@@ -112,7 +112,10 @@ class Training(ABC):
             raise
         finally:
             self.notify("on_train_end")
-            self.history.stopped_because = self._reason or f"all {self.epochs} epochs were done"
+            self.history.stopped_because = (
+                self._reason
+                or ("the epoch was" if self.epochs == 1 else f"all {self.epochs} epochs were") + " done"
+            )
             self.history.ended = self._ended
         return self.history
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, one_of, shortened
+from ganglion.errors import ConfigError, amount, one_of, shortened
 from ganglion.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class EarlyStopping(_Watcher):
         self.waited += 1
         if self.waited >= self.patience:
             training.stop(
-                f"{self.watched.replace('_', ' ')} had not improved for {self.patience} epochs "
+                f"{self.watched.replace('_', ' ')} had not improved for {amount(self.patience, 'epoch')} "
                 f"(best {self.sign * self.best:.4g} in epoch {self.best_epoch})"
             )
 

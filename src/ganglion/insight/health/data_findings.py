@@ -13,6 +13,7 @@ from ganglion.core.activations import IDENTITY, SIGMOID
 from ganglion.core.layers import Dense
 from ganglion.core.losses import BinaryCrossEntropy
 from ganglion.core.part import Array
+from ganglion.errors import amount
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.subject import Subject
 
@@ -63,7 +64,7 @@ def unscaled_inputs(subject: Subject) -> Finding | None:
         return None
     worst = int(np.argmax(size))
     count = int((large | offset).sum())
-    words = f"{count:,} of {x.shape[1]:,} features are far from mean 0 and deviation 1"
+    words = f"{count:,} of {amount(x.shape[1], 'feature')} far from mean 0 and deviation 1"
     return Finding(
         "unscaled_inputs",
         "severe" if size.max() > LARGE * LARGE or subject.history.ended == "failed" else "warning",
@@ -128,7 +129,7 @@ def constant_feature(subject: Subject) -> Finding | None:
     return Finding(
         "constant_feature",
         "info",
-        f"{len(same):,} of {x.shape[1]:,} features have the same value in every row.",
+        f"{len(same):,} of {x.shape[1]:,} features {_has(len(same))} the same value in every row.",
         "; ".join(f"{subject.feature(feature)} is always {x[0, feature]:.4g}" for feature in same[:5])
         + (" ..." if len(same) > 5 else ""),
         "A constant feature cannot distinguish rows. Its weights only add to the biases, until a later row "
@@ -136,6 +137,10 @@ def constant_feature(subject: Subject) -> Finding | None:
         "Leave them out.",
         _without(subject, same.tolist()),
     )
+
+
+def _has(count: int) -> str:
+    return "has" if count == 1 else "have"
 
 
 def duplicate_feature(subject: Subject) -> Finding | None:
@@ -149,7 +154,7 @@ def duplicate_feature(subject: Subject) -> Finding | None:
     return Finding(
         "duplicate_feature",
         "info",
-        f"{len(pairs):,} of {x.shape[1]:,} features are copies of another one.",
+        f"{len(pairs):,} of {x.shape[1]:,} features {_has(len(pairs))} the values of another one.",
         "; ".join(
             f"{subject.feature(copy)} has correlation {sign:+d} with {subject.feature(one)}"
             for copy, one, sign in pairs[:5]
@@ -337,7 +342,7 @@ def _features_that_separate(x: Array, classes: Array) -> dict[int, str]:
         mixed = len(classes) - int(table.max(axis=1).sum())
         stretches = int((np.diff(table.argmax(axis=1)) != 0).sum())
         if stretches + 2 * mixed <= most:
-            found[feature] = f"{stretches} changes of class along it, at least {needed} needed"
+            found[feature] = f"{amount(stretches, 'change')} of class along it, at least {needed} needed"
     return found
 
 

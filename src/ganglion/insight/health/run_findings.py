@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.layers import Dense, Layer
+from ganglion.errors import amount
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.subject import TRIAL_STEPS, Subject
 from ganglion.training.history import History
@@ -94,6 +95,7 @@ def learning_rate_too_high(subject: Subject) -> Finding | None:
         return None
     if same.own < min(SETTLED * subject.trivial, subject.reached):
         return None
+    lower_rate = min(subject.good_rate, rate)
     rises = np.mean(np.diff(subject.history.loss) > 0) if subject.history.epochs > 1 else 0.0
     return Finding(
         "learning_rate_too_high",
@@ -103,8 +105,8 @@ def learning_rate_too_high(subject: Subject) -> Finding | None:
         f"{tried[rate]:.4g} on unseen rows after {steps} steps at {rate:.2g}; the loss rose in {rises:.0%} "
         f"of the epochs",
         "Too long a step lands on the other side of the valley, higher up or on a plateau.",
-        f"Start again with a lower learning rate; {subject.good_rate:g} did best in short trials.",
-        subject.code(optimizer=subject.with_rate(min(subject.good_rate, rate))),
+        f"Start again with a lower learning rate, such as {lower_rate:g} (--learning-rate {lower_rate:g}).",
+        subject.code(optimizer=subject.with_rate(lower_rate)),
     )
 
 
@@ -127,7 +129,8 @@ def learning_rate_too_low(subject: Subject) -> Finding | None:
         f"{subject.history.epochs} at {subject.rate:g}; {other:.4g} on unseen rows after {steps} steps at "
         f"{rate:g}",
         "With such short steps, training would take many times as many epochs.",
-        f"Start again with a higher learning rate; {rate:g} did best in short trials.",
+        f"Start again with a higher learning rate; {rate:g} did best in short trials (--learning-rate "
+        f"{rate:g}).",
         subject.code(optimizer=subject.with_rate(rate)),
     )
 
@@ -153,7 +156,8 @@ def batch_too_large(subject: Subject) -> Finding | None:
         f"batches of {USUAL_BATCH}",
         "An update costs a pass over its batch, but the gradient of this many rows is hardly better than "
         "that of a few.",
-        f"Use batches of {USUAL_BATCH} rows: {history.epochs} epochs then make {usual:,} updates.",
+        f"Use batches of {USUAL_BATCH} rows (--batch-size {USUAL_BATCH}): {history.epochs} epochs then "
+        f"make {usual:,} updates.",
         subject.code(batch_size=USUAL_BATCH),
     )
 
@@ -181,20 +185,25 @@ def not_converged(subject: Subject) -> Finding | None:
     else:
         return None
     epochs = max(LONGER * history.epochs, round(LONGEST / subject.steps_per_epoch))
+    patience = max(10, epochs // 5)
     settings: dict[str, Any] = {
         "epochs": epochs,
         "optimizer": stretched(subject.optimizer, epochs / history.epochs),
     }
     if history.validation_loss:
-        settings["callbacks"] = f"[gg.EarlyStopping(patience={max(10, epochs // 5)})]"
+        settings["callbacks"] = f"[gg.EarlyStopping(patience={patience})]"
     return Finding(
         "not_converged",
         "warning",
         "The run ended before it converged.",
         evidence,
         "There were too few epochs: the loss was still falling, or on a plateau before a further fall.",
-        f"Train {epochs / history.epochs:.0f} times as long"
-        + (", and stop when the validation loss no longer improves." if "callbacks" in settings else "."),
+        f"Train for {epochs} epochs (--epochs {epochs})"
+        + (
+            f", and stop when the validation loss no longer improves (--patience {patience})."
+            if "callbacks" in settings
+            else "."
+        ),
         subject.code(**settings),
     )
 
@@ -225,7 +234,8 @@ def overfitting(subject: Subject) -> Finding | None:
         f"validation loss {curve[best]:.4g} in epoch {best + 1}, {end:.4g} at the end; training loss "
         f"{loss[best]:.4g} then, {loss[-1]:.4g} at the end",
         "From then on it learned the peculiarities and the noise of the training rows.",
-        "Stop at the best epoch; dropout, weight decay, fewer units or more rows help too.",
+        f"Train for {amount(best + 1, 'epoch')} (--epochs {best + 1}), or stop when the validation loss no "
+        "longer improves (--patience 10); dropout, weight decay, fewer units or more rows help too.",
         subject.code(callbacks="[gg.EarlyStopping(patience=10)]"),
     )
 

@@ -12,7 +12,7 @@ import polars as pl
 from ganglion.answers.values import as_text, as_word, counted, fold, fold_all, merged
 from ganglion.checks import check_flag
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, GanglionNotice, shortened
+from ganglion.errors import ConfigError, GanglionNotice, amount, shortened
 from ganglion.tables.columns.base import ROWS_FOR_LISTS, Column, Encoded, EncodedValue, missing_values
 from ganglion.tables.forking import forked
 
@@ -173,4 +173,4 @@ class CategoryColumn(Column):
     def describe(self) -> str:
         extra = " + missing" * self.missing + " + other" * self.other
         shown = ", ".join(self.categories[:4]) + (", ..." if len(self.categories) > 4 else "")
-        return f"category, {len(self.categories)} values{extra}: {shown}"
+        return f"category, {amount(len(self.categories), 'value')}{extra}: {shown}"

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from ganglion.answers.values import to_float, to_floats, to_numbers
+from ganglion.answers.values import figure, to_float, to_floats, to_numbers
 from ganglion.checks import check_number
 from ganglion.core.part import Array
 from ganglion.errors import DataError, GanglionNotice
@@ -112,4 +112,4 @@ class NumberColumn(Column):
         return outside(self.column, numbers, low, high, lambda number: f"{number:g}")
 
     def describe(self) -> str:
-        return f"number, {self.center:.4g} ± {self.scale:.4g}"
+        return f"number, {figure(self.center)} ± {figure(self.scale)}"

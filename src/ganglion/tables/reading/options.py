@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from ganglion.checks import check_flag
-from ganglion.errors import ConfigError, one_of, shortened
+from ganglion.errors import ConfigError, amount, one_of, shortened
 from ganglion.tables.reading.dates import FORMS, check_form
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'", " ": "blanks"}
@@ -125,10 +125,10 @@ class ColumnReading:
         """Whether the column is read as in any CSV file."""
         return self.kind in ("text", "boolean") or self == ColumnReading("number")
 
-    def describe(self) -> str:
-        """Return what is unusual about the column, "" if nothing is."""
+    def describe(self, decimal: bool = True) -> str:
+        """Return what is unusual about the column, "" if nothing is; `decimal` if its sign is told, too."""
         if self.kind == "number":
-            found = ["decimal comma"] if self.decimal == "," else []
+            found = ["decimal comma"] if decimal and self.decimal == "," else []
             found += [f"thousands {self.thousands!r}"] if self.thousands else []
             found += [f"numbers in {self.unit}"] if self.unit else []
             return " and ".join(found)
@@ -168,7 +168,9 @@ class Layout:
         if self.comment:
             found.append(f"comments after {self.comment!r}")
         if self.skipped:
-            found.append(f"{self.skipped} lines before the {'header' if self.header else 'rows'} skipped")
+            found.append(
+                f"{amount(self.skipped, 'line')} before the {'header' if self.header else 'rows'} skipped"
+            )
         return found
 
 
@@ -190,8 +192,11 @@ class Reading:
         """Return what differs from a plain CSV file, on one line; "" if nothing does."""
         found = [] if self.layout is None else self.layout.describe()
         by_words: dict[str, list[str]] = {}
+        signs = {column.decimal for column in self.columns.values() if column.kind == "number"}
+        if signs == {","}:  # of the table: many of the columns may hold whole numbers only
+            found.append("decimal comma")
         for name, column in self.columns.items():
-            if words := column.describe():
+            if words := column.describe(decimal=len(signs) > 1):
                 by_words.setdefault(words, []).append(name)
         for words, names in by_words.items():
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
