@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 import ganglion as gg
 from ganglion.tables.columns import CategoryColumn, NumberColumn
@@ -100,6 +100,7 @@ def test_dates_become_their_parts() -> None:
     assert (ENCODER.encode(words)[0] == x).all()
 
 
+@settings(deadline=None)
 @given(st.permutations(TABLE.columns), st.integers(0, ROWS - 1))
 def test_a_row_becomes_the_same_numbers_whatever_surrounds_it(columns: list[str], row: int) -> None:
     whole, _ = ENCODER.encode(TABLE)
@@ -113,6 +114,7 @@ def test_json_round_trips_exactly() -> None:
     assert (back.encode(TABLE)[0] == ENCODER.encode(TABLE)[0]).all()
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=2, max_size=40)
 )
@@ -125,6 +127,7 @@ def test_any_column_of_numbers_is_encoded_or_refused(values: list[float | None])
     assert np.isfinite(x).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.text(max_size=6), min_size=1, max_size=40))
 def test_any_column_of_words_is_encoded_or_refused(values: list[str | None]) -> None:
     table = pl.DataFrame({"v": pl.Series(values, dtype=pl.String)})

@@ -64,6 +64,7 @@ LIMIT = r"^[<>≤≥]=?\s*[-+]?[\d.,]+$"
 HUNDREDS, THOUSAND = 100, 1000
 COMMA = ("comma", "point groups", "point groups, comma")
 FEW = 0.2
+OF_NUMBERS = "numbers are written here with --decimal, --thousands and --missing"
 MIDNIGHT = datetime.time(0)
 
 
@@ -258,9 +259,9 @@ def _decide_number(
     plain_text = ColumnReading("text")
     if found.present == {"whole"}:
         huge = found.distinct.str.strip_chars().str.contains(rf"^{SIGN}\d{{19,}}$")
-        return (plain_text if huge.any() else ColumnReading("number", *_signs(options, decimal))), None
+        return (plain_text if huge.any() else ColumnReading("number", *signs(options, decimal))), None
     if options.decimal is not None or options.thousands is not None:
-        chosen, other = _signs(options, decimal)
+        chosen, other = signs(options, decimal)
         if wrong := found.comma if chosen == "." else found.point:
             return plain_text, Problem(
                 f"column {name!r} holds {wrong!r}, which is no number with decimal {chosen!r} and thousands "
@@ -315,7 +316,8 @@ def _decide_groups(
     return usual
 
 
-def _signs(options: ReadOptions, decimal: str | None) -> tuple[str, str]:
+def signs(options: ReadOptions, decimal: str | None) -> tuple[str, str]:
+    """Return the signs of decimals and thousands, given those that the user fixed and the one found."""
     thousands = options.thousands
     chosen = options.decimal or ({".": ",", ",": "."}.get(thousands or "") or decimal or ".")
     if thousands is None:
@@ -364,16 +366,13 @@ def _problem(found: Study, reason: str) -> Problem | None:
     return None
 
 
-def convert(
-    values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = (), strict: bool = True
-) -> pl.Series:
+def convert(values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = ()) -> pl.Series:
     """Return a column of text read in a given way.
 
     Args:
         values: text.
         how: the way.
         extra: words for a missing value, in addition to `MISSING`.
-        strict: whether a text that is none of the kind is an error; otherwise it becomes null.
 
     Raises:
         DataError: for a text of another kind; the message names its row.
@@ -391,12 +390,12 @@ def convert(
     else:
         result = _numbers(present, how)
     result = result.alias(values.name)
-    if strict and result.null_count() > present.null_count():
+    if result.null_count() > present.null_count():
         row = (result.is_null() & present.is_not_null()).arg_true()[0]
+        options = {"date": "dates are written here with --date-format", "number": OF_NUMBERS}.get(how.kind)
         raise DataError(
             f"column {values.name!r} must hold {_wanted(how)}, got {values[row]!r} in row {row}",
-            "correct the value or leave it empty"
-            + (", or say how dates are written here with --date-format" if how.kind == "date" else ""),
+            "correct the value or leave it empty" + (f", or say how {options}" if options else ""),
         )
     if how.kind == "date" and (result.dt.time() == MIDNIGHT).all():
         return result.cast(pl.Date)

@@ -50,8 +50,14 @@ YEARS = range(1800, 2200)
 MOSTLY = 0.9
 
 
-def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[bytes, str]:
+def decode(data: bytes, name: str, encoding: str | None = None, usual: str = "cp1252") -> tuple[bytes, str]:
     """Return text as UTF-8 with Unix line ends, and the encoding that it had.
+
+    Args:
+        data: the bytes of a file.
+        name: of the file, for messages.
+        encoding: of the characters, None to find it.
+        usual: the encoding of text that is no Unicode, if it is not told.
 
     Raises:
         FileError: if the bytes are no text, or not of the encoding given.
@@ -59,12 +65,12 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[bytes, 
     for start, what in BINARY.items():
         if data.startswith(start):
             raise FileError(f"{name} is {what}, not a text file", "export the table as CSV")
-    found = encoding or _encoding(data, name)
+    found = encoding or _encoding(data, name, usual)
     if found not in ("utf-8", "utf8", "UTF-8"):
         try:
             data = data.decode(found).encode("utf-8")
         except (UnicodeError, LookupError) as error:
-            if encoding is None:
+            if encoding is None and found != usual:
                 raise FileError(f"{name} holds bytes that are no text", "export the table as CSV") from error
             raise FileError(
                 f"{name} is not encoded in {found}: {error}",
@@ -81,7 +87,7 @@ def decode(data: bytes, name: str, encoding: str | None = None) -> tuple[bytes, 
     return data, "utf-8" if found == "utf-8-sig" else found.lower()
 
 
-def _encoding(data: bytes, name: str) -> str:
+def _encoding(data: bytes, name: str, usual: str) -> str:
     for mark, encoding in MARKS:
         if data.startswith(mark):
             return encoding
@@ -97,6 +103,8 @@ def _encoding(data: bytes, name: str) -> str:
         raise FileError(f"{name} holds bytes that are no text", "export the table as CSV")
     if _is_utf8(data):
         return "utf-8"
+    if usual not in ("cp1252", "latin-1") and not usual.startswith("utf"):
+        return usual
     holes = {0x81, 0x8D, 0x8F, 0x90, 0x9D}
     return "latin-1" if any(bytes([code]) in data for code in holes) else "cp1252"
 

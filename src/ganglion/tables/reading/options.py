@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from ganglion.tables.reading.dates import FORMS, check_form
 SEPARATORS = {",": "','", ";": "';'", "\t": "tab", "|": "'|'", " ": "blanks"}
 SIGNS = (".", ",")
 THOUSANDS = ("", ".", ",", " ", "'")
+MOST_SIGNS = 10
 KINDS = ("text", "number", "date", "time", "boolean")
 
 
@@ -70,13 +70,20 @@ class ReadOptions:
             check_flag("header", self.header)
         if self.encoding is not None:
             try:
-                codecs.lookup(self.encoding)
+                "a".encode(self.encoding)  # refuses what is no encoding of text, such as base64
             except (LookupError, TypeError, ValueError) as error:
                 raise ConfigError(
                     f"there is no encoding {shortened(self.encoding)}", "such as utf-8, cp1252 or utf-16"
                 ) from error
-        if self.comment is not None and not isinstance(self.comment, str):
-            raise ConfigError(f"comment must be text, got {shortened(self.comment)}")
+        if self.comment is not None and (
+            not isinstance(self.comment, str)
+            or len(self.comment) > MOST_SIGNS
+            or not self.comment.isprintable()
+        ):
+            raise ConfigError(
+                f"comment must be at most {MOST_SIGNS} characters, got {shortened(self.comment)}",
+                "such as '#'",
+            )
         words = [self.missing] if isinstance(self.missing, str) else self.missing
         if not isinstance(words, tuple | list | set | frozenset) or not all(
             isinstance(word, str | int | float) for word in words

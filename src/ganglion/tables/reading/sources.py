@@ -34,6 +34,7 @@ from ganglion.tables.reading.cells import (
     convert,
     decide,
     sign_of,
+    signs,
     study,
     without_missing,
     without_numbers,
@@ -130,7 +131,15 @@ def open_table(
         table = _alike(Raw(frame, raw.layout), options, known, target)
     for column in table.frame.get_columns():
         check_years(column)
+    _require_columns(table.frame, options)
     return table
+
+
+def _require_columns(frame: pl.DataFrame, options: ReadOptions) -> None:
+    """Raise `DataError` if the user fixed how dates are written in a column that does not exist."""
+    for name in options.dates if isinstance(options.dates, Mapping) else ():
+        if name not in frame.columns:
+            raise DataError(f"the table has no column {name!r} of dates", one_of(name, frame.columns))
 
 
 def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
@@ -166,7 +175,7 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
             words += _note_words(column, clean, extra)
             result.append(clean)
         else:
-            result.append(convert(column, how, extra, strict=how.kind != "date" or "%" not in how.form))
+            result.append(convert(column, how, extra))
     for column in result:
         _notice_times(column, options)
     if words:
@@ -223,9 +232,7 @@ def _alike(raw: Raw, options: ReadOptions, known: Reading, target: str | None) -
     for column in raw.frame.get_columns():
         how = known.columns.get(column.name)
         if options.decimal is not None or options.thousands is not None:
-            how = how and ColumnReading(
-                how.kind, options.decimal or how.decimal, options.thousands or "", how.form
-            )
+            how = how and ColumnReading(how.kind, *signs(options, how.decimal), how.form)
         form = options.date_form(column.name)
         if form is not None and how is not None and how.kind == "date":
             how = ColumnReading("date", form=form)
@@ -349,8 +356,27 @@ def _format(path: Path) -> str:
     return extensions[-1] if extensions else ""
 
 
-def _read_file(path: Path, options: ReadOptions, known: Reading | None, target: str | None) -> Raw:
+def _only_member(archive: zipfile.ZipFile, name: str) -> str:
+    """Return the file in an archive, besides the notes that macOS adds."""
+    members = [
+        each for each in archive.namelist() if not each.endswith("/") and not each.startswith("__MACOSX/")
+    ]
+    if len(members) != 1:
+        raise FileError(f"{name} must hold one file, got {len(members)}", "unpack it first")
+    return members[0]
+
+
+def _format_of(path: Path) -> str:
+    """Return the format that the name of a file tells, or that of the file in an archive."""
     extension = _format(path)
+    if extension or path.suffix.lower() != ".zip" or not zipfile.is_zipfile(path):
+        return extension
+    with zipfile.ZipFile(path) as archive:
+        return _format(Path(_only_member(archive, path.name)))
+
+
+def _read_file(path: Path, options: ReadOptions, known: Reading | None, target: str | None) -> Raw:
+    extension = _format_of(path)
     if extension in OTHERS:
         raise FileError(
             f"{path.name} is a file of {OTHERS[extension]}, which is not read",
@@ -372,6 +398,7 @@ def _read_file(path: Path, options: ReadOptions, known: Reading | None, target: 
         zlib.error,
         lzma.LZMAError,
         zipfile.BadZipFile,
+        RuntimeError,  # an encrypted archive
     ) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise FileError(f"{path.name} cannot be read as {extension[1:]}: {reason}") from error
@@ -387,12 +414,8 @@ def _content(path: Path) -> bytes:
     if ending == ".zst":
         return _lines_of_zstandard(path)
     if ending == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            members = [each for each in archive.namelist() if not each.endswith("/")]
-            if len(members) != 1:
-                raise FileError(f"{path.name} must hold one file, got {len(members)}", "unpack it first")
-            with archive.open(members[0]) as file:
-                data = file.read(LARGEST + 1)
+        with zipfile.ZipFile(path) as archive, archive.open(_only_member(archive, path.name)) as file:
+            data = file.read(LARGEST + 1)
     else:
         openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
         with openers.get(ending, open)(path, "rb") as file:

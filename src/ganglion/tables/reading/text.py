@@ -71,7 +71,8 @@ def read_text(
         FileError: if the file is no table.
         DataError: for duplicate column names.
     """
-    data, encoding = decode(data, name, options.encoding)
+    usual = "cp1252" if known is None or known.layout is None else known.layout.encoding
+    data, encoding = decode(data, name, options.encoding, usual)
     head = head_of(data)
     found = _known_layout(head, name, encoding, options, known, target) or find_layout(
         head, name, encoding, options, is_tsv
@@ -90,7 +91,8 @@ def _known_layout(
         return None
     layout = known.layout
     header = layout.header if options.header is None else options.header
-    given = ReadOptions(separator=layout.separator, header=header, comment=layout.comment)
+    comment = layout.comment if options.comment is None else options.comment
+    given = ReadOptions(separator=layout.separator, header=header, comment=comment)
     found = find_layout(head, name, encoding, given)
     needed = set(known.columns) - {target}
     return found if needed <= {each.strip() for each in found.names} else None
