@@ -39,12 +39,13 @@ bench: .venv-bench/ready  ## compare speed with scikit-learn, PyTorch and JAX; R
 	.venv-bench/bin/python benchmarks/estimators.py --rounds $(or $(ROUNDS),7)
 endif
 
-timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's step, reading tables, and inspection
+timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's step, reading tables, inspection and serving
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/table.py
 	$(BIN)/python benchmarks/answers.py
 	$(BIN)/python benchmarks/insight.py
+	$(BIN)/python benchmarks/serving.py
 
 sanitize: sanitized-address  ## run the engine's tests under the address and undefined-behavior sanitizers
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \

@@ -19,7 +19,9 @@ import difflib
 import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 class GanglionError(Exception):
@@ -81,6 +83,7 @@ class GanglionNotice(UserWarning):
 
 
 _silenced: set[str] = set()
+_collected: ContextVar[list[GanglionNotice] | None] = ContextVar("collected", default=None)
 
 
 def silence(*names: str) -> None:
@@ -112,10 +115,29 @@ def notice(text: str, name: str) -> None:
     warn(GanglionNotice(text, name))
 
 
+@contextmanager
+def collect_notices() -> Iterator[list[GanglionNotice]]:
+    """Collect the notices of this thread in a list instead of issuing them as warnings.
+
+    `warnings.catch_warnings` would change what all threads do with warnings.
+    """
+    found: list[GanglionNotice] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
+
+
 def warn(warning: Warning) -> None:
     """Issue a warning that points to the first line of code outside this package, unless it is silenced."""
-    if isinstance(warning, GanglionNotice) and warning.name in _silenced:
-        return
+    if isinstance(warning, GanglionNotice):
+        if warning.name in _silenced:
+            return
+        collected = _collected.get()
+        if collected is not None:
+            collected.append(warning)
+            return
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and f"{frame.f_globals.get('__name__', '')}.".startswith("ganglion."):
         level, frame = level + 1, frame.f_back

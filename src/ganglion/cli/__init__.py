@@ -34,10 +34,11 @@ for _command, _help in {
     "evaluate": "Evaluate a model on a table with the target, compared with a baseline.",
     "explain": "Show every number that a model computes for one row, and what moved the prediction.",
     "check": "Find problems of a model, its training or its table, each with a remedy.",
+    "serve": "Answer requests over HTTP with the predictions of a model.",
     "show": "Show a model: its columns, network, training and report.",
     "info": "Show versions, the engine in use and why, and the processor.",
 }.items():
-    _module = "insight" if _command in ("explain", "check") else "commands"
+    _module = {"explain": "insight", "check": "insight", "serve": "serving"}.get(_command, "commands")
     app.command(f"ganglion.cli.{_module}:{_command}", name=_command, help=_help)
 
 

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 import ganglion
 from ganglion import insight
 from ganglion.answers.report import Report
@@ -36,6 +34,7 @@ from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
 from ganglion.network import Network
 from ganglion.table_model import JointTableModel, TableModel
+from ganglion.table_model.answering import answer_table, heads_of
 from ganglion.tables.encode import require_column
 from ganglion.tables.examples import example_table
 from ganglion.tables.reading import open_table
@@ -273,15 +272,9 @@ def predict(
         loaded = joint.load_any(model)
         frame = loaded.read(table, read.options())
         copied = [require_column(frame, name) for name in split(keep)]
-        predictions = loaded.predict(frame, interval=interval)
-        found = loaded.remarks(frame) if notes else []
-        remarks = ["; ".join(map(str, each)) or None for each in found]
+        predictions = answer_table(loaded, frame, probabilities=probabilities, interval=interval, notes=notes)
     for note in collected:
         sys.stderr.write(f"note: {note}\n")
-    if not probabilities:
-        predictions = predictions.select(pl.exclude(r"^probability_.*$"))
-    if notes:
-        predictions = predictions.with_columns(pl.Series("notes", remarks, dtype=pl.String))
     if clash := sorted({column.name for column in copied} & set(predictions.columns)):
         raise ConfigError(
             f"--keep must not name a column of the predictions, got {clash[0]!r}", "rename the column"
@@ -339,7 +332,7 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     if json:
         say_json(joint.facts(loaded))
         return
-    heads = joint.heads_of(loaded)
+    heads = heads_of(loaded)
     say(f"{model.name}: " + ", ".join(f"{head.target.task} of {head.target.column!r}" for head in heads))
     say(joint.columns_page(loaded))
     say(f"\n{loaded.network.describe()}\n")
@@ -397,7 +390,7 @@ def _train(
     check, names = insight.HealthCheck(), split([target])
 
     def announce(model: TableModel | JointTableModel) -> None:
-        first = joint.heads_of(model)[0]
+        first = heads_of(model)[0]
         check.names = first.encoder.features
         check.classes = first.labels if first is model else None
         if not as_json:
@@ -423,7 +416,7 @@ def _train(
         facts = joint.facts(model) | {"notes": collected, "findings": [vars(each) for each in findings]}
         say_json(facts | {"model": None if out is None else str(out)})
         return
-    first = joint.heads_of(model)[0]
+    first = heads_of(model)[0]
     say(pages.rows_page(first, model.network))
     for note in collected:
         say(f"note: {note}")

@@ -10,6 +10,7 @@ from ganglion.cli import pages
 from ganglion.errors import ConfigError, FileError
 from ganglion.files.model_file import read_model
 from ganglion.table_model import JointTableModel, TableModel
+from ganglion.table_model.answering import heads_of
 
 
 def load_any(path: Path) -> TableModel | JointTableModel:
@@ -42,11 +43,6 @@ def load_one(path: Path, target: str | None) -> TableModel:
     if target is not None and target != model.target.column:
         raise ConfigError(f"the model has the target {model.target.column!r}, got --target {target!r}")
     return model
-
-
-def heads_of(model: TableModel | JointTableModel) -> list[TableModel]:
-    """Return the model of each target."""
-    return list(model.heads.values()) if isinstance(model, JointTableModel) else [model]
 
 
 def facts(model: TableModel | JointTableModel) -> dict[str, Any]:

@@ -77,6 +77,19 @@ class Table:
                 raise problem.error()
 
 
+@dataclass(frozen=True)
+class TextBytes:
+    """The bytes of a text file that is not on the disk.
+
+    Args:
+        data: the bytes, uncompressed.
+        name: what messages call it.
+    """
+
+    data: bytes
+    name: str
+
+
 def read_table(source: Any, read: ReadOptions | None = None, known: Reading | None = None) -> pl.DataFrame:
     """Return a table as a polars frame.
 
@@ -101,8 +114,8 @@ def open_table(
     Args:
         source: a `Table`; the path of a file (CSV and other text, Parquet, JSON, Arrow, Excel, OpenDocument),
             also compressed; "-" for standard input; a folder, a pattern such as "data/*.csv" or a list of
-            paths, of files with the same columns; a polars or pandas frame; a two-dimensional NumPy array
-            (columns are named x1, x2 ...); or a dict of columns.
+            paths, of files with the same columns; a `TextBytes`; a polars or pandas frame; a two-dimensional
+            NumPy array (columns are named x1, x2 ...); or a dict of columns.
         read: how it is to be read; what is left out is found.
         known: how the table of a model was read; columns of the same names are read alike.
         target: the column to predict: words in it such as "NA" are values, not missing.
@@ -271,6 +284,8 @@ def _notice_points(column: pl.Series) -> None:
 def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str | None) -> Raw:
     if isinstance(source, Table):
         return Raw(source.frame, source.reading.layout)
+    if isinstance(source, TextBytes):
+        return _raw_text(source, options, known, target)
     if isinstance(source, str | os.PathLike):
         return _raw_path(source, options, known, target)
     if isinstance(source, list | tuple) and source and all(isinstance(s, str | os.PathLike) for s in source):
@@ -294,6 +309,15 @@ def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str |
         f"a table must be a path, a frame or a two-dimensional array, got {type(source).__name__}",
         "one row is a list of one dict, [{...}]" if type(source).__name__ == "Series" else "",
     )
+
+
+def _raw_text(source: TextBytes, options: ReadOptions, known: Reading | None, target: str | None) -> Raw:
+    if not source.data:
+        raise FileError(f"{source.name} is empty, 0 bytes", "a table needs a header and rows")
+    try:
+        return read_text(source.data, source.name, options, known, target)
+    except csv.Error as error:
+        raise FileError(f"{source.name} cannot be read as CSV: {error}") from error
 
 
 def _raw_path(
