@@ -1,5 +1,7 @@
 """Notices on the command line: errors with --strict, silenced by name with --silence, a column with --notes."""
 
+import ast
+import re
 import warnings
 from pathlib import Path
 
@@ -79,3 +81,28 @@ def test_a_printed_number_can_be_read(value: float) -> None:
         text = figure(number)
         assert float(text.replace(",", "")) == pytest.approx(number, rel=6e-4)
         assert len(text) <= 12
+
+
+def names_in_the_source() -> set[str]:
+    """Return the last argument of every call that makes a notice."""
+    found = set()
+    for path in Path(gg.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name | ast.Attribute):
+                continue
+            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
+            if name in ("notice", "GanglionNotice") and path.name != "errors.py":
+                last = node.args[-1]
+                assert len(node.args) == 2, f"a notice without a name in {path.name}, line {node.lineno}"
+                assert isinstance(last, ast.Constant), f"a computed name in {path.name}, line {node.lineno}"
+                found.add(last.value)
+    return found
+
+
+def test_the_guide_lists_all_names() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guide" / "08-your-own-table.md"
+    listed = re.findall(r"^\| `([a-z-]+)` \|", guide.read_text("utf-8"), re.MULTILINE)
+    assert len(listed) == len(set(listed)) > 20
+    assert set(listed) == names_in_the_source()
+    gg.silence(*listed)  # each can be silenced
+    gg.silence()

@@ -156,7 +156,6 @@ class Report:
         """Return the table of metrics."""
         heads = ["model", *(["95 % interval"] if self.intervals else [])]
         heads += [*(["spread"] if self.spread else []), *(["linear"] if self.linear else []), "baseline"]
-        widths = [22 if head == "95 % interval" else 12 for head in heads]
         lines = [["on " + amount(self.rows, "row"), *heads]]
         for name, value in self.metrics.items():
             numbers = {"model": value, "baseline": self.baseline[name]}
@@ -166,6 +165,11 @@ class Report:
             ends = [metric_figure(name, end) for end in self.intervals.get(name, [])]
             cells["95 % interval"] = " to ".join(ends) or "-"
             lines.append([metric_label(name), *(cells[head] for head in heads)])
+        least = [22 if head == "95 % interval" else 12 for head in heads]
+        cells_of = list(zip(*lines, strict=True))[1:]
+        widths = [
+            max(w, *(len(cell) + 2 for cell in cells)) for w, cells in zip(least, cells_of, strict=True)
+        ]
         text = [
             f"{line[0]:<20}" + "".join(f"{cell:>{w}}" for cell, w in zip(line[1:], widths, strict=True))
             for line in lines

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from typing import Any
 
 import numpy as np
 
 from ganglion.core.layers import Dense, Dropout
-from ganglion.errors import ConfigError, GanglionNotice, shortened
+from ganglion.errors import ConfigError, notice, shortened
 from ganglion.estimators import rules
 from ganglion.network import Network
 from ganglion.optional import load
@@ -70,11 +69,10 @@ def to_counterpart(own: Any, network: Network) -> Any:
     copy_learned(own, theirs)
     _complete(theirs)
     if lost:
-        warnings.warn(
+        notice(
             f"scikit-learn does not have this {', '.join(sorted(lost))}: its estimator makes the same "
             "predictions, but would continue training without it",
-            GanglionNotice,
-            stacklevel=3,
+            "lost-settings",
         )
     return theirs
 
