@@ -81,7 +81,7 @@ def test_rows_that_are_never_tested_are_explained(capsys: Capture) -> None:
     names = ["a", "b"] * 60 + ["alone"]
     pl.DataFrame({"x": chance.normal(size=121), "y": names}).write_csv("t.csv")
     _, out, _ = run(capsys, "train", "t.csv", "--target", "y", *QUICK)
-    assert "121 rows, cross-validated with 5 folds: 120 tested" in out
+    assert "121 rows, cross-validated with 5 folds: 120 rows tested" in out
     assert "1 row: never tested, because their classes" in out
     assert "1 input →" in out
     rows(120).write_csv("t.csv")

@@ -151,6 +151,13 @@ class Calibration:
             )
         return self.residuals[place]
 
+    @property
+    def steps(self) -> str:
+        """What turns outputs into probabilities, in a few words; "" if nothing does."""
+        steps = [] if self.temperature == 1.0 else [f"temperature {self.temperature:.3g}"]
+        steps += ["corrected for balanced classes"] if self.class_weights else []
+        return ", ".join(steps)
+
     def describe(self) -> str:
         """Return how the probabilities are changed, "" if they are not."""
         if self.temperature == 1.0:

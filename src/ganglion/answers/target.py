@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
-from ganglion.answers.task import Guess, guess_task
+from ganglion.answers.task import FEW, Guess, guess_task
 from ganglion.answers.values import as_text, counted, fold, fold_all, merged, to_numbers
 from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array, Part, built_in
@@ -241,8 +241,9 @@ built_in(Target, [ClassTarget, NumberTarget])
 def fit_target(values: pl.Series, task: str = "auto", fold_case: bool = False) -> ClassTarget | NumberTarget:
     """Return the target fitted on the training rows.
 
-    With task "auto", words, true/false, dates and few whole numbers that are all frequent are classes; other
-    numbers are for regression. A guess that is not obvious is told by the notice "task".
+    With task "auto", words, true/false, at most 10 different dates and few whole numbers that are all
+    frequent are classes; other numbers are for regression, other dates are refused. A guess that is not
+    obvious is told by the notice "task".
 
     Raises:
         DataError: if the column is constant or does not suit the task.
@@ -252,6 +253,13 @@ def fit_target(values: pl.Series, task: str = "auto", fold_case: bool = False) -
         raise ConfigError(f"task must be 'auto', 'classification' or 'regression', got {task!r}")
     if isinstance(values.dtype, pl.List | pl.Struct | pl.Array | pl.Object):
         raise DataError(f"the target {values.name!r} must hold words or numbers, got {values.dtype}")
+    few = task == "classification" or (task == "auto" and values.n_unique() <= FEW)
+    if values.dtype in (pl.Date, pl.Datetime, pl.Time) and not few:
+        raise DataError(
+            f"the target {values.name!r} must hold words or numbers, got dates or times",
+            "predict a number instead, such as the days since another date; if the dates are classes, use "
+            " --task classification, in Python task='classification'",
+        )
     if values.dtype.is_float():
         values = to_numbers(values)
     guess = guess_task(values) if task == "auto" else Guess(task)

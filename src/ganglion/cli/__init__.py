@@ -39,7 +39,9 @@ for _command, _help in {
     "info": "Show versions, the engine in use and why, and the processor.",
 }.items():
     _module = {"explain": "insight", "check": "insight", "serve": "serving"}.get(_command, "commands")
-    app.command(f"ganglion.cli.{_module}:{_command}", name=_command, help=_help)
+    # What cyclopts writes by itself names several files ARGS above the table that calls them MORE.
+    _usage = "Usage: ganglion train --target STR [OPTIONS] TABLE [MORE...]" if _command == "train" else None
+    app.command(f"ganglion.cli.{_module}:{_command}", name=_command, help=_help, usage=_usage)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

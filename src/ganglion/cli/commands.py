@@ -9,11 +9,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 import ganglion
 from ganglion import insight
 from ganglion.answers.report import Report
+from ganglion.answers.target import ClassTarget
 from ganglion.cli import joint, pages
 from ganglion.cli.console import (
     AS_FOUND,
@@ -21,13 +24,14 @@ from ganglion.cli.console import (
     Names,
     ReadFlags,
     Whole,
+    command,
     notes as collect,
     say,
     say_json,
     say_page,
     split,
 )
-from ganglion.cli.output import table_writer, write_table
+from ganglion.cli.output import AS_TEXT, emptied, table_writer, write_table
 from ganglion.engines import explain
 from ganglion.errors import ConfigError, amount
 from ganglion.files.atomic import check_writable
@@ -42,6 +46,7 @@ from ganglion.training.callbacks import Callback
 from ganglion.training.stopping import EarlyStopping
 
 
+@command
 def demo(
     name: str = "digits",
     /,
@@ -74,6 +79,7 @@ def demo(
     _train(table, example.name, example.target, heading, out, json, seed=seed, **example.settings)
 
 
+@command
 def train(
     table: Path,
     /,
@@ -159,7 +165,8 @@ def train(
     weight
         A column with the weight of each row; no input.
     where
-        Use only the rows that satisfy this condition in SQL, such as "age > 18 AND country = 'DE'".
+        Use only the rows that satisfy this condition in SQL, such as "age > 18 AND country = 'DE'"; dates are
+        written '2022-01-31'.
     balanced
         Give all classes equal total weight, however rare.
     optimize
@@ -231,6 +238,7 @@ def train(
     )
 
 
+@command
 def predict(
     model: Path,
     table: Path,
@@ -238,7 +246,7 @@ def predict(
     *,
     out: Path | None = None,
     probabilities: Flag = False,
-    notes: Flag = False,
+    remarks: Annotated[Flag, Parameter(name="--notes")] = False,
     interval: float | None = None,
     keep: Names = [],  # noqa: B006  # read only
     read: ReadFlags = AS_FOUND,
@@ -255,13 +263,13 @@ def predict(
         A .csv, .tsv, .parquet, .jsonl or .arrow file; by default CSV is printed.
     probabilities
         Add a column with the probability of each class.
-
-    Notes:
+    remarks
         Add a column with what is noted about each row: missing values, unknown categories.
     interval
         For numbers, add the ends, low and high, of an interval that holds this fraction of the rows: 0.9.
     keep
-        Columns of the table to copy before the predictions, separated by commas, such as an id.
+        Columns of the table to copy before the predictions, separated by commas, such as an id; in CSV with
+        the text that they have in the table.
     """
     if out is not None:
         table_writer(out)
@@ -269,10 +277,27 @@ def predict(
             raise ConfigError(f"--out must not be an input file, got {out}", "give another name")
         check_writable(out)
     with collect() as collected:
-        loaded = joint.load_any(model)
-        frame = loaded.read(table, read.options())
-        copied = [require_column(frame, name) for name in split(keep)]
-        predictions = answer_table(loaded, frame, probabilities=probabilities, interval=interval, notes=notes)
+        loaded = joint.load_any(model, table)
+        heads = heads_of(loaded)
+        if probabilities and not any(isinstance(head.target, ClassTarget) for head in heads):
+            names = ", ".join(repr(head.target.column) for head in heads)
+            raise ConfigError(
+                f"--probabilities is for classes, and the target {names} is a number",
+                "use --interval 0.9 for the range of likely values",
+            )
+        as_text, kept = out is None or out.suffix.lower() in AS_TEXT, split(keep)
+        opened = open_table(
+            table, read.options(), heads[0].reading, heads[0].target.column, kept if as_text else ()
+        )
+        frame = opened.frame
+        copied = [require_column(frame, name) for name in kept]
+        if as_text:
+            copied = [emptied(opened.verbatim[name]) for name in kept]
+        predictions = answer_table(
+            loaded, frame, probabilities=probabilities, interval=interval, notes=remarks
+        )
+        if as_text:
+            predictions = joint.shortest(predictions, loaded)
     for note in collected:
         sys.stderr.write(f"note: {note}\n")
     if clash := sorted({column.name for column in copied} & set(predictions.columns)):
@@ -287,6 +312,7 @@ def predict(
         say(f"{amount(predictions.height, 'prediction')} written to {out}")
 
 
+@command
 def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags = AS_FOUND) -> None:
     """Evaluate a model on a table with the target, compared with a baseline.
 
@@ -300,7 +326,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags
         Print one JSON object instead.
     """
     with collect() as collected:
-        loaded = joint.load_any(model)
+        loaded = joint.load_any(model, table)
         found = loaded.evaluate(table, read=read.options())
     if isinstance(found, Report):
         say_page(found, found.to_dict(), collected, json)
@@ -309,6 +335,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags
     say_page(page, {name: report.to_dict() for name, report in found.items()}, collected, json)
 
 
+@command
 def show(model: Path, /, *, json: Flag = False) -> None:
     """Show a model: its columns, network, training and report.
 
@@ -342,6 +369,7 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     say("\n" + joint.answers_page(loaded))
 
 
+@command
 def info(*, json: Flag = False) -> None:
     """Show versions, the engine in use and why, and the processor.
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
+import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
@@ -17,6 +19,9 @@ from ganglion.errors import ConfigError, GanglionNotice
 
 if TYPE_CHECKING:
     from ganglion.tables.reading.options import ReadOptions
+
+Command = TypeVar("Command", bound=Callable[..., None])
+BROKEN = re.compile(r"^( {4}\S.*)\n {4}(?=\S)", re.MULTILINE)
 
 Flag = Annotated[bool, Parameter(negative="")]
 Names = Annotated[list[str], Parameter(consume_multiple=False, negative="", show_default=False)]
@@ -33,6 +38,18 @@ def whole(kind: Any, tokens: Any) -> int:
         return int(text)
     except ValueError as error:
         raise ConfigError(f"{tokens[0].keyword} must be a whole number, got {text}") from error
+
+
+def command(function: Command) -> Command:
+    """Give a command a docstring with the description of each parameter on one line.
+
+    cyclopts would keep its line breaks, which stand where the source is full and not the terminal.
+    """
+    text = inspect.cleandoc(function.__doc__ or "")
+    while (joined := BROKEN.sub(r"\1 ", text)) != text:
+        text = joined
+    function.__doc__ = text
+    return function
 
 
 Whole = Annotated[int, Parameter(converter=whole)]

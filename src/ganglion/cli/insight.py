@@ -16,6 +16,7 @@ from ganglion.cli.console import (
     Names,
     ReadFlags,
     Whole,
+    command,
     notes,
     say,
     say_json,
@@ -35,6 +36,7 @@ MOST_COLUMNS = 20
 PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")
 
 
+@command
 def explain(
     model: Path,
     table: Path,
@@ -94,7 +96,7 @@ def explain(
         _explain_columns(model, table, target, importance, split(dependence), json, read)
         return
     with notes() as collected:
-        loaded = load_one(model, target)
+        loaded = load_one(model, target, table)
         frame = loaded.read(table, read.options())
         trace = loaded.trace(frame, row, training, optimizer=optimizer)
         single = frame[row : row + 1]
@@ -133,7 +135,7 @@ def explain(
         more = f", --gradient {first}/weight:0,0, --update {first}/weight:0,0, --verify"
         pages += [f"more detail: --unit {first}:0, --features{'' if trace.loss is None else more}"]
     pages += [str(each) for each in requested]
-    pages += [] if contributions is None else [_contributions_page(contributions)]
+    pages += [] if contributions is None else [_contributions_page(contributions, loaded, single, prediction)]
     pages += [] if verification is None else [str(verification)]
     text = "\n\n".join(page for page in pages if page)
     if sys.stdout.isatty():
@@ -153,7 +155,7 @@ def _explain_columns(
 ) -> None:
     """Show the importance of all columns, and the dependence on some."""
     with notes() as collected:
-        loaded = load_one(model, target)
+        loaded = load_one(model, target, table)
         frame = loaded.read(table, read.options())
         found = loaded.importance(frame) if importance else None
         dependences = [loaded.dependence(frame, column) for column in columns]
@@ -165,6 +167,7 @@ def _explain_columns(
     say_page("\n\n".join(pages), facts, collected, json)
 
 
+@command
 def check(
     model: Path,
     table: Path,
@@ -188,7 +191,7 @@ def check(
         Print one JSON object instead.
     """
     with notes() as collected:
-        loaded = load_one(model, target)
+        loaded = load_one(model, target, table)
         health = loaded.health(loaded.read(table, read.options()))
     say_page(health, health.to_dict(), collected, json)
 
@@ -226,9 +229,10 @@ def _row_page(model: TableModel, single: pl.DataFrame, row: int, prediction: pl.
     predicted = _value(prediction["prediction"][0])
     target = model.target
     if isinstance(target, ClassTarget):
-        probability = float(prediction.drop("prediction").to_numpy()[0].max())
+        number = target.classes.index(prediction["prediction"][0])
+        probability = float(prediction.drop("prediction").to_numpy()[0, number])
         predicted += f" with probability {figure(probability)}"
-        raw = float(model.network.predict(model.encode_inputs(single))[0].max())
+        raw = float(model.network.predict(model.encode_inputs(single))[0, number])
         if raw != probability:
             predicted += f", calibrated from the network's {figure(raw)}"
     truth = ""
@@ -270,7 +274,10 @@ def _value(value: Any) -> str:
     return figure(value) if isinstance(value, float) else "missing" if value is None else str(value)
 
 
-def _contributions_page(contributions: pl.DataFrame) -> str:
+def _contributions_page(
+    contributions: pl.DataFrame, model: TableModel, single: pl.DataFrame, prediction: pl.DataFrame
+) -> str:
+    """Return what each column adds to the explained number, and how that becomes the answer."""
     explained, baseline = float(contributions["explained"][0]), float(contributions["baseline"][0])
     parts = {name: float(contributions[name][0]) for name in contributions.columns if name not in RESERVED}
     ordered = sorted(parts.items(), key=lambda pair: -abs(pair[1]))
@@ -278,13 +285,25 @@ def _contributions_page(contributions: pl.DataFrame) -> str:
     largest = max(map(abs, parts.values())) or 1.0
     # In decimals as a rule, but tiny and huge contributions stay readable.
     form = "+.6f" if 1e-3 <= largest < 1e6 else "+.5e"
-    lines = [f"contributions, from {figure(baseline)} for a row of means to {figure(explained)}:"]
+    of, after = "", ""
+    if isinstance(model.target, ClassTarget):
+        number = int(model.network.predict(model.encode_inputs(single))[0].argmax())
+        label = model.target.label(number)
+        of = f" to the network's output for {label}"
+        probability = float(prediction.drop("prediction").to_numpy()[0, number])
+        if model.calibration.steps:
+            after = (
+                f"calibration turns {figure(explained)} into the probability {figure(probability)} of {label}"
+            )
+            after += f" ({model.calibration.steps})"
+    lines = [f"contributions{of}, from {figure(baseline)} for a row of means to {figure(explained)}:"]
     for name, value in ordered[:MOST_COLUMNS]:
         bar = ("+" if value > 0 else "-") * round(20 * abs(value) / largest)
         lines.append(f"  {name:<{width}}  {format(value, form):>12}  {bar}".rstrip())
     if rest := ordered[MOST_COLUMNS:]:
         lines.append(f"  {f'{len(rest)} more':<{width}}  {format(sum(v for _, v in rest), form):>12}")
     lines.append(f"  {'total':<{width}}  {format(sum(parts.values()), form):>12}")
+    lines += [after] if after else []
     return "\n".join(lines)
 
 

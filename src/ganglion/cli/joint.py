@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
+from ganglion.answers.target import ClassTarget
 from ganglion.cli import pages
 from ganglion.errors import ConfigError, FileError
 from ganglion.files.model_file import read_model
 from ganglion.table_model import JointTableModel, TableModel
 from ganglion.table_model.answering import heads_of
 
+MODEL = ".safetensors"
+DIGITS = 7  # of a 32-bit number
 
-def load_any(path: Path) -> TableModel | JointTableModel:
+
+def load_any(path: Path, table: Path | None = None) -> TableModel | JointTableModel:
     """Return the table model of a file, of one target or of several.
 
+    Args:
+        path: of the model.
+        table: the table given with it.
+
     Raises:
+        ConfigError: if the table and the model were swapped.
         FileError: if the file is missing, damaged, or holds a bare network.
     """
+    if table is not None and table.suffix == MODEL and path.suffix != MODEL:
+        raise ConfigError(
+            f"the model must come first and then the table, got {path.name} {table.name}", "swap them"
+        )
     file = read_model(path)
     model = JointTableModel.from_saved(file) or TableModel.from_saved(file)
     if model is None:
@@ -26,14 +42,14 @@ def load_any(path: Path) -> TableModel | JointTableModel:
     return model
 
 
-def load_one(path: Path, target: str | None) -> TableModel:
+def load_one(path: Path, target: str | None, table: Path | None = None) -> TableModel:
     """Return the model of one target, which must be named if there are several.
 
     Raises:
         ConfigError: if it is not named, or there is no such target.
         FileError: as `load_any` does.
     """
-    model = load_any(path)
+    model = load_any(path, table)
     if isinstance(model, JointTableModel):
         if target is None:
             raise ConfigError(
@@ -43,6 +59,21 @@ def load_one(path: Path, target: str | None) -> TableModel:
     if target is not None and target != model.target.column:
         raise ConfigError(f"the model has the target {model.target.column!r}, got --target {target!r}")
     return model
+
+
+def shortest(predictions: pl.DataFrame, model: TableModel | JointTableModel) -> pl.DataFrame:
+    """Return predictions without the digits that a network's 32-bit outputs do not determine."""
+    columns = []
+    for head in heads_of(model):
+        ending, target = f"_{head.target.column}" if isinstance(model, JointTableModel) else "", head.target
+        if isinstance(target, ClassTarget):
+            names = [name for name in predictions.columns if name.startswith(f"probability{ending}_")]
+            columns += [pl.col(name).cast(pl.Float32) for name in names]
+        else:
+            decimals = max(0, DIGITS - math.floor(math.log10(target.scale)))
+            names = [name + ending for name in ("prediction", "low", "high")]
+            columns += [pl.col(name).round(decimals) for name in names if name in predictions.columns]
+    return predictions.with_columns(columns)
 
 
 def facts(model: TableModel | JointTableModel) -> dict[str, Any]:

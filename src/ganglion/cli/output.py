@@ -19,6 +19,12 @@ WRITERS: dict[str, Writer] = {
     ".jsonl": lambda table, file: table.write_ndjson(file),
     ".arrow": lambda table, file: table.write_ipc(file),
 }
+AS_TEXT = (".csv", ".tsv")  # formats in which every cell is text
+
+
+def emptied(cells: pl.Series) -> pl.Series:
+    """Return cells with empty text as missing, which is written without quotes."""
+    return cells.set((cells == "").fill_null(value=False), None) if cells.dtype == pl.String else cells
 
 
 def table_writer(path: Path) -> Writer:

@@ -73,7 +73,7 @@ def rows_page(model: TableModel, network: Network | None = None) -> str:
         everything = rows["train"] + rows["validation"]
         lines = [
             f"{amount(everything, 'row')}, cross-validated with {sampling.folds} folds{again}: "
-            f"{rows['test']:,} tested by networks that had not learned from them",
+            f"{amount(rows['test'], 'row')} tested by networks that had not learned from them",
             f"the model itself learned from {amount(model.network.facts.get('rows', 0), 'row')}",
         ]
         if others := everything - rows["test"]:

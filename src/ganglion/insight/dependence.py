@@ -27,6 +27,7 @@ class Dependence:
         low, high: for each value and answer, the quantiles 0.1 and 0.9 over the rows.
         answers: the name of each answer: the target, or the classes.
         rows: the number of rows used.
+        positive: of two classes, the number of the one to show.
     """
 
     column: str
@@ -36,12 +37,13 @@ class Dependence:
     high: list[list[float]]
     answers: list[str]
     rows: int
+    positive: int = 1
 
     @property
     def shown(self) -> list[int]:
-        """The numbers of the answers to show: of two classes the second, of many the most changed."""
+        """The numbers of the answers to show: of two classes the positive one, of many the most changed."""
         if len(self.answers) == 2:
-            return [1]
+            return [self.positive]
         moved = np.ptp(np.array(self.means), axis=0)
         return sorted(np.argsort(-moved, kind="stable")[:MOST_CLASSES].tolist())
 
@@ -85,6 +87,7 @@ def partial_dependence(
     column: str,
     values: list[Any],
     answers: list[str],
+    positive: int = 1,
 ) -> Dependence:
     """Return the partial dependence of the answers on a column (Friedman, 2001).
 
@@ -96,6 +99,7 @@ def partial_dependence(
         column: its name.
         values: the values.
         answers: the name of each answer.
+        positive: of two classes, the number of the one to show.
     """
     means: list[list[float]] = []
     low: list[list[float]] = []
@@ -107,7 +111,7 @@ def partial_dependence(
         means.append(found.mean(axis=0).tolist())
         for into, level in ((low, 0.1), (high, 0.9)):
             into.append(np.quantile(found, level, axis=0).tolist())
-    return Dependence(column, values, means, low, high, answers, len(x))
+    return Dependence(column, values, means, low, high, answers, len(x), positive)
 
 
 def label(value: Any) -> str:

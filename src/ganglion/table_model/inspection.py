@@ -48,6 +48,7 @@ def importance(model: TableModel, frame: pl.DataFrame, repeats: int, seed: int) 
     if frame.height < 2:
         raise DataError("an importance needs at least 2 rows with the target, got 1")
     x, y = model.encode(sampled(frame, IMPORTANCE_ROWS, seed))
+    model.learned.warn_of(x, y)
     target, calibration = model.target, model.calibration
     if isinstance(target, ClassTarget):
         k = len(target.classes)
@@ -99,7 +100,8 @@ def dependence(model: TableModel, frame: pl.DataFrame, name: str, points: int, s
 
     answers = model.labels or [target.column]
     x = model.encode_inputs(part)
-    return partial_dependence(answer, x, slices[name], encoded, name, grid.to_list(), answers)
+    positive = model.calibration.positive_class(target.shares) if isinstance(target, ClassTarget) else 1
+    return partial_dependence(answer, x, slices[name], encoded, name, grid.to_list(), answers, positive)
 
 
 def grid_of(values: pl.Series, points: int, numeric: bool) -> pl.Series:

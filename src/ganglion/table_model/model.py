@@ -33,6 +33,7 @@ from ganglion.errors import (
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.table_model.inspection import dependence, importance
+from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.sampling import Sampling
 from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.table_model.training import Recipe, train
@@ -63,6 +64,7 @@ class TableModel:
         sampling: which rows counted, how much, and how they were divided.
         calibration: how the network's outputs become probabilities, decisions and intervals.
         reading: how the columns of a table are read.
+        learned: a sample of the rows learned from, by which `evaluate` recognizes them.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class TableModel:
         sampling: Sampling | None = None,
         calibration: Calibration | None = None,
         reading: Reading | None = None,
+        learned: LearnedRows | None = None,
     ) -> None:
         self.network, self.encoder, self.target = network, encoder, target
         self.history, self.report = history, report
@@ -84,6 +87,7 @@ class TableModel:
         self.sampling = Sampling() if sampling is None else sampling
         self.calibration = Calibration() if calibration is None else calibration
         self.reading = Reading() if reading is None else reading
+        self.learned = LearnedRows() if learned is None else learned
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
 
     @classmethod
@@ -502,7 +506,9 @@ class TableModel:
         y, weight = self.target.encode(frame.get_column(self.target.column)), None
         if self.sampling.weight in frame.columns:
             weight = row_weights(frame, str(self.sampling.weight), np.ones(frame.height, dtype=bool))
-        outputs = self.network.predict(self.encode_inputs(frame))
+        x = self.encode_inputs(frame)
+        self.learned.warn_of(x, y)
+        outputs = self.network.predict(x)
         rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64), weight)
         return evaluate(self.target, rows, self.calibration, self.rows["train"] + self.rows["validation"])
 

@@ -11,6 +11,7 @@ from ganglion.checks import check_flag, check_integer
 from ganglion.errors import ConfigError
 from ganglion.files.model_file import SavedModel
 from ganglion.network import Network
+from ganglion.table_model.learned import from_facts
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.encode import Encoder
 from ganglion.tables.reading import Reading
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from ganglion.table_model.model import TableModel
 
 
-OPTIONAL = {"calibration", "sampling", "reading"}  # parts that files of older versions lack
+OPTIONAL = {"calibration", "sampling", "reading", "learned"}  # parts that files of older versions lack
 
 
 def to_saved(model: TableModel) -> SavedModel:
@@ -36,6 +37,7 @@ def to_saved(model: TableModel) -> SavedModel:
         "sampling": model.sampling.to_facts(),
         "calibration": model.calibration.to_dict(),
         "reading": model.reading.configuration(),
+        "learned": list(model.learned.hashes),
     }
     return saved
 
@@ -78,4 +80,5 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
         "balanced": check_flag("balanced", table["balanced"]),
         "sampling": Sampling.from_facts(table["sampling"]) if "sampling" in table else Sampling(),
         "calibration": calibration,
+        "learned": from_facts(table.get("learned", [])),
     }

@@ -21,6 +21,7 @@ from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, amount, notice, shortened
+from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.learner import Learner, Member, Target, Watching
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.sampling import Sampling
@@ -229,6 +230,7 @@ def _hold_out(learner: Learner, splits: list[Split], rows: Divisible) -> TableMo
         if learner.run(final).ended == "completed":  # else keep the first model
             kept = final
     model = kept.model
+    model.learned = LearnedRows.of(*learner.encoded(model, kept.split.train))
     model.history = history
     model.rows = {
         "train": len(split.train),
@@ -297,6 +299,7 @@ def _cross_validate(learner: Learner, splits: list[Split], rows: Divisible) -> T
     if history.ended == "interrupted":
         folds, linear = [] if recipe.may_stop else folds[:1], []
     model = kept.model
+    model.learned = LearnedRows.of(*learner.encoded(model, kept.split.train))
     model.history = history
     tested = np.unique(np.concatenate([NOTHING, *(member.split.test for member in folds)]))
     model.rows = {"train": len(kept.split.train), "validation": 0, "test": len(tested)}

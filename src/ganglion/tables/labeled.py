@@ -16,6 +16,10 @@ from ganglion.tables.encode import require_column
 
 LARGEST_WEIGHT = 1e20
 SMALLEST_WEIGHT = 1e-20
+WRITTEN_DATE = re.compile(
+    r"(\b(?:DATE|DATETIME|TIMESTAMP)\s+)?'(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d(?:\.\d+)?)?))?'",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,15 @@ def satisfies(table: pl.DataFrame, where: str) -> Array:
                 f"where names a column that the table lacks: {unknown[0]!r}",
                 one_of(unknown[0], table.columns),
             )
-        found = table.select(condition.alias("kept")).to_series()
+        dates = any(table.schema[name].is_temporal() for name in condition.meta.root_names())
+        try:
+            found = table.select(condition.alias("kept")).to_series()
+        except pl.exceptions.PolarsError:
+            if not dates:
+                raise
+            example = "dates are written '2022-01-31', times '2022-01-31 18:00'"
+            condition = pl.sql_expr(WRITTEN_DATE.sub(_typed_date, where))
+            found = table.select(condition.alias("kept")).to_series()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
@@ -147,6 +159,14 @@ def satisfies(table: pl.DataFrame, where: str) -> Array:
         )
     kept = found.fill_null(value=False).to_numpy()
     return np.array(np.broadcast_to(kept, table.height))
+
+
+def _typed_date(found: re.Match[str]) -> str:
+    """Return a date in a condition with its type, which polars demands to compare it."""
+    typed, day, time = found.groups()
+    if typed:
+        return found.group()
+    return f"TIMESTAMP '{day} {time}'" if time else f"DATE '{day}'"
 
 
 def row_weights(table: pl.DataFrame, column: str, kept: Array) -> Array:

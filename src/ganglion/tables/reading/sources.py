@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import csv
+import dataclasses
 import glob
 import gzip
 import io
@@ -16,7 +17,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,13 @@ class Table:
         frame: its columns.
         reading: how they were read.
         problems: columns that cannot be read, each with the reason; they stand in the frame as text.
+        verbatim: the columns that were wanted as they stand in the source, by name.
     """
 
     frame: pl.DataFrame
     reading: Reading
     problems: Mapping[str, Problem]
+    verbatim: Mapping[str, pl.Series] = field(default_factory=dict)
 
     def check(self, unused: Collection[str] = ()) -> None:
         """Raise `DataError` for a column that cannot be read, unless it is not used."""
@@ -107,7 +110,11 @@ def read_table(source: Any, read: ReadOptions | None = None, known: Reading | No
 
 
 def open_table(
-    source: Any, read: ReadOptions | None = None, known: Reading | None = None, target: str | None = None
+    source: Any,
+    read: ReadOptions | None = None,
+    known: Reading | None = None,
+    target: str | None = None,
+    verbatim: Collection[str] = (),
 ) -> Table:
     """Read a table.
 
@@ -119,6 +126,7 @@ def open_table(
         read: how it is to be read; what is left out is found.
         known: how the table of a model was read; columns of the same names are read alike.
         target: the column to predict: words in it such as "NA" are values, not missing.
+        verbatim: columns wanted also as they stand in the source: as text, if it is a text file.
 
     Raises:
         FileError: if a file is missing, empty, or not in the format of its extension.
@@ -128,7 +136,7 @@ def open_table(
     if isinstance(source, Table) and known is None:
         return source
     try:
-        raw = _raw(source, options, known, target)
+        raw = _raw(source, options, _as_text(known, verbatim), target)
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
         if isinstance(error, GanglionError):
             raise
@@ -145,7 +153,16 @@ def open_table(
     for column in table.frame.get_columns():
         check_years(column)
     _require_columns(table.frame, options)
-    return table
+    cells = {name: raw.frame.get_column(name) for name in verbatim if name in raw.frame.columns}
+    return dataclasses.replace(table, verbatim=cells) if cells else table
+
+
+def _as_text(known: Reading | None, names: Collection[str]) -> Reading | None:
+    """Return what is known of a table's reading, but with some columns as text."""
+    if known is None or not names:
+        return known
+    texts = {name: ColumnReading("text") for name in names}
+    return dataclasses.replace(known, columns={**known.columns, **texts})
 
 
 def _require_columns(frame: pl.DataFrame, options: ReadOptions) -> None:

@@ -287,7 +287,10 @@ class _Body:
     def typed(self, words: Mapping[str, Any]) -> tuple[pl.DataFrame, bool]:
         """Return all columns, those in `words` as text, and whether markers became null in them."""
         names = self.found.names
-        types = {f"column_{names.index(name) + 1}": words[name] for name in names if name in words}
+        first = int(
+            pl.read_csv(b"0", has_header=False).columns[0].removeprefix("column_")
+        )  # 1 before polars 2
+        types = {f"column_{i}": words[name] for i, name in enumerate(names, first) if name in words}
         sample = self.data[self.start : self.start + SAMPLE]
         rows: int | None = sample.count(b"\n") + 1
         # To look for markers takes polars half as long again.
