@@ -190,7 +190,7 @@ def train(
     started = time.perf_counter()
     stopping = [] if patience is None else [EarlyStopping(patience)]
     with collect() as collected:
-        opened = open_table([table, *more] if more else table, read.options(), target=split([target])[0])
+        opened = open_table([table, *more] if more else table, read.options(), targets=split([target]))
     _train(
         opened,
         table.name,
