@@ -52,7 +52,7 @@ def rows() -> pl.DataFrame:
 SETTINGS: dict[str, dict[str, Any]] = {
     "class": {"target": "side", "drop": ["amount"], "optimize": "f1", "class_weight": "balanced"},
     "number": {"target": "amount", "drop": ["side"], "weight": "weight", "where": "x > -9"},
-    "joint": {"target": ["side", "amount"]},
+    "joint": {"target": ["side", "amount"], "folds": 2, "weight": "weight"},
 }
 
 

@@ -89,3 +89,12 @@ def test_one_row_of_text_is_read_by_the_options() -> None:
     assert model.predict(pl.DataFrame({"x": ["1.5"]})).equals(wanted)
     missing = model.predict([{"x": None}])
     assert model.predict([{"x": "-999"}], read=gg.ReadOptions(missing=["-999"])).equals(missing)
+
+
+def test_a_class_called_na_is_a_class_in_every_table(tmp_path: Path) -> None:
+    rows = table(60).select("x", region=pl.when(pl.col("x") > 0).then(pl.lit("NA")).otherwise(pl.lit("EU")))
+    rows.write_csv(tmp_path / "rows.csv")
+    for source in (rows, tmp_path / "rows.csv"):
+        model = gg.TableModel.train(source, "region", hidden=(4,), epochs=3)
+        for other in (rows, rows.to_dicts(), tmp_path / "rows.csv", rows.to_dict()):
+            assert model.evaluate(other).rows == 60

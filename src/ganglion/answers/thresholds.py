@@ -106,7 +106,9 @@ class Objective:
         wanted = str(self.positive)
         wanted = wanted.lower() if isinstance(self.positive, bool) else wanted
         if wanted not in labels:
-            raise ConfigError(f"positive must be one of the classes {labels}, got {self.positive!r}")
+            raise ConfigError(
+                f"positive must be one of the classes of {target.column!r}, {labels}, got {self.positive!r}"
+            )
         return labels.index(wanted)
 
     @property

@@ -197,7 +197,7 @@ def train(
     started = time.perf_counter()
     stopping = [] if patience is None else [EarlyStopping(patience)]
     with collect() as collected:
-        opened = open_table([table, *more] if more else table, read.options(), target=split([target])[0])
+        opened = open_table([table, *more] if more else table, read.options(), targets=split([target]))
     _train(
         opened,
         table.name,
@@ -286,9 +286,8 @@ def predict(
                 "use --interval 0.9 for the range of likely values",
             )
         as_text, kept = out is None or out.suffix.lower() in AS_TEXT, split(keep)
-        opened = open_table(
-            table, read.options(), heads[0].reading, heads[0].target.column, kept if as_text else ()
-        )
+        targets = [head.target.column for head in heads]
+        opened = open_table(table, read.options(), heads[0].reading, targets, kept if as_text else ())
         frame = opened.frame
         copied = [require_column(frame, name) for name in kept]
         if as_text:

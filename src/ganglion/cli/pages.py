@@ -74,7 +74,7 @@ def rows_page(model: TableModel, network: Network | None = None) -> str:
         lines = [
             f"{amount(everything, 'row')}, cross-validated with {sampling.folds} folds{again}: "
             f"{amount(rows['test'], 'row')} tested by networks that had not learned from them",
-            f"the model itself learned from {amount(model.network.facts.get('rows', 0), 'row')}",
+            f"the model itself learned from {amount(network.facts.get('rows', 0), 'row')}",
         ]
         if others := everything - rows["test"]:
             earliest = f"the earliest by {sampling.order}, are only learned from"

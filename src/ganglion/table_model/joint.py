@@ -7,68 +7,22 @@ predicts, explains and judges this target: nothing here does it a second time.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
-import numpy as np
 import polars as pl
 
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget, Target
-from ganglion.core.activations import Sections
-from ganglion.core.layers import Dense
-from ganglion.core.losses import Joint
-from ganglion.core.part import Array
 from ganglion.errors import ConfigError, FileError, GanglionError, GanglionNotice, one_of
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
+from ganglion.table_model.heads import AnyTarget, networks_of_heads
 from ganglion.table_model.model import TableModel
 from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.tables.reading import ReadOptions
 
-AnyTarget = ClassTarget | NumberTarget
 OF_HEAD = ("target", "test", "calibration")
-
-
-def size_of(target: AnyTarget) -> int:
-    """Return the number of outputs of a target's head."""
-    return len(target.classes) if isinstance(target, ClassTarget) else 1
-
-
-def output_layer(targets: Sequence[AnyTarget]) -> Dense:
-    """Return the layer that makes the outputs of all heads."""
-    activations = ["softmax" if isinstance(target, ClassTarget) else "identity" for target in targets]
-    sizes = [size_of(target) for target in targets]
-    return Dense(sum(sizes), Sections(activations, tuple(sizes[:-1])))
-
-
-def joint_loss(targets: Sequence[AnyTarget]) -> Joint:
-    """Return the sum of the losses of all heads, of equal weight."""
-    losses = ["cross_entropy" if isinstance(target, ClassTarget) else "mse" for target in targets]
-    return Joint(losses, tuple(size_of(target) for target in targets[:-1]))
-
-
-def networks_of_heads(network: Network, targets: Sequence[AnyTarget], engine: str) -> Iterator[Network]:
-    """Yield the network of each head: copies of the shared layers, and the head's part of the last.
-
-    Raises:
-        ConfigError: if the last layer does not make the outputs of these targets.
-    """
-    if network.layers[-1] != output_layer(targets):
-        raise ConfigError("its network and targets do not fit together")
-    last = network.architecture.steps[-1].name
-    first = 0
-    for target in targets:
-        size = size_of(target)
-        layer = Dense(size, "softmax" if isinstance(target, ClassTarget) else "identity")
-        head = Network(
-            [*network.layers[:-1], layer], network.architecture.input_shape[0], network.seed, engine=engine
-        )
-        own, place = head.named_parameters(), slice(first, first + size)
-        for name, values in network.named_parameters().items():
-            own[name][...] = values[..., place] if name.startswith(f"{last}/") else values
-        first += size
-        yield head
 
 
 class JointTableModel:
@@ -164,7 +118,7 @@ class JointTableModel:
 
     def read(self, table: Any, read: ReadOptions | None = None) -> pl.DataFrame:
         """Return a table as a polars frame, read as the model's own table was; see `TableModel.read`."""
-        return next(iter(self.heads.values())).read(table, read)
+        return next(iter(self.heads.values())).read_alike(table, read, tuple(self.heads))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write encoder, network and targets atomically to one safetensors file.
@@ -231,13 +185,3 @@ def _read_heads(table: dict[str, Any], network: Network, engine: str) -> dict[st
         target.column: TableModel(own, **read_table_part(shared | head, own))
         for target, own, head in zip(targets, networks, heads, strict=True)
     }
-
-
-def encode_targets(targets: Sequence[AnyTarget], frame: pl.DataFrame) -> Array:
-    """Return the encoded targets, one column for each head; NaN where a row lacks the target."""
-    encoded = np.full((frame.height, len(targets)), np.nan)
-    for number, target in enumerate(targets):
-        values = frame.get_column(target.column)
-        there = values.is_not_null().to_numpy()
-        encoded[there, number] = target.encode(values.drop_nulls())
-    return encoded

@@ -10,63 +10,70 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganglion.answers.held_out import HeldOut
+from ganglion.answers.judging import Judgment, balancing_weights, judge
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.checks import check_integer, check_number
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError
 from ganglion.many import train_many
 from ganglion.network import Network
+from ganglion.table_model.heads import (
+    AnyTarget,
+    as_learned,
+    balanced_rows,
+    encode_targets,
+    goals_of,
+    loss_of,
+    output_layer,
+    sections,
+)
+from ganglion.table_model.learned import LearnedRows
 from ganglion.tables.defaults import Settings, layers_for, linear_training, optimizer_for
 from ganglion.tables.encode import Encoder
 from ganglion.tables.labeled import LabeledRows
-from ganglion.tables.reading import Reading
 from ganglion.tables.splits import Split
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.run import Training
 
 if TYPE_CHECKING:
-    from ganglion.table_model.model import TableModel
     from ganglion.table_model.training import Recipe
-
-Target = ClassTarget | NumberTarget
 
 
 @dataclass(frozen=True)
 class Member:
-    """A network with the encoder and the target of its training rows, and the split that it belongs to."""
+    """A network with the encoder and the targets of its training rows, and the split that it belongs to."""
 
-    model: TableModel
+    network: Network
+    encoder: Encoder
+    targets: tuple[AnyTarget, ...]
     split: Split
     linear: bool = False
 
 
 class Learner:
-    """Makes and trains models of one recipe, on whatever rows.
+    """Makes and trains networks of one recipe, on whatever rows.
 
     Args:
-        make: the class of the models.
         recipe: the settings.
-        reading: how the table was read.
         rows: the labeled rows.
-        encoder, target: fitted on all labeled rows.
+        encoder, targets: fitted on all labeled rows.
         learned: the number of rows that defaults are derived from.
         units: a number for each row, equal for rows that are not independent; None if all are.
     """
 
     def __init__(
         self,
-        make: type[TableModel],
         recipe: Recipe,
-        reading: Reading,
         rows: LabeledRows,
         encoder: Encoder,
-        target: Target,
+        targets: tuple[AnyTarget, ...],
         learned: int,
         units: Array | None = None,
     ) -> None:
-        self.make, self.recipe, self.reading, self.rows = make, recipe, reading, rows
-        self.encoder, self.target, self.units = encoder, target, units
+        self.recipe, self.rows = recipe, rows
+        self.encoder, self.targets, self.units = encoder, targets, units
+        self.encoded_targets = encode_targets(targets, rows.frame)
         suited = Settings.suited_to(learned)
         self.epochs = (
             suited.epochs if recipe.epochs is None else check_integer("epochs", recipe.epochs, at_least=1)
@@ -84,72 +91,131 @@ class Learner:
         self.batch_size = suited.batch_size if recipe.batch_size is None else recipe.batch_size
         self.linear_epochs, self.linear_optimizer = linear_training(learned, suited.epochs, suited.batch_size)
         self.linear_batch_size = suited.batch_size
-        if recipe.class_weight is not None and isinstance(target, NumberTarget):
-            raise ConfigError(f"class weights need classes, and {target.column!r} is a number")
+        if recipe.class_weight is not None and all(isinstance(each, NumberTarget) for each in targets):
+            what = f"{targets[0].column!r} is a number" if len(targets) == 1 else "all targets are numbers"
+            raise ConfigError(f"class weights need classes, and {what}")
 
     def untrained(self, split: Split) -> Member:
-        """Return a member whose encoder and target are fitted on the training rows of a split."""
+        """Return a member whose encoder and targets are fitted on the training rows of a split."""
         recipe, frame = self.recipe, self.rows.frame[split.train]
-        values = frame.get_column(recipe.target)
         try:
-            encoder = recipe.fit_encoder(frame, self.target.goals(values), self.encoder)
-            target = self.target.refit(values)
+            encoder = recipe.fit_encoder(frame, goals_of(self.targets, frame), self.encoder)
+            targets = [self._refitted(number, split.train) for number in range(len(self.targets))]
         except DataError:  # so few rows that nothing varies in them
-            encoder, target = self.encoder, self.target
-        target = self._weighted(target, split.train)
-        layers = layers_for(recipe.hidden, recipe.activation, self.dropout, target)
-        network = Network(layers, len(encoder.features), recipe.seed, engine=recipe.engine)
-        reading = self.reading if recipe.sampling.where else self.reading.only(self._needed(encoder))
-        encoder = encoder.without(recipe.reasons)
-        return Member(self.make(network, encoder, target, network.history, reading=reading), split)
-
-    def _needed(self, encoder: Encoder) -> set[str]:
-        """Return the columns that the model reads."""
-        names = {self.recipe.target, self.recipe.sampling.weight, self.recipe.sampling.group}
-        return {column.column for column in encoder.columns} | {name for name in names if name is not None}
+            encoder, targets = self.encoder, list(self.targets)
+        targets = [self._weighted(number, target, split.train) for number, target in enumerate(targets)]
+        network = self._network(recipe.hidden, self.dropout, encoder)
+        return Member(network, encoder.without(recipe.reasons), tuple(targets), split)
 
     def linear(self, member: Member) -> Member:
-        """Return a member without hidden layers, with the same encoder, target and split."""
-        model, recipe = member.model, self.recipe
-        layers = layers_for((), recipe.activation, 0.0, model.target)
-        network = Network(layers, len(model.encoder.features), recipe.seed, engine=recipe.engine)
-        return Member(
-            self.make(network, model.encoder, model.target, network.history), member.split, linear=True
-        )
+        """Return a member without hidden layers, with the same encoder, targets and split."""
+        return dataclasses.replace(member, network=self._network((), 0.0, member.encoder), linear=True)
 
     def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:
         """Train a member alone, on all processors, and return the history."""
-        return member.model.network.fit(
+        return member.network.fit(
             **self._settings(member), callbacks=callbacks, progress=self.recipe.progress
         )
 
     def run_all(self, members: Sequence[Member], callbacks: Sequence[Sequence[Callback]]) -> list[History]:
         """Train members in parallel, each with its own callbacks, and return their histories."""
-        networks = [member.model.network for member in members]
+        networks = [member.network for member in members]
         each = [
             {**self._settings(member), "callbacks": own}
             for member, own in zip(members, callbacks, strict=True)
         ]
-        first = self.learned(members[0].model, members[0].split.train)
-        return list(train_many(networks, *first, each=each, progress=self.recipe.progress))
+        first = each[0]
+        return list(train_many(networks, first["X"], first["y"], each=each, progress=self.recipe.progress))
 
-    def answers(
-        self, members: Sequence[Member], of: Callable[[Split], Array], into: Target
-    ) -> HeldOut | None:
-        """Return the outputs of the members for the rows `of` their split, in the units of one target."""
-        outputs, truth, folds, weight, units = [], [], [], [], []
-        for number, member in enumerate(members):
+    def remembered(self, member: Member) -> list[LearnedRows]:
+        """Return for each target what a model remembers of the rows that it learned from."""
+        frame = self.rows.frame[member.split.train]
+        x, _ = member.encoder.encode(frame, besides=frame.columns)
+        found = []
+        for target in member.targets:
+            values = frame.get_column(target.column)
+            there = values.is_not_null().to_numpy()
+            found.append(LearnedRows.of(x[there], target.encode(values.drop_nulls())))
+        return found
+
+    def judge(
+        self,
+        kept: Member,
+        learned: Array,
+        validated: Sequence[Member],
+        tested: Sequence[Member],
+        linear: Sequence[Member],
+        linear_validated: Sequence[Member] = (),
+    ) -> list[Judgment]:
+        """Return for each target what the members' answers say, in the units of the member that is kept.
+
+        Args:
+            kept: the member whose outputs are calibrated.
+            learned: the rows that it learned from or was validated on.
+            validated: the members that are judged by the validation rows of their splits.
+            tested: those judged by the test rows.
+            linear: models without hidden layers, judged by the test rows.
+            linear_validated: those judged by the validation rows.
+        """
+        parts = (
+            self._outputs(validated, lambda split: split.validation),
+            self._outputs(tested, lambda split: split.test),
+            self._outputs(linear, lambda split: split.test),
+            self._outputs(linear_validated, lambda split: split.validation),
+        )
+        judgments = []
+        for number, target in enumerate(kept.targets):
+            validation, test, yardstick, on_validation = (
+                self._answers(part, number, target) for part in parts
+            )
+            weights: tuple[float, ...] = ()
+            if self.recipe.class_weight is not None and isinstance(target, ClassTarget):
+                weights = balancing_weights(target)
+            judgments.append(
+                judge(
+                    target,
+                    validation,
+                    test,
+                    yardstick,
+                    linear_validation=on_validation,
+                    class_weights=weights,
+                    objective=self.recipe.objective_for(target),
+                    rows=int((~np.isnan(self.encoded_targets[learned, number])).sum()),
+                )
+            )
+        return judgments
+
+    def _outputs(
+        self, members: Sequence[Member], of: Callable[[Split], Array]
+    ) -> list[tuple[Member, Array, Array]]:
+        """Return members with the rows `of` their split and their outputs for these."""
+        found = []
+        for member in members:
             which = of(member.split)
             if len(which):
-                x, _ = self.encoded(member.model, which)
-                answer, own = member.model.network.predict(x), member.model.target
-                if isinstance(own, NumberTarget) and isinstance(into, NumberTarget):
-                    answer = own.in_scale_of(into, answer)
-                outputs.append(answer)
-                truth.append(into.encode(self.rows.frame[which].get_column(into.column)))
-                folds.append(np.full(len(which), number))
-                weight.append(self.weight(which))
-                units.append(which if self.units is None else self.units[which])
+                frame = self.rows.frame[which]
+                x, _ = member.encoder.encode(frame, besides=frame.columns)
+                found.append((member, which, member.network.predict(x)))
+        return found
+
+    def _answers(
+        self, found: Sequence[tuple[Member, Array, Array]], number: int, into: AnyTarget
+    ) -> HeldOut | None:
+        """Return the outputs of one head for the rows that have its target, in the units of a target."""
+        outputs, truth, folds, weight, units = [], [], [], [], []
+        for fold, (member, rows, all_outputs) in enumerate(found):
+            there = ~np.isnan(self.encoded_targets[rows, number])
+            which, own = rows[there], member.targets[number]
+            if not len(which):
+                continue
+            answer = all_outputs[there, sections(member.targets)[number]]
+            if isinstance(own, NumberTarget) and isinstance(into, NumberTarget):
+                answer = own.in_scale_of(into, answer)
+            outputs.append(answer)
+            truth.append(into.encode(self.rows.frame[which].get_column(into.column)))
+            folds.append(np.full(len(which), fold))
+            weight.append(self.weight(which))
+            units.append(which if self.units is None else self.units[which])
         if not outputs:
             return None
         weights = None if self.rows.weight is None else np.concatenate([w for w in weight if w is not None])
@@ -158,46 +224,57 @@ class Learner:
         groups = None if self.units is None else np.concatenate(units)
         return HeldOut(np.concatenate(outputs), np.concatenate(truth), np.concatenate(folds), weights, groups)
 
-    def encoded(self, model: TableModel, which: Array) -> tuple[Array, Array]:
-        """Return inputs and targets of some rows."""
-        return model.encode(self.rows.frame[which])
-
-    def learned(self, model: TableModel, which: Array) -> tuple[Array, Array]:
-        """Return inputs and targets of the training rows of a model."""
-        frame = self.rows.frame[which]
-        values = frame.get_column(self.recipe.target)
-        x, _ = model.encoder.encode_learned(frame, self.target.goals(values), besides=frame.columns)
-        return x, model.target.encode(values)
-
     def weight(self, which: Array) -> Array | None:
         """Return the sample weights of some rows."""
         return None if self.rows.weight is None else self.rows.weight[which]
 
+    def _network(self, hidden: int | Sequence[int], dropout: float, encoder: Encoder) -> Network:
+        recipe = self.recipe
+        layers = layers_for(hidden, recipe.activation, dropout, self.targets[0])[:-1]
+        layers = [*layers, output_layer(self.targets)]
+        return Network(layers, len(encoder.features), recipe.seed, engine=recipe.engine)
+
     def _settings(self, member: Member) -> dict[str, Any]:
         """Return the settings of `Network.fit` for a member."""
-        split, recipe = member.split, self.recipe
-        x, y = self.learned(member.model, split.train)
-        validation: tuple[Array, ...] | None = None
-        if len(split.validation):
-            validation = self.encoded(member.model, split.validation)
-            weight = self.weight(split.validation)
-            if weight is not None:
-                validation = (*validation, weight) if weight.any() else None
+        split, frame, targets = member.split, self.rows.frame, member.targets
+        learned, weight = frame[split.train], self.weight(split.train)
+        x, _ = member.encoder.encode_learned(learned, goals_of(self.targets, learned), besides=frame.columns)
+        y = encode_targets(targets, learned)
+        if self.recipe.class_weight is not None:
+            weight = balanced_rows(targets, y, weight)
         return {
             "X": x,
-            "y": y,
+            "y": as_learned(targets, y),
+            "loss": loss_of(targets),
             "optimizer": self.linear_optimizer if member.linear else self.optimizer,
             "epochs": self.linear_epochs if member.linear else self.epochs,
             "batch_size": self.linear_batch_size if member.linear else self.batch_size,
-            "validation": validation,
-            "sample_weight": self.weight(split.train),
-            "class_weight": recipe.class_weight,
+            "validation": self._validation(member),
+            "sample_weight": weight,
         }
 
-    def _weighted(self, target: Target, which: Array) -> Target:
-        """Return a target whose fractions or center count the weights of the rows."""
-        weight = self.weight(which)
+    def _validation(self, member: Member) -> tuple[Array, ...] | None:
+        which = member.split.validation
+        if not len(which):
+            return None
+        frame = self.rows.frame[which]
+        x, _ = member.encoder.encode(frame, besides=frame.columns)
+        y, weight = as_learned(member.targets, encode_targets(member.targets, frame)), self.weight(which)
         if weight is None:
+            return x, y
+        return (x, y, weight) if weight.any() else None
+
+    def _refitted(self, number: int, which: Array) -> AnyTarget:
+        """Return a target with the frequencies, or center and scale, of some rows; itself if none has it."""
+        target = self.targets[number]
+        values = self.rows.frame[which].get_column(target.column).drop_nulls()
+        return target.refit(values) if len(values) else target
+
+    def _weighted(self, number: int, target: AnyTarget, which: Array) -> AnyTarget:
+        """Return a target whose fractions or center count the weights of the rows."""
+        which = which[~np.isnan(self.encoded_targets[which, number])]
+        weight = self.weight(which)
+        if weight is None or not weight.any():
             return target
         y = target.encode(self.rows.frame[which].get_column(target.column))
         if isinstance(target, ClassTarget):

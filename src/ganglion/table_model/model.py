@@ -36,7 +36,7 @@ from ganglion.table_model.inspection import dependence, importance
 from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.sampling import Sampling
 from ganglion.table_model.saved import read_table_part, to_saved
-from ganglion.table_model.training import Recipe, train
+from ganglion.table_model.training import Kinds, Recipe, train
 from ganglion.tables.dicts import check_record
 from ganglion.tables.encode import Encoder
 from ganglion.tables.forking import require_threads
@@ -146,7 +146,7 @@ class TableModel:
                 compressed, a folder or a list of such files, a polars or pandas frame, an array or a dict.
             target: the name of the column to predict. Rows without a target are ignored. With a list of
                 names, one network predicts all of these columns, and the result is a `JointTableModel`; a
-                row that lacks some of them still teaches the others.
+                row that lacks some of them still teaches the others. All other settings apply to each target.
             hidden: number of units of each hidden layer.
             activation: of the hidden layers.
             task: "classification" or "regression"; "auto" infers it from the target.
@@ -174,7 +174,7 @@ class TableModel:
                 more often; the probabilities are corrected to the true frequencies.
             optimize: for two classes, the metric for which to choose the probability from which the positive
                 class is predicted: "accuracy", "balanced_accuracy", "f1" or "mcc". The threshold is chosen
-                on held-out rows.
+                on held-out rows. Of several targets, each with two classes has its own threshold.
             costs: choose it for the lowest cost instead: {"fn": 10, "fp": 1} if a missed positive costs ten
                 times as much as a false alarm.
             positive: the positive class; by default the rarer one.
@@ -202,9 +202,8 @@ class TableModel:
         ['S', 'L']
         """
         require_threads("training")
-        names = target_names(target)
         recipe = Recipe(
-            target=names[0],
+            targets=target_names(target),
             hidden=hidden,
             activation=activation,
             task=task,
@@ -228,11 +227,9 @@ class TableModel:
             seed=seed,
             engine=engine,
         )
-        if isinstance(target, str):
-            return train(cls, table, recipe)
-        from ganglion.table_model.joint_training import train_jointly  # noqa: PLC0415  # builds on this module
+        from ganglion.table_model.joint import JointTableModel  # noqa: PLC0415  # builds on this module
 
-        return train_jointly(cls, table, recipe, names)
+        return train(Kinds(cls, JointTableModel), table, recipe)
 
     @property
     def labels(self) -> list[str] | None:
@@ -370,9 +367,13 @@ class TableModel:
             FileError: if a file cannot be read.
             DataError: for a value that is not of the column's kind; the message names its row.
         """
-        if read is None and (plain := plain_table(table, self.reading)) is not None:
+        return self.read_alike(table, read, [self.target.column])
+
+    def read_alike(self, table: Any, read: ReadOptions | None, targets: Collection[str]) -> pl.DataFrame:
+        """Return a table as `read` does, with words such as "NA" in these columns as values."""
+        if read is None and (plain := plain_table(table, self.reading, targets)) is not None:
             return plain
-        return open_table(table, read, self.reading, self.target.column).frame
+        return open_table(table, read, self.reading, targets).frame
 
     def trace(self, table: Any, row: int = 0, training: bool = False, **settings: Any) -> insight.Trace:
         """Return every number computed for one row: forward, and backward if the row has the target.

@@ -41,8 +41,10 @@ GROUP_VALUE = r"^[A-Za-z]+[-_ ]?\d+$"
 
 def notice_groups(
     inputs: pl.DataFrame, frame: pl.DataFrame, target: ClassTarget | NumberTarget, rows: Divisible, seed: int
-) -> None:
+) -> bool:
     """Notify the user of a column whose repeated values make the score of a random split too good.
+
+    Return whether there is one.
 
     Args:
         inputs: the columns that are used.
@@ -52,7 +54,7 @@ def notice_groups(
         seed: determines the splits and the networks.
     """
     if frame.height < FEWEST_ROWS or rows.order is not None:
-        return
+        return False
     for name, of_one_kind in _candidates(frame.drop(target.column)):
         groups = np.unique(
             frame.get_column(name).cast(pl.String).to_numpy().astype(str), return_inverse=True
@@ -81,7 +83,8 @@ def notice_groups(
                 f"--group {name} (group={name!r})",
                 "groups",
             )
-            return
+            return True
+    return False
 
 
 def notice_dates(

@@ -9,20 +9,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from ganglion import insight
-from ganglion.answers.judging import balancing_weights, judge
+from ganglion.answers.calibration import Calibration
+from ganglion.answers.judging import Judgment
 from ganglion.answers.target import ClassTarget, fit_target
 from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, amount, notice, shortened
+from ganglion.table_model.heads import AnyTarget, encode_targets, goals_of, networks_of_heads, strata_of
 from ganglion.table_model.learned import LearnedRows
-from ganglion.table_model.learner import Learner, Member, Target, Watching
+from ganglion.table_model.learner import Learner, Member, Watching
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.columns import DateColumn
@@ -31,14 +33,17 @@ from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed, requ
 from ganglion.tables.findings import notice_findings
 from ganglion.tables.fitting import NAMES, ROW_NUMBERS
 from ganglion.tables.labeled import LabeledRows, labeled_rows, notice_missing_values
-from ganglion.tables.reading import ReadOptions, open_table
+from ganglion.tables.reading import Reading, ReadOptions, open_table
 from ganglion.tables.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
 from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
+    from ganglion.table_model.joint import JointTableModel
     from ganglion.table_model.model import TableModel
+
+TARGET = "a target"
 
 # Copies are worth a notice from this fraction of the rows on.
 FEW_COPIES = 0.01
@@ -52,7 +57,7 @@ class Recipe:
         ConfigError: for a setting out of range.
     """
 
-    target: str
+    targets: tuple[str, ...]
     hidden: int | Sequence[int]
     activation: str
     task: str
@@ -72,36 +77,46 @@ class Recipe:
     fold_case: bool
     callbacks: Sequence[Callback]
     progress: bool
-    announce: Callable[[TableModel], object]
+    announce: Callable[[Any], object]
     seed: int
     engine: str
 
     def __post_init__(self) -> None:
-        if not isinstance(self.target, str):
-            raise ConfigError(f"target must be the name of a column, got {type(self.target).__name__}")
         check_integer("seed", self.seed, at_least=0, at_most=2**64 - 1)
         for name, column in (("weight", self.sampling.weight), ("group", self.sampling.group)):
-            if column == self.target:
+            if column in self.targets:
                 raise ConfigError(f"{name} must be another column than the target, got {shortened(column)}")
+        if self.class_weight not in (None, "balanced"):
+            raise ConfigError(f"class_weight must be 'balanced' or None, got {shortened(self.class_weight)}")
 
     @property
     def reasons(self) -> dict[str, str]:
-        """The columns that are no inputs, with the reasons."""
+        """The columns that are no inputs, with the reasons; the only target is none of them."""
         aside = {self.sampling.weight: WEIGHT, self.sampling.group: GROUP}
         aside.pop(None, None)
-        return {**dict.fromkeys(self.drop, DROPPED), **aside}  # type: ignore[dict-item]
+        targets = dict.fromkeys(self.targets if len(self.targets) > 1 else (), TARGET)
+        return {**targets, **dict.fromkeys(self.drop, DROPPED), **aside}  # type: ignore[dict-item]
 
-    @property
-    def unused(self) -> tuple[str, ...]:
-        """The columns that are no inputs."""
-        return tuple(self.reasons)
+    def objective_for(self, target: AnyTarget) -> Objective | None:
+        """Return what a threshold is chosen for: of several targets, for each that has two classes."""
+        two = isinstance(target, ClassTarget) and len(target.classes) == 2
+        return self.objective if two else None
+
+    def check_objective(self, targets: Sequence[AnyTarget]) -> None:
+        """Raise `ConfigError` if a threshold cannot be chosen."""
+        if self.objective is None:
+            return
+        for target in [each for each in targets if self.objective_for(each)] or targets[:1]:
+            self.objective.positive_class(target)
+        if not (self.sampling.folds or self.sampling.validation):
+            raise ConfigError("a threshold is chosen on validation rows, and validation is 0")
 
     def fit_encoder(
         self, frame: pl.DataFrame, goals: Mapping[str, Array] | None = None, like: Encoder | None = None
     ) -> Encoder:
         """Return the encoder of the inputs in a frame; see `Encoder.fit`."""
         return Encoder.fit(
-            frame.drop(self.target, *self.unused),
+            frame.drop(*self.targets, *(name for name in self.reasons if name not in self.targets)),
             self.categories,
             self.scaling,
             goals=goals,
@@ -116,82 +131,165 @@ class Recipe:
         return any(not isinstance(each, insight.HealthCheck | ProgressBar) for each in self.callbacks)
 
 
-def train(make: type[TableModel], table: object, recipe: Recipe) -> TableModel:
+def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTableModel:
     """Train a table model by a recipe; see `TableModel.train`."""
-    read = open_table(table, recipe.read, target=recipe.target)
+    names = recipe.targets
+    read = open_table(table, recipe.read, targets=names)
     read.check({*recipe.drop, *recipe.categories, *recipe.keep})
     whole = read.frame
     for name in recipe.drop:
         require_column(whole, name)
-    if recipe.target in recipe.drop:
-        raise ConfigError(f"the target {recipe.target!r} must not be dropped")
+    if dropped := [name for name in names if name in recipe.drop]:
+        raise ConfigError(f"the target {dropped[0]!r} must not be dropped")
     sampling = recipe.sampling
-    rows = labeled_rows(whole, recipe.target, **sampling.columns())
-    encoder, target, told = _fit_whole(rows, recipe)
+    rows = labeled_rows(whole, names, **sampling.columns())
+    encoder, targets, told = _fit_whole(rows, recipe)
     inputs = rows.frame.select(column.column for column in encoder.columns)
-    divisible = _divisible(rows, inputs, target)
+    divisible = _divisible(rows, inputs, targets)
     sampling = sampling.resolved(rows.frame.height, recipe.may_stop)
     recipe = dataclasses.replace(recipe, sampling=sampling)
-    if recipe.objective is not None:
-        recipe.objective.positive_class(target)
-        if not (sampling.folds or sampling.validation):
-            raise ConfigError("a threshold is chosen on validation rows, and validation is 0")
+    recipe.check_objective(targets)
     splits = _splits(divisible, sampling, recipe.seed)
     learned = rows.frame.height - (0 if sampling.folds else len(splits[0].test))
     independent = divisible.blocks
     if independent is None and sampling.repeats > 1:  # each row is tested several times
         independent = np.arange(divisible.rows)
-    learner = Learner(make, recipe, read.reading, rows, encoder, target, learned, independent)
+    learner = Learner(recipe, rows, encoder, targets, learned, independent)
     for reason, left_out in encoder.reasons().items():
-        names = [name for name in left_out if name not in told]
-        if names and reason not in (DROPPED, GROUP, WEIGHT):
+        untold = [name for name in left_out if name not in told]
+        if untold and reason not in (DROPPED, GROUP, WEIGHT, TARGET):
             remedy = "; --keep uses them" if reason in (ROW_NUMBERS, NAMES) else ""
-            notice(f"left out: {listed(names)} ({reason}{remedy})", "left-out-columns")
+            notice(f"left out: {listed(untold)} ({reason}{remedy})", "left-out-columns")
     notice_missing_values(inputs)
-    held_out = sampling.folds or sampling.test or sampling.validation
-    if held_out and sampling.order is None:
-        notice_dates(inputs, rows.frame, target, divisible, recipe.seed)
-    if held_out and sampling.group is None:
-        notice_groups(inputs, rows.frame, target, divisible, recipe.seed)
+    if sampling.folds or sampling.test or sampling.validation:
+        _probe(inputs, rows, targets, divisible, recipe)
     flow = _cross_validate if sampling.folds else _hold_out
-    model = flow(learner, splits, divisible)
-    model.balanced, model.sampling = recipe.class_weight is not None, sampling
-    return model
+    return flow(Maker(kinds, recipe, read.reading), learner, splits, divisible)
 
 
-def _fit_whole(rows: LabeledRows, recipe: Recipe) -> tuple[Encoder, Target, list[str]]:
-    """Return encoder and target fitted on all rows, so that errors name rows by their number in the table.
+@dataclass(frozen=True)
+class Kinds:
+    """The classes of the models that training makes: of one target, and of several."""
+
+    one: type[TableModel]
+    several: type[JointTableModel]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes a model of a member, with its report.
+
+    Args:
+        kinds: the classes of the models.
+        recipe: the settings.
+        reading: how the table was read.
+    """
+
+    kinds: Kinds
+    recipe: Recipe
+    reading: Reading
+
+    def model(
+        self,
+        member: Member,
+        history: History | None = None,
+        rows: dict[str, int] | None = None,
+        judgments: Sequence[Judgment] = (),
+        learned: Sequence[LearnedRows] = (),
+    ) -> TableModel | JointTableModel:
+        """Return the model; untrained without a history."""
+        recipe, encoder = self.recipe, member.encoder
+        needed = {column.column for column in encoder.columns} | set(recipe.reasons) - set(recipe.drop)
+        reading = self.reading if recipe.sampling.where else self.reading.only({*needed, *recipe.targets})
+        networks = networks_of_heads(member.network, member.targets, recipe.engine)
+        heads = {
+            target.column: self.kinds.one(
+                network,
+                encoder,
+                target,
+                network.history if history is None else history,
+                judgment.report,
+                rows,
+                recipe.class_weight is not None,
+                recipe.sampling,
+                judgment.calibration,
+                reading,
+                remembered,
+            )
+            for target, network, judgment, remembered in zip(
+                member.targets,
+                networks,
+                judgments or [Judgment(Calibration(), None)] * len(member.targets),
+                learned or [LearnedRows()] * len(member.targets),
+                strict=True,
+            )
+        }
+        if len(heads) > 1:
+            return self.kinds.several(member.network, heads)
+        return heads[member.targets[0].column]
+
+
+def _fit_whole(rows: LabeledRows, recipe: Recipe) -> tuple[Encoder, tuple[AnyTarget, ...], list[str]]:
+    """Return encoder and targets fitted on all rows, so that errors name rows as the user counts them.
 
     The third is the columns left out of which a notice was given already.
     """
     encoder = recipe.fit_encoder(rows.whole)
-    values = rows.frame.get_column(recipe.target)
+    targets = tuple(_fit_target(rows, name, recipe) for name in recipe.targets)
+    goals = goals_of(targets, rows.frame)
+    encoder = recipe.fit_encoder(rows.frame, goals, encoder)
+    told = notice_findings(rows.frame, encoder, goals, recipe.targets, recipe.fold_case)
+    return encoder.without(recipe.reasons), targets, told
+
+
+def _fit_target(rows: LabeledRows, name: str, recipe: Recipe) -> AnyTarget:
+    values = rows.frame.get_column(name)
+    if values.null_count() == len(values):
+        raise DataError(f"the target {name!r} must have a value in the rows to learn from, got none")
     try:
-        target = fit_target(values, recipe.task, recipe.fold_case)
+        return fit_target(values, recipe.task, recipe.fold_case)
     except DataError:
         # This names the row, if any, as the user does.
-        fit_target(rows.whole.get_column(recipe.target), recipe.task, recipe.fold_case)
+        fit_target(rows.whole.get_column(name), recipe.task, recipe.fold_case)
         raise
-    goals = target.goals(values)
-    encoder = recipe.fit_encoder(rows.frame, goals, encoder)
-    told = notice_findings(rows.frame, encoder, goals, recipe.target, recipe.fold_case)
-    return encoder.without(recipe.reasons), target, told
 
 
-def _divisible(rows: LabeledRows, inputs: pl.DataFrame, target: Target) -> Divisible:
+def _probe(
+    inputs: pl.DataFrame,
+    rows: LabeledRows,
+    targets: Sequence[AnyTarget],
+    divisible: Divisible,
+    recipe: Recipe,
+) -> None:
+    """Notify the user of dates and groups that make the score of a random split too good.
+
+    Of several targets, dates are tried with the first, and groups with each until one is found.
+    """
+    for number, target in enumerate(targets):
+        there = np.flatnonzero(rows.frame.get_column(target.column).is_not_null().to_numpy())
+        frame = rows.frame.drop(other.column for other in targets if other is not target)[there]
+        part = dataclasses.replace(
+            divisible.part(there), classes=strata_of([target], encode_targets([target], frame))
+        )
+        if number == 0 and recipe.sampling.order is None:
+            notice_dates(inputs[there], frame, target, part, recipe.seed)
+        if recipe.sampling.group is None and notice_groups(inputs[there], frame, target, part, recipe.seed):
+            return
+
+
+def _divisible(rows: LabeledRows, inputs: pl.DataFrame, targets: Sequence[AnyTarget]) -> Divisible:
     """Return what the splits have to respect, with a notice of copies."""
-    values = rows.frame.get_column(target.column)
-    classes = target.encode(values) if isinstance(target, ClassTarget) else None
     copies = find_copies(inputs)
     if copies is not None:
-        _notice_copies(copies, values)
+        _notice_copies(copies, [rows.frame.get_column(target.column) for target in targets])
     blocks = [labels for labels in (rows.groups, copies) if labels is not None]
-    return Divisible(len(values), classes, joined(*blocks) if blocks else None, rows.order)
+    classes = strata_of(targets, encode_targets(targets, rows.frame))
+    return Divisible(rows.frame.height, classes, joined(*blocks) if blocks else None, rows.order)
 
 
-def _notice_copies(copies: Array, targets: pl.Series) -> None:
+def _notice_copies(copies: Array, targets: Sequence[pl.Series]) -> None:
     count, rows = count_copies(copies), len(copies)
-    differ = contradiction(copies, targets.to_list())
+    differ = next(filter(None, (_contradiction(copies, values) for values in targets)), None)
     if count < FEW_COPIES * rows and differ is None:
         return
     text = (
@@ -199,12 +297,20 @@ def _notice_copies(copies: Array, targets: pl.Series) -> None:
         f"in all inputs; copies stay together, so that none is learned and tested"
     )
     if differ is not None:
-        sets, (first, second) = differ
+        sets, first, second = differ
         text += (
             f"; {amount(sets, 'set of copies has', 'sets of copies have')} different targets, "
-            f"such as {targets[first]!r} and {targets[second]!r}"
+            f"such as {first!r} and {second!r}"
         )
     notice(text, "duplicate-rows")
+
+
+def _contradiction(copies: Array, values: pl.Series) -> tuple[int, object, object] | None:
+    """Return in how many sets of copies a target differs, and two of its values in the first such set."""
+    there = values.is_not_null().to_numpy()
+    values = values.drop_nulls()
+    differ = contradiction(copies[there], values.to_list()) if len(values) else None
+    return None if differ is None else (differ[0], values[differ[1][0]], values[differ[1][1]])
 
 
 def _splits(rows: Divisible, sampling: Sampling, seed: int) -> list[Split]:
@@ -218,25 +324,20 @@ def _splits(rows: Divisible, sampling: Sampling, seed: int) -> list[Split]:
     return [Split(np.arange(rows.rows), NOTHING, NOTHING)]
 
 
-def _hold_out(learner: Learner, splits: list[Split], rows: Divisible) -> TableModel:
+def _hold_out(
+    maker: Maker, learner: Learner, splits: list[Split], rows: Divisible
+) -> TableModel | JointTableModel:
     """Train a validated run, then retrain on all rows outside the test unless the run was stopped."""
     recipe, split = learner.recipe, splits[0]
     first = kept = learner.untrained(split)
-    recipe.announce(first.model)
+    recipe.announce(maker.model(first))
     history = learner.run(first, recipe.callbacks)
+    both = np.sort(np.concatenate([split.train, split.validation]))
     if len(split.validation) and _is_whole(history):
-        both = np.sort(np.concatenate([split.train, split.validation]))
         final = learner.untrained(Split(both, NOTHING, split.test))
         if learner.run(final).ended == "completed":  # else keep the first model
             kept = final
-    model = kept.model
-    model.learned = LearnedRows.of(*learner.encoded(model, kept.split.train))
-    model.history = history
-    model.rows = {
-        "train": len(split.train),
-        "validation": len(split.validation),
-        "test": len(split.test),
-    }
+    counts = {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)}
     linear, validated = list[Member](), list[Member]()
     if len(split.test) and recipe.hidden and history.ended != "interrupted":
         linear = [learner.linear(kept)]
@@ -245,13 +346,16 @@ def _hold_out(learner: Learner, splits: list[Split], rows: Divisible) -> TableMo
             validated = linear if kept is first else [learner.linear(first)]
             if kept is not first:
                 learner.run(validated[0])
-    _judge(learner, model, [first], [kept], linear, validated)
-    if model.report is not None:
-        model.report = dataclasses.replace(model.report, note=_note(recipe.sampling.order, kept.model))
-    return model
+    judgments = learner.judge(kept, both, [first], [kept], linear, validated)
+    note = _note(recipe.sampling.order, kept.encoder)
+    judgments = [
+        dataclasses.replace(each, report=each.report and dataclasses.replace(each.report, note=note))
+        for each in judgments
+    ]
+    return maker.model(kept, history, counts, judgments, learner.remembered(kept))
 
 
-def _note(order: str | None, model: TableModel) -> str:
+def _note(order: str | None, encoder: Encoder) -> str:
     """Return what a reader must know of the test rows of a hold-out, from which the model has not learned."""
     if order is None:
         return "the model has not learned from these rows; test=0 (--test 0) trains on all"
@@ -259,15 +363,14 @@ def _note(order: str | None, model: TableModel) -> str:
         f"these rows are the latest by {order}, and the model has not learned from them: before use, train "
         f"on all rows with test=0 (--test 0)"
     )
-    if any(
-        isinstance(c, DateColumn) and c.column == order and "elapsed" in c.parts
-        for c in model.encoder.columns
-    ):
+    if any(isinstance(c, DateColumn) and c.column == order and "elapsed" in c.parts for c in encoder.columns):
         note += f"\nin them, as in all later rows, the days elapsed of {order} lie outside what was learned"
     return note
 
 
-def _cross_validate(learner: Learner, splits: list[Split], rows: Divisible) -> TableModel:
+def _cross_validate(
+    maker: Maker, learner: Learner, splits: list[Split], rows: Divisible
+) -> TableModel | JointTableModel:
     """Train a network for each fold, and the one to keep on all rows."""
     recipe, everything = learner.recipe, Split(np.arange(rows.rows), NOTHING, NOTHING)
     if recipe.may_stop:  # what the callbacks decide by must not be the test
@@ -288,7 +391,7 @@ def _cross_validate(learner: Learner, splits: list[Split], rows: Divisible) -> T
         callbacks = [list(recipe.callbacks), *[[]] * (len(members) - 1)]
     callbacks[0] = [Watching(callback) for callback in recipe.callbacks]
     linear = [learner.linear(member) for member in folds] if recipe.hidden else []
-    recipe.announce(members[0].model)
+    recipe.announce(maker.model(members[0]))
     histories = learner.run_all([*members, *linear], [*callbacks, *[[]] * len(linear)])
     history, kept = histories[0], members[0]
     if not recipe.may_stop and _is_whole(history) and histories[len(members) - 1].ended == "completed":
@@ -298,15 +401,13 @@ def _cross_validate(learner: Learner, splits: list[Split], rows: Divisible) -> T
         kept = final if learner.run(final).ended == "completed" else kept
     if history.ended == "interrupted":
         folds, linear = [] if recipe.may_stop else folds[:1], []
-    model = kept.model
-    model.learned = LearnedRows.of(*learner.encoded(model, kept.split.train))
-    model.history = history
     tested = np.unique(np.concatenate([NOTHING, *(member.split.test for member in folds)]))
-    model.rows = {"train": len(kept.split.train), "validation": 0, "test": len(tested)}
+    counts = {"train": len(kept.split.train), "validation": 0, "test": len(tested)}
+    learned = kept.split.train
     if recipe.may_stop:
-        model.rows["validation"] = rows.rows - model.rows["train"]
-    _judge(learner, model, [], folds, linear)
-    return model
+        counts["validation"], learned = rows.rows - counts["train"], everything.train
+    judgments = learner.judge(kept, learned, [], folds, linear)
+    return maker.model(kept, history, counts, judgments, learner.remembered(kept))
 
 
 def _validated(split: Split, rows: Divisible, fraction: float, seed: int) -> Split:
@@ -317,27 +418,3 @@ def _validated(split: Split, rows: Divisible, fraction: float, seed: int) -> Spl
 def _is_whole(history: History) -> bool:
     """Return whether a run was neither stopped nor set back to its best epoch."""
     return history.ended == "completed" and history.best_epoch is None
-
-
-def _judge(
-    learner: Learner,
-    model: TableModel,
-    validated: list[Member],
-    tested: list[Member],
-    linear: list[Member],
-    linear_validated: Sequence[Member] = (),
-) -> None:
-    """Judge the answers for the rows that the members have not learned from."""
-    target, recipe = model.target, learner.recipe
-    balanced = recipe.class_weight is not None and isinstance(target, ClassTarget)
-    judgment = judge(
-        target,
-        learner.answers(validated, lambda split: split.validation, target),
-        learner.answers(tested, lambda split: split.test, target),
-        learner.answers(linear, lambda split: split.test, target),
-        linear_validation=learner.answers(linear_validated, lambda split: split.validation, target),
-        class_weights=balancing_weights(target) if balanced and isinstance(target, ClassTarget) else (),
-        objective=recipe.objective,
-        rows=model.rows["train"] + model.rows["validation"],
-    )
-    model.calibration, model.report = judgment.calibration, judgment.report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -25,7 +25,11 @@ CLEAR = 4.0  # standard errors of a correlation
 
 
 def notice_findings(
-    frame: pl.DataFrame, encoder: Encoder, goals: Mapping[str, Array], target: str, fold_case: bool
+    frame: pl.DataFrame,
+    encoder: Encoder,
+    goals: Mapping[str, Array],
+    targets: Sequence[str],
+    fold_case: bool,
 ) -> list[str]:
     """Notify the user of merged categories, spellings, codes for missing values, and useful row numbers.
 
@@ -35,17 +39,17 @@ def notice_findings(
     Args:
         frame: the labeled rows.
         encoder: fitted on them.
-        goals: numbers that stand for the target; see `Target.goals`.
-        target: the name of the target.
+        goals: numbers that stand for the targets; see `Target.goals`.
+        targets: their names.
         fold_case: whether spellings are merged.
     """
     _notice_merged(frame, encoder)
     words = [c.column for c in encoder.columns if isinstance(c, CategoryColumn | LevelColumn)]
-    for name in [*words, target]:
+    for name in [*words, *targets]:
         if not fold_case and frame.schema[name] == pl.String:
             _notice_spellings(frame.get_column(name))
     numbers = [column.column for column in encoder.columns if isinstance(column, NumberColumn)]
-    for name in [*numbers, *([target] if frame.schema[target].is_numeric() else [])]:
+    for name in [*numbers, *(name for name in targets if frame.schema[name].is_numeric())]:
         _notice_codes(to_numbers(frame.get_column(name)))
     row_numbers = [name for name, reason in encoder.left_out.items() if reason == ROW_NUMBERS]
     return [name for name in row_numbers if _notice_useful(frame.get_column(name), goals)]

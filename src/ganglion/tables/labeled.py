@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,14 +84,14 @@ def notice_missing_values(table: pl.DataFrame) -> None:
 
 def labeled_rows(
     table: pl.DataFrame,
-    target: str,
+    targets: Sequence[str],
     *,
     where: str | None = None,
     weight: str | None = None,
     group: str | None = None,
     order: str | None = None,
 ) -> LabeledRows:
-    """Return the rows that have the target and satisfy the condition `where`.
+    """Return the rows that have at least one of the targets and satisfy the condition `where`.
 
     Raises:
         DataError: if a column is missing or holds unusable values, or fewer than 2 rows are left.
@@ -98,12 +99,16 @@ def labeled_rows(
     kept = np.ones(table.height, dtype=bool) if where is None else satisfies(table, where)
     if not kept.all():
         notice(f"of {amount(table.height, 'row')}, {int((~kept).sum()):,} left out by --where", "where")
-    labeled = require_column(table, target).is_not_null().to_numpy()
+    present = [require_column(table, target).is_not_null().to_numpy() for target in targets]
+    labeled = np.any(present, axis=0)
     if missing := int((kept & ~labeled).sum()):
-        notice(
-            amount(missing, "row lacks", "rows lack") + f" the target {target!r}, ignored", "missing-target"
-        )
+        what = f"the target {targets[0]!r}" if len(targets) == 1 else "all targets"
+        notice(amount(missing, "row lacks", "rows lack") + f" {what}, ignored", "missing-target")
     kept &= labeled
+    for target, own in zip(targets, present, strict=True):
+        if missing := int((kept & ~own).sum()):
+            lacking = amount(missing, "row lacks", "rows lack") + f" the target {target!r}"
+            notice(f"{lacking}, used for the others only", "missing-target")
     if kept.sum() < 2:
         raise DataError(f"a table needs at least 2 rows to learn from, got {int(kept.sum())}")
     return LabeledRows(

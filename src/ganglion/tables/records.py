@@ -6,14 +6,14 @@ As a rule this calls no expression of polars, so that it is fast and also works 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import polars as pl
 
 from ganglion.tables.dicts import check_record, frame_of_records
 from ganglion.tables.forking import forked, require_threads
-from ganglion.tables.reading.cells import MISSING, convert, missing_numbers
+from ganglion.tables.reading.cells import MISSING, WORDS, convert, missing_numbers
 from ganglion.tables.reading.options import ColumnReading, Reading
 from ganglion.tables.reading.sources import check_years
 
@@ -24,6 +24,7 @@ SAME_IN_PYTHON = frozenset(
 )
 
 ALL_MISSING = frozenset(MISSING)
+MISSING_IN_TARGETS = ALL_MISSING - frozenset(WORDS)
 MOST_ROWS = 20_000
 PLAIN_NUMBER = re.compile(r"[-+]?[1-9]\d{0,2}\.\d{1,2}|[-+]?(0|[1-9]\d*)")
 
@@ -87,8 +88,13 @@ def _plain_numbers(column: pl.Series, how: ColumnReading | None) -> pl.Series | 
     return pl.Series(column.name, numbers, dtype=pl.Float64)
 
 
-def plain_table(source: Any, reading: Reading | None) -> pl.DataFrame | None:
+def plain_table(source: Any, reading: Reading | None, targets: Collection[str] = ()) -> pl.DataFrame | None:
     """Return a small table in memory as a frame, None if understanding it takes more than its types.
+
+    Args:
+        source: what the user passed.
+        reading: how the table of a model was read.
+        targets: the columns to predict: words in them such as "NA" are values, not missing.
 
     Raises:
         DataError: for records that are not dicts, or a date outside the years 1 to 9999.
@@ -110,8 +116,8 @@ def plain_table(source: Any, reading: Reading | None) -> pl.DataFrame | None:
         how = reading.columns.get(column.name)
         kind = "text" if how is None else how.kind
         if column.dtype == pl.String and kind == "text":
-            words = column.to_list()
-            if taken := {w for w in set(words) if w is not None and w.strip().lower() in ALL_MISSING}:
+            words, missing = column.to_list(), MISSING_IN_TARGETS if column.name in targets else ALL_MISSING
+            if taken := {w for w in set(words) if w is not None and w.strip().lower() in missing}:
                 read = [None if word in taken else word for word in words]
                 columns[i], changed = pl.Series(column.name, read, dtype=pl.String), True
         elif column.dtype == pl.String and (numbers := _plain_numbers(column, how)) is not None:

@@ -485,8 +485,8 @@ def test_the_missing_number_is_missing_however_it_is_written(tmp_path: Path) -> 
 
 def test_a_word_named_as_missing_is_missing_in_the_target_too(tmp_path: Path) -> None:
     path = written(tmp_path, b"a,y\n1,NA\n2,yes\n3,no\n", "t.csv")
-    assert open_table(path, target="y").frame["y"].to_list() == ["NA", "yes", "no"]
-    given = open_table(path, gg.ReadOptions(missing=["NA"]), target="y")
+    assert open_table(path, targets=["y"]).frame["y"].to_list() == ["NA", "yes", "no"]
+    given = open_table(path, gg.ReadOptions(missing=["NA"]), targets=["y"])
     assert given.frame["y"].to_list() == [None, "yes", "no"]
 
 

@@ -113,7 +113,7 @@ def open_table(
     source: Any,
     read: ReadOptions | None = None,
     known: Reading | None = None,
-    target: str | None = None,
+    targets: Collection[str] = (),
     verbatim: Collection[str] = (),
 ) -> Table:
     """Read a table.
@@ -125,7 +125,7 @@ def open_table(
             NumPy array (columns are named x1, x2 ...); or a dict of columns.
         read: how it is to be read; what is left out is found.
         known: how the table of a model was read; columns of the same names are read alike.
-        target: the column to predict: words in it such as "NA" are values, not missing.
+        targets: the columns to predict: words in them such as "NA" are values, not missing.
         verbatim: columns wanted also as they stand in the source: as text, if it is a text file.
 
     Raises:
@@ -136,7 +136,7 @@ def open_table(
     if isinstance(source, Table) and known is None:
         return source
     try:
-        raw = _raw(source, options, _as_text(known, verbatim), target)
+        raw = _raw(source, options, _as_text(known, verbatim), targets)
     except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
         if isinstance(error, GanglionError):
             raise
@@ -147,9 +147,9 @@ def open_table(
         column.fill_nan(None) for column in with_nan
     )  # null is the only missing value
     if known is None or not known.columns:  # a model of an older version knows no columns
-        table = _find(Raw(frame, raw.layout), options, target)
+        table = _find(Raw(frame, raw.layout), options, targets)
     else:
-        table = _alike(Raw(frame, raw.layout), options, known, target)
+        table = _alike(Raw(frame, raw.layout), options, known, targets)
     for column in table.frame.get_columns():
         check_years(column)
     _require_columns(table.frame, options)
@@ -172,7 +172,7 @@ def _require_columns(frame: pl.DataFrame, options: ReadOptions) -> None:
             raise DataError(f"the table has no column {name!r} of dates", one_of(name, frame.columns))
 
 
-def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
+def _find(raw: Raw, options: ReadOptions, targets: Collection[str]) -> Table:
     """Understand the text of a table."""
     extra = tuple(options.missing)
     columns = [_as_text_if_doubtful(column, options) for column in raw.frame.get_columns()]
@@ -201,7 +201,7 @@ def _find(raw: Raw, options: ReadOptions, target: str | None) -> Table:
         if problem is not None:
             problems[column.name] = problem
         if how.kind == "text":
-            clean = without_missing(column, extra, WORDS) if column.name == target else present[column.name]
+            clean = without_missing(column, extra, WORDS) if column.name in targets else present[column.name]
             words += _note_words(column, clean, extra)
             result.append(clean)
         else:
@@ -255,7 +255,7 @@ def _note_words(column: pl.Series, clean: pl.Series, extra: tuple[str, ...]) -> 
     return [f"{word!r} in {column.name} {count:,} times" for word, count in top]
 
 
-def _alike(raw: Raw, options: ReadOptions, known: Reading, target: str | None) -> Table:
+def _alike(raw: Raw, options: ReadOptions, known: Reading, targets: Collection[str]) -> Table:
     """Read the text of a table as a model knows its columns."""
     extra = (*known.missing, *options.missing)
     result = []
@@ -273,7 +273,7 @@ def _alike(raw: Raw, options: ReadOptions, known: Reading, target: str | None) -
         elif how is None:
             result.append(column.set((column == "").fill_null(False), None))
         elif how.kind == "text":
-            result.append(without_missing(column, extra, WORDS if column.name == target else ()))
+            result.append(without_missing(column, extra, WORDS if column.name in targets else ()))
         else:
             if how.decimal == "," and options.decimal is None and _differ(raw.layout, known.layout):
                 _notice_points(column)
@@ -298,15 +298,15 @@ def _notice_points(column: pl.Series) -> None:
         )
 
 
-def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str | None) -> Raw:
+def _raw(source: Any, options: ReadOptions, known: Reading | None, targets: Collection[str]) -> Raw:
     if isinstance(source, Table):
         return Raw(source.frame, source.reading.layout)
     if isinstance(source, TextBytes):
-        return _raw_text(source, options, known, target)
+        return _raw_text(source, options, known, targets)
     if isinstance(source, str | os.PathLike):
-        return _raw_path(source, options, known, target)
+        return _raw_path(source, options, known, targets)
     if isinstance(source, list | tuple) and source and all(isinstance(s, str | os.PathLike) for s in source):
-        return _joined([_raw_path(each, options, known, target) for each in source], list(map(str, source)))
+        return _joined([_raw_path(each, options, known, targets) for each in source], list(map(str, source)))
     if isinstance(source, pl.LazyFrame):
         source = source.collect()
     if isinstance(source, pl.DataFrame):
@@ -328,21 +328,23 @@ def _raw(source: Any, options: ReadOptions, known: Reading | None, target: str |
     )
 
 
-def _raw_text(source: TextBytes, options: ReadOptions, known: Reading | None, target: str | None) -> Raw:
+def _raw_text(
+    source: TextBytes, options: ReadOptions, known: Reading | None, targets: Collection[str]
+) -> Raw:
     if not source.data:
         raise FileError(f"{source.name} is empty, 0 bytes", "a table needs a header and rows")
     try:
-        return read_text(source.data, source.name, options, known, target)
+        return read_text(source.data, source.name, options, known, targets)
     except csv.Error as error:
         raise FileError(f"{source.name} cannot be read as CSV: {error}") from error
 
 
 def _raw_path(
-    source: str | os.PathLike[str], options: ReadOptions, known: Reading | None, target: str | None
+    source: str | os.PathLike[str], options: ReadOptions, known: Reading | None, targets: Collection[str]
 ) -> Raw:
     require_threads("reading a file")
     if str(source) == STANDARD_INPUT:
-        return _raw_bytes(sys.stdin.buffer.read(LARGEST), "standard input", "", options, known, target)
+        return _raw_bytes(sys.stdin.buffer.read(LARGEST), "standard input", "", options, known, targets)
     try:
         path = Path(source)
         is_folder, is_file = path.is_dir(), path.is_file()
@@ -353,11 +355,11 @@ def _raw_path(
         if not files:
             raise FileError(f"the folder {path} holds no table", one_of("", READERS))
         return _joined(
-            [_read_file(each, options, known, target) for each in files], [each.name for each in files]
+            [_read_file(each, options, known, targets) for each in files], [each.name for each in files]
         )
     if not is_file and glob.has_magic(str(source)) and (found := sorted(glob.glob(str(source)))):
-        return _joined([_read_file(Path(each), options, known, target) for each in found], found)
-    return _read_file(path, options, known, target)
+        return _joined([_read_file(Path(each), options, known, targets) for each in found], found)
+    return _read_file(path, options, known, targets)
 
 
 def _joined(parts: list[Raw], names: list[str]) -> Raw:
@@ -416,7 +418,7 @@ def _format_of(path: Path) -> str:
         return _format(Path(_only_member(archive, path.name)))
 
 
-def _read_file(path: Path, options: ReadOptions, known: Reading | None, target: str | None) -> Raw:
+def _read_file(path: Path, options: ReadOptions, known: Reading | None, targets: Collection[str]) -> Raw:
     extension = _format_of(path)
     if extension in OTHERS:
         raise FileError(
@@ -430,7 +432,7 @@ def _read_file(path: Path, options: ReadOptions, known: Reading | None, target: 
             raise FileError(f"there is no file {path}", "check the spelling and the folder")
         if path.stat().st_size == 0:
             raise FileError(f"{path.name} is empty, 0 bytes", "a table needs a header and rows")
-        return _raw_bytes(_content(path), path.name, extension, options, known, target)
+        return _raw_bytes(_content(path), path.name, extension, options, known, targets)
     except (
         pl.exceptions.PolarsError,
         UnicodeError,
@@ -476,7 +478,12 @@ def _lines_of_zstandard(path: Path) -> bytes:
 
 
 def _raw_bytes(
-    data: bytes, name: str, extension: str, options: ReadOptions, known: Reading | None, target: str | None
+    data: bytes,
+    name: str,
+    extension: str,
+    options: ReadOptions,
+    known: Reading | None,
+    targets: Collection[str],
 ) -> Raw:
     if not data:
         raise FileError(f"{name} is empty, 0 bytes", "a table needs a header and rows")
@@ -486,7 +493,7 @@ def _raw_bytes(
             data = gzip.decompress(data)
     reader = READERS[extension]
     if reader is None:
-        return read_text(data, name, options, known, target, extension == ".tsv")
+        return read_text(data, name, options, known, targets, extension == ".tsv")
     return Raw(reader(data))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +54,7 @@ def read_text(
     name: str,
     options: ReadOptions,
     known: Reading | None = None,
-    target: str | None = None,
+    targets: Collection[str] = (),
     is_tsv: bool = False,
 ) -> Raw:
     """Return the cells of a text file.
@@ -64,7 +64,7 @@ def read_text(
         name: of the file, for messages.
         options: what the user fixed.
         known: how the table of a model was read; this file is read alike if it has the same columns.
-        target: the column to predict, whose words are values even if they could mean a missing one.
+        targets: the columns to predict, whose words are values even if they could mean a missing one.
         is_tsv: whether the name says that tabs separate the cells.
 
     Raises:
@@ -74,7 +74,7 @@ def read_text(
     usual = "cp1252" if known is None or known.layout is None else known.layout.encoding
     data, encoding = decode(data, name, options.encoding, usual)
     head = head_of(data)
-    found = _known_layout(head, name, encoding, options, known, target) or find_layout(
+    found = _known_layout(head, name, encoding, options, known, targets) or find_layout(
         head, name, encoding, options, is_tsv
     )
     found = _named(found)
@@ -84,7 +84,7 @@ def read_text(
 
 
 def _known_layout(
-    head: str, name: str, encoding: str, options: ReadOptions, known: Reading | None, target: str | None
+    head: str, name: str, encoding: str, options: ReadOptions, known: Reading | None, targets: Collection[str]
 ) -> Found | None:
     """Return the layout that a model knows, if the file has the columns that it needs."""
     if known is None or known.layout is None or options.separator is not None:
@@ -94,7 +94,7 @@ def _known_layout(
     comment = layout.comment if options.comment is None else options.comment
     given = ReadOptions(separator=layout.separator, header=header, comment=comment)
     found = find_layout(head, name, encoding, given)
-    needed = set(known.columns) - {target}
+    needed = set(known.columns) - set(targets)
     return found if needed <= {each.strip() for each in found.names} else None
 
 

@@ -1,0 +1,167 @@
+"""The heads of a network: a section of its outputs for each target, and what all of them learn from a row.
+
+A network of one target has one head. Nothing that trains or judges networks asks how many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from ganglion.answers.target import MOST_GOALS, ClassTarget, NumberTarget
+from ganglion.core.activations import Sections
+from ganglion.core.layers import Dense
+from ganglion.core.losses import Joint
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError
+from ganglion.network import Network
+
+AnyTarget = ClassTarget | NumberTarget
+FEWEST_TO_STRATIFY = 5
+MOST_ROUNDS = 100
+
+
+def size_of(target: AnyTarget) -> int:
+    """Return the number of outputs of a target's head."""
+    return len(target.classes) if isinstance(target, ClassTarget) else 1
+
+
+def sections(targets: Sequence[AnyTarget]) -> list[slice]:
+    """Return where the outputs of each head lie."""
+    ends = np.cumsum([size_of(target) for target in targets]).tolist()
+    return [slice(first, last) for first, last in zip([0, *ends], ends, strict=False)]
+
+
+def output_layer(targets: Sequence[AnyTarget]) -> Dense:
+    """Return the layer that makes the outputs of all heads."""
+    activations = ["softmax" if isinstance(target, ClassTarget) else "identity" for target in targets]
+    sizes = [size_of(target) for target in targets]
+    if len(targets) == 1:
+        return Dense(sizes[0], activations[0])
+    return Dense(sum(sizes), Sections(activations, tuple(sizes[:-1])))
+
+
+def loss_of(targets: Sequence[AnyTarget]) -> Joint | str:
+    """Return the loss of the only head, or the sum of the losses of all heads, of equal weight."""
+    losses = ["cross_entropy" if isinstance(target, ClassTarget) else "mse" for target in targets]
+    if len(targets) == 1:
+        return losses[0]
+    return Joint(losses, tuple(size_of(target) for target in targets[:-1]))
+
+
+def networks_of_heads(network: Network, targets: Sequence[AnyTarget], engine: str) -> Iterator[Network]:
+    """Yield the network of each head: copies of the shared layers, and the head's part of the last.
+
+    A network of one head is its own.
+
+    Raises:
+        ConfigError: if the last layer does not make the outputs of these targets.
+    """
+    if network.layers[-1] != output_layer(targets):
+        raise ConfigError("its network and targets do not fit together")
+    if len(targets) == 1:
+        yield network
+        return
+    last = network.architecture.steps[-1].name
+    for target, place in zip(targets, sections(targets), strict=True):
+        layers = [*network.layers[:-1], output_layer([target])]
+        head = Network(layers, network.architecture.input_shape[0], network.seed, engine=engine)
+        own = head.named_parameters()
+        for name, values in network.named_parameters().items():
+            own[name][...] = values[..., place] if name.startswith(f"{last}/") else values
+        yield head
+
+
+def encode_targets(targets: Sequence[AnyTarget], frame: pl.DataFrame) -> Array:
+    """Return the encoded targets, one column for each head; NaN where a row lacks the target."""
+    encoded = np.full((frame.height, len(targets)), np.nan)
+    for number, target in enumerate(targets):
+        values = frame.get_column(target.column)
+        there = values.is_not_null().to_numpy()
+        encoded[there, number] = target.encode(values.drop_nulls())
+    return encoded
+
+
+def as_learned(targets: Sequence[AnyTarget], y: Array) -> Array:
+    """Return encoded targets as the loss takes them: those of one head as numbers, its classes whole."""
+    if len(targets) > 1:
+        return y
+    return y[:, 0].astype(np.int64) if isinstance(targets[0], ClassTarget) else y[:, 0]
+
+
+def goals_of(targets: Sequence[AnyTarget], frame: pl.DataFrame) -> dict[str, Array]:
+    """Return what the means of a category's rows are taken of, by name; see `Target.goals`.
+
+    Of several targets, each has its most important goal before any has a second one. A row that lacks a
+    target has the mean of the others.
+    """
+    if len(targets) == 1:
+        return targets[0].goals(frame.get_column(targets[0].column))
+    found: list[tuple[int, str, Array]] = []
+    for target in targets:
+        values = frame.get_column(target.column)
+        there = values.is_not_null().to_numpy()
+        for place, (name, numbers) in enumerate(target.goals(values.drop_nulls()).items()):
+            filled = np.full(frame.height, numbers.mean() if len(numbers) else 0.0)
+            filled[there] = numbers
+            found.append((place, f"{target.column}={name}", filled))
+    found.sort(key=lambda each: each[0])
+    return {name: filled for _, name, filled in found[:MOST_GOALS]}
+
+
+def strata_of(targets: Sequence[AnyTarget], y: Array) -> Array | None:
+    """Return the classes to stratify by: of several targets, the combination of each row's classes.
+
+    The rows of a rare combination go with all others of their rarest class, so that no class is lost.
+
+    Args:
+        targets: of the heads.
+        y: the encoded targets, (n, heads).
+    """
+    places = [number for number, target in enumerate(targets) if isinstance(target, ClassTarget)]
+    if not places:
+        return None
+    classes = np.nan_to_num(y[:, places], nan=-1).astype(np.int64)
+    if len(places) == 1 and (classes >= 0).all():
+        return np.asarray(classes[:, 0])
+    codes, counts = np.unique(classes, axis=0, return_inverse=True, return_counts=True)[1:]
+    codes = codes.reshape(-1)
+    # Each class of each target has a number of its own, and rows without this target count as frequent.
+    size = int(classes.max()) + 1
+    numbers = np.where(classes >= 0, classes + size * np.arange(len(places)), size * len(places))
+    frequency = np.bincount(numbers.reshape(-1), minlength=size * len(places) + 1)
+    frequency[-1] = len(y) + 1
+    rarest = numbers[np.arange(len(y)), frequency[numbers].argmin(axis=1)]
+    strata = np.where(counts[codes] < FEWEST_TO_STRATIFY, len(counts) + rarest, codes)
+    return np.unique(strata, return_inverse=True)[1].reshape(-1)
+
+
+def balanced_rows(targets: Sequence[AnyTarget], y: Array, weight: Array | None = None) -> Array:
+    """Return a weight for each row with which all classes of each target have the same total weight.
+
+    The weights are products of the given ones and of one factor for each class, found by iterative
+    proportional fitting (Deming and Stephan, 1940). Where the targets contradict each other, the last round
+    is near enough. Their mean is that of the given weights.
+
+    Args:
+        targets: of the heads.
+        y: the encoded targets, (n, heads).
+        weight: of the rows, (n,); None if all count alike.
+    """
+    given = np.ones(len(y)) if weight is None else weight.astype(np.float64)
+    weights = given.copy()
+    for _ in range(MOST_ROUNDS):
+        before = weights.copy()
+        for number, target in enumerate(targets):
+            if not isinstance(target, ClassTarget):
+                continue
+            there = ~np.isnan(y[:, number])
+            classes = y[there, number].astype(np.int64)
+            totals = np.bincount(classes, weights[there], len(target.classes))
+            wanted = totals.sum() / max(np.count_nonzero(totals), 1)
+            weights[there] *= (wanted / np.where(totals > 0, totals, 1.0))[classes]
+        if np.allclose(weights, before, rtol=1e-9, atol=0):
+            break
+    return weights * (given.mean() / weights.mean())
