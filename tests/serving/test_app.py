@@ -265,26 +265,26 @@ def test_rows_are_limited(headers: dict[str, str]) -> None:
 
 def test_a_slow_prediction_is_given_up_and_health_answers_meanwhile(monkeypatch: Any) -> None:
     """The place of a prediction that was given up is free again once its thread has ended."""
-    go_on, predict = threading.Event(), type(model()).answer
+    go_on, predict = threading.Event(), type(model()).predict
 
-    def slow(*arguments: Any) -> Any:
+    def slow(*arguments: Any, **settings: Any) -> Any:
         go_on.wait(20)
-        return predict(*arguments)
+        return predict(*arguments, **settings)
 
-    monkeypatch.setattr(type(model()), "answer", slow)
+    monkeypatch.setattr(type(model()), "predict", slow)
     with client(limits=Limits(seconds=0.3, requests=1)) as server:
         with ThreadPoolExecutor(1) as pool:
-            first = pool.submit(server.post, "/predict", json=records()[0])
+            first = pool.submit(server.post, "/predict", json=records()[:2])
             time.sleep(0.1)
             assert server.get("/health").status_code == 200
-            busy = server.post("/predict", json=records()[0])
+            busy = server.post("/predict", json=records()[:2])
             refused(busy, 503, "takes 1 request at a time")
             assert busy.headers["retry-after"] == "1"
             refused(first.result(), 503, "may take 0.3 s")
-            refused(server.post("/predict", json=records()[0]), 503, "takes 1 request at a time")
+            refused(server.post("/predict", json=records()[:2]), 503, "takes 1 request at a time")
         go_on.set()
         until = time.monotonic() + 10
-        while (answer := server.post("/predict", json=records()[0])).status_code != 200:
+        while (answer := server.post("/predict", json=records()[:2])).status_code != 200:
             assert time.monotonic() < until
         assert answer.status_code == 200
 

@@ -27,8 +27,15 @@ NAME = "the body"
 Rows = Mapping[str, Any] | pl.DataFrame
 
 
-def read_body(model: AnyModel, data: bytes, media: Media, most_rows: int) -> Rows:
+def read_body(model: AnyModel, needed: Mapping[str, str], data: bytes, media: Media, most_rows: int) -> Rows:
     """Return the rows of a body: one record as a dict, others as a frame.
+
+    Args:
+        model: that is to predict them.
+        needed: its `needed_columns`.
+        data: the body.
+        media: the format of the body.
+        most_rows: how many rows it may hold.
 
     Raises:
         FileError: if the body is not in its format.
@@ -36,18 +43,18 @@ def read_body(model: AnyModel, data: bytes, media: Media, most_rows: int) -> Row
         TooLargeError: if there are too many rows or columns.
     """
     if media.kind == JSON:
-        return _read_json(model, data, most_rows)
+        return _read_json(model, needed, data, most_rows)
     if media.kind == CSV:
         _check_width(data)
         frame = model.read(TextBytes(data, NAME), ReadOptions(encoding=media.encoding))
         check_rows(frame.height, most_rows)
         return frame
     frame = read_arrow(data, most_rows)
-    needed = [name for name in _needed(model) if name in frame.columns]
-    return model.read(_with_surplus(frame.select(needed), frame.columns))
+    there = [name for name in needed if name in frame.columns]
+    return model.read(_with_surplus(frame.select(there), frame.columns))
 
 
-def _needed(model: AnyModel) -> dict[str, str]:
+def needed_columns(model: AnyModel) -> dict[str, str]:
     """Return the columns that the model needs, each with the kind of its values."""
     head = heads_of(model)[0]
     return {c.column: kind_of_values(c, head.reading.columns.get(c.column)) for c in head.encoder.columns}
@@ -80,9 +87,8 @@ def _check_width(data: bytes) -> None:
             check_columns(max(map(line.count, (b",", b";", b"\t", b"|"))) + 1)
 
 
-def _read_json(model: AnyModel, data: bytes, most_rows: int) -> Rows:
+def _read_json(model: AnyModel, needed: Mapping[str, str], data: bytes, most_rows: int) -> Rows:
     found = parse_json(data)
-    needed = _needed(model)
     if isinstance(found, dict):
         check_columns(len(found))
         record = _checked(found, needed, "")
@@ -149,7 +155,7 @@ def _refuse_constant(word: str) -> Any:
     raise FileError(f"the body is not JSON: {word} is no number of JSON", "use null for a missing value")
 
 
-def _checked(record: Any, needed: dict[str, str], where: str) -> dict[str, Any]:
+def _checked(record: Any, needed: Mapping[str, str], where: str) -> dict[str, Any]:
     """Return what the model needs of a record, after checking that all of it is there, as plain values."""
     if not isinstance(record, dict):
         raise DataError(f"a record must be an object of values by column, got {shortened(record)}{where}")

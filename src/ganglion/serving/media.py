@@ -68,8 +68,10 @@ def accepted(accept: str | None, of_request: str) -> str:
     Raises:
         NotAcceptableError: if the header admits none that is written.
     """
+    if accept in (None, "", "*/*"):
+        return of_request
     weights: dict[str, float] = {}
-    for part in (accept or "*/*").split(","):
+    for part in str(accept).split(","):
         kind, *parameters = [each.strip().lower() for each in part.split(";")]
         weights[kind] = next((_weight(each) for each in parameters if each.startswith("q=")), 1.0)
 
