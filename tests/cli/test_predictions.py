@@ -70,7 +70,7 @@ def test_predictions_have_the_digits_of_a_32_bit_number(capsys: Capture) -> None
 def test_probabilities_of_a_number_are_refused(capsys: Capture) -> None:
     code, _, error = run(capsys, "predict", "t.safetensors", "t.csv", "--probabilities")
     assert code == 2
-    assert "--probabilities is for classes, and the target 'size' is a number" in error
+    assert "--probabilities is for classes, and 'size' is a number" in error
     assert "--interval" in error
 
 

@@ -282,7 +282,7 @@ def predict(
         if probabilities and not any(isinstance(head.target, ClassTarget) for head in heads):
             names = ", ".join(repr(head.target.column) for head in heads)
             raise ConfigError(
-                f"--probabilities is for classes, and the target {names} is a number",
+                f"--probabilities is for classes, and {names} is a number",
                 "use --interval 0.9 for the range of likely values",
             )
         as_text, kept = out is None or out.suffix.lower() in AS_TEXT, split(keep)

@@ -63,16 +63,14 @@ def load_one(path: Path, target: str | None, table: Path | None = None) -> Table
 
 def shortest(predictions: pl.DataFrame, model: TableModel | JointTableModel) -> pl.DataFrame:
     """Return predictions without the digits that a network's 32-bit outputs do not determine."""
-    columns = []
+    columns = [pl.col(n).cast(pl.Float32) for n in predictions.columns if n.startswith("probability_")]
     for head in heads_of(model):
-        ending, target = f"_{head.target.column}" if isinstance(model, JointTableModel) else "", head.target
-        if isinstance(target, ClassTarget):
-            names = [name for name in predictions.columns if name.startswith(f"probability{ending}_")]
-            columns += [pl.col(name).cast(pl.Float32) for name in names]
-        else:
-            decimals = max(0, DIGITS - math.floor(math.log10(target.scale)))
-            names = [name + ending for name in ("prediction", "low", "high")]
-            columns += [pl.col(name).round(decimals) for name in names if name in predictions.columns]
+        if isinstance(head.target, ClassTarget):
+            continue
+        ending = f"_{head.target.column}" if isinstance(model, JointTableModel) else ""
+        decimals = max(0, DIGITS - math.floor(math.log10(head.target.scale)))
+        names = [name + ending for name in ("prediction", "low", "high")]
+        columns += [pl.col(name).round(decimals) for name in names if name in predictions.columns]
     return predictions.with_columns(columns)
 
 
