@@ -488,6 +488,16 @@ LAYERS = [
         {"word": gg.IntegerInput(9), "bag": gg.BagInput(7), "number": 5},
         (9,),
     ),
+    LayerCase(gg.Conv2D(3, activation="tanh"), (4, 5, 2), (4, 5, 3)),
+    LayerCase(gg.Conv2D(2, (3, 2), stride=(2, 1), padding="valid", bias=False), (6, 5, 3), (2, 4, 2)),
+    LayerCase(gg.Conv2D(4, 3, stride=2, dilation=(1, 2), groups=2), (7, 6, 6), (4, 3, 4)),
+    LayerCase(gg.Conv2D(17, (1, 4), padding=((2, 0), (1, 3))), (2, 5, 1), (4, 6, 17)),
+    LayerCase(gg.Conv2D(6, 2, padding=1, groups=6), (3, 3, 6), (4, 4, 6)),
+    LayerCase(gg.Conv1D(3, 3, "tanh"), (6, 2), (6, 3)),
+    LayerCase(gg.Conv1D(4, 3, stride=2, padding="causal", dilation=2, groups=2), (9, 4), (5, 4)),
+    LayerCase(gg.DepthwiseConv2D(3, "tanh", stride=2), (5, 5, 3), (3, 3, 3)),
+    LayerCase(gg.DepthwiseConv2D((2, 3), multiplier=2), (4, 4, 2), (4, 4, 4)),
+    LayerCase(gg.SeparableConv2D(5, activation="tanh"), (4, 4, 3), (4, 4, 5)),
     LayerCase(gg.Parallel({"only": [gg.Residual([gg.Dense(4)]), gg.LayerNormalization()]}), (4,), (4,)),
 ]
 each_layer = pytest.mark.parametrize("case", LAYERS, ids=ids(LAYERS))

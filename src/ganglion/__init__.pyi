@@ -47,7 +47,10 @@ from .core.layers import (
     Activate as Activate,
     AveragePool2D as AveragePool2D,
     BatchNormalization as BatchNormalization,
+    Conv1D as Conv1D,
+    Conv2D as Conv2D,
     Dense as Dense,
+    DepthwiseConv2D as DepthwiseConv2D,
     Dropout as Dropout,
     Embedding as Embedding,
     EmbeddingBag as EmbeddingBag,
@@ -60,6 +63,7 @@ from .core.layers import (
     Parallel as Parallel,
     Reshape as Reshape,
     Residual as Residual,
+    SeparableConv2D as SeparableConv2D,
 )
 from .core.losses import (
     BinaryCrossEntropy as BinaryCrossEntropy,

@@ -3,6 +3,7 @@
 
 #include "activate.hpp"
 #include "composite.hpp"
+#include "convolution.hpp"
 #include "dense.hpp"
 #include "dropout.hpp"
 #include "embedding.hpp"
@@ -13,8 +14,8 @@
 
 namespace ganglion::GANGLION_ISA {
 
-using Layers =
-    List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape, Residual,
-         Parallel, MaxPool2D, AveragePool2D, GlobalMaxPool, GlobalAveragePool, Embedding, EmbeddingBag>;
+using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape,
+                    Residual, Parallel, MaxPool2D, AveragePool2D, GlobalMaxPool, GlobalAveragePool, Embedding,
+                    EmbeddingBag, Conv1D, Conv2D>;
 
 }  // namespace ganglion::GANGLION_ISA

@@ -3,6 +3,7 @@
 from ganglion.core.layers.activate import Activate
 from ganglion.core.layers.base import Context, Layer
 from ganglion.core.layers.composite import Parallel, Residual
+from ganglion.core.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D, SeparableConv2D
 from ganglion.core.layers.dense import Dense
 from ganglion.core.layers.dropout import Dropout
 from ganglion.core.layers.embedding import Embedding, EmbeddingBag
@@ -30,6 +31,10 @@ built_in(
         GlobalAveragePool,
         Embedding,
         EmbeddingBag,
+        Conv1D,
+        Conv2D,
+        DepthwiseConv2D,
+        SeparableConv2D,
     ],
 )
 
@@ -38,7 +43,10 @@ __all__ = [
     "AveragePool2D",
     "BatchNormalization",
     "Context",
+    "Conv1D",
+    "Conv2D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
     "Embedding",
     "EmbeddingBag",
@@ -51,4 +59,5 @@ __all__ = [
     "Parallel",
     "Reshape",
     "Residual",
+    "SeparableConv2D",
 ]

@@ -1,0 +1,491 @@
+"""Convolution: the same small kernel of weights looks at every place of an image or signal.
+
+Formulas are written for images, (n, height, width, channels). A signal is an image of height 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ganglion.checks import check_flag, check_integer
+from ganglion.core.activations import Activation
+from ganglion.core.arithmetic import Arithmetic, Index
+from ganglion.core.initializers import Initializer
+from ganglion.core.layers.base import Cache, Context, Layer, Weights
+from ganglion.core.layers.windows import Windows, inside, padded, paddings, place_windows, sizes
+from ganglion.core.part import Array, PartField, Shape
+from ganglion.errors import ConfigError, ShapeError
+
+if TYPE_CHECKING:
+    from ganglion.core.arithmetic import TracedStep
+    from ganglion.core.steps import Flow, Lowering
+
+MOST_FILTERS = 2**20
+CHANNELS = (1, 2, 3, 4)  # that a picture may have
+
+
+@dataclass(frozen=True)
+class Convolution(Layer):
+    """The base class of convolutions over images and signals."""
+
+    filters: int
+    kernel: int | tuple[int, ...] = 3
+    activation: PartField[Activation] = PartField(Activation, "identity")
+    stride: int | tuple[int, ...] = 1
+    padding: Any = "same"
+    dilation: int | tuple[int, ...] = 1
+    groups: int = 1
+    bias: bool = True
+    weight_initializer: PartField[Initializer] = PartField(Initializer, None)
+
+    penalized = ("weight",)
+    axes: ClassVar[int]
+    """The axes that windows move along: 2 for images, 1 for signals."""
+
+    def __post_init__(self) -> None:
+        check_integer("filters", self.filters, at_least=1, at_most=MOST_FILTERS)
+        for name in ("kernel", "stride", "dilation"):
+            object.__setattr__(self, name, sizes(name, getattr(self, name), self.axes))
+        object.__setattr__(self, "padding", paddings(self.padding, self.known_paddings, self.axes))
+        check_integer("groups", self.groups, at_least=1, at_most=MOST_FILTERS)
+        check_flag("bias", self.bias)
+        if self.filters % self.groups:
+            raise ConfigError(
+                f"filters must be divisible by groups, got {self.filters} filters in {self.groups} groups"
+            )
+
+    known_paddings: ClassVar[tuple[str, ...]] = ("same", "valid")
+
+    def windows(self, shape: Shape) -> list[Windows]:
+        """Return the windows along height and width; those of a signal have a height of 1."""
+        return place_all(self, shape, self.kernel, self.stride, self.padding, self.dilation)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        check_image(self, shape)
+        if shape[-1] % self.groups:
+            raise ShapeError(
+                f"{self.name} divides the channels into {self.groups} groups, got {shape[-1]} channels",
+                "use groups that divide the channels",
+            )
+        windows = self.windows(shape)[-self.axes :]
+        if any(axis.count < 1 for axis in windows):
+            reach = tuple(axis.reach for axis in windows)
+            raise ShapeError(
+                f"{self.name} needs an input no smaller than its windows, {_across(reach)}, got "
+                f"{_across(shape[:-1])}",
+                'use a smaller kernel, fewer pools before it, or padding="same"',
+            )
+        return (*(axis.count for axis in windows), self.filters)
+
+    def settings(self) -> dict[str, float]:
+        flat = {"filters": self.filters, "groups": self.groups, "bias": self.bias}
+        for name in ("kernel", "stride", "dilation"):
+            flat |= {f"{name}_{i}": v for i, v in enumerate(_two(getattr(self, name)))}
+        reach = [(k - 1) * d for k, d in zip(_two(self.kernel), _two(self.dilation), strict=True)]
+        before = {"same": [-1, -1], "valid": [0, 0], "causal": reach}.get(str(self.padding))
+        if before is None:
+            before = [pair[0] for pair in _two(self.padding, (0, 0))]
+        flat |= {f"before_{i}": v for i, v in enumerate(before)}
+        return {name: float(value) for name, value in flat.items()}
+
+    def parameters(self, shape: Shape) -> Mapping[str, Shape]:
+        kernel: Any = self.kernel
+        weight = {"weight": (*kernel, shape[-1] // self.groups, self.filters)}
+        return weight | ({"bias": (self.filters,)} if self.bias else {})
+
+    def initializers(self) -> Mapping[str, Initializer]:
+        return {"weight": self.weight_initializer or Initializer.find(self.activation.initializer)}
+
+    def lower(self, into: Lowering, flow: Flow) -> int:
+        return into.step(self, into.single(flow, self), activation=self.activation)
+
+    def describe(self) -> str:
+        stride = "" if set(self.stride) == {1} else f", every {_across(self.stride)}"  # type: ignore[arg-type]
+        return f"{self.filters} filters of {_across(self.kernel)}{stride} {self.activation.name}"
+
+    def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
+        height, width = self.windows(x.shape[1:])
+        kernel = weights.weight.reshape(height.window, width.window, -1, self.filters)
+        around = padded(as_images(x), [height, width])
+        z = sum(
+            by_group(np.matmul, around[:, height.places(i), width.places(j)], kernel[i, j], self.groups)
+            for i in range(height.window)
+            for j in range(width.window)
+        )
+        if self.bias:
+            z = z + weights.bias
+        return z.reshape(len(x), *self.output_shape(x.shape[1:])), (around, x.shape)
+
+    def backward(
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
+    ) -> tuple[Array | None, Mapping[str, Array]]:
+        around, shape = cache
+        height, width = self.windows(shape[1:])
+        kernel = weights.weight.reshape(height.window, width.window, -1, self.filters)
+        grad = as_images(grad_z)
+        grad_around, grad_kernel = np.zeros(around.shape, dtype=grad.dtype), np.empty_like(kernel)
+        for i in range(height.window):
+            for j in range(width.window):
+                seen = around[:, height.places(i), width.places(j)]
+                grad_kernel[i, j] = by_group(_outer, seen, grad, self.groups)
+                grad_around[:, height.places(i), width.places(j)] += by_group(
+                    _backward, grad, kernel[i, j], self.groups
+                )
+        gradients = {"weight": grad_kernel.reshape(weights.weight.shape)}
+        if self.bias:
+            gradients["bias"] = grad.sum(axis=(0, 1, 2))
+        return inside(grad_around, [height, width]).reshape(shape), gradients
+
+
+def by_group(product: Any, a: Array, b: Array, groups: int) -> Array:
+    """Return the products of the groups of channels, side by side."""
+    parts = zip(np.split(a, groups, axis=-1), np.split(b, groups, axis=-1), strict=True)
+    return np.concatenate([product(left, right) for left, right in parts], axis=-1)
+
+
+def _outer(x: Array, grad: Array) -> Array:
+    """Return the gradient of a matrix (channels, filters), summed over all places."""
+    return x.reshape(-1, x.shape[-1]).T @ grad.reshape(-1, grad.shape[-1])
+
+
+def _backward(grad: Array, kernel: Array) -> Array:
+    return grad @ kernel.T
+
+
+def place_all(
+    layer: Layer, shape: Shape, window: Any, stride: Any, padding: Any, dilation: Any = 1
+) -> list[Windows]:
+    """Return the windows along height and width of an image, or of a signal taken for an image of height 1."""
+    axes = len(shape) - 1
+    around = padding if isinstance(padding, tuple) else (padding,) * axes
+    dilations = dilation if isinstance(dilation, tuple) else (dilation,) * axes
+    found = [place_windows(*each) for each in zip(shape[:-1], window, stride, around, dilations, strict=True)]
+    return found if axes == 2 else [Windows(1, 1, 1, 1, 0), *found]
+
+
+def check_image(layer: Convolution, shape: Shape) -> None:
+    """Raise `ShapeError` unless the inputs are images or signals with the channels last."""
+    signal = layer.axes == 1
+    wanted = "signals of shape (time, channels)" if signal else "images of shape (height, width, channels)"
+    got = f"{layer.name} needs {wanted}, got inputs of shape {shape}"
+    if len(shape) == layer.axes:
+        add = "inputs=(time, 1)" if signal else "inputs=(height, width, 1)"
+        raise ShapeError(
+            got,
+            f"grey images have one channel: use {add} and x[..., None]"
+            if not signal
+            else f"a signal of one channel has {add} and x[..., None]",
+        )
+    if len(shape) != layer.axes + 1:
+        raise ShapeError(got, "put gg.Reshape before it, or gg.Flatten and gg.Dense in its place")
+    if not signal and shape[0] in CHANNELS and shape[2] not in CHANNELS and shape[1] > 4 and shape[2] > 4:
+        raise ShapeError(
+            f"{got}: the channels seem to come first",
+            "move them to the end: x.transpose(0, 2, 3, 1), inputs=(height, width, channels)",
+        )
+
+
+def as_images(x: Array) -> Array:
+    """Return signals (n, time, channels) as images of height 1."""
+    return x if x.ndim == 4 else x[:, None]
+
+
+def _two(values: Any, first: Any = 1) -> tuple[Any, ...]:
+    return tuple(values) if len(values) == 2 else (first, *values)
+
+
+def _across(values: Any) -> str:
+    return " x ".join(map(str, values))
+
+
+class ConvolutionArithmetic(Arithmetic):
+    """z is the sum over a patch of the input, each number times its weight in the kernel, and the bias."""
+
+    adds_up_inputs = True
+
+    def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
+        layer, filter_ = self._layer(step), index[-1]
+        terms = [
+            step.term(step.input(row, place), step.own("weight", (*element, channel, filter_)))
+            for element, place, channel in self._patch(step, index)
+        ]
+        if layer.bias:
+            terms.append(step.term(step.own("bias", (filter_,))))
+        rule = f"sum of patch · weight[..., {filter_}]" + (f", + bias[{filter_}]" if layer.bias else "")
+        return [step.sum(step.out(index), step.z[(row, *index)], rule, terms)]
+
+    def backward(
+        self, step: TracedStep, row: int, index: Index, which: int = 0
+    ) -> tuple[list[Any], Index | None]:
+        group, channel = divmod(index[-1], step.weights.weight.shape[-2])
+        filters = self._layer(step).filters // self._layer(step).groups
+        terms, outs = [], []
+        for element, window in self._over(step, index):
+            for filter_ in range(group * filters, (group + 1) * filters):
+                out = (*window, filter_)
+                weight = step.own("weight", (*element, channel, filter_))
+                terms.append(step.term(step.grad_out(row, out), weight))
+                outs.append(out)
+        largest = max(range(len(outs)), key=lambda i: abs(terms[i].value), default=None)
+        rule = "the sum over all windows that see it, and their filters"
+        value = float(step.grad_x()[(row, *index)])
+        equation = step.sum(step.grad_input(index), value, rule, terms)
+        return [equation], None if largest is None else outs[largest]
+
+    def parameter(self, step: TracedStep, name: str, index: Index) -> list[tuple[Any, int, Index]] | None:
+        found = []
+        filter_ = index[-1]
+        for row in range(step.count):
+            for window in np.ndindex(step.z.shape[1:-1]):
+                out = (*window, filter_)
+                factors = [step.grad_out(row, out)]
+                if name == "weight":
+                    group = filter_ // (self._layer(step).filters // self._layer(step).groups)
+                    channel = group * step.weights.weight.shape[-2] + index[-2]
+                    seen = [p for e, p in self._elements(step, window) if e == index[:-2]]
+                    if not seen:
+                        continue  # padding
+                    factors = [step.input(row, (*seen[0], channel)), *factors]
+                note = ", ".join(filter(None, [step.row_note(row), f"at {_across(window)}"]))
+                found.append((step.term(*factors, note=note), row, out))
+        return found
+
+    @staticmethod
+    def _layer(step: TracedStep) -> Convolution:
+        return step.layer  # type: ignore[return-value]
+
+    def _windows(self, step: TracedStep) -> list[Windows]:
+        layer = self._layer(step)
+        return layer.windows(step.x.shape[1:])[-layer.axes :]
+
+    def _elements(self, step: TracedStep, window: Index) -> list[tuple[Index, Index]]:
+        """Return the elements of a window inside the edges, each with its place in the input."""
+        axes = [axis.seen(number) for axis, number in zip(self._windows(step), window, strict=True)]
+        return _joined(axes)
+
+    def _over(self, step: TracedStep, index: Index) -> list[tuple[Index, Index]]:
+        """Return the elements, and their windows, that lie on a place of the input."""
+        axes = [axis.over(place) for axis, place in zip(self._windows(step), index[:-1], strict=True)]
+        return _joined(axes)
+
+    def _patch(self, step: TracedStep, index: Index) -> list[tuple[Index, Index, int]]:
+        """Return element of the kernel, place in the input and channel of the kernel, for all of a patch."""
+        layer, channels = self._layer(step), step.weights.weight.shape[-2]
+        first = index[-1] // (layer.filters // layer.groups) * channels
+        return [
+            (element, (*place, first + channel), channel)
+            for element, place in self._elements(step, index[:-1])
+            for channel in range(channels)
+        ]
+
+
+def _joined(axes: list[list[tuple[int, int]]]) -> list[tuple[Index, Index]]:
+    """Return all combinations of pairs, one from each axis."""
+    found: list[tuple[Index, Index]] = [((), ())]
+    for pairs in axes:
+        found = [((*a, c), (*b, d)) for a, b in found for c, d in pairs]
+    return found
+
+
+Convolution.arithmetic = ConvolutionArithmetic()
+
+
+@dataclass(frozen=True)
+class Conv2D(Convolution):
+    """a = f(z), z[i, j] = sum over the kernel of x[patch at i, j] * W, + b: the same weights at every place.
+
+    A filter answers to one small pattern wherever it occurs (LeCun et al., 1989). Its kernel is as deep as
+    the channels it sees; the result has one channel per filter.
+
+        x, 4 x 4, padded     kernel 3 x 3        z, 4 x 4
+        . . . . . .          1 2 3
+        . a b c d .          4 5 6               z[0, 0] = 5a + 6b + 8e + 9f + b
+        . e f g h .          7 8 9
+        . i j k l .
+        . m n o p .
+        . . . . . .
+
+    Args:
+        filters: the number of filters.
+        kernel: height and width of the kernels, or one number for both; 3 by default.
+        activation: f, by name or as an `Activation`; the identity by default.
+        stride: vertical and horizontal distance between windows, or one number for both; 1 by default.
+        padding: "same", the default, has ceil(size / stride) windows along each axis, beyond the edges by
+            max((count - 1) * stride + (kernel - 1) * dilation + 1 - size, 0) places in all, the smaller half
+            first, as in Keras. "valid" has whole windows only. Numbers are the places added on each side, as
+            in PyTorch: one for all, one for each axis, or (before, after) for each axis. Padding is 0.
+        dilation: the distance between the elements of a kernel; 1 by default.
+        groups: the channels and the filters are divided into so many groups that do not see each other.
+        bias: whether there is a bias for each filter.
+        weight_initializer: the initializer of W; by default the one that suits the activation. The fans are
+            those of one filter: kernel area * channels / groups.
+
+    Shapes: x (n, height, width, channels), W (kernel height, kernel width, channels / groups, filters),
+    b (filters,), a (n, rows of windows, columns of windows, filters).
+
+    Raises:
+        ConfigError: for a setting out of range.
+        ShapeError: if the inputs are not images with the channels last, or smaller than a window.
+
+    >>> net = gg.Network([gg.Conv2D(2, 3, padding="valid", weight_initializer="ones")], inputs=(3, 4, 1))
+    >>> net.predict(np.arange(12.0).reshape(1, 3, 4, 1)).tolist()
+    [[[[45.0, 45.0], [54.0, 54.0]]]]
+    """
+
+    name = "conv_2d"
+    axes = 2
+
+
+@dataclass(frozen=True)
+class Conv1D(Convolution):
+    """a = f(z), z[t] = sum over the kernel of x[patch at t] * W, + b: the same weights at every time.
+
+    Args:
+        filters: the number of filters.
+        kernel: the length of the kernels; 3 by default.
+        activation: f, by name or as an `Activation`; the identity by default.
+        stride: the distance between windows; 1 by default.
+        padding: as for `Conv2D`; "causal" adds (kernel - 1) * dilation places before the start and none
+            after, so that nothing looks into the future.
+        dilation: the distance between the elements of a kernel; 1 by default.
+        groups: the channels and the filters are divided into so many groups that do not see each other.
+        bias: whether there is a bias for each filter.
+        weight_initializer: as for `Conv2D`.
+
+    Shapes: x (n, time, channels), W (kernel, channels / groups, filters), b (filters,),
+    a (n, windows, filters).
+
+    Raises:
+        ConfigError: for a setting out of range.
+        ShapeError: if the inputs are not signals with the channels last, or shorter than a window.
+
+    >>> net = gg.Network([gg.Conv1D(1, 2, padding="causal", weight_initializer="ones")], inputs=(4, 1))
+    >>> net.predict([[[1], [2], [3], [4]]]).ravel().tolist()
+    [1.0, 3.0, 5.0, 7.0]
+    """
+
+    name = "conv_1d"
+    axes = 1
+    known_paddings = ("same", "valid", "causal")
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2D(Layer):
+    """A convolution in which each channel is seen by its own filters alone: `Conv2D` with groups = channels.
+
+    Args:
+        kernel: height and width of the kernels, or one number for both; 3 by default.
+        activation: f, by name or as an `Activation`; the identity by default.
+        stride: as for `Conv2D`.
+        padding: as for `Conv2D`.
+        dilation: as for `Conv2D`.
+        multiplier: the number of filters for each channel; 1 by default.
+        bias: whether there is a bias for each filter.
+        weight_initializer: as for `Conv2D`.
+
+    Shapes: x (n, height, width, channels), W (kernel height, kernel width, 1, channels * multiplier),
+    a (n, rows of windows, columns of windows, channels * multiplier).
+
+    >>> net = gg.Network([gg.DepthwiseConv2D(3)], inputs=(8, 8, 6))
+    >>> net.architecture.steps[0].kind, net.architecture.outputs
+    ('conv_2d', (8, 8, 6))
+    """
+
+    kernel: int | tuple[int, int] = 3
+    activation: PartField[Activation] = PartField(Activation, "identity")
+    stride: int | tuple[int, int] = 1
+    padding: Any = "same"
+    dilation: int | tuple[int, int] = 1
+    multiplier: int = 1
+    bias: bool = True
+    weight_initializer: PartField[Initializer] = PartField(Initializer, None)
+
+    name = "depthwise_conv_2d"
+
+    def __post_init__(self) -> None:
+        check_integer("multiplier", self.multiplier, at_least=1, at_most=MOST_FILTERS)
+        whole = self._convolution(1)
+        for field in ("kernel", "stride", "padding", "dilation"):
+            object.__setattr__(self, field, getattr(whole, field))
+
+    def _convolution(self, channels: int) -> Conv2D:
+        return Conv2D(
+            channels * self.multiplier, self.kernel, self.activation, self.stride, self.padding, self.dilation,
+            channels, self.bias, self.weight_initializer,
+        )  # fmt: skip
+
+    def lower(self, into: Lowering, flow: Flow) -> int:
+        value = into.single(flow, self)
+        shape = into.shape(value)
+        check_image(self._convolution(1), shape)
+        return into.step(self._convolution(shape[-1]), value, activation=self.activation)
+
+    def describe(self) -> str:
+        return f"a filter of {_across(self.kernel)} for each channel, {self.activation.name}"
+
+
+@dataclass(frozen=True)
+class SeparableConv2D(Layer):
+    """A depthwise convolution, then a convolution of 1 x 1 that mixes the channels: far fewer weights.
+
+    Args:
+        filters: the number of filters.
+        kernel: height and width of the depthwise kernels, or one number for both; 3 by default.
+        activation: f after the second step, by name or as an `Activation`; the identity by default.
+        stride: as for `Conv2D`.
+        padding: as for `Conv2D`.
+        dilation: as for `Conv2D`.
+        multiplier: the number of depthwise filters for each channel; 1 by default.
+        bias: whether there is a bias for each filter.
+        weight_initializer: as for `Conv2D`.
+
+    Shapes: x (n, height, width, channels), a (n, rows of windows, columns of windows, filters).
+
+    >>> net = gg.Network([gg.SeparableConv2D(16)], inputs=(8, 8, 6))
+    >>> [step.name for step in net.architecture.steps]
+    ['separable_conv_2d_1/depthwise', 'separable_conv_2d_1']
+    """
+
+    filters: int
+    kernel: int | tuple[int, int] = 3
+    activation: PartField[Activation] = PartField(Activation, "identity")
+    stride: int | tuple[int, int] = 1
+    padding: Any = "same"
+    dilation: int | tuple[int, int] = 1
+    multiplier: int = 1
+    bias: bool = True
+    weight_initializer: PartField[Initializer] = PartField(Initializer, None)
+
+    name = "separable_conv_2d"
+
+    def __post_init__(self) -> None:
+        check_integer("multiplier", self.multiplier, at_least=1, at_most=MOST_FILTERS)
+        whole = self._depthwise(1)
+        for field in ("kernel", "stride", "padding", "dilation"):
+            object.__setattr__(self, field, getattr(whole, field))
+        self._pointwise()
+
+    def _depthwise(self, channels: int) -> Conv2D:
+        return Conv2D(
+            channels * self.multiplier, self.kernel, "identity", self.stride, self.padding, self.dilation,
+            channels, bias=False, weight_initializer=self.weight_initializer,
+        )  # fmt: skip
+
+    def _pointwise(self) -> Conv2D:
+        return Conv2D(
+            self.filters, 1, self.activation, bias=self.bias, weight_initializer=self.weight_initializer
+        )
+
+    def lower(self, into: Lowering, flow: Flow) -> int:
+        value = into.single(flow, self)
+        shape = into.shape(value)
+        check_image(self._depthwise(1), shape)
+        between = into.step(self._depthwise(shape[-1]), value, suffix="depthwise")
+        return into.step(self._pointwise(), between, activation=self.activation)
+
+    def describe(self) -> str:
+        return f"{self.filters} separable filters of {_across(self.kernel)} {self.activation.name}"

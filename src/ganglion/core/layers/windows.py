@@ -1,0 +1,146 @@
+"""Windows over images and signals: where pools and convolutions look.
+
+Axes are numbered without the rows and channels: an image has a height and a width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganglion.checks import check_integer
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, one_of, shortened
+
+LARGEST_WINDOW = 2**20
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows along one axis, `stride` apart; the first begins `before` places before the edge.
+
+    Args:
+        size: of the axis.
+        window: the number of elements of a window.
+        stride: the distance between windows.
+        count: the number of windows.
+        before: how many places the first window begins before the edge.
+        dilation: the distance between the elements of a window.
+    """
+
+    size: int
+    window: int
+    stride: int
+    count: int
+    before: int
+    dilation: int = 1
+
+    @property
+    def reach(self) -> int:
+        """How many places a window extends over."""
+        return (self.window - 1) * self.dilation + 1
+
+    @property
+    def after(self) -> int:
+        """How many places the last window extends beyond the other edge."""
+        return max((self.count - 1) * self.stride + self.reach - self.before - self.size, 0)
+
+    def places(self, element: int) -> slice:
+        """Return one element of every window, as a slice of the padded axis."""
+        first = element * self.dilation
+        return slice(first, first + (self.count - 1) * self.stride + 1, self.stride)
+
+    def seen(self, number: int) -> list[tuple[int, int]]:
+        """Return the elements of a window that lie inside the edges, each with its place on the axis."""
+        first = number * self.stride - self.before
+        places = [(element, first + element * self.dilation) for element in range(self.window)]
+        return [(element, place) for element, place in places if 0 <= place < self.size]
+
+    def over(self, place: int) -> list[tuple[int, int]]:
+        """Return the elements, and their windows, that lie on a place of the axis."""
+        found = []
+        for number in range(self.count):
+            element, rest = divmod(place + self.before - number * self.stride, self.dilation)
+            if not rest and 0 <= element < self.window:
+                found.append((element, number))
+        return found
+
+
+def place_windows(size: int, window: int, stride: int, padding: Any, dilation: int = 1) -> Windows:
+    """Return the windows along an axis; their number is less than 1 if not even one fits.
+
+    Args:
+        size: of the axis.
+        window: the number of elements of a window.
+        stride: the distance between windows.
+        padding: "valid" uses whole windows only; "same" uses ceil(size / stride) windows, which extend beyond
+            the edges by max((count - 1) * stride + reach - size, 0) places, the smaller half of them first;
+            "causal" is as "same", but no window looks beyond its own place; two numbers are the places added
+            before and after.
+        dilation: the distance between the elements of a window.
+    """
+    reach = (window - 1) * dilation + 1
+    if padding in ("same", "causal"):
+        count = -(-size // stride)
+        missing = max((count - 1) * stride + reach - size, 0)
+        return Windows(
+            size, window, stride, count, reach - 1 if padding == "causal" else missing // 2, dilation
+        )
+    before, after = (0, 0) if padding == "valid" else padding
+    return Windows(size, window, stride, (size + before + after - reach) // stride + 1, before, dilation)
+
+
+def sizes(what: str, value: Any, axes: int = 2) -> tuple[int, ...]:
+    """Return a size for each axis, given one for each or one for all.
+
+    Raises:
+        ConfigError: for anything but whole numbers from 1 on.
+    """
+    given = tuple(value) if isinstance(value, tuple | list) else (value,) * axes
+    if len(given) != axes:
+        words = {1: "one whole number", 2: "one whole number or two"}[axes]
+        raise ConfigError(f"{what} must be {words}, got {shortened(value)}")
+    return tuple(check_integer(what, each, at_least=1, at_most=LARGEST_WINDOW) for each in given)
+
+
+def paddings(value: Any, known: tuple[str, ...], axes: int = 2) -> str | tuple[tuple[int, int], ...]:
+    """Return a known word, or the places added before and after each axis.
+
+    They may be given as one number for all, as one for each axis, or as two for each axis.
+
+    Raises:
+        ConfigError: for another word, or anything but whole numbers from 0 on.
+    """
+    if isinstance(value, str):
+        if value not in known:
+            raise ConfigError(f"there is no padding {shortened(value)}", one_of(value, known))
+        return value
+    given = tuple(value) if isinstance(value, tuple | list) else (value,) * axes
+    pairs = [tuple(each) if isinstance(each, tuple | list) else (each, each) for each in given]
+    if len(pairs) != axes or any(len(pair) != 2 for pair in pairs):
+        raise ConfigError(
+            f"padding must be {', '.join(map(repr, known))}, one whole number, one for each axis, or two for "
+            f"each axis, got {shortened(value)}"
+        )
+    limit = LARGEST_WINDOW
+    return tuple(
+        (
+            check_integer("padding", before, at_least=0, at_most=limit),
+            check_integer("padding", after, at_least=0, at_most=limit),
+        )
+        for before, after in pairs
+    )
+
+
+def padded(x: Array, windows: list[Windows], value: float = 0) -> Array:
+    """Return images padded with `value` where windows extend beyond the edges."""
+    around = ((0, 0), *((axis.before, axis.after) for axis in windows), (0, 0))
+    return np.pad(x, around, constant_values=value) if any(map(any, around)) else x
+
+
+def inside(x: Array, windows: list[Windows]) -> Array:
+    """Return padded images without their padding."""
+    height, width = windows
+    return x[:, height.before : height.before + height.size, width.before : width.before + width.size]
