@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ganglion.core.steps import Flow, Lowering
 
 MOST_FILTERS = 2**20
-CHANNELS = (1, 2, 3, 4)  # that a picture may have
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class Convolution(Layer):
     penalized = ("weight",)
     axes: ClassVar[int]
     """The axes that windows move along: 2 for images, 1 for signals."""
+    known_paddings: ClassVar[tuple[str, ...]] = ("same", "valid")
 
     def __post_init__(self) -> None:
         check_integer("filters", self.filters, at_least=1, at_most=MOST_FILTERS)
@@ -58,11 +58,9 @@ class Convolution(Layer):
                 f"filters must be divisible by groups, got {self.filters} filters in {self.groups} groups"
             )
 
-    known_paddings: ClassVar[tuple[str, ...]] = ("same", "valid")
-
     def windows(self, shape: Shape) -> list[Windows]:
         """Return the windows along height and width; those of a signal have a height of 1."""
-        return place_all(self, shape, self.kernel, self.stride, self.padding, self.dilation)
+        return place_all(shape, self.kernel, self.stride, self.padding, self.dilation)
 
     def output_shape(self, shape: Shape) -> Shape:
         check_image(self, shape)
@@ -101,7 +99,7 @@ class Convolution(Layer):
         return {"weight": self.weight_initializer or Initializer.find(self.activation.initializer)}
 
     def lower(self, into: Lowering, flow: Flow) -> int:
-        return into.step(self, into.single(flow, self), activation=self.activation)
+        return into.step(self, read_image(self, into, flow), activation=self.activation)
 
     def describe(self) -> str:
         stride = "" if set(self.stride) == {1} else f", every {_across(self.stride)}"  # type: ignore[arg-type]
@@ -111,13 +109,11 @@ class Convolution(Layer):
         height, width = self.windows(x.shape[1:])
         kernel = weights.weight.reshape(height.window, width.window, -1, self.filters)
         around = padded(as_images(x), [height, width])
-        z = sum(
-            by_group(np.matmul, around[:, height.places(i), width.places(j)], kernel[i, j], self.groups)
-            for i in range(height.window)
-            for j in range(width.window)
-        )
-        if self.bias:
-            z = z + weights.bias
+        z: Any = weights.bias if self.bias else 0.0
+        for i in range(height.window):
+            for j in range(width.window):
+                seen = around[:, height.places(i), width.places(j)]
+                z = z + by_group(np.matmul, seen, kernel[i, j], self.groups)
         return z.reshape(len(x), *self.output_shape(x.shape[1:])), (around, x.shape)
 
     def backward(
@@ -130,11 +126,10 @@ class Convolution(Layer):
         grad_around, grad_kernel = np.zeros(around.shape, dtype=grad.dtype), np.empty_like(kernel)
         for i in range(height.window):
             for j in range(width.window):
-                seen = around[:, height.places(i), width.places(j)]
-                grad_kernel[i, j] = by_group(_outer, seen, grad, self.groups)
-                grad_around[:, height.places(i), width.places(j)] += by_group(
-                    _backward, grad, kernel[i, j], self.groups
-                )
+                places = height.places(i), width.places(j)
+                grad_kernel[i, j] = by_group(_over_places, around[:, *places], grad, self.groups)
+                if context.wants_grad_x:
+                    grad_around[:, *places] += by_group(_transposed, grad, kernel[i, j], self.groups)
         gradients = {"weight": grad_kernel.reshape(weights.weight.shape)}
         if self.bias:
             gradients["bias"] = grad.sum(axis=(0, 1, 2))
@@ -147,19 +142,17 @@ def by_group(product: Any, a: Array, b: Array, groups: int) -> Array:
     return np.concatenate([product(left, right) for left, right in parts], axis=-1)
 
 
-def _outer(x: Array, grad: Array) -> Array:
+def _over_places(x: Array, grad: Array) -> Array:
     """Return the gradient of a matrix (channels, filters), summed over all places."""
     return x.reshape(-1, x.shape[-1]).T @ grad.reshape(-1, grad.shape[-1])
 
 
-def _backward(grad: Array, kernel: Array) -> Array:
+def _transposed(grad: Array, kernel: Array) -> Array:
     return grad @ kernel.T
 
 
-def place_all(
-    layer: Layer, shape: Shape, window: Any, stride: Any, padding: Any, dilation: Any = 1
-) -> list[Windows]:
-    """Return the windows along height and width of an image, or of a signal taken for an image of height 1."""
+def place_all(shape: Shape, window: Any, stride: Any, padding: Any, dilation: Any = 1) -> list[Windows]:
+    """Return the windows along height and width; a signal is an image of height 1."""
     axes = len(shape) - 1
     around = padding if isinstance(padding, tuple) else (padding,) * axes
     dilations = dilation if isinstance(dilation, tuple) else (dilation,) * axes
@@ -173,20 +166,31 @@ def check_image(layer: Convolution, shape: Shape) -> None:
     wanted = "signals of shape (time, channels)" if signal else "images of shape (height, width, channels)"
     got = f"{layer.name} needs {wanted}, got inputs of shape {shape}"
     if len(shape) == layer.axes:
-        add = "inputs=(time, 1)" if signal else "inputs=(height, width, 1)"
-        raise ShapeError(
-            got,
-            f"grey images have one channel: use {add} and x[..., None]"
-            if not signal
-            else f"a signal of one channel has {add} and x[..., None]",
-        )
+        what = "a signal of one number at a time" if signal else "a grey image"
+        raise ShapeError(got, f"{what} has 1 channel: inputs={(*shape, 1)} and x[..., None]")
     if len(shape) != layer.axes + 1:
         raise ShapeError(got, "put gg.Reshape before it, or gg.Flatten and gg.Dense in its place")
-    if not signal and shape[0] in CHANNELS and shape[2] not in CHANNELS and shape[1] > 4 and shape[2] > 4:
-        raise ShapeError(
-            f"{got}: the channels seem to come first",
-            "move them to the end: x.transpose(0, 2, 3, 1), inputs=(height, width, channels)",
-        )
+
+
+def read_image(layer: Convolution, into: Lowering, flow: Flow) -> int:
+    """Return the number of the value that a convolution reads, after checking that it is an image or signal.
+
+    Raises:
+        ShapeError: if it is none, or is an input of the network whose channels seem to come first.
+    """
+    value = into.single(flow, layer)
+    shape = into.shape(value)
+    check_image(layer, shape)
+    if layer.axes == 2 and not any(step.writes == value for step in into.steps):
+        channels, height, width = shape
+        is_square = height == width or (channels == 3 and max(height, width) <= 2 * min(height, width))
+        if channels in (1, 3) and is_square and min(height, width) >= 8:
+            raise ShapeError(
+                f"{layer.name} needs images of shape (height, width, channels), got inputs of shape {shape}: "
+                f"the channels seem to come first",
+                "move them to the end: x.transpose(0, 2, 3, 1), inputs=(height, width, channels)",
+            )
+    return value
 
 
 def as_images(x: Array) -> Array:
@@ -414,15 +418,14 @@ class DepthwiseConv2D(Layer):
 
     def _convolution(self, channels: int) -> Conv2D:
         return Conv2D(
-            channels * self.multiplier, self.kernel, self.activation, self.stride, self.padding, self.dilation,
-            channels, self.bias, self.weight_initializer,
+            channels * self.multiplier, self.kernel, self.activation, self.stride, self.padding,
+            self.dilation, channels, self.bias, self.weight_initializer,
         )  # fmt: skip
 
     def lower(self, into: Lowering, flow: Flow) -> int:
-        value = into.single(flow, self)
-        shape = into.shape(value)
-        check_image(self._convolution(1), shape)
-        return into.step(self._convolution(shape[-1]), value, activation=self.activation)
+        value = read_image(self._convolution(1), into, flow)
+        layer = self._convolution(into.shape(value)[-1])
+        return into.step(layer, value, activation=self.activation)
 
     def describe(self) -> str:
         return f"a filter of {_across(self.kernel)} for each channel, {self.activation.name}"
@@ -481,10 +484,8 @@ class SeparableConv2D(Layer):
         )
 
     def lower(self, into: Lowering, flow: Flow) -> int:
-        value = into.single(flow, self)
-        shape = into.shape(value)
-        check_image(self._depthwise(1), shape)
-        between = into.step(self._depthwise(shape[-1]), value, suffix="depthwise")
+        value = read_image(self._depthwise(1), into, flow)
+        between = into.step(self._depthwise(into.shape(value)[-1]), value, suffix="depthwise")
         return into.step(self._pointwise(), between, activation=self.activation)
 
     def describe(self) -> str:
