@@ -75,7 +75,7 @@ def test_every_convolution_equals_its_definition_on_both_engines(
     assert relative_error(native, expected) <= 1e-12
     for dtype in ("float64", "float32"):
         net: list[gg.Layer] = [layer, gg.Activate("tanh"), gg.Flatten(), gg.Dense(2)]
-        assert_agreement(net, shape, gg.losses.MeanSquaredError(), rows=7, batch_size=4, dtype=dtype)
+        assert_agreement(net, shape, gg.MeanSquaredError(), rows=7, batch_size=4, dtype=dtype)
 
 
 @pytest.mark.peers
