@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 import ganglion as gg
-from agreement import assert_agreement, native_engine
+from agreement import assert_agreement, make_case, native_engine
 from ganglion.core.architecture import Architecture
 from ganglion.core.initializers import fans
 from ganglion.core.layers import Context
@@ -107,6 +107,32 @@ def test_every_convolution_equals_pytorch(case: tuple[gg.Conv2D, tuple[int, int,
     assert relative_error(grad_x, images.grad.numpy().transpose(0, 2, 3, 1)) <= 1e-12
     mine = architecture.parameters[0].of(gradient)
     assert relative_error(mine, kernel.grad.numpy().transpose(2, 3, 1, 0)) <= 1e-12
+
+
+def test_images_shared_among_threads_give_the_same_bits() -> None:
+    """Batch normalization needs the whole batch, so that the threads share the images of each layer."""
+    layers = [
+        gg.Conv2D(8, 3, bias=False),
+        gg.BatchNormalization(),
+        gg.Activate("relu"),
+        gg.DepthwiseConv2D(3, stride=2),
+        gg.Conv2D(12, 3, "relu", groups=2),
+        gg.Flatten(),
+        gg.Dense(2),
+    ]
+    architecture, module, found = Architecture(layers, (12, 12, 4)), native_engine().module, []
+    before = module.get_threads()
+    try:
+        for threads in (1, 2, 3):
+            module.set_threads(threads)
+            made = make_case(architecture, gg.MeanSquaredError(), gg.Adam(), 66, "float32")
+            made.open(native_engine()).steps(np.arange(66), 33, np.full(2, 0.01))
+            found.append(made.start.parameters)
+    finally:
+        module.set_threads(before)
+    assert (found[0] == found[1]).all()
+    assert (found[0] == found[2]).all()
+    assert_agreement(layers, (12, 12, 4), gg.MeanSquaredError(), rows=66, batch_size=33)
 
 
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 5), st.integers(1, 4))
