@@ -5,6 +5,7 @@ Formulas are written for images, (n, height, width, channels). A signal is an im
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,16 @@ from ganglion.core.activations import Activation
 from ganglion.core.arithmetic import Arithmetic, Index
 from ganglion.core.initializers import Initializer
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
-from ganglion.core.layers.windows import Windows, inside, padded, paddings, place_windows, sizes
+from ganglion.core.layers.windows import (
+    Windows,
+    describe_window,
+    grid_of_window,
+    inside,
+    padded,
+    paddings,
+    place_windows,
+    sizes,
+)
 from ganglion.core.part import Array, PartField, Shape
 from ganglion.errors import ConfigError, ShapeError
 
@@ -25,6 +35,8 @@ if TYPE_CHECKING:
     from ganglion.core.steps import Flow, Lowering
 
 MOST_FILTERS = 2**20
+LARGEST_GRID = 7  # kernels up to this size are drawn in a trace
+MOST_GRIDS = 3  # channels of a patch that a trace draws, those that add most
 
 
 @dataclass(frozen=True)
@@ -210,17 +222,38 @@ class ConvolutionArithmetic(Arithmetic):
     """z is the sum over a patch of the input, each number times its weight in the kernel, and the bias."""
 
     adds_up_inputs = True
+    unit = "filter"
+    shared_over = "windows"
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         layer, filter_ = self._layer(step), index[-1]
-        terms = [
-            step.term(step.input(row, place), step.own("weight", (*element, channel, filter_)))
-            for element, place, channel in self._patch(step, index)
-        ]
-        if layer.bias:
-            terms.append(step.term(step.own("bias", (filter_,))))
-        rule = f"sum of patch · weight[..., {filter_}]" + (f", + bias[{filter_}]" if layer.bias else "")
-        return [step.sum(step.out(index), step.z[(row, *index)], rule, terms)]
+        terms: dict[int, list[Any]] = {}
+        for element, place, channel in self._patch(step, index):
+            factors = step.input(row, place), step.own("weight", (*element, channel, filter_))
+            terms.setdefault(place[-1], []).append(step.term(*factors))
+        bias = [step.term(step.own("bias", (filter_,)))] if layer.bias else []
+        plus = f", + bias[{filter_}]" if layer.bias else ""
+        name, z = step.out(index), step.z[(row, *index)]
+        together = [term for of_channel in terms.values() for term in of_channel]
+        found = [step.sum(name, z, f"sum of patch · weight[..., {filter_}]{plus}", [*together, *bias])]
+        sums = {channel: math.fsum(term.value for term in each) for channel, each in terms.items()}
+        if math.prod(layer.kernel) == 1:  # type: ignore[arg-type]
+            return found
+        if len(sums) > 1:
+            each = [step.term(step.factor(f"channel {channel}", value)) for channel, value in sums.items()]
+            found.append(step.sum(name, z, f"the same, channel by channel{plus}", [*each, *bias]))
+        if max(layer.kernel) <= LARGEST_GRID:  # type: ignore[arg-type]
+            shown = sorted(sums, key=lambda channel: -abs(sums[channel]))[:MOST_GRIDS]
+            found += [self._grids(step, row, index, channel, sums[channel]) for channel in shown]
+        return found
+
+    def _grids(self, step: TracedStep, row: int, index: Index, channel: int, value: float) -> Any:
+        """Return one channel of the patch, and of the kernel, as grids."""
+        windows, own = self._windows(step), channel % step.weights.weight.shape[-2]
+        kernel = step.weights.weight[..., own, index[-1]].reshape(-1, windows[-1].window)
+        words = f"{step.name}.weight[{':, ' * len(windows)}{own}, {index[-1]}]"
+        title = f"{describe_window(step, windows, index, channel)} × {words}"
+        return step.grids(title, value, grid_of_window(step, windows, row, index, channel), kernel.tolist())
 
     def backward(
         self, step: TracedStep, row: int, index: Index, which: int = 0
@@ -241,22 +274,46 @@ class ConvolutionArithmetic(Arithmetic):
         return [equation], None if largest is None else outs[largest]
 
     def parameter(self, step: TracedStep, name: str, index: Index) -> list[tuple[Any, int, Index]] | None:
-        found = []
-        filter_ = index[-1]
+        filter_, group = index[-1], index[-1] // (self._layer(step).filters // self._layer(step).groups)
+        windows = [tuple(map(int, window)) for window in np.ndindex(step.z.shape[1:-1])]
+        places: dict[Index, Index] = {}
+        if name == "weight":
+            channel = group * step.weights.weight.shape[-2] + index[-2]
+            for window in windows:  # those where this element of the kernel lies on padding add nothing
+                axes = zip(self._windows(step), window, index[:-2], strict=True)
+                found = [dict(axis.seen(number)).get(element, -1) for axis, number, element in axes]
+                if -1 not in found:
+                    places[window] = (*found, channel)
+            windows = list(places)
+        terms = []
         for row in range(step.count):
-            for window in np.ndindex(step.z.shape[1:-1]):
+            note = step.row_note(row)
+            for window in windows:
                 out = (*window, filter_)
                 factors = [step.grad_out(row, out)]
                 if name == "weight":
-                    group = filter_ // (self._layer(step).filters // self._layer(step).groups)
-                    channel = group * step.weights.weight.shape[-2] + index[-2]
-                    seen = [p for e, p in self._elements(step, window) if e == index[:-2]]
-                    if not seen:
-                        continue  # padding
-                    factors = [step.input(row, (*seen[0], channel)), *factors]
-                note = ", ".join(filter(None, [step.row_note(row), f"at {_across(window)}"]))
-                found.append((step.term(*factors, note=note), row, out))
-        return found
+                    factors.insert(0, step.input(row, places[window]))
+                where = ", ".join(filter(None, [note, f"at {', '.join(map(str, window))}"]))
+                terms.append((step.term(*factors, note=where), row, out))
+        return terms
+
+    def moved(self, step: TracedStep, name: str, places: Array, moves: Array) -> Array:
+        # A changed weight changes one channel of z, by the change times what its element of the kernel saw.
+        layer, shape = self._layer(step), step.weights.weight.shape
+        result = np.repeat(as_images(step.z)[None], len(places), axis=0)
+        filters = places % layer.filters
+        if name == "bias":
+            result[np.arange(len(places)), ..., filters] += moves[:, None, None, None]
+            return result.reshape(len(places), *step.z.shape)
+        height, width = layer.windows(step.x.shape[1:])
+        around = padded(as_images(step.x), [height, width])
+        elements = zip(*np.unravel_index(places, (height.window, width.window, *shape[-2:])), strict=True)
+        for z, move, (i, j, channel, filter_) in zip(result, moves, elements, strict=True):
+            group = filter_ // (layer.filters // layer.groups)
+            z[..., filter_] += (
+                move * around[:, height.places(i), width.places(j), group * shape[-2] + channel]
+            )
+        return result.reshape(len(places), *step.z.shape)
 
     @staticmethod
     def _layer(step: TracedStep) -> Convolution:
@@ -265,11 +322,6 @@ class ConvolutionArithmetic(Arithmetic):
     def _windows(self, step: TracedStep) -> list[Windows]:
         layer = self._layer(step)
         return layer.windows(step.x.shape[1:])[-layer.axes :]
-
-    def _elements(self, step: TracedStep, window: Index) -> list[tuple[Index, Index]]:
-        """Return the elements of a window inside the edges, each with its place in the input."""
-        axes = [axis.seen(number) for axis, number in zip(self._windows(step), window, strict=True)]
-        return _joined(axes)
 
     def _over(self, step: TracedStep, index: Index) -> list[tuple[Index, Index]]:
         """Return the elements, and their windows, that lie on a place of the input."""
@@ -280,9 +332,10 @@ class ConvolutionArithmetic(Arithmetic):
         """Return element of the kernel, place in the input and channel of the kernel, for all of a patch."""
         layer, channels = self._layer(step), step.weights.weight.shape[-2]
         first = index[-1] // (layer.filters // layer.groups) * channels
+        axes = [axis.seen(number) for axis, number in zip(self._windows(step), index[:-1], strict=True)]
         return [
             (element, (*place, first + channel), channel)
-            for element, place in self._elements(step, index[:-1])
+            for element, place in _joined(axes)
             for channel in range(channels)
         ]
 
@@ -490,3 +543,6 @@ class SeparableConv2D(Layer):
 
     def describe(self) -> str:
         return f"{self.filters} separable filters of {_across(self.kernel)} {self.activation.name}"
+
+
+DepthwiseConv2D.arithmetic = SeparableConv2D.arithmetic = Convolution.arithmetic

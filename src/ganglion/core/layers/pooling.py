@@ -10,7 +10,16 @@ import numpy as np
 
 from ganglion.core.arithmetic import Arithmetic, Index
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
-from ganglion.core.layers.windows import Windows, inside, padded, paddings, place_windows, sizes
+from ganglion.core.layers.windows import (
+    Windows,
+    describe_window,
+    grid_of_window,
+    inside,
+    padded,
+    paddings,
+    place_windows,
+    sizes,
+)
 from ganglion.core.part import Array, Shape
 from ganglion.errors import ConfigError, ShapeError, shortened
 
@@ -126,10 +135,17 @@ class MaxPool2D(Pool2D):
 class MaxPoolArithmetic(Arithmetic):
     """a is one number of its window; a number's gradient is the sum over the windows that chose it."""
 
+    unit = "channel"
+
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
-        chosen = _chosen(step, row, index)
-        term = step.term(step.input(row, chosen))
-        return [step.sum(step.out(index), step.z[(row, *index)], "the largest number in the window", (term,))]
+        term, value = step.term(step.input(row, _chosen(step, row, index))), step.z[(row, *index)]
+        windows: list[Windows] = step.layer.windows(step.x.shape[1:])  # type: ignore[attr-defined]
+        marked = divmod(int(step.cache[0][(row, *index)]), windows[1].window)
+        title = f"its window, {describe_window(step, windows, index, index[-1])}, with the chosen number"
+        return [
+            step.sum(step.out(index), value, "the largest number in the window", (term,)),
+            step.grids(title, value, grid_of_window(step, windows, row, index, index[-1]), marked=marked),
+        ]
 
     def backward(
         self, step: TracedStep, row: int, index: Index, which: int = 0
@@ -220,6 +236,8 @@ def _sum_of_windows(around: Array, height: Windows, width: Windows) -> Array:
 
 class AveragePoolArithmetic(Arithmetic):
     """a is a sum over its window, each number divided by their count."""
+
+    unit = "channel"
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         seen = _seen(step, index)

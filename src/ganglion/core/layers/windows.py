@@ -6,13 +6,16 @@ Axes are numbered without the rows and channels: an image has a height and a wid
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, one_of, shortened
+
+if TYPE_CHECKING:
+    from ganglion.core.arithmetic import Index, TracedStep
 
 LARGEST_WINDOW = 2**20
 
@@ -144,3 +147,29 @@ def inside(x: Array, windows: list[Windows]) -> Array:
     """Return padded images without their padding."""
     height, width = windows
     return x[:, height.before : height.before + height.size, width.before : width.before + width.size]
+
+
+def describe_window(step: TracedStep, windows: list[Windows], index: Index, channel: int) -> str:
+    """Return where the window of an output lies in one channel of the input, such as "x[2:5, 0:3, 1]"."""
+    symbol = step.input_symbol((*(0 for _ in windows), channel))
+    ranges, pads = [], False
+    for axis, number in zip(windows, index[:-1], strict=True):
+        seen = axis.seen(number)
+        first, last = (seen[0][1], seen[-1][1]) if seen else (0, -1)
+        ranges.append(f"{first}:{last + 1}" + (f":{axis.dilation}" if axis.dilation > 1 else ""))
+        pads |= len(seen) < axis.window
+    owner = f"{symbol.layer}." if symbol.layer else ""
+    return f"{owner}{symbol.letter}[{', '.join(ranges)}, {channel}]" + (" and padding" if pads else "")
+
+
+def grid_of_window(
+    step: TracedStep, windows: list[Windows], row: int, index: Index, channel: int
+) -> list[list[float | None]]:
+    """Return what the window of an output sees of one channel, with None for padding, as rows of numbers."""
+    axes = [
+        [dict(axis.seen(number)).get(element) for element in range(axis.window)]
+        for axis, number in zip(windows, index[:-1], strict=True)
+    ]
+    rows, columns = axes if len(axes) == 2 else ([0], axes[0])  # a signal is an image of height 1
+    x = step.x[row, ..., channel].reshape(-1, windows[-1].size)
+    return [[None if None in (i, j) else float(x[i, j]) for j in columns] for i in rows]
