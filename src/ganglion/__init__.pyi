@@ -1,7 +1,7 @@
 # The public names, once: lazy_loader reads this file, and so do type checkers and editors.
 # A new public name is one line here; the reference finds its page by itself.
 
-from . import origins as origins
+from . import origins as origins, presets as presets
 from .core.activations import (
     ELU as ELU,
     GELU as GELU,
@@ -49,6 +49,7 @@ from .core.layers import (
     BatchNormalization as BatchNormalization,
     Conv1D as Conv1D,
     Conv2D as Conv2D,
+    Crop2D as Crop2D,
     Dense as Dense,
     DepthwiseConv2D as DepthwiseConv2D,
     Dropout as Dropout,
@@ -57,6 +58,7 @@ from .core.layers import (
     Flatten as Flatten,
     GlobalAveragePool as GlobalAveragePool,
     GlobalMaxPool as GlobalMaxPool,
+    GroupNormalization as GroupNormalization,
     Layer as Layer,
     LayerNormalization as LayerNormalization,
     MaxPool2D as MaxPool2D,
@@ -64,6 +66,10 @@ from .core.layers import (
     Reshape as Reshape,
     Residual as Residual,
     SeparableConv2D as SeparableConv2D,
+    SpatialDropout as SpatialDropout,
+    TransposedConv2D as TransposedConv2D,
+    Upsample2D as Upsample2D,
+    ZeroPad2D as ZeroPad2D,
 )
 from .core.losses import (
     BinaryCrossEntropy as BinaryCrossEntropy,

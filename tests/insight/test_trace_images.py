@@ -22,6 +22,10 @@ NETWORKS: dict[str, tuple[list[gg.Layer], tuple[int, ...]]] = {
     "padded": ([gg.Conv2D(2, 2, padding=((2, 0), (0, 3)))], (4, 5, 1)),
     "one by one": ([gg.Conv2D(2, 1, "relu"), gg.MaxPool2D(3, stride=1)], (4, 4, 3)),
     "depthwise": ([gg.SeparableConv2D(3, 3, "relu")], (5, 5, 2)),
+    "resized": ([gg.ZeroPad2D(((1, 0), (0, 2))), gg.Upsample2D((1, 2)), gg.Crop2D((1, 2))], (3, 2, 2)),
+    "transposed": ([gg.TransposedConv2D(2, 3, "relu", stride=2), gg.TransposedConv2D(2, 2)], (2, 3, 2)),
+    "normalized": ([gg.Conv2D(4, 2, "tanh"), gg.GroupNormalization(2), gg.SpatialDropout()], (3, 2, 1)),
+    "projected": ([gg.Residual([gg.Conv2D(3, 2, "tanh", stride=2)])], (4, 3, 2)),
     "signal": ([gg.Conv1D(3, 3, "relu", padding="causal", dilation=2), gg.Conv1D(2, 2, stride=2)], (9, 2)),
 }
 
@@ -164,3 +168,13 @@ def test_a_png_holds_the_pixels() -> None:
     np.testing.assert_array_equal((read[..., :3] * 255).round().astype(int), colors(values))
     assert colors(values)[0].tolist() == [[255, 255, 255], [33, 102, 172], [224, 130, 20]]
     assert colors(values)[1, 1:].tolist() == [[255, 255, 255], [33, 102, 172]]
+
+
+@pytest.mark.parametrize("layer", [gg.Conv2D(2), gg.TransposedConv2D(2)])
+def test_a_weight_that_meets_nothing_but_padding_has_a_gradient_without_terms(layer: gg.Layer) -> None:
+    net = make([layer, gg.Flatten(), gg.Dense(1)], (1, 1, 1))
+    t = net.trace(np.ones((1, 1, 1, 1)), [1.0])
+    found = t.gradient(f"{layer.name}_1/weight", (0, 0, 0, 0))
+    assert found.value == 0
+    assert "nothing goes through it" in str(found)
+    assert t.gradient(f"{layer.name}_1/weight", (1, 1, 0, 0)).value != 0

@@ -5,12 +5,14 @@ from ganglion.core.layers.base import Context, Layer
 from ganglion.core.layers.composite import Parallel, Residual
 from ganglion.core.layers.convolution import Conv1D, Conv2D, DepthwiseConv2D, SeparableConv2D
 from ganglion.core.layers.dense import Dense
-from ganglion.core.layers.dropout import Dropout
+from ganglion.core.layers.dropout import Dropout, SpatialDropout
 from ganglion.core.layers.embedding import Embedding, EmbeddingBag
 from ganglion.core.layers.global_pooling import GlobalAveragePool, GlobalMaxPool
-from ganglion.core.layers.normalization import BatchNormalization, LayerNormalization
+from ganglion.core.layers.normalization import BatchNormalization, GroupNormalization, LayerNormalization
 from ganglion.core.layers.pooling import AveragePool2D, MaxPool2D
 from ganglion.core.layers.reshape import Flatten, Reshape
+from ganglion.core.layers.resize import Crop2D, Upsample2D, ZeroPad2D
+from ganglion.core.layers.transposed import TransposedConv2D
 from ganglion.core.part import built_in
 
 built_in(
@@ -35,6 +37,12 @@ built_in(
         Conv2D,
         DepthwiseConv2D,
         SeparableConv2D,
+        TransposedConv2D,
+        Upsample2D,
+        ZeroPad2D,
+        Crop2D,
+        SpatialDropout,
+        GroupNormalization,
     ],
 )
 
@@ -45,6 +53,7 @@ __all__ = [
     "Context",
     "Conv1D",
     "Conv2D",
+    "Crop2D",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
@@ -53,6 +62,7 @@ __all__ = [
     "Flatten",
     "GlobalAveragePool",
     "GlobalMaxPool",
+    "GroupNormalization",
     "Layer",
     "LayerNormalization",
     "MaxPool2D",
@@ -60,4 +70,8 @@ __all__ = [
     "Reshape",
     "Residual",
     "SeparableConv2D",
+    "SpatialDropout",
+    "TransposedConv2D",
+    "Upsample2D",
+    "ZeroPad2D",
 ]

@@ -75,7 +75,7 @@ class Convolution(Layer):
         return place_all(shape, self.kernel, self.stride, self.padding, self.dilation)
 
     def output_shape(self, shape: Shape) -> Shape:
-        check_image(self, shape)
+        check_image(self, shape, self.axes)
         if shape[-1] % self.groups:
             raise ShapeError(
                 f"{self.name} divides the channels into {self.groups} groups, got {shape[-1]} channels",
@@ -111,7 +111,7 @@ class Convolution(Layer):
         return {"weight": self.weight_initializer or Initializer.find(self.activation.initializer)}
 
     def lower(self, into: Lowering, flow: Flow) -> int:
-        return into.step(self, read_image(self, into, flow), activation=self.activation)
+        return into.step(self, read_image(self, into, flow, self.axes), activation=self.activation)
 
     def describe(self) -> str:
         stride = "" if set(self.stride) == {1} else f", every {_across(self.stride)}"  # type: ignore[arg-type]
@@ -172,19 +172,19 @@ def place_all(shape: Shape, window: Any, stride: Any, padding: Any, dilation: An
     return found if axes == 2 else [Windows(1, 1, 1, 1, 0), *found]
 
 
-def check_image(layer: Convolution, shape: Shape) -> None:
-    """Raise `ShapeError` unless the inputs are images or signals with the channels last."""
-    signal = layer.axes == 1
+def check_image(layer: Layer, shape: Shape, axes: int = 2) -> None:
+    """Raise `ShapeError` unless the inputs are images or, with one axis, signals, with the channels last."""
+    signal = axes == 1
     wanted = "signals of shape (time, channels)" if signal else "images of shape (height, width, channels)"
     got = f"{layer.name} needs {wanted}, got inputs of shape {shape}"
-    if len(shape) == layer.axes:
+    if len(shape) == axes:
         what = "a signal of one number at a time" if signal else "a grey image"
         raise ShapeError(got, f"{what} has 1 channel: inputs={(*shape, 1)} and x[..., None]")
-    if len(shape) != layer.axes + 1:
+    if len(shape) != axes + 1:
         raise ShapeError(got, "put gg.Reshape before it, or gg.Flatten and gg.Dense in its place")
 
 
-def read_image(layer: Convolution, into: Lowering, flow: Flow) -> int:
+def read_image(layer: Layer, into: Lowering, flow: Flow, axes: int = 2) -> int:
     """Return the number of the value that a convolution reads, after checking that it is an image or signal.
 
     Raises:
@@ -192,8 +192,8 @@ def read_image(layer: Convolution, into: Lowering, flow: Flow) -> int:
     """
     value = into.single(flow, layer)
     shape = into.shape(value)
-    check_image(layer, shape)
-    if layer.axes == 2 and not any(step.writes == value for step in into.steps):
+    check_image(layer, shape, axes)
+    if axes == 2 and not any(step.writes == value for step in into.steps):
         channels, height, width = shape
         is_square = height == width or (channels == 3 and max(height, width) <= 2 * min(height, width))
         if channels in (1, 3) and is_square and min(height, width) >= 8:

@@ -12,6 +12,7 @@ from ganglion.core.arithmetic import Arithmetic, Index
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.layers.windows import (
     Windows,
+    check_images,
     describe_window,
     grid_of_window,
     inside,
@@ -56,11 +57,7 @@ class Pool2D(Layer):
 
     def windows(self, shape: Shape) -> list[Windows]:
         """Return the windows along height and width."""
-        if len(shape) != 3:
-            raise ShapeError(
-                f"{self.name} needs images of shape (height, width, channels), got inputs of shape {shape}",
-                "put gg.Reshape((height, width, channels)) before it",
-            )
+        check_images(self.name, shape)
         found = [
             place_windows(size, pool, stride, self.padding)
             for size, pool, stride in zip(shape[:2], self.pool, self.stride, strict=True)  # type: ignore[arg-type]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganglion.checks import check_integer
-from ganglion.core.part import Array
-from ganglion.errors import ConfigError, one_of, shortened
+from ganglion.core.part import Array, Shape
+from ganglion.errors import ConfigError, ShapeError, one_of, shortened
 
 if TYPE_CHECKING:
     from ganglion.core.arithmetic import Index, TracedStep
@@ -120,21 +120,43 @@ def paddings(value: Any, known: tuple[str, ...], axes: int = 2) -> str | tuple[t
         if value not in known:
             raise ConfigError(f"there is no padding {shortened(value)}", one_of(value, known))
         return value
+    return edges("padding", value, axes, known)
+
+
+def edges(what: str, value: Any, axes: int = 2, known: tuple[str, ...] = ()) -> tuple[tuple[int, int], ...]:
+    """Return the places before and after each axis.
+
+    They may be given as one number for all, as one for each axis, or as two for each axis. An error names the
+    `known` words too.
+
+    Raises:
+        ConfigError: for anything but whole numbers from 0 on.
+    """
     given = tuple(value) if isinstance(value, tuple | list) else (value,) * axes
     pairs = [tuple(each) if isinstance(each, tuple | list) else (each, each) for each in given]
     if len(pairs) != axes or any(len(pair) != 2 for pair in pairs):
+        words = "".join(f"{word!r}, " for word in known)
         raise ConfigError(
-            f"padding must be {', '.join(map(repr, known))}, one whole number, one for each axis, or two for "
-            f"each axis, got {shortened(value)}"
+            f"{what} must be {words}one whole number, one for each axis, or two for each axis, got "
+            f"{shortened(value)}"
         )
     limit = LARGEST_WINDOW
     return tuple(
         (
-            check_integer("padding", before, at_least=0, at_most=limit),
-            check_integer("padding", after, at_least=0, at_most=limit),
+            check_integer(what, before, at_least=0, at_most=limit),
+            check_integer(what, after, at_least=0, at_most=limit),
         )
         for before, after in pairs
     )
+
+
+def check_images(name: str, shape: Shape) -> None:
+    """Raise `ShapeError` unless the inputs of the layer of that name are images."""
+    if len(shape) != 3:
+        raise ShapeError(
+            f"{name} needs images of shape (height, width, channels), got inputs of shape {shape}",
+            "put gg.Reshape((height, width, channels)) before it",
+        )
 
 
 def padded(x: Array, windows: list[Windows], value: float = 0) -> Array:

@@ -235,6 +235,9 @@ class Trace:
         if found is None:
             return Explanation(str(left), value, "", (self._opaque(left, value, entry, place),))
         terms = [term for term, _, _ in found] + self._penalty(entry, place)
+        if not found:  # an element of a kernel that meets nothing but padding
+            rule = "nothing goes through it"
+            return Explanation(str(left), value, "", (Sum(left, value, rule, tuple(terms)),))
         rule = "what comes in · what comes back" if len(found[0][0].factors) > 1 else "what comes back"
         over = part.layer.arithmetic.shared_over
         over = " and ".join(filter(None, ["rows" if part.count > 1 else "", over if len(found) > 1 else ""]))
