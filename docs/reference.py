@@ -25,6 +25,7 @@ FOLDER = Path(__file__).parent / "reference"
 MODULES: dict[str, ModuleType] = {
     "ganglion": ganglion,
     "ganglion.plot": ganglion.plot,
+    "ganglion.presets": ganglion.presets,
     "ganglion.origins": ganglion.origins,
     "ganglion.estimators": ganglion.estimators,
 }
@@ -33,6 +34,7 @@ GROUPS = {
     "Tables": ("ganglion.table_model", "ganglion.tables", "ganglion.answers"),
     "Estimators": ("ganglion.estimators",),
     "Layers": ("ganglion.core.layers",),
+    "Presets": ("ganglion.presets",),
     "Inputs": ("ganglion.core.inputs", "ganglion.core.bags"),
     "Activations": ("ganglion.core.activations",),
     "Losses": ("ganglion.core.losses",),

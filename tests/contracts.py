@@ -458,14 +458,22 @@ LAYERS = [
     LayerCase(gg.Activate("gelu"), (2, 3), (2, 3)),
     LayerCase(gg.Dropout(0.4), (6,), (6,)),
     LayerCase(gg.Dropout(0.0), (6,), (6,)),
+    LayerCase(gg.SpatialDropout(0.4), (2, 3, 5), (2, 3, 5)),
+    LayerCase(gg.SpatialDropout(0.4), (6, 3), (6, 3)),
     LayerCase(gg.BatchNormalization(), (4,), (4,)),
     LayerCase(gg.BatchNormalization(momentum=0.5, epsilon=0.1), (2, 3), (2, 3)),
     LayerCase(gg.LayerNormalization(), (4,), (4,)),
     LayerCase(gg.LayerNormalization(epsilon=0.1), (2, 3), (2, 3)),
+    LayerCase(gg.BatchNormalization(), (3, 2, 4), (3, 2, 4)),
+    LayerCase(gg.GroupNormalization(2), (3, 2, 4), (3, 2, 4)),
+    LayerCase(gg.GroupNormalization(3, epsilon=0.1), (4, 3), (4, 3)),
+    LayerCase(gg.GroupNormalization(2), (6,), (6,)),
     LayerCase(gg.Flatten(), (2, 3), (6,)),
     LayerCase(gg.Reshape((3, -1)), (2, 6), (3, 4)),
     LayerCase(gg.Residual([gg.Dense(5, "tanh"), gg.Dense(4)]), (4,), (4,)),
     LayerCase(gg.Residual([gg.Dense(3, "tanh"), gg.Dropout(0.3)]), (4,), (3,)),
+    LayerCase(gg.Residual([gg.Conv2D(4, activation="tanh", stride=2)]), (5, 4, 3), (3, 2, 4)),
+    LayerCase(gg.Residual([gg.Conv1D(4, activation="tanh", stride=3)]), (7, 3), (3, 4)),
     LayerCase(gg.Residual([gg.Residual([gg.BatchNormalization()]), gg.Activate("gelu")]), (2, 3), (2, 3)),
     LayerCase(
         gg.Parallel({"left": [gg.Dense(3, "tanh")], "right": [gg.Dropout(0.4)], "as it is": []}), (4,), (11,)
@@ -488,6 +496,23 @@ LAYERS = [
         {"word": gg.IntegerInput(9), "bag": gg.BagInput(7), "number": 5},
         (9,),
     ),
+    LayerCase(gg.Conv2D(3, activation="tanh"), (4, 5, 2), (4, 5, 3)),
+    LayerCase(gg.Conv2D(2, (3, 2), stride=(2, 1), padding="valid", bias=False), (6, 5, 3), (2, 4, 2)),
+    LayerCase(gg.Conv2D(4, 3, stride=2, dilation=(1, 2), groups=2), (7, 6, 6), (4, 3, 4)),
+    LayerCase(gg.Conv2D(17, (1, 4), padding=((2, 0), (1, 3))), (2, 5, 1), (4, 6, 17)),
+    LayerCase(gg.Conv2D(6, 2, padding=1, groups=6), (3, 3, 6), (4, 4, 6)),
+    LayerCase(gg.Conv1D(3, 3, "tanh"), (6, 2), (6, 3)),
+    LayerCase(gg.Conv1D(4, 3, stride=2, padding="causal", dilation=2, groups=2), (9, 4), (5, 4)),
+    LayerCase(gg.DepthwiseConv2D(3, "tanh", stride=2), (5, 5, 3), (3, 3, 3)),
+    LayerCase(gg.DepthwiseConv2D((2, 3), multiplier=2), (4, 4, 2), (4, 4, 4)),
+    LayerCase(gg.SeparableConv2D(5, activation="tanh"), (4, 4, 3), (4, 4, 5)),
+    LayerCase(gg.TransposedConv2D(3, activation="tanh"), (3, 4, 2), (3, 4, 3)),
+    LayerCase(gg.TransposedConv2D(2, (4, 3), stride=(2, 3)), (2, 3, 3), (4, 9, 2)),
+    LayerCase(gg.TransposedConv2D(17, (3, 2), stride=2, padding="valid", bias=False), (2, 3, 1), (5, 6, 17)),
+    LayerCase(gg.TransposedConv2D(1, 1, stride=(1, 2)), (2, 3, 2), (2, 6, 1)),
+    LayerCase(gg.Upsample2D((2, 3)), (2, 3, 5), (4, 9, 5)),
+    LayerCase(gg.ZeroPad2D(((0, 1), (2, 0))), (2, 3, 5), (3, 5, 5)),
+    LayerCase(gg.Crop2D(((0, 1), (2, 0))), (3, 4, 5), (2, 2, 5)),
     LayerCase(gg.Parallel({"only": [gg.Residual([gg.Dense(4)]), gg.LayerNormalization()]}), (4,), (4,)),
 ]
 each_layer = pytest.mark.parametrize("case", LAYERS, ids=ids(LAYERS))
@@ -634,9 +659,12 @@ def test_layer_equals_pytorch(case: LayerCase, training: bool) -> None:
         (gg.AveragePool2D((3, 2), stride=2), lambda nn: nn.AvgPool2d((3, 2), 2)),
         (gg.GlobalMaxPool(), lambda nn: nn.AdaptiveMaxPool2d(1)),
         (gg.GlobalAveragePool(), lambda nn: nn.AdaptiveAvgPool2d(1)),
+        (gg.Upsample2D((2, 3)), lambda nn: nn.Upsample(scale_factor=(2, 3))),
+        (gg.ZeroPad2D(((1, 2), (3, 0))), lambda nn: nn.ZeroPad2d((3, 0, 1, 2))),
+        (gg.Crop2D(((1, 2), (3, 0))), lambda nn: nn.ZeroPad2d((-3, 0, -1, -2))),
     ],
 )
-def test_pool_equals_pytorch(part: gg.Layer, theirs: Any) -> None:
+def test_layer_without_parameters_equals_pytorch(part: gg.Layer, theirs: Any) -> None:
     import torch
 
     chance = np.random.default_rng(8)

@@ -84,6 +84,10 @@ def redo(text: str, symbols_agree: bool = True) -> int:
     count = 0
     for block in text.split("\n\n"):
         lines = block.splitlines()
+        if " = " not in lines[0] and len(lines) > 1 and all(line.startswith("    ") for line in lines[1:]):
+            _redo_grids(block)
+            count += 1
+            continue
         if " = " not in lines[0] or not all(line.startswith("    ") for line in lines[1:]):
             continue  # words
         left, _, rule = lines[0].partition(" = ")
@@ -117,6 +121,29 @@ def redo(text: str, symbols_agree: bool = True) -> int:
             numbers = [float(value) for value in values.split("|")]
             assert max(numbers) - min(numbers) <= 2 * half_digit(max(numbers, key=abs)), f"{name}: {values}"
     return count
+
+
+def _redo_grids(block: str) -> None:
+    """Check that the products of two grids, place by place, sum to the printed result.
+
+    A single grid must have one number in brackets, the largest.
+    """
+    lines = [line.replace("  ×  ", "     ").split() for line in block.splitlines()[1:]]
+    if lines[-1][0] != "=":
+        (marked,) = re.findall(r"\[(\S+)\]", block.split("\n", 1)[1])
+        shown = [float(cell.strip("[]")) for line in lines for cell in line if cell != "·"]
+        assert float(marked) == max(shown), block
+        return
+    result, error, total = float(lines.pop()[1]), 0.0, 0.0
+    for line in lines:
+        left, right = line[: len(line) // 2], line[len(line) // 2 :]
+        for a, b in zip(left, right, strict=True):
+            x, w = 0.0 if a == "·" else float(a), float(b)
+            total += x * w
+            error += 100 * (
+                half_digit(x) * abs(w) + half_digit(w) * abs(x) + half_digit(x * w)
+            )  # four digits
+    assert abs(total - result) <= error + half_digit(result), block
 
 
 def _note(seen: dict[str, str], names: list[str], values: list[str]) -> None:

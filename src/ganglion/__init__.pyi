@@ -1,7 +1,7 @@
 # The public names, once: lazy_loader reads this file, and so do type checkers and editors.
 # A new public name is one line here; the reference finds its page by itself.
 
-from . import origins as origins
+from . import origins as origins, presets as presets
 from .core.activations import (
     ELU as ELU,
     GELU as GELU,
@@ -47,19 +47,29 @@ from .core.layers import (
     Activate as Activate,
     AveragePool2D as AveragePool2D,
     BatchNormalization as BatchNormalization,
+    Conv1D as Conv1D,
+    Conv2D as Conv2D,
+    Crop2D as Crop2D,
     Dense as Dense,
+    DepthwiseConv2D as DepthwiseConv2D,
     Dropout as Dropout,
     Embedding as Embedding,
     EmbeddingBag as EmbeddingBag,
     Flatten as Flatten,
     GlobalAveragePool as GlobalAveragePool,
     GlobalMaxPool as GlobalMaxPool,
+    GroupNormalization as GroupNormalization,
     Layer as Layer,
     LayerNormalization as LayerNormalization,
     MaxPool2D as MaxPool2D,
     Parallel as Parallel,
     Reshape as Reshape,
     Residual as Residual,
+    SeparableConv2D as SeparableConv2D,
+    SpatialDropout as SpatialDropout,
+    TransposedConv2D as TransposedConv2D,
+    Upsample2D as Upsample2D,
+    ZeroPad2D as ZeroPad2D,
 )
 from .core.losses import (
     BinaryCrossEntropy as BinaryCrossEntropy,

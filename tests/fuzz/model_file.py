@@ -73,6 +73,16 @@ def seeds(folder: Path) -> Iterator[bytes]:
             gg.Flatten(),
         ]
         yield saved(gg.Network([*layers, gg.Reshape((2, 1)), gg.Flatten()], inputs=4, dtype=dtype))
+    image = [
+        gg.ZeroPad2D(),
+        gg.TransposedConv2D(2, 2),
+        gg.SpatialDropout(0.5),
+        gg.GroupNormalization(2),
+        gg.Residual([gg.Conv2D(3, stride=2)]),
+        gg.Upsample2D(),
+        gg.Crop2D(((0, 2), (1, 1))),
+    ]
+    yield saved(gg.Network([*image, gg.GlobalAveragePool()], inputs=(3, 3, 1)))
     branches = {
         "image": [gg.MaxPool2D(2), gg.AveragePool2D((1, 2), padding="same"), gg.GlobalMaxPool()],
         "words": [gg.EmbeddingBag(5, 3, "sum"), gg.Residual([gg.Dense(2)])],

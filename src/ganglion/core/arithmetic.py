@@ -56,6 +56,9 @@ if TYPE_CHECKING:
         def square(self, name: object, value: float, mean: float) -> Factor: ...
         def sum(self, left: Symbol, value: float, rule: str, terms: Sequence[Term]) -> Equation: ...
         def equation(self, left: Symbol, value: float, rule: str = "", note: str = "") -> Equation: ...
+        def grids(
+            self, left: str, value: float, *grids: Sequence[Sequence[float | None]], marked: Index = ()
+        ) -> Equation: ...
         def function(
             self,
             left: Symbol,
@@ -75,6 +78,10 @@ class Arithmetic:
 
     adds_up_inputs = False
     """Whether each output is a sum over inputs and a bias."""
+    unit = "unit"
+    """The name of what the last axis of the outputs counts."""
+    shared_over = ""
+    """The places that share the parameters, such as "windows": a parameter's gradient sums over them too."""
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Equation]:
         """Return the equations of one output of a row, the output's own first."""

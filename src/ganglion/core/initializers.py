@@ -30,8 +30,12 @@ class Initializer(Part):
 
 
 def fans(shape: Shape) -> tuple[int, int]:
-    """Return (fan_in, fan_out) of a weight of shape (inputs ..., units)."""
-    return math.prod(shape[:-1]), shape[-1] if shape else 1
+    """Return (fan_in, fan_out) of a weight of shape (inputs, units), or (kernel ..., channels, filters).
+
+    A kernel connects each channel to each filter once for every element of its area.
+    """
+    area = math.prod(shape[:-2])
+    return math.prod(shape[:-1]), area * shape[-1] if shape else 1
 
 
 def _uniform(generator: np.random.Generator, shape: Shape, variance: float) -> Array:

@@ -8,7 +8,7 @@ namespace ganglion {
 
 using std::size_t;
 
-constexpr size_t MOST_SETTINGS = 8;
+constexpr size_t MOST_SETTINGS = 12;
 
 struct Names {  // null-terminated
     const char* at[MOST_SETTINGS + 1] = {};

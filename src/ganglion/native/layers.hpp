@@ -3,6 +3,7 @@
 
 #include "activate.hpp"
 #include "composite.hpp"
+#include "convolution.hpp"
 #include "dense.hpp"
 #include "dropout.hpp"
 #include "embedding.hpp"
@@ -10,11 +11,14 @@
 #include "normalization.hpp"
 #include "pooling.hpp"
 #include "reshape.hpp"
+#include "resize.hpp"
+#include "transposed.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
 using Layers =
     List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape, Residual,
-         Parallel, MaxPool2D, AveragePool2D, GlobalMaxPool, GlobalAveragePool, Embedding, EmbeddingBag>;
+         Parallel, MaxPool2D, AveragePool2D, GlobalMaxPool, GlobalAveragePool, Embedding, EmbeddingBag,
+         Conv1D, Conv2D, TransposedConv2D, Upsample2D, ZeroPad2D, Crop2D, SpatialDropout, GroupNormalization>;
 
 }  // namespace ganglion::GANGLION_ISA

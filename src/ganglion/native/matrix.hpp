@@ -90,6 +90,8 @@ struct Part {
     T* c;
     size_t row;
     size_t last;  // used lanes of each row's last vector, if that is not whole
+    // The depth may consist of `down` times `along` stretches, which lie apart in A.
+    size_t down = 1, along = 1, step_down = 0, step_along = 0;
 };
 
 template <class T, class Epilogue>
@@ -116,24 +118,28 @@ void tile(const Part<T, Epilogue>& part) {
     const Left<T> a = part.a;
     const T* b = part.b;
     const size_t stride = part.stride, row = part.row;
-    const T* three[(Rows + 2) / 3];  // every third row of A; one instruction reaches the others from there
+    for (size_t down = 0; down < part.down; ++down)
+        for (size_t along = 0; along < part.along; ++along) {
+            const T* from = a.at + down * part.step_down + along * part.step_along;
+            const T* three[(Rows + 2) / 3];  // every third row of A; one instruction reaches the others
 #pragma GCC unroll 8
-    for (size_t i = 0; i < Rows; i += 3) three[i / 3] = a.at + i * a.row;
-    for (size_t k = part.depth; k > 0; --k) {
-        Vector<T> line[Vectors];
+            for (size_t i = 0; i < Rows; i += 3) three[i / 3] = from + i * a.row;
+            for (size_t k = part.depth; k > 0; --k) {
+                Vector<T> line[Vectors];
 #pragma GCC unroll 8
-        for (size_t j = 0; j + 1 < Vectors; ++j) line[j] = load(b + j * L, Whole{});
-        line[Vectors - 1] = load(b + (Vectors - 1) * L, last);
+                for (size_t j = 0; j + 1 < Vectors; ++j) line[j] = load(b + j * L, Whole{});
+                line[Vectors - 1] = load(b + (Vectors - 1) * L, last);
 #pragma GCC unroll 16
-        for (size_t i = 0; i < Rows; ++i) {
-            const T factor = three[i / 3][i % 3 * a.row];
+                for (size_t i = 0; i < Rows; ++i) {
+                    const T factor = three[i / 3][i % 3 * a.row];
 #pragma GCC unroll 8
-            for (size_t j = 0; j < Vectors; ++j) total[i][j] += line[j] * factor;
+                    for (size_t j = 0; j < Vectors; ++j) total[i][j] += line[j] * factor;
+                }
+#pragma GCC unroll 8
+                for (size_t i = 0; i < Rows; i += 3) three[i / 3] += a.depth;
+                b += stride;
+            }
         }
-#pragma GCC unroll 8
-        for (size_t i = 0; i < Rows; i += 3) three[i / 3] += a.depth;
-        b += stride;
-    }
     T* c = part.c;
 #pragma GCC unroll 16
     for (size_t i = 0; i < Rows; ++i) {

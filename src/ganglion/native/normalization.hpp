@@ -173,4 +173,109 @@ struct LayerNormalization : Normalization {
     }
 };
 
+// The moments are those of a row, over all places and the channels of a group.
+struct GroupNormalization : Normalization {
+    static constexpr const char* name = "group_normalization";
+    static constexpr Names settings = {{"groups", "epsilon"}};
+    enum { groups, epsilon };
+
+    // First the normal values, then the deviation of each row and channel, then two numbers for each channel.
+    template <class T>
+    static size_t room(const Step& step, size_t rows) {
+        return whole_lines<T>(rows * step.outputs) + (rows + 2) * step.features;
+    }
+
+    template <class T>
+    static const T* forward(const Here<T>& here, T* out) {
+        const size_t channels = here.step.features, count = here.step.inputs;
+        const T *scale = here.own, *shift = scale + channels;
+        T* mean = kept(here) + here.rows * channels;
+        const T least = T(here.step.settings[epsilon]);
+        for (size_t row = 0; row < here.rows; ++row) {
+            const T* x = here.x() + row * count;
+            T *normal = here.room + row * count, *to = out + row * count,
+              *deviation = kept(here) + row * channels;
+            sweep<T>(channels, [&](size_t c, auto part) {
+                Vector<T> sums{};
+                for (size_t at = c; at < count; at += channels) sums += load(x + at, part);
+                store(mean + c, sums, part);
+            });
+            average(here.step, mean);
+            sweep<T>(channels, [&](size_t c, auto part) {
+                const Vector<T> m = load(mean + c, part);
+                Vector<T> squares{};
+                for (size_t at = c; at < count; at += channels) {
+                    const Vector<T> centered = load(x + at, part) - m;
+                    squares += centered * centered;
+                }
+                store(deviation + c, squares, part);
+            });
+            average(here.step, deviation);
+            sweep<T>(channels, [&](size_t c, auto part) {
+                const Vector<T> m = load(mean + c, part), s = load(scale + c, part),
+                                t = load(shift + c, part), d = square_root(load(deviation + c, part) + least);
+                store(deviation + c, d, part);
+                for (size_t at = c; at < count; at += channels) {
+                    const Vector<T> n = (load(x + at, part) - m) / d;
+                    store(normal + at, n, part);
+                    store(to + at, n * s + t, part);
+                }
+            });
+        }
+        return out;
+    }
+
+    template <class T>
+    static void backward(const Here<T>& here, const Back<T>& back) {
+        const size_t channels = here.step.features, count = here.step.inputs, all = here.rows * count;
+        const T* scale = here.own;
+        T *grad_scale = back.gradient, *grad_shift = grad_scale + channels, *grad_x = back.grad_x[0],
+          *mean = kept(here) + here.rows * channels, *along = mean + channels;
+        sum_rows<T>(lines(here), channels, back.grad, grad_shift, back.add);
+        sweep<T>(channels, [&](size_t c, auto part) {
+            Vector<T> total = back.add ? load(grad_scale + c, part) : Vector<T>{};
+            for (size_t at = c; at < all; at += channels)
+                total += load(back.grad + at, part) * load(here.room + at, part);
+            store(grad_scale + c, total, part);
+        });
+        for (size_t row = 0; grad_x && row < here.rows; ++row) {
+            const T *grad = back.grad + row * count, *normal = here.room + row * count,
+                    *deviation = kept(here) + row * channels;
+            T* to = grad_x + row * count;
+            sweep<T>(channels, [&](size_t c, auto part) {
+                const Vector<T> s = load(scale + c, part);
+                Vector<T> sums{}, products{};
+                for (size_t at = c; at < count; at += channels) {
+                    const Vector<T> scaled = load(grad + at, part) * s;
+                    sums += scaled;
+                    products += scaled * load(normal + at, part);
+                }
+                store(mean + c, sums, part);
+                store(along + c, products, part);
+            });
+            average(here.step, mean);
+            average(here.step, along);
+            sweep<T>(channels, [&](size_t c, auto part) {
+                const Vector<T> s = load(scale + c, part), m = load(mean + c, part),
+                                p = load(along + c, part), d = load(deviation + c, part);
+                for (size_t at = c; at < count; at += channels)
+                    store(to + at, (load(grad + at, part) * s - m - load(normal + at, part) * p) / d, part);
+            });
+        }
+    }
+
+private:
+    // Replaces the sum of each channel by the mean of its group.
+    template <class T>
+    static void average(const Step& step, T* sums) {
+        const size_t each = step.features / static_cast<size_t>(step.settings[groups]);
+        const T count = T(each * (step.inputs / step.features));
+        for (T* group = sums; group < sums + step.features; group += each) {
+            T total = 0;
+            for (size_t c = 0; c < each; ++c) total += group[c];
+            for (size_t c = 0; c < each; ++c) group[c] = total / count;
+        }
+    }
+};
+
 }  // namespace ganglion::GANGLION_ISA

@@ -10,6 +10,7 @@ import numpy as np
 
 from ganglion.core.arithmetic import Arithmetic, Index
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
+from ganglion.core.layers.convolution import Conv1D, Conv2D
 from ganglion.core.layers.dense import Dense
 from ganglion.core.part import Array, PartsField, Shape
 from ganglion.errors import ConfigError, ShapeError, shortened
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 class Residual(Layer):
     """a = x + f(x): the layers of f learn what to add to their input (He et al., 2015).
 
-    If f(x) and x differ in size, a learned projection x @ W + b replaces x.
+    If f(x) and x differ in shape, a learned projection replaces x: x @ W + b for rows of numbers; for images
+    and signals a convolution with a kernel of 1, without bias, and with the stride that gives f's size.
 
     Args:
         layers: the layers of f, in order.
 
     Raises:
-        ShapeError: if f changes the shape and the input or the output is not a row of numbers, so that no
-            projection is possible.
+        ShapeError: if f changes the shape so that no projection has it: f has more axes or fewer, or an image
+            is larger than before, or no stride leads to its size.
 
     >>> net = gg.Network([gg.Residual([gg.Dense(8, "relu"), gg.Dense(3)]), gg.Dense(1)], inputs=3)
     >>> [step.name for step in net.architecture.steps]
@@ -50,13 +52,7 @@ class Residual(Layer):
         inside = into.single(into.sequence(self.layers, around), self)
         shape = into.shape(inside)
         if into.shape(around) != shape:
-            if len(shape) != 1 or len(into.shape(around)) != 1:
-                raise ShapeError(
-                    f"a residual layer adds its input, of shape {into.shape(around)}, to the output of its "
-                    f"layers, of shape {shape}",
-                    "use layers that keep the shape",
-                )
-            around = into.step(Dense(shape[0]), around, suffix="projection")
+            around = into.step(_projection(into.shape(around), shape), around, suffix="projection")
         return into.step(self, inside, around)
 
     def describe(self) -> str:
@@ -80,6 +76,22 @@ class Residual(Layer):
         self, weights: Weights, cache: Cache, grad_z: Array, context: Context
     ) -> tuple[tuple[Array, Array], Mapping[str, Array]]:
         return (grad_z, grad_z), {}
+
+
+def _projection(before: Shape, after: Shape) -> Layer:
+    """Return a layer with few weights that changes the shape of x to that of f(x)."""
+    if len(before) == len(after) == 1:
+        return Dense(after[0])
+    if len(before) == len(after) and len(after) in (2, 3):
+        convolution = Conv1D if len(after) == 2 else Conv2D
+        stride = tuple(-(-size // left) for size, left in zip(before[:-1], after[:-1], strict=True))
+        layer = convolution(after[-1], 1, stride=stride, bias=False)
+        if layer.output_shape(before) == after:
+            return layer
+    raise ShapeError(
+        f"a residual layer adds its input, of shape {before}, to the output of its layers, of shape {after}",
+        "use layers that keep the shape, or that change an image by a stride",
+    )
 
 
 class ResidualArithmetic(Arithmetic):

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganglion.checks import check_number
+from ganglion.checks import check_integer, check_number
 from ganglion.core.arithmetic import Arithmetic, Index
 from ganglion.core.initializers import Initializer, Ones
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
 from ganglion.core.part import Array, Shape
+from ganglion.errors import ShapeError
 
 if TYPE_CHECKING:
     from ganglion.core.arithmetic import TracedStep
+
+MOST_GROUPS = 2**20
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,80 @@ class LayerNormalization(Layer):
         return grad_normal / deviation, grad
 
 
+@dataclass(frozen=True)
+class GroupNormalization(Layer):
+    """a = scale * (x - mean) / sqrt(variance + epsilon) + shift, for each row over a group of channels.
+
+    Mean and variance are those of all places and the channels of the group; scale and shift are those of each
+    channel (Wu and He, 2018). Training and prediction are the same and the rows of a batch do not matter, so
+    that it suits small batches.
+
+    Args:
+        groups: into how many groups of equal size the channels are divided, 8 by default. With 1, the whole
+            row is normalized; with as many as channels, each channel on its own.
+        epsilon: added to the variance to avoid division by 0, 1e-5 by default.
+
+    Shapes: x and a (n, ..., channels), scale and shift (channels,).
+
+    Raises:
+        ConfigError: for a setting out of range.
+        ShapeError: if the channels cannot be divided into `groups`.
+
+    >>> net = gg.Network([gg.GroupNormalization(2)], inputs=(2, 2))
+    >>> net.predict([[[0, 10], [2, 30]]]).round(3).tolist()
+    [[[-1.0, -1.0], [1.0, 1.0]]]
+    """
+
+    groups: int = 8
+    epsilon: float = 1e-5
+
+    name = "group_normalization"
+    normalizes = True
+
+    def __post_init__(self) -> None:
+        check_integer("groups", self.groups, at_least=1, at_most=MOST_GROUPS)
+        check_number("epsilon", self.epsilon, above=0)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if not shape or shape[-1] % self.groups:
+            raise ShapeError(
+                f"{self.name} divides the channels into {self.groups} groups, got inputs of shape {shape}",
+                "use groups that divide the last axis",
+            )
+        return shape
+
+    def describe(self) -> str:
+        return f"group normalization, {self.groups} groups"
+
+    def parameters(self, shape: Shape) -> Mapping[str, Shape]:
+        return {"scale": shape[-1:], "shift": shape[-1:]}
+
+    def initializers(self) -> Mapping[str, Initializer]:
+        return {"scale": Ones()}
+
+    def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
+        centered = x - self.mean(x)
+        deviation = np.sqrt(self.mean(centered * centered) + x.dtype.type(self.epsilon))
+        normal = centered / deviation
+        return normal * weights.scale + weights.shift, (normal, deviation)
+
+    def backward(
+        self, weights: Weights, cache: Cache, grad_z: Array, context: Context
+    ) -> tuple[Array, Mapping[str, Array]]:
+        normal, deviation = cache
+        axes = tuple(range(normal.ndim - 1))
+        grad = {"scale": (grad_z * normal).sum(axis=axes), "shift": grad_z.sum(axis=axes)}
+        grad_normal = grad_z * weights.scale
+        along = self.mean(grad_normal * normal)
+        return (grad_normal - self.mean(grad_normal) - normal * along) / deviation, grad
+
+    def mean(self, values: Array) -> Array:
+        """Return the mean of each channel's group, of shape (n, 1, ..., channels)."""
+        each = values.shape[-1] // self.groups
+        means = values.reshape(len(values), -1, self.groups, each).mean(axis=(1, 3))
+        return means.repeat(each, axis=1).reshape(len(values), *[1] * (values.ndim - 2), -1)
+
+
 class NormalizationArithmetic(Arithmetic):
     """a = scale * normal + shift, normal = (x - mean) / sqrt(variance + epsilon)."""
 
@@ -176,9 +253,8 @@ class NormalizationArithmetic(Arithmetic):
         divided = step.factor("1/deviation", float(inverse))
         terms = [step.term(own, divided)]
         if self._varies(step):
-            axes = self._axes(step)
-            mean = np.broadcast_to(grad_normal.mean(axis=axes, keepdims=True), normal.shape)
-            along = np.broadcast_to((grad_normal * normal).mean(axis=axes, keepdims=True), normal.shape)
+            mean = np.broadcast_to(self._mean(step, grad_normal), normal.shape)
+            along = np.broadcast_to(self._mean(step, grad_normal * normal), normal.shape)
             of_mean = step.factor("-mean ∂L/∂normal", -float(mean[(row, *index)]))
             of_variance = step.factor("-mean (∂L/∂normal · normal)", -float(along[(row, *index)]))
             here = step.own("normal", index, float(normal[(row, *index)]))
@@ -207,9 +283,9 @@ class NormalizationArithmetic(Arithmetic):
         """Return whether mean and variance depend on x."""
         return True
 
-    def _axes(self, step: TracedStep) -> Index:
-        """Return the axes over which mean and variance are computed."""
-        return (step.x.ndim - 1,)
+    def _mean(self, step: TracedStep, values: Array) -> Array:
+        """Return the mean of the values that are normalized together."""
+        return values.mean(axis=-1, keepdims=True)
 
 
 class BatchNormalizationArithmetic(NormalizationArithmetic):
@@ -234,9 +310,31 @@ class BatchNormalizationArithmetic(NormalizationArithmetic):
     def _varies(self, step: TracedStep) -> bool:
         return step.training
 
-    def _axes(self, step: TracedStep) -> Index:
-        return tuple(range(step.x.ndim - 1))
+    def _mean(self, step: TracedStep, values: Array) -> Array:
+        return values.mean(axis=tuple(range(values.ndim - 1)))
+
+
+class GroupNormalizationArithmetic(NormalizationArithmetic):
+    """The same, with the moments of a group of channels."""
+
+    def _together(self, step: TracedStep, row: int, index: Index) -> tuple[Array, list[Any], Index]:
+        each = step.x.shape[-1] // self._layer(step).groups
+        group = index[-1] // each
+        own = step.x[row, ..., group * each : (group + 1) * each]
+        symbols = [
+            step.input_symbol((*map(int, place[:-1]), group * each + int(place[-1])))
+            for place in np.ndindex(own.shape)
+        ]
+        return own.ravel(), symbols, (group,)
+
+    def _mean(self, step: TracedStep, values: Array) -> Array:
+        return self._layer(step).mean(values)
+
+    @staticmethod
+    def _layer(step: TracedStep) -> GroupNormalization:
+        return step.layer  # type: ignore[return-value]
 
 
 BatchNormalization.arithmetic = BatchNormalizationArithmetic()
 LayerNormalization.arithmetic = NormalizationArithmetic()
+GroupNormalization.arithmetic = GroupNormalizationArithmetic()

@@ -8,11 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganglion.checks import check_integer
 from ganglion.core.arithmetic import Arithmetic, Index
 from ganglion.core.layers.base import Cache, Context, Layer, Weights
+from ganglion.core.layers.windows import (
+    Windows,
+    check_images,
+    describe_window,
+    grid_of_window,
+    inside,
+    padded,
+    paddings,
+    place_windows,
+    sizes,
+)
 from ganglion.core.part import Array, Shape
-from ganglion.errors import ConfigError, ShapeError, one_of, shortened
+from ganglion.errors import ConfigError, ShapeError, shortened
 
 if TYPE_CHECKING:
     from ganglion.core.arithmetic import TracedStep
@@ -36,33 +46,27 @@ class Pool2D(Layer):
     padding: str = "valid"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pool", _pair("pool", self.pool))
-        object.__setattr__(self, "stride", _pair("stride", self.pool if self.stride is None else self.stride))
-        if self.padding not in ("valid", "same"):
-            raise ConfigError(
-                f"there is no padding {shortened(self.padding)}", one_of(str(self.padding), ["valid", "same"])
-            )
+        object.__setattr__(self, "pool", sizes("pool", self.pool))
+        object.__setattr__(self, "stride", sizes("stride", self.stride or self.pool))
+        if not isinstance(self.padding, str):
+            raise ConfigError(f"padding must be 'valid' or 'same', got {shortened(self.padding)}")
+        paddings(self.padding, ("valid", "same"))
 
     def settings(self) -> dict[str, float]:
         return super().settings() | {"same": float(self.padding == "same")}
 
     def windows(self, shape: Shape) -> list[Windows]:
         """Return the windows along height and width."""
-        if len(shape) != 3:
+        check_images(self.name, shape)
+        found = [
+            place_windows(size, pool, stride, self.padding)
+            for size, pool, stride in zip(shape[:2], self.pool, self.stride, strict=True)  # type: ignore[arg-type]
+        ]
+        if any(axis.count < 1 for axis in found):
             raise ShapeError(
-                f"{self.name} needs images of shape (height, width, channels), got inputs of shape {shape}",
-                "put gg.Reshape((height, width, channels)) before it",
+                f"{self.name} needs images no smaller than its windows, {self.pool}, got {shape[:2]}",
+                'use a smaller pool, or padding="same"',
             )
-        found = []
-        for size, pool, stride in zip(shape[:2], self.pool, self.stride, strict=True):  # type: ignore[arg-type]
-            count = -(-size // stride) if self.padding == "same" else (size - pool) // stride + 1
-            if count < 1:
-                raise ShapeError(
-                    f"{self.name} needs images no smaller than its windows, {self.pool}, got {shape[:2]}",
-                    'use a smaller pool, or padding="same"',
-                )
-            missing = max((count - 1) * stride + pool - size, 0)
-            found.append(Windows(size, pool, stride, count, missing // 2))
         return found
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -72,45 +76,6 @@ class Pool2D(Layer):
     def describe(self) -> str:
         size = " x ".join(map(str, self.pool))  # type: ignore[arg-type]
         return f"{self.name.replace('_', ' ')} of {size}"
-
-
-@dataclass(frozen=True)
-class Windows:
-    """The windows along one axis, `stride` apart; the first begins `before` places before the edge."""
-
-    size: int
-    pool: int
-    stride: int
-    count: int
-    before: int
-
-    @property
-    def after(self) -> int:
-        """How many places the last window extends beyond the other edge."""
-        return max((self.count - 1) * self.stride + self.pool - self.before - self.size, 0)
-
-    def places(self, offset: int) -> slice:
-        """Return element number `offset` of every window, as a slice of the padded axis."""
-        return slice(offset, offset + (self.count - 1) * self.stride + 1, self.stride)
-
-
-def _pair(what: str, value: Any) -> tuple[int, int]:
-    sizes = value if isinstance(value, tuple | list) else (value, value)
-    if len(sizes) != 2:
-        raise ConfigError(f"{what} must be one whole number or two, got {shortened(value)}")
-    first, second = (check_integer(what, size, at_least=1, at_most=2**20) for size in sizes)
-    return first, second
-
-
-def _padded(x: Array, height: Windows, width: Windows, value: float) -> Array:
-    """Return images padded with `value` where windows extend beyond the edges."""
-    around = ((0, 0), (height.before, height.after), (width.before, width.after), (0, 0))
-    return np.pad(x, around, constant_values=value) if any(map(any, around)) else x
-
-
-def _inside(x: Array, height: Windows, width: Windows) -> Array:
-    """Return padded images without their padding."""
-    return x[:, height.before : height.before + height.size, width.before : width.before + width.size]
 
 
 @dataclass(frozen=True)
@@ -141,12 +106,12 @@ class MaxPool2D(Pool2D):
 
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
         height, width = self.windows(x.shape[1:])
-        padded = _padded(x, height, width, -np.inf)
+        around = padded(x, [height, width], -np.inf)
         seen = np.stack(
             [
-                padded[:, height.places(i), width.places(j)]
-                for i in range(height.pool)
-                for j in range(width.pool)
+                around[:, height.places(i), width.places(j)]
+                for i in range(height.window)
+                for j in range(width.window)
             ]
         )
         choice = seen.argmax(axis=0)
@@ -157,20 +122,27 @@ class MaxPool2D(Pool2D):
     ) -> tuple[Array, Mapping[str, Array]]:
         choice, shape = cache
         height, width = self.windows(shape[1:])
-        grad_x = _padded(np.zeros(shape, dtype=grad_z.dtype), height, width, 0)
-        for place in range(height.pool * width.pool):
-            i, j = divmod(place, width.pool)
+        grad_x = padded(np.zeros(shape, dtype=grad_z.dtype), [height, width])
+        for place in range(height.window * width.window):
+            i, j = divmod(place, width.window)
             grad_x[:, height.places(i), width.places(j)] += grad_z * (choice == place)
-        return _inside(grad_x, height, width), {}
+        return inside(grad_x, [height, width]), {}
 
 
 class MaxPoolArithmetic(Arithmetic):
     """a is one number of its window; a number's gradient is the sum over the windows that chose it."""
 
+    unit = "channel"
+
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
-        chosen = _chosen(step, row, index)
-        term = step.term(step.input(row, chosen))
-        return [step.sum(step.out(index), step.z[(row, *index)], "the largest number in the window", (term,))]
+        term, value = step.term(step.input(row, _chosen(step, row, index))), step.z[(row, *index)]
+        windows: list[Windows] = step.layer.windows(step.x.shape[1:])  # type: ignore[attr-defined]
+        marked = divmod(int(step.cache[0][(row, *index)]), windows[1].window)
+        title = f"its window, {describe_window(step, windows, index, index[-1])}, with the chosen number"
+        return [
+            step.sum(step.out(index), value, "the largest number in the window", (term,)),
+            step.grids(title, value, grid_of_window(step, windows, row, index, index[-1]), marked=marked),
+        ]
 
     def backward(
         self, step: TracedStep, row: int, index: Index, which: int = 0
@@ -186,7 +158,7 @@ class MaxPoolArithmetic(Arithmetic):
 def _chosen(step: TracedStep, row: int, index: Index) -> Index:
     """Return the place in the input that a window chose."""
     height, width = step.layer.windows(step.x.shape[1:])  # type: ignore[attr-defined]
-    i, j = divmod(int(step.cache[0][(row, *index)]), width.pool)
+    i, j = divmod(int(step.cache[0][(row, *index)]), width.window)
     return (
         index[0] * height.stride - height.before + i,
         index[1] * width.stride - width.before + j,
@@ -197,11 +169,7 @@ def _chosen(step: TracedStep, row: int, index: Index) -> Index:
 def _windows_over(step: TracedStep, index: Index) -> list[Index]:
     """Return the windows that cover a place in the input."""
     height, width = step.layer.windows(step.x.shape[1:])  # type: ignore[attr-defined]
-    rows, columns = (
-        [n for n in range(w.count) if 0 <= place - (n * w.stride - w.before) < w.pool]
-        for w, place in zip((height, width), index, strict=False)
-    )
-    return [(i, j, index[2]) for i in rows for j in columns]
+    return [(i, j, index[2]) for _, i in height.over(index[0]) for _, j in width.over(index[1])]
 
 
 MaxPool2D.arithmetic = MaxPoolArithmetic()
@@ -233,7 +201,7 @@ class AveragePool2D(Pool2D):
 
     def forward(self, weights: Weights, x: Array, context: Context) -> tuple[Array, Cache]:
         height, width = self.windows(x.shape[1:])
-        total = _sum_of_windows(_padded(x, height, width, 0), height, width)
+        total = _sum_of_windows(padded(x, [height, width]), height, width)
         counted = self.counts(x.shape[1:], x.dtype)
         return total / counted, x.shape
 
@@ -241,30 +209,32 @@ class AveragePool2D(Pool2D):
         self, weights: Weights, cache: Cache, grad_z: Array, context: Context
     ) -> tuple[Array, Mapping[str, Array]]:
         height, width = self.windows(cache[1:])
-        grad_x = _padded(np.zeros(cache, dtype=grad_z.dtype), height, width, 0)
+        grad_x = padded(np.zeros(cache, dtype=grad_z.dtype), [height, width])
         each = grad_z / self.counts(cache[1:], grad_z.dtype)
-        for i in range(height.pool):
-            for j in range(width.pool):
+        for i in range(height.window):
+            for j in range(width.window):
                 grad_x[:, height.places(i), width.places(j)] += each
-        return _inside(grad_x, height, width), {}
+        return inside(grad_x, [height, width]), {}
 
     def counts(self, shape: Shape, dtype: Any) -> Array:
         """Return how many numbers each window covers, of shape (rows, columns, 1)."""
         height, width = self.windows(shape)
         ones = np.ones((1, *shape[:2], 1), dtype=dtype)
-        return _sum_of_windows(_padded(ones, height, width, 0), height, width)[0]
+        return _sum_of_windows(padded(ones, [height, width]), height, width)[0]
 
 
-def _sum_of_windows(padded: Array, height: Windows, width: Windows) -> Array:
-    places = [(i, j) for i in range(height.pool) for j in range(width.pool)]
-    total = padded[:, height.places(0), width.places(0)]
+def _sum_of_windows(around: Array, height: Windows, width: Windows) -> Array:
+    places = [(i, j) for i in range(height.window) for j in range(width.window)]
+    total = around[:, height.places(0), width.places(0)]
     for i, j in places[1:]:
-        total = total + padded[:, height.places(i), width.places(j)]
+        total = total + around[:, height.places(i), width.places(j)]
     return total
 
 
 class AveragePoolArithmetic(Arithmetic):
     """a is a sum over its window, each number divided by their count."""
+
+    unit = "channel"
 
     def forward(self, step: TracedStep, row: int, index: Index) -> list[Any]:
         seen = _seen(step, index)
@@ -290,11 +260,7 @@ class AveragePoolArithmetic(Arithmetic):
 def _seen(step: TracedStep, index: Index) -> list[Index]:
     """Return the places in the input that a window covers."""
     height, width = step.layer.windows(step.x.shape[1:])  # type: ignore[attr-defined]
-    rows, columns = (
-        [p for p in range(n * w.stride - w.before, n * w.stride - w.before + w.pool) if 0 <= p < w.size]
-        for w, n in zip((height, width), index, strict=False)
-    )
-    return [(i, j, index[2]) for i in rows for j in columns]
+    return [(i, j, index[2]) for _, i in height.seen(index[0]) for _, j in width.seen(index[1])]
 
 
 AveragePool2D.arithmetic = AveragePoolArithmetic()

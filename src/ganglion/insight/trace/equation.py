@@ -9,11 +9,9 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from ganglion.core.part import plain
 from ganglion.optional import load
@@ -131,7 +129,7 @@ class Term:
     @property
     def value(self) -> float:
         """The product."""
-        return float(np.prod([factor.value for factor in self.factors]))
+        return math.prod(factor.value for factor in self.factors)
 
     def product(self, digits: int = DIGITS) -> str:
         """Return the product in numbers."""
@@ -268,6 +266,56 @@ class Function(Equation):
 
     def to_dict(self) -> dict[str, Any]:
         return super().to_dict() | {"arguments": plain(self.arguments)}
+
+
+@dataclass(frozen=True)
+class Grids(Equation):
+    """A patch of an image and the kernel on it: their products, place by place, sum to the value.
+
+    Or one grid of numbers, with the one that is the value in brackets. None is padding, shown as a dot.
+    """
+
+    grids: tuple[tuple[tuple[float | None, ...], ...], ...] = ()
+    marked: tuple[int, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.left}{f', {self.rule}' if self.rule else ''}"
+        tables = [self._cells(grid, figure_short) for grid in self.grids]
+        middle = len(tables[0]) // 2
+        for number in range(len(tables[0])):
+            between = "  ×  " if number == middle else "     "
+            yield f"    {between.join('  '.join(table[number]) for table in tables)}".rstrip()
+        if not self.marked:
+            yield f"    = {figure(self.value)}"
+
+    def _cells(
+        self, grid: tuple[tuple[float | None, ...], ...], shown: Callable[[float], str]
+    ) -> list[list[str]]:
+        """Return the numbers as text, those of a column equally wide."""
+        cells = [["·" if number is None else shown(number) for number in line] for line in grid]
+        if self.marked:
+            cells = [[f" {cell} " for cell in line] for line in cells]
+            row, column = self.marked
+            cells[row][column] = f"[{cells[row][column].strip()}]"
+        wide = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return [[f"{cell:>{w}}" for cell, w in zip(line, wide, strict=True)] for line in cells]
+
+    def latex_lines(self) -> Iterator[str]:
+        matrices = []
+        for grid in self.grids:
+            rows = [" & ".join(r"\cdot" if n is None else figure_short(n) for n in line) for line in grid]
+            matrices.append(r"\begin{pmatrix} " + r" \\ ".join(rows) + r" \end{pmatrix}")
+        result = "" if self.marked else f" = {figure(self.value)}"
+        yield rf"& \mathrm{{{_escaped(str(self.left))}}} \\"
+        yield r"& " + r" \odot ".join(matrices) + result + r" \\"
+
+    def to_dict(self) -> dict[str, Any]:
+        return super().to_dict() | {"grids": plain(self.grids), "marked": list(self.marked)}
+
+
+def figure_short(value: float) -> str:
+    """Return a number with four significant digits, for grids."""
+    return f"{value + 0.0:.4g}"
 
 
 def colored(text: str) -> Any:

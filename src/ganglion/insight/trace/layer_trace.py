@@ -13,7 +13,7 @@ from ganglion.core.layers.base import Weights
 from ganglion.core.part import Array
 from ganglion.core.steps import Step
 from ganglion.errors import ConfigError
-from ganglion.insight.trace.equation import Equation, Factor, Function, Sum, Symbol, Term, digits_for
+from ganglion.insight.trace.equation import Equation, Factor, Function, Grids, Sum, Symbol, Term, digits_for
 
 Index = tuple[int, ...]
 Namer = Callable[[Index], Symbol]
@@ -158,6 +158,12 @@ class LayerTrace:
     def equation(left: Symbol, value: float, rule: str = "", note: str = "") -> Equation:
         """Return a number and the rule that yields it."""
         return Equation(left, float(value), rule, note=note)
+
+    @staticmethod
+    def grids(left: str, value: float, *grids: Sequence[Sequence[float | None]], marked: Index = ()) -> Grids:
+        """Return grids whose products, place by place, sum to a value, or one with a marked number."""
+        numbers = tuple(tuple(map(tuple, grid)) for grid in grids)
+        return Grids(Symbol(left), float(value), grids=numbers, marked=marked)
 
     @staticmethod
     def function(

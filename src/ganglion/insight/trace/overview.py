@@ -11,6 +11,7 @@ from ganglion.core.bags import Bags
 from ganglion.core.part import Array
 from ganglion.insight.trace.equation import figure
 from ganglion.insight.trace.layer_trace import LayerTrace
+from ganglion.insight.trace.pixels import image_cells
 
 if TYPE_CHECKING:
     from ganglion.insight.trace import Trace
@@ -47,7 +48,9 @@ def overview_text(trace: Trace) -> str:
 
 def next_calls(trace: Trace) -> str:
     """Return methods of the trace to call next, as Python code."""
-    calls = f"next: .unit({trace.layers[0].name!r}, 0)"
+    first = trace.layers[0]
+    place = ", ".join(str(size // 2) for size in first.a.shape[1:-1])
+    calls = f"next: .unit({first.name!r}, {f'({place}, 0)' if place else '0'})"
     for part in trace.layers:
         for name, values in part.gradients.items():
             place = ", ".join("0" for _ in values.shape)
@@ -88,8 +91,16 @@ def _shown(values: Array) -> tuple[str, str]:
     flat = values.ravel()
     if flat.size <= MOST_NUMBERS:
         return "  ".join(f"{v + 0.0:.4g}" for v in flat), ""
-    text = f"{flat.size} numbers from {flat.min():.4g} to {flat.max():.4g}, mean {flat.mean():.4g}"
+    count = f"{flat.size}"
+    if is_image(values):
+        count = " x ".join(map(str, values.shape))
+    text = f"{count} numbers from {flat.min():.4g} to {flat.max():.4g}, mean {flat.mean():.4g}"
     return text, _strip(flat) if flat.size <= MOST_CELLS else ""
+
+
+def is_image(values: Array) -> bool:
+    """Return whether a value is an image with the channels last, and not a single pixel."""
+    return values.ndim == 3 and min(values.shape[:2]) > 1
 
 
 def _strip(values: Array) -> str:
@@ -124,13 +135,15 @@ def _html_layer(part: LayerTrace) -> list[str]:
 def _html_row(label: str, name: str, values: Array) -> str:
     flat = values.ravel()
     largest = float(np.abs(flat[np.isfinite(flat)]).max(initial=0.0)) or 1.0
+    heads = f"<th style='text-align:left'>{html.escape(label)}</th><th>{html.escape(name)}</th>"
+    if is_image(values):
+        return f"<tr>{heads}{image_cells(values, largest)}</tr>"
     style = "color:#000;padding:2px 4px;background:"
     cells = "".join(
         f"<td title='{figure(v)}' style='{style}{_color(v / largest)}'>{v:.3g}</td>"
         for v in flat[:MOST_CELLS]
     )
     more = f"<td>… {flat.size - MOST_CELLS} more</td>" if flat.size > MOST_CELLS else ""
-    heads = f"<th style='text-align:left'>{html.escape(label)}</th><th>{html.escape(name)}</th>"
     return f"<tr>{heads}{cells}{more}</tr>"
 
 

@@ -235,8 +235,13 @@ class Trace:
         if found is None:
             return Explanation(str(left), value, "", (self._opaque(left, value, entry, place),))
         terms = [term for term, _, _ in found] + self._penalty(entry, place)
+        if not found:  # an element of a kernel that meets nothing but padding
+            rule = "nothing goes through it"
+            return Explanation(str(left), value, "", (Sum(left, value, rule, tuple(terms)),))
         rule = "what comes in · what comes back" if len(found[0][0].factors) > 1 else "what comes back"
-        rule += ", summed over the rows" if part.count > 1 else ""
+        over = part.layer.arithmetic.shared_over
+        over = " and ".join(filter(None, ["rows" if part.count > 1 else "", over if len(found) > 1 else ""]))
+        rule += f", summed over the {over}" if over else ""
         equations: list[Equation] = [Sum(left, value, rule, tuple(terms))]
         _, row, where = max(found, key=lambda each: abs(each[0].value))
         chain = path_to_loss(self.layers, self._readers, objective, entry.step, row, where)

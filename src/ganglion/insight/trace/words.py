@@ -15,7 +15,11 @@ FLAT = 0.05  # a slope below this is nearly flat, compared with the 1 of the ide
 def unit_words(part: LayerTrace, row: int, index: Index, equations: Sequence[Equation]) -> str:
     """Return why a unit has its value: which inputs raised it, and which lowered it."""
     place = index[0] if len(index) == 1 else index
-    words = f"Unit {place} of {part.name} gives {figure(part.a[(row, *index)])}"
+    value, unit = figure(part.a[(row, *index)]), part.layer.arithmetic.unit
+    words = f"Unit {place} of {part.name} gives {value}"
+    if unit != "unit":
+        place = index[0] if len(index) == 2 else index[:-1]
+        words = f"{unit.capitalize()} {index[-1]} of {part.name} gives {value} at {place}"
     sums = [e for e in equations if isinstance(e, Sum) and e.left == part.out(index)]
     if not sums or not part.layer.arithmetic.adds_up_inputs:
         return words + "."
