@@ -2,14 +2,16 @@
 
 python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--no-compile] [--out docs/benchmarks]
 
-Each peer runs in its own processes, one for each number of threads. The processes take turns within each
-round; only one works at a time. The result of a peer is the median time at its better number of threads. All
-peers train from the same weights on the same rows in the same order, and their final losses must agree.
+Each peer runs in its own processes, one for each number of threads; PyTorch on images also with the channels
+last in memory. The processes take turns within each round; only one works at a time. The result of a peer is
+the median time of its best process. All peers train from the same weights on the same rows in the same order,
+and their final losses must agree.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -27,7 +29,7 @@ sys.path.insert(0, str(HERE / "peers"))
 
 from blas import without_overrides  # noqa: E402
 from report import chart, markdown  # noqa: E402
-from workloads import MANY, PREDICTED, START, WORKLOADS, Workload  # noqa: E402
+from workloads import MANY, PREDICTIONS, START, WORKLOADS, Workload  # noqa: E402
 
 WORKER = HERE / "peers" / "worker.py"
 CORES = sorted(os.sched_getaffinity(0))[:2]
@@ -85,30 +87,40 @@ class Process:
         self.process.wait()
 
 
-def measure(peers: list[str], workload: str, rounds: int, command: Any) -> dict[str, dict[str, Any]]:
-    """Return the seconds of each round and of the first use, for each peer and number of threads."""
+def layouts(peer: str, workload: Workload) -> list[str]:
+    """Return how a peer may lay out the workload's inputs in memory; the names of its workers end with it."""
+    is_torch, has_images = peer in {"PyTorch", "torch.compile"}, len(workload.shape) == 3
+    return ["", ", channels last"] if is_torch and has_images else [""]
+
+
+def measure(peers: list[str], workload: Workload, rounds: int, command: Any) -> dict[str, dict[str, Any]]:
+    """Return the seconds of each round and of the first use, for each peer and each of its processes.
+
+    A process is named by its number of threads, followed by its layout.
+    """
     found: dict[str, dict[str, Any]] = {}
-    processes: dict[tuple[str, int], Process] = {}
+    processes: dict[tuple[str, str], Process] = {}
     for peer in peers:
-        for threads in THREADS:
-            process = processes[peer, threads] = Process([str(WORKER), peer], threads)
-            warm_up = process.ask(do="prepare", workload=workload)["seconds"]
+        for layout, threads in itertools.product(layouts(peer, workload), THREADS):
+            name = f"{threads}{layout}"
+            process = processes[peer, name] = Process([str(WORKER), peer + layout], threads)
+            warm_up = process.ask(do="prepare", workload=workload.name)["seconds"]
             begun = time.perf_counter()
             process.ask(**{**command(peer), "once": True, "count": 2})
             warm_up += time.perf_counter() - begun
-            found.setdefault(peer, {})[str(threads)] = {"warm_up": warm_up, "seconds": []}
+            found.setdefault(peer, {})[name] = {"warm_up": warm_up, "seconds": []}
     for _ in range(rounds):
-        for (peer, threads), process in processes.items():
+        for (peer, name), process in processes.items():
             time.sleep(PAUSE)
             got = process.ask(**command(peer))
-            entry = found[peer][str(threads)]
+            entry = found[peer][name]
             entry["seconds"].append(got["seconds"])
             entry["loss"] = got.get("loss")
-    for (peer, threads), process in processes.items():
-        found[peer][str(threads)]["kernels"] = process.ask(do="kernels")["kernels"]
+    for (peer, name), process in processes.items():
+        found[peer][name] |= process.ask(do="used")
         process.close()
-    for by_threads in found.values():
-        for entry in by_threads.values():
+    for by_process in found.values():
+        for entry in by_process.values():
             entry["median"] = statistics.median(entry["seconds"])
             entry["spread"] = (min(entry["seconds"]), max(entry["seconds"]))
     return found
@@ -146,7 +158,7 @@ def cold_starts(peers: list[str], rounds: int) -> dict[str, dict[str, Any]]:
                 env=without_overrides(os.environ),
             )
             found[peer]["seconds"].append(time.perf_counter() - begun)
-            found[peer]["peak_memory"] = int(done.stdout) * 1024
+            found[peer]["peak_memory"] = int(done.stdout)
     for peer, entry in found.items():
         entry["seconds"] = entry["seconds"][1:]
         entry["median"] = statistics.median(entry["seconds"])
@@ -186,23 +198,23 @@ def floor(workload: Workload, rates: dict[str, float]) -> float:
 
 def check_losses(name: str, found: dict[str, dict[str, Any]]) -> None:
     """Exit with a message if the peers' final losses differ."""
-    losses = {peer: entry["loss"] for peer, by in found.items() for entry in by.values()}
+    losses = {f"{peer} {name}": entry["loss"] for peer, by in found.items() for name, entry in by.items()}
     low, high = min(losses.values()), max(losses.values())
-    print("   final losses: " + ", ".join(f"{peer} {loss:.6g}" for peer, loss in losses.items()))
+    print("   final losses: " + "; ".join(f"{process}: {loss:.6g}" for process, loss in losses.items()))
     if not high <= low * (1 + AGREE):
         raise SystemExit(f"{name}: the final losses differ, so the peers did not compute the same")
 
 
 def say(name: str, found: dict[str, dict[str, Any]]) -> None:
     print(name)
-    for peer, by_threads in found.items():
-        for threads, entry in by_threads.items():
+    for peer, by_process in found.items():
+        for process, entry in by_process.items():
             low, high = entry["spread"]
             warm = f", first use {entry['warm_up']:.2f} s" if "warm_up" in entry else ""
             used = f"  {', '.join(entry['kernels'])}" if "kernels" in entry else ""
             print(
-                f"   {peer:<14} {threads} threads  {entry['median'] * 1e6:12,.1f} us "
-                f"({low * 1e6:,.1f} to {high * 1e6:,.1f}{warm}){used}"
+                f"   {peer:<14} {process:<16} {entry['median'] * 1e6:12,.1f} us "
+                f"({low * 1e6:,.1f} to {high * 1e6:,.1f}{warm})  {entry['peak_memory'] / 1e6:,.0f} MB{used}"
             )
     sys.stdout.flush()
 
@@ -211,8 +223,8 @@ def kernels_of(rows: Iterable[dict[str, dict[str, Any]]]) -> dict[str, list[str]
     """Return the BLAS kernels that each peer's processes used in these measurements."""
     found: dict[str, set[str]] = {}
     for row in rows:
-        for peer, by_threads in row.items():
-            for entry in by_threads.values():
+        for peer, by_process in row.items():
+            for entry in by_process.values():
                 found.setdefault(peer, set()).update(entry.get("kernels", []))
     return {peer: sorted(used) for peer, used in found.items()}
 
@@ -237,7 +249,7 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    names = [*WORKLOADS, MANY.name, PREDICTED.name, START.name]
+    names = [*WORKLOADS, MANY.name, *PREDICTIONS, START.name]
     parser.add_argument("--only", nargs="*", choices=names, default=names)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument(
@@ -252,14 +264,14 @@ def main() -> None:
         if name in WORKLOADS:
             workload = WORKLOADS[name]
             peers = ["ganglion", *workload.peers, *(["torch.compile"] if given.compile else [])]
-            found = measure(peers, name, given.rounds, lambda peer: {"do": "train"})
+            found = measure(peers, workload, given.rounds, lambda peer: {"do": "train"})
             say(name, found)
             check_losses(name, found)
             rows[name] = {"what": describe(workload), "peers": found, "floor": floor(workload, rates)}
         elif name == MANY.name:
             found = measure(
                 ["ganglion", *MANY.peers],
-                name,
+                MANY,
                 given.rounds,
                 lambda peer: {"do": "many", "count": COUNTS[peer]},
             )
@@ -269,17 +281,13 @@ def main() -> None:
                 "what": "1,000 networks " + describe(MANY) + "; time per network",
                 "peers": found,
             }
-        elif name == PREDICTED.name:
-            for count in (1, 100, 20_000):
-                found = measure(
-                    ["ganglion", *PREDICTED.peers],
-                    name,
-                    given.rounds,
-                    lambda peer, count=count: {"do": "predict", "rows": count},
-                )
-                title = f"predict {count:,} row" + ("s" if count > 1 else "")
-                say(title, found)
-                rows[title] = {"what": "-".join(map(str, PREDICTED.sizes)), "peers": found}
+        elif name in PREDICTIONS:
+            workload, count = PREDICTIONS[name]
+            command = {"do": "predict", "rows": count}
+            peers = ["ganglion", *workload.peers]
+            found = measure(peers, workload, given.rounds, lambda peer, command=command: command)
+            say(name, found)
+            rows[name] = {"what": network(workload), "peers": found}
         else:
             found = cold_starts(list(PACKAGES), given.rounds)
             say(name, found)
@@ -307,11 +315,15 @@ def main() -> None:
     print("\n" + markdown(result))
 
 
+def network(workload: Workload) -> str:
+    return workload.network or "-".join(map(str, workload.sizes))
+
+
 def describe(workload: Workload) -> str:
     adam = {"adam": "Adam", "sgd": "SGD"}[workload.optimizer]
-    sizes = "-".join(map(str, workload.sizes)) if len(workload.sizes) < 8 else "64 x 20 layers of 64"
+    activation = "" if workload.network else f" {workload.activation}"
     kind = " float64" if workload.dtype == "float64" else ""
-    return f"{sizes} {workload.activation}, batch {workload.batch:,}, {adam}{kind}"
+    return f"{network(workload)}{activation}, batch {workload.batch:,}, {adam}{kind}"
 
 
 if __name__ == "__main__":

@@ -43,9 +43,10 @@ def markdown(result: dict[str, Any]) -> str:
         "",
         where(result["machine"]),
         "",
-        f"Medians of {result['rounds']} rounds, each library at the better of 1 and 2 threads. Training: "
-        "time per step. × of floor: the ratio to the time of the step's matrix products alone, at the rate "
-        f"of a large product ({rates['float32'] / 1e9:.0f} GFLOP/s in float32, "
+        f"Medians of {result['rounds']} rounds, each library at the better of 1 and 2 threads, PyTorch on "
+        "images also at the better of channels first and channels last. Training: time per step. × of floor: "
+        "the ratio to the time of the step's products alone, those of convolutions included, at the rate of "
+        f"a large matrix product ({rates['float32'] / 1e9:.0f} GFLOP/s in float32, "
         f"{rates['float64'] / 1e9:.0f} in float64). Of the thousand networks ganglion trains all in each "
         "round, scikit-learn 40 and PyTorch 20; the table compares the time per network.",
         "",
@@ -67,31 +68,33 @@ def markdown(result: dict[str, Any]) -> str:
     lines.append("| worst row | | " + " | ".join(f"{value:.3g} × ({name})" for name, value in worst) + " | |")
     lines += [
         "",
-        "| workload | library | threads | median | lowest to highest | first use |",
-        "|---|---|---|---|---|---|",
+        "Peak memory is that of a process, with its library and its data.",
+        "",
+        "| workload | library | threads | median | lowest to highest | first use | peak memory |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, row in result["rows"].items():
-        for peer, by_threads in row["peers"].items():
-            for threads, entry in by_threads.items():
+        for peer, by_process in row["peers"].items():
+            for process, entry in by_process.items():
                 low, high = map(duration, entry["spread"])
                 first = duration(entry["warm_up"]) if "warm_up" in entry else "–"
                 median = duration(entry["median"])
-                lines.append(f"| {name} | {peer} | {threads} | {median} | {low} to {high} | {first} |")
+                memory = f"{entry['peak_memory'] / 1e6:,.0f} MB"
+                lines.append(
+                    f"| {name} | {peer} | {process} | {median} | {low} to {high} | {first} | {memory} |"
+                )
     start = result["rows"].get("cold start")
     if start:
-        lines += ["", "| | installed with requirements | peak memory of the cold start |", "|---|---|---|"]
-        for peer, by_threads in start["peers"].items():
-            entry = by_threads["2"]
-            lines.append(
-                f"| {peer} | {entry['installed'] / 1e6:,.0f} MB | {entry['peak_memory'] / 1e6:,.0f} MB |"
-            )
+        lines += ["", "| | installed with requirements |", "|---|---|"]
+        for peer, by_process in start["peers"].items():
+            lines.append(f"| {peer} | {by_process['2']['installed'] / 1e6:,.0f} MB |")
     return "\n".join(lines) + "\n"
 
 
 def chart(result: dict[str, Any]) -> str:
     """Return a bar chart of each peer's time relative to ganglion's, on a logarithmic scale."""
     peers, rows = columns(result), result["rows"]
-    left, width, height, gap = 150, 620, 11, 14
+    left, width, height, gap = 190, 620, 11, 14
     most = max(value for row in rows.values() for value in row["ratios"].values())
     decades = max(1, math.ceil(math.log10(most)))
     scale = width / decades
