@@ -27,8 +27,8 @@ format: .venv/ready-dev  ## format the code
 	$(BIN)/clang-format -i $(CPP)
 	$(BIN)/ruff check --fix
 
-peers: .venv/ready-peers .venv/native  ## run the tests, including those that need PyTorch or Dask
-	$(BIN)/python -m pytest -q -n auto
+peers: .venv/ready-peers .venv/native  ## run the tests that need PyTorch or Dask
+	$(BIN)/python -m pytest -q -n auto -m peers
 
 ifdef BASE
 bench: .venv/ready-dev .venv/native  ## compare speed with an older commit of ganglion

@@ -104,7 +104,8 @@ def test_small_tables_are_cross_validated(tmp_path: Path) -> None:
 def test_weights_count_as_rows_repeated_do(tmp_path: Path) -> None:
     table = random(120).with_columns(w=pl.Series([1.0, 0.0] * 60))
     model = gg.TableModel.train(table, "y", weight="w", folds=0, **QUICK)
-    weighted, alone = model.evaluate(table), model.evaluate(table.filter(pl.col("w") > 0))
+    with pytest.warns(gg.GanglionNotice, match="rows that the model learned from"):
+        weighted, alone = model.evaluate(table), model.evaluate(table.filter(pl.col("w") > 0))
     assert weighted.metrics["accuracy"] == pytest.approx(alone.metrics["accuracy"])
     bad = table.with_columns(w=pl.when(pl.int_range(120) == 3).then(-1.0).otherwise(pl.col("w")))
     with pytest.raises(gg.DataError, match="got -1 in row 3"):
@@ -117,7 +118,8 @@ def test_rows_are_selected_by_a_condition() -> None:
         model = gg.TableModel.train(table, "y", where="f0 > 0", **QUICK)
     count = table.filter(pl.col("f0") > 0).height
     assert model.rows["train"] == count
-    assert model.evaluate(table).rows == count
+    with pytest.warns(gg.GanglionNotice, match="rows that the model learned from"):
+        assert model.evaluate(table).rows == count
     with pytest.raises(gg.DataError, match="lacks: 'f9'"):
         gg.TableModel.train(table, "y", where="f9 > 0")
     with pytest.raises(gg.DataError, match="one table"):
