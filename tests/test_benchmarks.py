@@ -57,7 +57,8 @@ def test_peers_train_the_same_network(workload: Workload, channels_last: bool) -
     np.testing.assert_allclose(ours.predictor(2)(), softmax(theirs.predictor(2)()), atol=1e-5)
     for peer in (ours, theirs):
         peer.train()
-    np.testing.assert_allclose(ours.outputs(), theirs.outputs(), atol=2e-3)
+    # Adam's first steps are as long for a gradient that is nearly 0, whose sign is a matter of rounding.
+    np.testing.assert_allclose(ours.outputs(), theirs.outputs(), atol=1e-2)
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
