@@ -25,6 +25,7 @@ class Purpose(enum.IntEnum):
     SPLIT = 3
     MASK = 4
     EXAMPLE = 5
+    AUGMENTATION = 6
 
 
 def generator(seed: int, purpose: Purpose, position: int = 0) -> np.random.Generator:
@@ -55,9 +56,27 @@ def random_integers(seed: int, layer: int, step: int, shape: Shape) -> Array:
     """
     key = mix(mix(mix(mix(seed) ^ Purpose.MASK) ^ layer) ^ step)
     count = int(np.prod(shape, dtype=np.int64))
-    bits = np.arange(count, dtype=np.uint32) ^ np.uint32(key & 0xFFFFFFFF)
-    bits = _mix_32(bits) + np.uint32(key >> 32)
-    return _mix_32(bits).reshape(shape)
+    return _bits(key, np.arange(count, dtype=np.uint32)).reshape(shape)
+
+
+def fractions_of_rows(seed: int, purpose: Purpose, position: int, choice: int, rows: Array) -> Array:
+    """Return a random number in [0, 1) for each row, which depends on nothing but the arguments and that row.
+
+    Args:
+        seed: from 0 to 2**64 - 1.
+        purpose: of the choice.
+        position: such as the epoch.
+        choice: a number for each of several independent choices at one position.
+        rows: the numbers of the rows, from 0 to 2**32 - 1.
+    """
+    key = mix(mix(mix(mix(seed) ^ purpose) ^ position) ^ choice)
+    return _bits(key, rows.astype(np.uint32)) / 2**32
+
+
+def _bits(key: int, positions: Array) -> Array:
+    """Return 32 random bits for each position: the hash of `random_integers`."""
+    bits = positions ^ np.uint32(key & 0xFFFFFFFF)
+    return _mix_32(_mix_32(bits) + np.uint32(key >> 32))
 
 
 def _mix_32(bits: Array) -> Array:
