@@ -101,6 +101,7 @@ def test_small_tables_are_cross_validated(tmp_path: Path) -> None:
     assert held_out.rows == {"train": 120, "validation": 30, "test": 50}
 
 
+@pytest.mark.filterwarnings("ignore:about .* of these rows are rows that the model learned from")
 def test_weights_count_as_rows_repeated_do(tmp_path: Path) -> None:
     table = random(120).with_columns(w=pl.Series([1.0, 0.0] * 60))
     model = gg.TableModel.train(table, "y", weight="w", folds=0, **QUICK)
@@ -112,6 +113,7 @@ def test_weights_count_as_rows_repeated_do(tmp_path: Path) -> None:
         gg.TableModel.train(bad, "y", weight="w", **QUICK)
 
 
+@pytest.mark.filterwarnings("ignore:about .* of these rows are rows that the model learned from")
 def test_rows_are_selected_by_a_condition() -> None:
     table = random(300)
     with pytest.warns(gg.GanglionNotice, match="of 300 rows, .* left out by --where"):

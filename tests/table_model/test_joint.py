@@ -76,6 +76,12 @@ def test_a_model_comes_back_from_its_file(model: Any, tmp_path: Path) -> None:
     assert loaded.predict(table()).equals(model.predict(table()))
     assert loaded.reports == model.reports
     assert loaded.targets == model.targets
+    for name in TARGETS:
+        assert loaded.head(name).learned == model.head(name).learned
+        with pytest.warns(
+            gg.GanglionNotice, match="about 100% of these rows are rows that the model learned"
+        ):
+            loaded.head(name).evaluate(table())
     with pytest.raises(gg.FileError, match="several targets"):
         gg.TableModel.load(path)
 

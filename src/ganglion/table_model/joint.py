@@ -23,6 +23,7 @@ from ganglion.table_model.saved import read_table_part, to_saved
 from ganglion.tables.reading import ReadOptions
 
 OF_HEAD = ("target", "test", "calibration")
+SINCE = "learned"  # of a head too, but files of older versions lack it
 
 
 class JointTableModel:
@@ -128,8 +129,8 @@ class JointTableModel:
         """
         saved = self.network.to_saved()
         parts = [to_saved(head).table or {} for head in self.heads.values()]
-        saved.table = {key: value for key, value in parts[0].items() if key not in OF_HEAD}
-        saved.table["heads"] = [{key: part[key] for key in OF_HEAD} for part in parts]
+        saved.table = {key: value for key, value in parts[0].items() if key not in (*OF_HEAD, SINCE)}
+        saved.table["heads"] = [{key: part[key] for key in (*OF_HEAD, SINCE)} for part in parts]
         write_model(path, saved)
 
     @classmethod
@@ -168,7 +169,7 @@ def _read_heads(table: dict[str, Any], network: Network, engine: str) -> dict[st
     shared, heads = {key: value for key, value in table.items() if key != "heads"}, table["heads"]
     if not isinstance(heads, list) or len(heads) < 2:
         raise ConfigError("its heads must be a list of at least two")
-    if not all(isinstance(head, dict) and set(head) == set(OF_HEAD) for head in heads):
+    if not all(isinstance(head, dict) and set(head) - {SINCE} == set(OF_HEAD) for head in heads):
         raise ConfigError("its heads must each have target, test and calibration")
     targets: list[AnyTarget] = []
     for head in heads:
