@@ -61,3 +61,11 @@ def test_a_model_says_that_it_is_judged_on_rows_it_learned_from(tmp_path: Path) 
 def test_forged_hashes_are_refused(facts: object) -> None:
     with pytest.raises(gg.ConfigError):
         from_facts(facts)
+
+
+def test_each_target_of_several_has_its_own(tmp_path: Path) -> None:
+    two = table(400).with_columns(big=pl.col("a") > 0.2)
+    gg.TableModel.train(two, ["y", "big"], epochs=2, hidden=(4,), test=0.5).save(tmp_path / "m.safetensors")
+    model = gg.JointTableModel.load(tmp_path / "m.safetensors")
+    for head in model.heads.values():
+        assert head.learned.fraction(*head.encode(two)) == pytest.approx(0.5, abs=0.01)
