@@ -121,3 +121,10 @@ def test_records_become_a_table() -> None:
     ):
         with pytest.raises(DataError, match=message):
             frame_of_records(wrong)
+
+
+def test_a_number_that_scaling_makes_infinite_is_refused_without_a_warning() -> None:
+    encoder = Encoder((NumberColumn("a", 0.0, 0.0, 0.5),), {})
+    for encode in (encoder.encode_record, lambda record: encoder.encode(pl.DataFrame([record]))):
+        with pytest.raises(DataError, match="'a' is too large in row 0"):
+            encode({"a": 1.7e308})

@@ -83,9 +83,9 @@ class NumberColumn(Column):
                 missing += int(np.count_nonzero(gaps))
                 block = np.where(gaps, self.fill, block)
                 beyond.append(block[(block < least) | (block > most)])
-            scaled = block - self.center
-            scaled /= self.scale
             with np.errstate(over="ignore"):  # the encoder refuses what is infinite
+                scaled = block - self.center
+                scaled /= self.scale
                 result[first : first + ROWS_AT_ONCE, 0] = scaled
         notes = [missing_values(self.column, missing, f"the median, {self.fill:g}")] if missing else []
         if beyond and len(outside := np.concatenate(beyond)):
