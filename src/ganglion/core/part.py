@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
@@ -29,7 +31,7 @@ class Part:
 
     name: ClassVar[str]
     kind: ClassVar[str]
-    known: ClassVar[dict[str, Any]] = {}
+    known: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls, **settings: Any) -> None:
         """Name a class after itself by default, so that it is not taken for the class it extends."""
@@ -131,6 +133,29 @@ def plain(value: Any) -> Any:
 def built_in(kind: type[Part], parts: Iterable[type[Part]]) -> None:
     """Set the closed list of a kind."""
     kind.known = {part.name: part for part in parts}
+
+
+class Listed(Mapping[str, Any]):
+    """The built-in parts of a package that loads each when it is first used.
+
+    Args:
+        package: the name of the package.
+        classes: the names of the parts' classes. The name of a part is the same in lower case, with
+            underscores: max_pool_2d for MaxPool2D.
+    """
+
+    def __init__(self, package: str, classes: Iterable[str]) -> None:
+        self._package = package
+        self._classes = {re.sub(r"(?<=[a-z])(?=[A-Z\d])", "_", each).lower(): each for each in classes}
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(sys.modules[self._package], self._classes[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._classes)
+
+    def __len__(self) -> int:
+        return len(self._classes)
 
 
 P = TypeVar("P", bound=Part)

@@ -32,11 +32,9 @@ from ganglion.errors import (
 )
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
-from ganglion.table_model.inspection import dependence, importance
 from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.sampling import Sampling
 from ganglion.table_model.saved import read_table_part, to_saved
-from ganglion.table_model.training import Kinds, Recipe, train
 from ganglion.tables.dicts import check_record
 from ganglion.tables.encode import Encoder
 from ganglion.tables.forking import require_threads
@@ -201,6 +199,10 @@ class TableModel:
         >>> model.predict({"height": [152, 188]})["prediction"].to_list()
         ['S', 'L']
         """
+        # Whoever only predicts starts faster without these.
+        from ganglion.table_model.joint import JointTableModel  # noqa: PLC0415
+        from ganglion.table_model.training import Kinds, Recipe, train  # noqa: PLC0415
+
         require_threads("training")
         recipe = Recipe(
             targets=target_names(target),
@@ -227,8 +229,6 @@ class TableModel:
             seed=seed,
             engine=engine,
         )
-        from ganglion.table_model.joint import JointTableModel  # noqa: PLC0415  # builds on this module
-
         return train(Kinds(cls, JointTableModel), table, recipe)
 
     @property
@@ -472,6 +472,8 @@ class TableModel:
         >>> model.importance(table).columns[0]
         'a'
         """
+        from ganglion.table_model.inspection import importance  # noqa: PLC0415  # to start fast
+
         return importance(self, self._with_target(self.read(table), "an importance"), repeats, seed)
 
     def dependence(self, table: Any, column: str, points: int = 20, seed: int = 0) -> insight.Dependence:
@@ -491,6 +493,8 @@ class TableModel:
             ConfigError: for a column that the model does not use, or points out of range.
             DataError: if a column that the model needs is missing.
         """
+        from ganglion.table_model.inspection import dependence  # noqa: PLC0415  # to start fast
+
         return dependence(self, self.read(table), column, points, seed)
 
     def evaluate(self, table: Any, *, read: ReadOptions | None = None) -> Report:

@@ -57,6 +57,7 @@ FORMS = {
     "blank groups": rf"^{SIGN}\d{{1,3}}(?: \d{{3}})+(?:[.,]\d*)?$",
     "apostrophe groups": rf"^{SIGN}\d{{1,3}}(?:'\d{{3}})+(?:[.,]\d*)?$",
 }
+PLAIN = rf"{FORMS['whole']}|{FORMS['point']}"
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 REPEATED = r"[.,]\d{3}[.,]\d{3}"
 LIMIT = r"^[<>≤≥]=?\s*[-+]?[\d.,]+$"
@@ -379,6 +380,8 @@ def convert(values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = ()) 
     """
     if how.kind == "text":
         return values
+    if how.kind == "number" and how.decimal == "." and values.str.contains(PLAIN).all():
+        return without_numbers(_cast(values), extra)
     present = without_missing(values, extra)
     stripped = present.str.strip_chars()
     if how.kind == "boolean":
@@ -423,11 +426,17 @@ def _numbers(values: pl.Series, how: ColumnReading) -> pl.Series:
         text = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     else:
         text = text.str.replace_all(",", "", literal=True)
-    if text.str.contains(WHOLE).fill_null(True).all():
-        whole = text.str.strip_prefix("+").cast(pl.Int64, strict=False)
+    return _cast(text)
+
+
+def _cast(text: pl.Series) -> pl.Series:
+    """Return text of digits with a decimal point as numbers: whole ones if all are."""
+    unsigned = text.str.strip_prefix("+")
+    if text.str.contains(WHOLE).all():
+        whole = unsigned.cast(pl.Int64, strict=False)
         if whole.null_count() == text.null_count():
             return whole
-    return text.str.strip_prefix("+").cast(pl.Float64, strict=False)
+    return unsigned.cast(pl.Float64, strict=False)
 
 
 def _wanted(how: ColumnReading) -> str:
