@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from ganglion.answers.values import as_text, merged, to_numbers
+from ganglion.answers.values import as_text, counted, merged, to_numbers
 from ganglion.core.part import Array
 from ganglion.errors import DataError
 from ganglion.tables.columns import (
@@ -54,13 +54,15 @@ def _numbers_rows(values: pl.Series) -> bool:
     if IDENTIFIER_NAME.search(values.name) is not None:
         whole = values.dtype.is_integer() or bool((present == present.round()).all())
         return whole and present.n_unique() == len(present)
+    first, last = numbers[0], numbers[-1]
+    if first < 0 or first != round(first) or (first in YEARS and last in YEARS):
+        return False
     # Rows that are not learned from are null.
     places = (
         np.flatnonzero(values.is_not_null().to_numpy()) if values.null_count() else np.arange(len(values))
     )
-    first, last = numbers[0], numbers[-1]
     start = first - places[0]
-    if start < 0 or start != round(start) or (first in YEARS and last in YEARS):
+    if start < 0:
         return False
     return bool(last - start == places[-1] and (numbers == start + places).all())
 
@@ -107,13 +109,12 @@ class Fit:
 
     def words(self, text: pl.Series, missing: bool, kept: bool) -> Column | str:
         """Return a fitted column of text, or the reason why it is left out."""
-        present = text.drop_nulls()
-        distinct = present.unique()
+        distinct, frequency = counted(text)
         if len(distinct) <= 1 and not missing:
             return CONSTANT if len(distinct) else EMPTY
         no_numbers = distinct.filter(distinct.cast(pl.Float64, strict=False).is_null())
         if distinct.str.contains(LEADING_ZERO).any():  # codes, such as 02116
-            return self.category(text)
+            return self.category(text, (distinct, frequency))
         if no_numbers.is_empty() and len(distinct):  # numbers stored as text
             column = self.column(to_numbers(text), kept)
             return CategoryColumn.fit(text) if isinstance(column, CategoryColumn) else column
@@ -133,19 +134,24 @@ class Fit:
                 f"correct the value or leave it empty, take it for a category (--category {text.name}, in "
                 f"Python categories=[{text.name!r}]), or leave the column out ({_leave_out(text.name)})",
             )
-        if not kept and len(distinct) > FEW and 2 * int(present.is_unique().sum()) > len(present):
+        if not kept and len(distinct) > FEW and 2 * int((frequency == 1).sum()) > int(frequency.sum()):
             if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
                 return NAMES
             raise DataError(
-                f"column {text.name!r} holds free text (such as {present[0][:40]!r}), and a network needs "
+                f"column {text.name!r} holds free text (such as {distinct[0][:40]!r}), and a network needs "
                 f"numbers or categories",
                 f"leave it out ({_leave_out(text.name)}), or turn it into categories or numbers first",
             )
-        return self.category(text)
+        return self.category(text, (distinct, frequency))
 
-    def category(self, values: pl.Series) -> Column | str:
-        """Return a fitted column of categories, or the reason why it is left out."""
-        column = CategoryColumn.fit(values, self.fold_case)
+    def category(self, values: pl.Series, words: tuple[pl.Series, pl.Series] | None = None) -> Column | str:
+        """Return a fitted column of categories, or the reason why it is left out.
+
+        Args:
+            values: the column.
+            words: its different values and how often each occurs, if that is known.
+        """
+        column = CategoryColumn.fit(values, self.fold_case, words)
         if self.goals is not None and column.other:
             text = merged(as_text(values)) if self.fold_case else as_text(values)
             present = text.drop_nulls()

@@ -73,10 +73,16 @@ class CategoryColumn(Column):
             raise ConfigError("categories must differ in more than case and outer blanks")
 
     @classmethod
-    def fit(cls, values: pl.Series, fold_case: bool = False) -> Self:
-        """Learn the categories of the training rows."""
-        text = merged(as_text(values)) if fold_case else as_text(values)
-        words, frequency = counted(text)
+    def fit(
+        cls,
+        values: pl.Series,
+        fold_case: bool = False,
+        counts: tuple[pl.Series, pl.Series] | None = None,
+    ) -> Self:
+        """Learn the categories of the training rows; `counts` are the results of `counted`, if known."""
+        if fold_case or counts is None:
+            counts = counted(merged(as_text(values)) if fold_case else as_text(values))
+        words, frequency = counts
         common = frequency >= (FEWEST_ROWS if len(values) >= 10 * FEWEST_ROWS else 1)
         categories = sorted(words.filter(common).head(MOST_CATEGORIES))
         missing, other = values.null_count() > 0, len(categories) < len(words)

@@ -73,11 +73,15 @@ class NumberColumn(Column):
         return cls(values.name, median, center, scale, low, high)
 
     def encode(self, values: pl.Series) -> Encoded:
-        numbers, missing, beyond = to_floats(values), 0, list[Array]()
+        missing, beyond = 0, list[Array]()
         least, most = self._limits
-        result = np.empty((len(numbers), 1), dtype=np.float32)
-        for first in range(0, len(numbers), ROWS_AT_ONCE):  # a block of rows stays in the cache
-            block = numbers[first : first + ROWS_AT_ONCE]
+        result = np.empty((len(values), 1), dtype=np.float32)
+        for first in range(0, len(values), ROWS_AT_ONCE):  # a block of rows stays in the cache
+            try:
+                block = to_floats(values[first : first + ROWS_AT_ONCE])
+            except DataError:
+                to_floats(values)  # names the row in the whole column
+                raise
             if not (block.min() >= least and block.max() <= most):  # also if one is missing
                 gaps = np.isnan(block)
                 missing += int(np.count_nonzero(gaps))

@@ -120,16 +120,28 @@ def without_numbers(values: pl.Series, extra: tuple[str, ...]) -> pl.Series:
     return values.set(values.cast(pl.Float64).is_in(list(numbers)).fill_null(False), None)
 
 
-def without_missing(values: pl.Series, extra: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> pl.Series:
+def without_missing(
+    values: pl.Series,
+    extra: tuple[str, ...] = (),
+    kept: tuple[str, ...] = (),
+    distinct: pl.Series | None = None,
+) -> pl.Series:
     """Return stripped text, with null for missing values.
 
     Args:
         values: text.
         extra: words that mean a missing value, in addition to `MISSING`.
         kept: words of `MISSING` that are values, unless the user named them.
+        distinct: the different values, if they are known.
     """
     words = [*(word for word in MISSING if word not in kept), *(word.lower() for word in extra)]
-    if not values.unique().str.strip_chars().str.to_lowercase().is_in(words).any():
+    if (
+        not (values.unique() if distinct is None else distinct)
+        .str.strip_chars()
+        .str.to_lowercase()
+        .is_in(words)
+        .any()
+    ):
         return values
     stripped = values.str.strip_chars()
     return values.set(stripped.str.to_lowercase().is_in(words).fill_null(False), None)

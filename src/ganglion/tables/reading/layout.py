@@ -231,6 +231,8 @@ def find_layout(head: str, name: str, encoding: str, options: ReadOptions, is_ts
     for place, candidate in enumerate(given):
         if candidate == " " and best is not None:
             continue  # blanks separate words, too
+        if len(given) > 1 and candidate not in head:
+            continue
         records = tokenize(head, candidate, comment)
         if not records:
             continue

@@ -32,6 +32,7 @@ from ganglion.tables.forking import require_threads
 from ganglion.tables.reading.cells import (
     WORDS,
     Problem,
+    Study,
     convert,
     decide,
     sign_of,
@@ -177,8 +178,12 @@ def _find(raw: Raw, options: ReadOptions, targets: Collection[str]) -> Table:
     extra = tuple(options.missing)
     columns = [_as_text_if_doubtful(column, options) for column in raw.frame.get_columns()]
     texts = [column for column in columns if column.dtype == pl.String]
-    present = {column.name: without_missing(column, extra) for column in texts}
-    studies = {name: study(column) for name, column in present.items()}
+    present: dict[str, pl.Series] = {}
+    studies: dict[str, Study] = {}
+    for column in texts:
+        distinct = column.unique()
+        clean = present[column.name] = without_missing(column, extra, distinct=distinct)
+        studies[column.name] = study(distinct if clean is column else clean)
     decimal = options.decimal or sign_of(list(studies.values()))
     if decimal is None and raw.layout is not None and any(c.dtype.is_float() for c in columns):
         decimal = sign_of(list(studies.values())) or (
@@ -231,11 +236,13 @@ def _as_text_if_doubtful(column: pl.Series, options: ReadOptions) -> pl.Series:
 
 def _notice_times(column: pl.Series, options: ReadOptions) -> None:
     """Say that whole numbers may be times."""
-    if not column.dtype.is_integer() or options.date_form(column.name) is not None or column.n_unique() < 2:
+    if not column.dtype.is_integer() or options.date_form(column.name) is not None:
         return
-    least, most = int(column.min()), int(column.max())  # type: ignore[arg-type]
+    least, most = column.min(), column.max()
+    if least == most:  # also if there are none
+        return
     for (low, high), form in ((UNIX_SECONDS, "unix"), (UNIX_MILLISECONDS, "unix-ms")):
-        if low <= least and most < high:
+        if low <= least and most < high:  # type: ignore[operator]
             notice(
                 f"column {column.name!r}: numbers such as {column.drop_nulls()[0]} could be times since "
                 f"1970; if so, use --date-format {column.name}={form} "

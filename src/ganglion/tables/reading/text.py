@@ -372,12 +372,12 @@ def _is_huge(column: pl.Series) -> bool:
 
 def _has_three_decimals(column: pl.Series) -> bool:
     """Return whether all fractions could be groups of three digits: 1.230 may mean 1230."""
-    values = column.drop_nulls().to_numpy()
-    for part in (values[:1000], values):
+    for values in (column.head(1000), column):
+        part = values.drop_nulls().to_numpy()
         fractions = part[part != np.floor(part)]
         thousandths = np.abs(fractions) * 1000
         if ((np.abs(thousandths - np.round(thousandths)) > 1e-6) | (np.abs(fractions) < 1)).any():
             return False
         if (np.abs(part) >= 1e6).any():
             return False
-    return bool((values != np.floor(values)).any())
+    return bool((part != np.floor(part)).any())
