@@ -104,7 +104,10 @@ from .insight import (
     Health as Health,
     HealthCheck as HealthCheck,
     Trace as Trace,
+    grad_cam as grad_cam,
+    occlusion as occlusion,
     plot as plot,
+    saliency as saliency,
 )
 from .many import Trained as Trained, train_many as train_many
 from .network import (

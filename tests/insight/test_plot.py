@@ -28,6 +28,10 @@ from matplotlib.colors import to_rgb
 from ganglion.insight.plot.drawing import BLUE, CLASS_COLORS, ORANGE, class_color
 
 XOR = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]]), np.array([0, 1, 1, 0])
+IMAGES = gg.Network(
+    [gg.Conv2D(3, 3, "tanh"), gg.GlobalAveragePool(), gg.Dense(2, "softmax")], inputs=(6, 8, 1)
+)
+CROSS = np.eye(8)[1:7, :, None]
 PIXELS = gg.Network([gg.Dense(6, "relu"), gg.Dense(3, "softmax")], inputs=16)
 
 
@@ -76,6 +80,12 @@ PICTURES: dict[str, Callable[..., Any]] = {
     "boundary": lambda **ax: gg.plot.boundary(yes_no(), *XOR, resolution=20, **ax),
     "confusion": lambda **ax: gg.plot.confusion([0, 1, 1], [0, 1, 0], **ax),
     "units": lambda **ax: gg.plot.units(PIXELS, **ax),
+    "filters": lambda **ax: gg.plot.filters(IMAGES, **ax),
+    "feature maps": lambda **ax: gg.plot.feature_maps(IMAGES, CROSS, **ax),
+    "saliency": lambda **ax: gg.plot.saliency(IMAGES, CROSS, **ax),
+    "why": lambda **ax: gg.plot.why(IMAGES, CROSS, **ax),
+    "occlusion": lambda **ax: gg.plot.occlusion(IMAGES, CROSS, **ax),
+    "network of images": lambda **ax: gg.plot.network(IMAGES, **ax),
     "importance": lambda **ax: gg.plot.importance(IMPORTANCE, **ax),
     "dependence": lambda **ax: gg.plot.dependence(DEPENDENCE, **ax),
     "dependence of classes": lambda **ax: gg.plot.dependence(WORDS, **ax),
@@ -288,7 +298,9 @@ def test_a_network_that_is_no_chain_is_drawn_as_heat_maps(layers: list[gg.Layer]
 
 
 def test_a_network_that_cannot_be_drawn_is_refused() -> None:
-    with pytest.raises(gg.ConfigError, match="needs a dense layer, but this one has activate_1"):
+    with pytest.raises(
+        gg.ConfigError, match="needs a dense layer or a convolution, but this one has activate_1"
+    ):
         gg.plot.network(gg.Network([gg.Activate("relu")], inputs=2))
     net = yes_no()
     net.parameters[-1] = np.nan
@@ -534,3 +546,141 @@ def test_pictures_of_columns_show_their_numbers() -> None:
     for draw in (gg.plot.importance, gg.plot.dependence, gg.plot.reliability):
         with pytest.raises(gg.ConfigError, match="must be a"):
             draw(3)  # type: ignore[arg-type]
+
+
+# images
+
+
+def shown(axes: Axes) -> list[Array]:
+    """Return the pictures drawn, the first first."""
+    return [np.asarray(image.get_array(), dtype=float) for image in axes.images]
+
+
+def words(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+def test_filters_are_the_kernels_of_a_convolution() -> None:
+    axes = gg.plot.filters(IMAGES)
+    kernel = IMAGES.named_parameters()["conv_2d_1/weight"]
+    for place, picture in enumerate(shown(axes)):
+        np.testing.assert_array_equal(picture, kernel[:, :, 0, place].astype(float))
+        assert axes.images[place].get_clim() == pytest.approx((-np.abs(kernel).max(), np.abs(kernel).max()))
+    assert words(axes) == ["0", "1", "2"]
+    assert axes.get_title() == "conv_2d_1: 3 filters of 3 x 3 tanh"
+
+
+def test_filters_of_several_channels_are_columns() -> None:
+    net = gg.Network([gg.Conv2D(20, 3), gg.Conv2D(3, (1, 2)), gg.Flatten()], inputs=(4, 4, 2))
+    axes = gg.plot.filters(net, "conv_2d_2")
+    kernel = net.named_parameters()["conv_2d_2/weight"]
+    channels = np.sort(np.argsort(-np.square(kernel).sum(axis=(0, 1, 3)))[:16])
+    assert words(axes) == [*"012", *map(str, channels)]
+    assert "down: channels, the 16 largest" in axes.get_title()
+    places = [(channel, filter_) for channel in channels for filter_ in range(3)]
+    for (channel, filter_), picture in zip(places, shown(axes), strict=True):
+        np.testing.assert_array_equal(picture, kernel[:, :, channel, filter_].astype(float))
+
+
+def test_filters_of_signals_have_a_row_for_each_channel() -> None:
+    net = gg.Network([gg.Conv1D(4, 5), gg.Flatten()], inputs=(9, 3))
+    kernel = net.named_parameters()["conv_1d_1/weight"]
+    for place, picture in enumerate(shown(gg.plot.filters(net))):
+        np.testing.assert_array_equal(picture, kernel[..., place].T.astype(float))
+
+
+def test_of_many_filters_the_largest_are_drawn() -> None:
+    net = gg.Network([gg.Conv2D(70, 2)], inputs=(4, 4, 1))
+    net.named_parameters()["conv_2d_1/weight"][..., [3, 5]] *= 1e-3
+    axes = gg.plot.filters(net)
+    assert len(axes.images) == 64
+    assert not {"3", "5"} & set(words(axes))
+    assert axes.get_title().endswith("the 64 largest")
+
+
+def test_feature_maps_are_the_activations_of_a_layer() -> None:
+    maps = IMAGES.trace(CROSS).layers[0].a[0]
+    axes = gg.plot.feature_maps(IMAGES, CROSS)
+    for place, picture in enumerate(shown(axes)):
+        np.testing.assert_allclose(picture, maps[..., place], rtol=1e-5, atol=1e-7)
+    net = gg.Network([gg.Conv2D(2, 3), gg.MaxPool2D(), gg.Flatten(), gg.Dense(2)], inputs=(6, 8, 1))
+    plt.close("all")
+    axes = gg.plot.feature_maps(net, CROSS, "max_pool_2d_1")
+    assert axes.get_title() == "max_pool_2d_1: 2 maps of 3 x 4"
+    assert [picture.shape for picture in shown(axes)] == [(3, 4)] * 2
+
+
+@pytest.mark.parametrize(
+    ("draw", "explain"),
+    [
+        (gg.plot.saliency, gg.saliency),
+        (gg.plot.why, gg.grad_cam),
+        (gg.plot.occlusion, gg.occlusion),
+    ],
+)
+@pytest.mark.parametrize("output", [None, 0, 1])
+def test_heat_is_as_strong_as_the_numbers_and_colored_by_their_sign(
+    draw: Callable[..., Axes], explain: Callable[..., Array], output: int | None
+) -> None:
+    image = np.random.default_rng(0).normal(size=(6, 8, 1))
+    values = explain(IMAGES, image, output)
+    axes = draw(IMAGES, image, output)
+    pale, heat = shown(axes)
+    assert pale.shape == (6, 8, 3)
+    assert pale.min() >= 0.7
+    np.testing.assert_allclose(heat[..., 3], 0.9 * np.abs(values) / np.abs(values).max(), atol=1e-12)
+    for place in np.ndindex(values.shape):
+        assert tuple(heat[place][:3]) == to_rgb(ORANGE if values[place] < 0 else BLUE)
+    answer = IMAGES.predict(image[None])[0]
+    chosen = int(answer.argmax()) if output is None else output
+    assert axes.get_title().startswith(f"what speaks for output {chosen} ({answer[chosen]:.3g}): ")
+
+
+def test_a_map_of_zeros_says_that_it_finds_nothing() -> None:
+    net = gg.Network([gg.Conv2D(1, 1), gg.GlobalAveragePool()], inputs=(3, 3, 1))
+    net.parameters = [-1, 0]
+    axes = gg.plot.why(net, np.ones((3, 3, 1)))
+    words = " ".join(axes.get_title().split())
+    assert words == "what speaks for output 0 (-1): Grad-CAM of conv_2d_1 finds nothing"
+    assert not shown(axes)[1][..., 3].any()
+
+
+def test_a_colored_image_stays_colored() -> None:
+    net = gg.Network([gg.Conv2D(2, 3), gg.GlobalAveragePool()], inputs=(5, 5, 3))
+    image = np.zeros((5, 5, 3))
+    image[2, 2] = [1, 0.5, 0]
+    pale = shown(gg.plot.why(net, image))[0]
+    np.testing.assert_allclose(pale[2, 2], [1, 0.85, 0.7])
+    np.testing.assert_allclose(pale[0, 0], 0.7)
+
+
+def test_a_network_with_a_convolution_is_drawn_as_heat_maps_with_it() -> None:
+    net = gg.Network([gg.Conv2D(2, 3, "relu"), gg.MaxPool2D(), gg.Flatten(), gg.Dense(3)], inputs=(4, 4, 1))
+    axes = gg.plot.network(net)
+    assert columns(axes) == [
+        "3 x 3 x 1 inputs to conv_2d_1 2 filters of 3 x 3 relu max pool 2d of 2 x 2 flatten",
+        "8 inputs to dense_1 3 identity",
+    ]
+    kernel = net.named_parameters()["conv_2d_1/weight"].reshape(9, 2)
+    np.testing.assert_array_equal(np.asarray(axes.images[0].get_array()), kernel)
+
+
+def test_images_that_cannot_be_drawn_are_refused() -> None:
+    dense = gg.Network([gg.Dense(2)], inputs=16)
+    with pytest.raises(
+        gg.ConfigError, match="filters are those of a convolution, but this network has dense_1"
+    ):
+        gg.plot.filters(dense)
+    with pytest.raises(gg.ConfigError, match="there is no convolution 'dense_1'"):
+        gg.plot.filters(IMAGES, "dense_1")
+    with pytest.raises(gg.ConfigError, match=r"but the first is conv_2d_1.*\n?.*gg.plot.filters draws"):
+        gg.plot.units(IMAGES, shape=(3, 3))
+    for draw in (gg.plot.saliency, gg.plot.why, gg.plot.occlusion, gg.plot.feature_maps):
+        with pytest.raises(gg.ConfigError, match="whose input is an image"):
+            draw(dense, np.zeros(16))
+        with pytest.raises(gg.ConfigError, match="net must be a ganglion Network, got 3"):
+            draw(3, CROSS)  # type: ignore[arg-type]
+    broken = gg.Network([gg.Conv2D(2, 3)], inputs=(4, 4, 1))
+    broken.parameters[0] = np.nan
+    with pytest.raises(gg.DataError, match="must be finite to be drawn, but those of conv_2d_1"):
+        gg.plot.filters(broken)

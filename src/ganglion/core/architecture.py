@@ -219,6 +219,22 @@ class Architecture:
             context: as in `forward`.
             from_z: see `grad`.
         """
+        grads, gradient = self.backward_to_values(weights, passed, grad, context, from_z=from_z)
+        inputs = grads[: len(self.inputs)]
+        return (
+            inputs[0] if is_single(self.inputs) else dict(zip(self.inputs, inputs, strict=True))
+        ), gradient
+
+    def backward_to_values(
+        self,
+        weights: Sequence[Weights],
+        passed: Sequence[Passed],
+        grad: Array,
+        context: Context,
+        *,
+        from_z: bool = False,
+    ) -> tuple[list[Any], Array]:
+        """Return the gradient with respect to each numbered value, and the gradient of all parameters."""
         gradient = np.empty(self.size, dtype=grad.dtype)
         grads: list[Any] = [None] * len(self.values)
         grads[-1] = grad
@@ -241,10 +257,7 @@ class Architecture:
                 if entry.short not in by_name:
                     raise ConfigError(f"backward of {step.name} must return the gradient of {entry.short!r}")
                 entry.of(gradient)[...] = by_name[entry.short]
-        inputs = grads[: len(self.inputs)]
-        return (
-            inputs[0] if is_single(self.inputs) else dict(zip(self.inputs, inputs, strict=True))
-        ), gradient
+        return grads, gradient
 
     def loss_and_gradient(
         self,

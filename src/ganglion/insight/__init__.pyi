@@ -10,4 +10,5 @@ from .health import (
     check_health as check_health,
 )
 from .importance import Importance as Importance
+from .regions import grad_cam as grad_cam, occlusion as occlusion, saliency as saliency
 from .trace import Trace as Trace, make_trace as make_trace

@@ -5,11 +5,13 @@ function shows, saves or closes a figure or changes a setting of matplotlib. To 
 `gg.plot.activation("tanh").figure.savefig("tanh.png")`.
 `pictures.py` draws histories, networks and activations, `landscapes.py` predictions over a plane and losses
 over parameters, `confusion.py` confusion matrices, `columns.py` how a table model uses its columns and how
-far its probabilities are right; common code is in `drawing.py`.
+far its probabilities are right, `images.py` filters and which part of an image decides; common code is in
+`drawing.py`.
 """
 
 from ganglion.insight.plot.columns import dependence, importance, reliability
 from ganglion.insight.plot.confusion import confusion
+from ganglion.insight.plot.images import feature_maps, filters, occlusion, saliency, why
 from ganglion.insight.plot.landscapes import boundary, loss_surface
 from ganglion.insight.plot.pictures import activation, history, network, units
 
@@ -18,10 +20,15 @@ __all__ = [
     "boundary",
     "confusion",
     "dependence",
+    "feature_maps",
+    "filters",
     "history",
     "importance",
     "loss_surface",
     "network",
+    "occlusion",
     "reliability",
+    "saliency",
     "units",
+    "why",
 ]

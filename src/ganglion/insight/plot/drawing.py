@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 
 from ganglion.core.architecture import Architecture
-from ganglion.core.layers import Dense
+from ganglion.core.layers import Dense, Layer
+from ganglion.core.layers.convolution import Convolution
 from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, shortened
@@ -47,11 +48,15 @@ class Drawable(Protocol):
     def predict(self, X: Any) -> Array: ...
 
 
-class DenseLayer(NamedTuple):
-    """A dense layer of a network: its name, weights and biases, and descriptions of the layers after it."""
+class WeightLayer(NamedTuple):
+    """A dense layer or a convolution: its name, weights and biases, and descriptions of the layers after it.
+
+    The weights are a matrix, (inputs, units); those of a convolution (inputs of one window, filters).
+    """
 
     name: str
-    layer: Dense
+    layer: Layer
+    inputs: str
     weight: Array
     bias: Array
     followers: list[str]
@@ -128,8 +133,8 @@ def bare(ax: Axes) -> None:
         spine.set_visible(False)
 
 
-def dense_layers(net: Drawable) -> tuple[list[str], list[DenseLayer]]:
-    """Return descriptions of the layers before the first dense one, and the dense layers.
+def weight_layers(net: Drawable) -> tuple[list[str], list[WeightLayer]]:
+    """Return descriptions of the layers before the first dense one or convolution, and those layers.
 
     Raises:
         ConfigError: if there is none.
@@ -138,18 +143,22 @@ def dense_layers(net: Drawable) -> tuple[list[str], list[DenseLayer]]:
     architecture = net.architecture
     views = architecture.views(net.parameters, net.state)
     before: list[str] = []
-    found: list[DenseLayer] = []
+    found: list[WeightLayer] = []
     for step, weights in zip(architecture.steps, views, strict=True):
         name, layer = step.name, step.layer
-        if isinstance(layer, Dense):
-            if not (np.isfinite(weights.weight).all() and np.isfinite(weights.bias).all()):
+        if isinstance(layer, Dense | Convolution):
+            weight = weights.weight.reshape(-1, weights.weight.shape[-1])
+            bias = getattr(weights, "bias", np.zeros(weight.shape[-1]))
+            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
                 raise DataError(f"weights must be finite to be drawn, but those of {name} are not")
-            found.append(DenseLayer(name, layer, weights.weight, weights.bias, []))
+            inputs = " x ".join(map(str, weights.weight.shape[:-1]))
+            found.append(WeightLayer(name, layer, inputs, weight, bias, []))
         else:
             (found[-1].followers if found else before).append(layer.describe())
     if not found:
         raise ConfigError(
-            f"a picture of a network needs a dense layer, but this one has {', '.join(architecture.names)}"
+            f"a picture of a network needs a dense layer or a convolution, but this one has "
+            f"{', '.join(architecture.names)}"
         )
     return before, found
 
@@ -159,11 +168,11 @@ def is_chain(net: Drawable) -> bool:
     return all(step.reads == (step.writes - 1,) for step in net.architecture.steps)
 
 
-def diagram(ax: Axes | None, before: list[str], layers: list[DenseLayer]) -> Axes:
+def diagram(ax: Axes | None, before: list[str], layers: list[WeightLayer]) -> Axes:
     """Draw units as circles and weights as lines between them."""
     collections = load("matplotlib.collections", "plot")
     lines = load("matplotlib.lines", "plot")
-    sizes = [len(layers[0].weight), *(layer.layer.units for layer in layers)]
+    sizes = [len(layers[0].weight), *(len(layer.bias) for layer in layers)]
     ax = axes_or_new(ax, width=min(max(6.4, 1.25 * len(sizes)), 20))
     largest = max(float(np.abs(layer.weight).max()) for layer in layers)
     largest_bias = max(float(np.abs(layer.bias).max()) for layer in layers) or 1.0
@@ -228,7 +237,7 @@ def diagram(ax: Axes | None, before: list[str], layers: list[DenseLayer]) -> Axe
     return ax
 
 
-def _words(found: DenseLayer) -> list[str]:
+def _words(found: WeightLayer) -> list[str]:
     return [found.name, found.layer.describe(), *found.followers]
 
 
@@ -245,10 +254,10 @@ def _label_columns(ax: Axes, labels: list[list[str]]) -> None:
     ax.tick_params(axis="x", length=0)
 
 
-def heat_maps(ax: Axes | None, layers: list[DenseLayer]) -> Axes:
-    """Draw each weight matrix as a heat map, side by side: inputs go down, units to the right."""
+def heat_maps(ax: Axes | None, layers: list[WeightLayer]) -> Axes:
+    """Draw each weight matrix as a heat map, side by side: inputs go down, units or filters to the right."""
     ax = axes_or_new(ax, width=min(max(6.4, 2.2 * len(layers)), 20))
-    thinned = [found.weight[_every(len(found.weight)), _every(found.layer.units)] for found in layers]
+    thinned = [found.weight[_every(len(found.weight)), _every(len(found.bias))] for found in layers]
     limit = max(float(np.quantile(np.abs(weight), 0.99)) for weight in thinned) or 1.0
     frame = load("matplotlib.patches", "plot").Rectangle
     for column, weight in enumerate(thinned):
@@ -262,12 +271,55 @@ def heat_maps(ax: Axes | None, layers: list[DenseLayer]) -> Axes:
             interpolation="nearest",
             aspect="auto",
         )
-    _label_columns(ax, [[f"{len(found.weight)} inputs to", *_words(found)] for found in layers])
+    _label_columns(ax, [[f"{found.inputs} inputs to", *_words(found)] for found in layers])
     ax.set_xlim(-0.5, len(layers) - 0.5)
     ax.set_ylim(-0.02, 1.02)
     ax.set_ylabel("inputs, downward")
-    ax.set_xlabel("units, to the right", labelpad=8)
+    filters = any(isinstance(found.layer, Convolution) for found in layers)
+    ax.set_xlabel("filters and units, to the right" if filters else "units, to the right", labelpad=8)
     color_bar(ax, image, "weight", extend="both")
+    return ax
+
+
+def tiles(
+    ax: Axes | None, images: Array, names: list[str], label: str, rows: list[str] | None = None
+) -> Axes:
+    """Draw small images of numbers side by side, on one color scale.
+
+    Args:
+        ax: the axes, or None for those of a new figure.
+        images: (n, height, width), row by row.
+        names: of the images, written above each; or of the columns if there are names of rows.
+        label: of the color bar.
+        rows: the names of the rows; by default so many rows that the picture is about square.
+    """
+    count, height, width = images.shape
+    columns = len(names) if rows else int(np.ceil(np.sqrt(count * height / width)))
+    gap = max(0.08 * max(height, width), 0.5)
+    above = gap if rows else 0.26 * max(height, width)  # room for a name
+    down, across = height + above, width + gap
+    lines = -(-count // columns)
+    ax = axes_or_new(ax, 6.4, float(np.clip(5.6 * lines * down / columns / across, 2.4, 9)))
+    limit = float(np.abs(images).max()) or 1.0
+    font = float(np.clip((0.25 if rows else 0.13) * inches_wide(ax) * 72 / columns, 4, 10))
+    for place, image in enumerate(images):
+        left, top = (place % columns) * across, (place // columns) * down
+        drawn = ax.imshow(
+            image,
+            extent=(left, left + width, top + height, top),
+            cmap=signed_colors(),
+            vmin=-limit,
+            vmax=limit,
+            interpolation="nearest",
+        )
+        if place < len(names):
+            ax.text(left + width / 2, top, names[place], ha="center", va="bottom", fontsize=font)
+    for line, name in enumerate(rows or []):
+        ax.text(-gap, line * down + height / 2, name, ha="right", va="center", fontsize=font)
+    bare(ax)
+    ax.set_xlim(-gap, columns * across)
+    ax.set_ylim(lines * down - above + gap, -0.26 * max(height, width))
+    color_bar(ax, drawn, label, shrink=0.8)
     return ax
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ganglion.checks import check_integer
 from ganglion.core.activations import Activation
+from ganglion.core.layers import Dense
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.insight.plot.drawing import (
@@ -17,19 +18,16 @@ from ganglion.insight.plot.drawing import (
     Axes,
     Drawable,
     axes_or_new,
-    bare,
     check_axes,
     check_network,
-    color_bar,
-    dense_layers,
     diagram,
     heat_maps,
-    inches_wide,
     is_chain,
     logarithmic_ticks,
-    signed_colors,
     spans_much,
+    tiles,
     title,
+    weight_layers,
 )
 from ganglion.optional import load
 from ganglion.training.history import History
@@ -106,17 +104,18 @@ def history(history: History, ax: Axes | None = None) -> Axes:
 
 
 def network(net: Drawable, ax: Axes | None = None) -> Axes:
-    """Draw the dense layers: units as circles and weights as lines, or wide layers as heat maps.
+    """Draw the layers with weights: units as circles and weights as lines, or wide layers as heat maps.
 
     The width of a line is proportional to the weight: blue and solid if positive, orange and dashed if
     negative. Circles are colored by the bias in the same way, and numbered from 0 if there is room. Other
     layers are named below the units that they follow.
 
-    The weights of each dense layer are drawn as a heat map instead if a layer (or the input) has more than
-    32 units, if a layer that is not dense changes their number, or if the layers do not form a chain (as
-    with `Residual`, `Parallel` or several inputs). A heat map has a row for each input and a column for each
-    unit. Its colors end at the 99th percentile of absolute weights. With more than 1000 rows or columns,
-    only every nth is drawn.
+    The weights of each layer are drawn as a heat map instead if there is a convolution, if a layer (or the
+    input) has more than 32 units, if a layer without weights changes their number, or if the layers do not
+    form a chain (as with `Residual`, `Parallel` or several inputs). A heat map has a row for each input and a
+    column for each unit; that of a convolution a row for each number in a window, and a column for each
+    filter (`gg.plot.filters` draws these as images). Its colors end at the 99th percentile of absolute
+    weights. With more than 1000 rows or columns, only every nth is drawn.
 
     Args:
         net: the network.
@@ -126,7 +125,7 @@ def network(net: Drawable, ax: Axes | None = None) -> Axes:
         The axes.
 
     Raises:
-        ConfigError: if `net` is not a network with a dense layer, or `ax` is not axes.
+        ConfigError: if `net` is not a network with a dense layer or a convolution, or `ax` is not axes.
         DataError: if a weight is not finite.
         MissingPackageError: without matplotlib.
 
@@ -139,9 +138,11 @@ def network(net: Drawable, ax: Axes | None = None) -> Axes:
     """
     check_network(net)
     check_axes(ax)
-    before, layers = dense_layers(net)
-    sizes = [len(layers[0].weight), *(found.layer.units for found in layers)]
-    follow = all(len(found.weight) == size for found, size in zip(layers, sizes, strict=False))
+    before, layers = weight_layers(net)
+    sizes = [len(layers[0].weight), *(len(found.bias) for found in layers)]
+    follow = all(isinstance(found.layer, Dense) for found in layers) and all(
+        len(found.weight) == size for found, size in zip(layers, sizes, strict=False)
+    )
     if max(sizes) > MOST_UNITS or not follow or not is_chain(net):
         return heat_maps(ax, layers)
     return diagram(ax, before, layers)
@@ -238,37 +239,20 @@ def units(net: Drawable, ax: Axes | None = None, shape: tuple[int, int] | None =
     """
     check_network(net)
     check_axes(ax)
-    first = dense_layers(net)[1][0]
+    first = weight_layers(net)[1][0]
+    begins = net.architecture.parameters[0].owner
+    if begins != first.name or not isinstance(first.layer, Dense):
+        hint = "gg.plot.filters draws those of a convolution" if begins == first.name else ""
+        raise ConfigError(
+            f"units() needs a dense layer as the first with weights, but the first is {begins}", hint
+        )
     inputs = len(first.weight)
     height, width = _image_shape(net, inputs, shape)
-    begins = net.architecture.parameters[0].owner
-    if begins != first.name:
-        raise ConfigError(f"units() needs a dense layer as the first with weights, but the first is {begins}")
-    count = first.layer.units
+    count = len(first.bias)
     norms = np.linalg.norm(first.weight, axis=0)
     shown = np.sort(np.argsort(-norms, kind="stable")[:MOST_IMAGES])
     images = first.weight[:, shown].T.reshape(-1, height, width)
-    columns = int(np.ceil(np.sqrt(len(shown) * height / width)))
-    rows = -(-len(shown) // columns)
-    above, gap = 0.26 * max(height, width), 0.08 * max(height, width)  # room for the unit's number
-    ax = axes_or_new(ax, 6.4, float(np.clip(5.6 * rows * (height + above) / columns / (width + gap), 2.4, 9)))
-    limit = float(np.abs(images).max()) or 1.0
-    font = float(np.clip(0.13 * inches_wide(ax) * 72 / columns, 4, 10))
-    for place, (number, image) in enumerate(zip(shown, images, strict=True)):
-        left, top = (place % columns) * (width + gap), (place // columns) * (height + above)
-        drawn = ax.imshow(
-            image,
-            extent=(left, left + width, top + height, top),
-            cmap=signed_colors(),
-            vmin=-limit,
-            vmax=limit,
-            interpolation="nearest",
-        )
-        ax.text(left + width / 2, top, f"{number}", ha="center", va="bottom", fontsize=font)
-    bare(ax)
-    ax.set_xlim(-gap, columns * (width + gap))
-    ax.set_ylim(rows * (height + above) - above + gap, -above)
-    color_bar(ax, drawn, "weight", shrink=0.8)
+    ax = tiles(ax, images, list(map(str, shown)), "weight")
     which = f"{count} units," if count == len(shown) else f"the largest {len(shown)} of {count} units,"
     title(ax, f"{first.name}: weights of {which} {height} x {width} inputs each")
     return ax
