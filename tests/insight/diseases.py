@@ -17,6 +17,7 @@ from ganglion.answers.target import fit_target
 from ganglion.tables.encode import Encoder
 from ganglion.tables.examples import example_table
 from ganglion.training.splitting import split
+from insight.planted import squares
 
 
 class Data(NamedTuple):
@@ -72,12 +73,37 @@ def _rare(chance: Any) -> tuple[Any, Any, int]:
     return chance.normal(size=(800, 3)) + 0.6 * y[:, None], y, 2
 
 
+def _digit_images(chance: Any) -> tuple[Any, Any, int]:
+    """Handwritten digits, (8, 8, 1), from 0 to 1."""
+    example, table = example_table("digits")
+    y = table.get_column(example.target).to_numpy()
+    return table.drop(example.target).to_numpy().reshape(-1, 8, 8, 1) / 16, y.astype(int), 10
+
+
+def _strokes(chance: Any) -> tuple[Any, Any, int]:
+    """A thin vertical or horizontal stroke away from the edges, (14, 14, 1), and weak noise."""
+    y = np.arange(400) % 2
+    x = chance.normal(0, 0.02, (400, 14, 14, 1))
+    for one, across in zip(x, y, strict=True):
+        place, first = chance.integers(2, 12), chance.integers(2, 6)
+        (one if across else one.swapaxes(0, 1))[place, first : first + 6] += 1
+    return x, y, 2
+
+
+def _squares(chance: Any) -> tuple[Any, Any, int]:
+    found = squares(400, 7)
+    return found.x, found.y, 2
+
+
 SYNTHETIC: dict[str, Callable[[Any], tuple[Any, Any, int]]] = {
     "blobs": _blobs,
     "wave": _wave,
     "product": _product,
     "moons": _moons,
     "rare": _rare,
+    "digit_images": _digit_images,
+    "strokes": _strokes,
+    "squares": _squares,
 }
 
 
@@ -85,6 +111,12 @@ def layers(units: tuple[int, ...], activation: Any, outputs: int, **settings: An
     """Return hidden layers and the output that suits: softmax for classes, any number otherwise."""
     hidden = [gg.Dense(n, activation, **settings) for n in units]
     return [*hidden, gg.Dense(outputs, "softmax") if outputs > 1 else gg.Dense(1)]
+
+
+def convolutions(outputs: int, activation: Any = "relu", **settings: Any) -> list[gg.Layer]:
+    """Return two convolutions with pools, and the output."""
+    first, second = (gg.Conv2D(n, 3, activation, **settings) for n in (8, 16))
+    return [first, gg.MaxPool2D(), second, gg.MaxPool2D(), gg.Flatten(), gg.Dense(outputs, "softmax")]
 
 
 @dataclass(frozen=True)
@@ -114,7 +146,7 @@ class Case:
         found = data(self.on)
         x, y = self.rows(found.x, found.y), self.targets(found.y)
         x_later = self.later(self.rows(found.x_later, found.y_later))
-        net = gg.Network(self.build(found.classes), x.shape[1], seed=seed)
+        net = gg.Network(self.build(found.classes), x.shape[1:], seed=seed)
         self.begin(net)
         net.fit(x, y, **{"epochs": 40, "optimizer": gg.Adam(0.01), **self.fit, **more})
         return net, x, y, x_later, self.targets(found.y_later)
@@ -160,6 +192,18 @@ def _noise(x: Any) -> Any:
     return changed
 
 
+def _low_filters(net: gg.Network) -> None:
+    net.named_parameters()["conv_2d_1/bias"][...] = -30
+
+
+def _alike(net: gg.Network) -> None:
+    """Make the filters of the second convolution alike up to sign, scale and a trifle, and too large to change."""
+    kernel, chance = net.named_parameters()["conv_2d_2/weight"], np.random.default_rng(0)
+    scale = chance.choice([-1, 1], kernel.shape[-1]) * chance.uniform(4, 8, kernel.shape[-1])
+    kernel[...] = scale * (kernel[..., :1] + chance.normal(0, 0.002, kernel.shape))
+
+
+IMAGES = "digit_images strokes squares"
 SMALL = gg.SmallRandom(0.01)
 DISEASES = [
     *_each("dying_relu", "digits breast-cancer spiral diabetes wave", begin=_low_biases),
@@ -350,6 +394,41 @@ DISEASES = [
         fit={"batch_size": 10_000, "epochs": 15, "optimizer": gg.Adam(0.003)},
     ),
     *_each("batch_too_large", "wave", fit={"batch_size": 200, "epochs": 15, "optimizer": gg.Adam(0.003)}),
+    *_each("dying_relu", IMAGES, build=convolutions, begin=_low_filters, fit={"epochs": 10}, how="filters"),
+    *_each(
+        "symmetric_weights",
+        IMAGES,
+        build=lambda k: convolutions(k, weight_initializer=gg.Zeros()),
+        fit={"epochs": 10},
+        how="filters",
+    ),
+    *[
+        Case(
+            "similar_filters",
+            name,
+            convolutions,
+            {"epochs": epochs, "optimizer": gg.Adam(0.001)},
+            begin=_alike,
+        )
+        for name, epochs in (("digit_images", 10), ("strokes", 30), ("squares", 30))
+    ],
+    *_each(
+        "unscaled_inputs",
+        IMAGES,
+        build=convolutions,
+        rows=lambda x, y: 128 + 127 * x,
+        fit={"epochs": 10},
+        how="images",
+    ),
+    *_each(
+        "border_effects",
+        "digit_images",
+        build=convolutions,
+        rows=lambda x, y: 1 - np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0))),
+        fit={"epochs": 10},
+    ),
+    *_each("border_effects", "strokes", build=convolutions, rows=lambda x, y: 1 - x, fit={"epochs": 10}),
+    *_each("border_effects", "squares", build=convolutions, rows=lambda x, y: 2.7 + x, fit={"epochs": 10}),
 ]
 
 
@@ -366,6 +445,12 @@ def _stop(patience: int = 10) -> dict[str, Any]:
 def _normalized(k: int) -> list[gg.Layer]:
     block = [gg.BatchNormalization(), gg.Activate("relu")]
     return [gg.Dense(32), *block, gg.Dense(16), *block, *layers((), "relu", k)]
+
+
+def _residual(k: int) -> list[gg.Layer]:
+    block = [gg.Conv2D(8, 3, bias=False), gg.BatchNormalization(), gg.Activate("relu"), gg.Conv2D(8, 3)]
+    around = [gg.Conv2D(8, 3, "relu"), gg.Residual(block), gg.Activate("relu")]
+    return [*around, gg.GlobalAveragePool(), gg.Dense(k, "softmax")]
 
 
 ALL = "digits iris breast-cancer diabetes spiral xor blobs wave product moons"
@@ -409,6 +494,30 @@ HEALTHY = [
         "linear",
         lambda k: layers((), "relu", k),
         optimizer=gg.Adam(0.02),
+        **_stop(),
+    ),
+    *_healthy(IMAGES, "convolutions", convolutions, optimizer=gg.Adam(0.005), epochs=25, **_stop()),
+    *_healthy(
+        IMAGES,
+        "convolutions_tanh",
+        lambda k: convolutions(k, "tanh", padding=1),
+        optimizer=gg.Adam(0.005),
+        epochs=25,
+        **_stop(),
+    ),
+    *_healthy(IMAGES, "convolutions_residual", _residual, optimizer=gg.Adam(0.01), epochs=30, **_stop()),
+    *_healthy(
+        IMAGES,
+        "convolutions_separable",
+        lambda k: [
+            gg.Conv2D(8, 3, "relu"),
+            gg.SeparableConv2D(16, 3, "relu", stride=2),
+            gg.Flatten(),
+            gg.Dropout(0.2),
+            gg.Dense(k, "softmax"),
+        ],
+        optimizer=gg.Adam(0.005),
+        epochs=25,
         **_stop(),
     ),
 ]

@@ -1,6 +1,7 @@
 """The health check: planted diseases are found, their remedies work, and healthy runs get no finding."""
 
 import json
+import re
 import warnings
 from collections import defaultdict
 
@@ -13,7 +14,7 @@ from ganglion.insight.health.findings import FINDINGS
 from ganglion.insight.health.measure import effective_rank, flat_fractions, measure
 from ganglion.insight.health.snippets import value_code
 from ganglion.tables.examples import EXAMPLES, example_table
-from insight.diseases import DISEASES, HEALTHY, Case, data, layers
+from insight.diseases import DISEASES, HEALTHY, Case, convolutions, data, layers
 
 
 def health(net, X, y, **settings) -> Health:
@@ -515,3 +516,119 @@ def test_classes_are_called_by_their_labels():
     assert "class 2, 3" in str(net.health(X, y))
     with pytest.raises(gg.ShapeError, match="one label for each of 3 classes"):
         net.health(X, y, classes=["one"])
+
+
+# ------------------------------------------------- convolutions
+
+
+def planted(finding: str, on: str, how: str = "") -> tuple[gg.Finding, Health, gg.Network]:
+    """Return a planted finding, the health that it is from, and the network."""
+    case = next(c for c in DISEASES if (c.finding, c.on, c.how) == (finding, on, how))
+    net, X, y, _, _ = case.run()
+    found = health(net, X, y)
+    return next(f for f in found.findings if f.name == finding), found, net
+
+
+def test_dead_filters_are_called_filters_and_counted() -> None:
+    finding, found, _ = planted("dying_relu", "strokes", "filters")
+    assert finding.title == "100% of the filters of conv_2d_1 are dead."
+    assert "8 of 8 filters of conv_2d_1 have slope 0 at all places of all 300 rows" in finding.evidence
+    assert "the filter never recovers" in finding.cause
+    assert "dead: units (of images: filters, over all places) whose slope is 0 in every row" in repr(found)
+
+
+def test_a_filter_is_dead_only_if_it_is_0_at_all_places_of_all_rows() -> None:
+    net = gg.Network(
+        [gg.Conv2D(3, 1, "relu"), gg.Flatten(), gg.Dense(1)], inputs=(2, 2, 1), engine="reference"
+    )
+    net.parameters = [1, -1, 1, 0, 0, -5, *[0] * 13]
+    x = np.zeros((2, 2, 2, 1), "f4")
+    x[1, 1, 0] = 3  # the first filter responds at one place of one row, the others nowhere
+    first = measure(net.model, x)[0]
+    assert (first.dead, first.count, first.unit, first.units) == (pytest.approx(2 / 3), 3, "filter", 12)
+
+
+def test_copies_and_filters_that_are_alike_are_named() -> None:
+    finding = planted("symmetric_weights", "strokes", "filters")[0]
+    assert finding.title == "Filters of a hidden layer are copies of each other."
+    assert finding.evidence.startswith("1 different of 8 filters in conv_2d_1/weight")
+    finding = planted("similar_filters", "squares")[0]
+    assert finding.evidence == "1 different of 16 filters in conv_2d_2, up to sign and scale"
+
+
+def test_filters_in_groups_are_no_copies() -> None:
+    """They see different channels."""
+    layers = [gg.DepthwiseConv2D(3, "relu", weight_initializer=gg.Ones()), gg.Flatten(), gg.Dense(1)]
+    net = gg.Network(layers, inputs=(5, 5, 4))
+    X = np.random.default_rng(0).normal(size=(60, 5, 5, 4))
+    assert not {"symmetric_weights", "similar_filters"} & set(names(health(net, X, X[:, 2, 2, 0])))
+
+
+def test_images_are_scaled_channel_by_channel() -> None:
+    chance = np.random.default_rng(0)
+    X = chance.integers(0, 256, (100, 4, 4, 3)).astype(float)
+    y = (X[:, 1, 1, 2] > 128).astype(int)
+    net = gg.Network([gg.Conv2D(4, 3, "relu"), gg.Flatten(), gg.Dense(2, "softmax")], inputs=(4, 4, 3))
+    finding = next(f for f in health(net, X, y).findings if f.name == "unscaled_inputs")
+    assert finding.title == "The images are unscaled."
+    assert finding.evidence.startswith("pixels from 0 to 255: 48 of 48 pixels far from mean 0")
+    assert re.search(r"the largest, pixel \(\d, \d, \d\), has mean", finding.evidence)
+    known = {"gg": gg, "np": np, "net": net, "X": X, "y": y}
+    exec(finding.code, known)
+    np.testing.assert_allclose(known["X"].mean(axis=(0, 1, 2)), 0, atol=1e-9)
+    np.testing.assert_allclose(known["X"].std(axis=(0, 1, 2)), 1)
+    assert "unscaled_inputs" not in names(health(known["net"], known["X"], y))
+
+
+@pytest.mark.parametrize(("padding", "found"), [("same", True), (1, True), ("valid", False)])
+def test_border_effects_need_padding(padding: str | int, found: bool) -> None:
+    images, y = data("strokes").x, data("strokes").y
+    net = gg.Network(convolutions(2, padding=padding), inputs=(14, 14, 1))
+    assert ("border_effects" in names(health(net, 1 - images, y))) == found
+    assert "border_effects" not in names(health(net, images, y))
+
+
+def test_the_shift_at_the_border_is_what_padding_adds() -> None:
+    """By hand: a kernel of ones over a white image misses 3 of 9 at an edge, and 5 of 9 in a corner."""
+    net = gg.Network([gg.Conv2D(1, 3), gg.Flatten(), gg.Dense(1)], inputs=(4, 4, 1), dtype="float64")
+    net.named_parameters()["conv_2d_1/weight"][...] = 1
+    X = np.ones((40, 4, 4, 1)) * np.linspace(0.8, 1.2, 40)[:, None, None, None]
+    finding = next(f for f in health(net, X, X[:, 0, 0, 0] * 2).findings if f.name == "border_effects")
+    expected = np.sqrt((8 * 3**2 + 4 * 5**2) / 12) / (9 * X.std())
+    assert f"at the 12 windows that extend beyond the edges, padding of 0 moves z by {expected:.2g} dev" in finding.evidence  # fmt: skip
+
+
+def test_photographs_from_0_to_1_are_no_finding() -> None:
+    chance = np.random.default_rng(0)
+    x = chance.normal(size=(200, 12, 12, 3))
+    for axis in (1, 2) * 4:  # neighbors are alike, as in photographs
+        x = (x + np.roll(x, 1, axis)) / 2
+    x = np.clip(0.5 + 0.25 * x / x.std(), 0, 1)
+    net = gg.Network(convolutions(2), inputs=(12, 12, 3))
+    net.fit(x, (x[:, 4:8, 4:8].mean(axis=(1, 2, 3)) > 0.5).astype(int), epochs=20, optimizer=gg.Adam(0.005))
+    assert names(health(net, x, (x[:, 4:8, 4:8].mean(axis=(1, 2, 3)) > 0.5).astype(int))) == []
+
+
+def test_signals_are_checked_too() -> None:
+    chance = np.random.default_rng(0)
+    y = np.arange(300) % 2
+    X = chance.normal(0, 0.3, (300, 30, 2))
+    X[:, 10:20, 0] += np.where(y[:, None], 1, -1) * np.sin(np.arange(10))
+    layers = [gg.Conv1D(8, 5, "relu"), gg.Conv1D(8, 3, "relu"), gg.Flatten(), gg.Dense(2, "softmax")]
+    net = gg.Network(layers, inputs=(30, 2))
+    net.fit(X, y, epochs=20, optimizer=gg.Adam(0.003), validation=0.2, callbacks=[gg.EarlyStopping()])
+    assert names(health(net, X, y)) == []
+    assert "border_effects" in names(health(net, X + 2, y))
+
+
+def test_the_rank_of_wide_activations_is_that_of_their_singular_values() -> None:
+    rows = np.random.default_rng(0).normal(size=(12, 60)) * np.geomspace(1, 1e-3, 60)
+    values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
+    p = values / values.sum()
+    assert effective_rank(rows) == pytest.approx(np.exp(-(p[p > 0] * np.log(p[p > 0])).sum()), rel=1e-5)
+
+
+def test_of_large_images_fewer_rows_are_looked_at() -> None:
+    net = gg.Network([gg.Conv2D(64, 1), gg.GlobalAveragePool(), gg.Dense(1)], inputs=(64, 64, 1))
+    found = health(net, np.random.default_rng(0).normal(size=(200, 64, 64, 1)), np.arange(200.0))
+    assert found.rows == 2**25 // (64 * 64 * 64 + 64 + 1)

@@ -64,18 +64,22 @@ def unscaled_inputs(subject: Subject) -> Finding | None:
         return None
     worst = int(np.argmax(size))
     count = int((large | offset).sum())
-    words = f"{count:,} of {amount(x.shape[1], 'feature')} far from mean 0 and deviation 1"
+    of = "pixel" if subject.has_images else "feature"
+    words = f"{count:,} of {amount(x.shape[1], of)} far from mean 0 and deviation 1"
+    if subject.has_images:
+        words = f"pixels from {x.min():.4g} to {x.max():.4g}: {words}"
     return Finding(
         "unscaled_inputs",
         "severe" if size.max() > LARGE * LARGE or subject.history.ended == "failed" else "warning",
-        "The inputs are unscaled.",
-        (words if count else "the features are far smaller than 1")
+        f"The {'images' if subject.has_images else 'inputs'} are unscaled.",
+        (words if count else f"the {of}s are far smaller than 1")
         + f"; the largest, {subject.feature(worst)}, has mean {mean[worst]:.4g} and deviation "
         f"{deviation[worst]:.4g}, the median size is {np.median(size):.3g}",
         "Initial weights and usual learning rates assume inputs of about 1. Other inputs saturate units, or "
         "make steps too long in some directions and too short in others.",
-        "Scale each feature to mean 0 and deviation 1; keep the two numbers for later rows.",
-        _scaling(subject) + "X = prepare(X)\n" + subject.code(),
+        f"Scale each {'channel' if subject.has_images else 'feature'} to mean 0 and deviation 1; keep the "
+        f"two numbers for later rows.",
+        scaling(subject) + "X = prepare(X)\n" + subject.code(),
     )
 
 
@@ -370,9 +374,15 @@ def _correlation(features: Array, target: Array) -> Array:
     return (centered * target[:, None]).sum(axis=0) / np.where(size > 0, size, np.inf)
 
 
-def _scaling(subject: Subject) -> str:
+def scaling(subject: Subject) -> str:
     """Return the lines that define `prepare`, which scales the inputs."""
-    if subject.model.architecture.takes_numbers:
+    architecture = subject.model.architecture
+    if architecture.takes_numbers and len(architecture.input_shape) == 3:
+        return (  # a pixel that is the same in all rows is not special
+            "center, scale = np.mean(X, axis=(0, 1, 2)), np.std(X, axis=(0, 1, 2))  # of each channel\n"
+            "prepare = lambda images: (images - center) / np.where(scale > 0, scale, 1)\n"
+        )
+    if architecture.takes_numbers:
         return (
             "center, scale = np.mean(X, axis=0), np.std(X, axis=0)\n"
             "prepare = lambda rows: (rows - center) / np.where(scale > 0, scale, 1)\n"

@@ -16,6 +16,7 @@ from ganglion.insight.health.data_findings import (
     leaking_target,
     unscaled_inputs,
 )
+from ganglion.insight.health.filter_findings import border_effects, similar_filters
 from ganglion.insight.health.finding import SEVERITIES, Finding
 from ganglion.insight.health.layer_findings import dying_relu, symmetric_weights, vanishing_gradient
 from ganglion.insight.health.run_findings import (
@@ -41,6 +42,8 @@ FINDINGS: tuple[tuple[Callable[[Subject], Finding | None], tuple[str, ...]], ...
     (constant_feature, ()),
     (duplicate_feature, ()),
     (symmetric_weights, ()),
+    (similar_filters, ("symmetric_weights",)),
+    (border_effects, ("unscaled_inputs",)),
     (exploding_loss, ()),
     (learning_rate_too_high, BROKEN),
     (dying_relu, BROKEN),

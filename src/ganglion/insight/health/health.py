@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 MOST_ROWS = 2048
 # Rows that effective ranks are computed from.
 RANK_ROWS = 512
+# Activations of all layers that a check may hold, and the rows that it uses at least.
+MOST_NUMBERS = 2**25
+FEWEST_ROWS = 64
 LEGEND = {
     "z": "z and a: mean ± deviation of pre-activations and activations",
     "dead": "dead: units whose slope is 0 in every row",
@@ -131,8 +134,8 @@ def check_health(
             model=model,
             engine=engine,
             loss=chosen,
-            rows=_some(rows),
-            validation=None if held_out is None else _some(held_out),
+            rows=_some(rows, model.architecture),
+            validation=None if held_out is None else _some(held_out, model.architecture),
             history=history or History(),
             optimizer=optimizer,
             batch_size=_count(facts.get("batch_size")),
@@ -181,8 +184,10 @@ def _count(value: Any) -> int | None:
     return value if type(value) is int and value > 0 else None
 
 
-def _some(rows: Rows, most: int = MOST_ROWS) -> Rows:
-    """Return rows of nonzero weight, at most `most` of them, evenly spaced."""
+def _some(rows: Rows, architecture: Architecture, most: int = MOST_ROWS) -> Rows:
+    """Return rows of nonzero weight, at most `most` and fewer of large images, evenly spaced."""
+    numbers = sum(step.outputs for step in architecture.steps)
+    most = min(most, max(FEWEST_ROWS, MOST_NUMBERS // numbers))
     if rows.sample_weight is not None and not rows.sample_weight.all():
         rows = rows.part(np.flatnonzero(rows.sample_weight))
     if len(rows) <= most:
@@ -267,7 +272,7 @@ class HealthCheck(Callback):
         before, plan = training.optimizer_state, training.plan
         self._training, self._health = training, None
         self._updates = before.update if before.optimizer == plan.optimizer else 0
-        self._few = _some(plan.rows, self.rows)
+        self._few = _some(plan.rows, training.architecture, self.rows)
         self.series = {}
 
     def on_epoch_end(self, training: Training) -> None:
@@ -293,7 +298,9 @@ class HealthCheck(Callback):
             raise TrainingError("a health check needs a run", "pass it to fit: callbacks=[check]")
         if self._health is None:
             plan = self._training.plan
-            subject = self._subject(_some(plan.rows), plan.validation and _some(plan.validation))
+            architecture, held_out = self._training.architecture, plan.validation
+            held_out = held_out and _some(held_out, architecture)
+            subject = self._subject(_some(plan.rows, architecture), held_out)
             self._health = _check(subject, *self._memory(), self.series)
         return self._health
 
@@ -334,6 +341,8 @@ def _table(layers: list[LayerHealth]) -> str:
         "  ".join(f"{line[c]:<{w}}" for c, w in zip(used, widths, strict=True)).rstrip() for line in lines
     ]
     legend = [LEGEND[head[column]] for column in used if head[column] in LEGEND]
+    if any(layer.unit != "unit" for layer in layers):
+        legend = [line.replace(": units", ": units (of images: filters, over all places)") for line in legend]
     return "\n".join([rows[0], "-" * max(map(len, rows)), *rows[1:], "", *legend])
 
 

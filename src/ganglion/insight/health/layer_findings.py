@@ -6,14 +6,16 @@ Each is a function of the subject that returns a finding or None.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ganglion.core.activations import Activation, HardSigmoid, LeakyReLU, ReLU, Sigmoid, Softplus, Tanh
 from ganglion.core.layers import Layer
+from ganglion.core.layers.convolution import Convolution
 from ganglion.core.part import Array
+from ganglion.core.steps import Entry
 from ganglion.insight.health.finding import Finding
 from ganglion.insight.health.measure import LayerHealth, measure
 from ganglion.insight.health.subject import Subject
@@ -38,27 +40,44 @@ LEAKY = LeakyReLU(0.1)
 def symmetric_weights(subject: Subject) -> Finding | None:
     """All units of a hidden layer have the same weights."""
     alike = {}
-    hidden = {layer.number: layer for layer in subject.layers if layer.hidden}
-    for entry in subject.model.architecture.parameters:
-        if entry.step in hidden and len(entry.shape) == 2 and entry.shape[1] > 1:
-            different = distinct(entry.of(subject.model.parameters))
-            if different <= entry.shape[1] // 2:
-                alike[entry.name] = (different, entry.shape[1])
+    for entry, weight in hidden_weights(subject):
+        different = distinct(weight)
+        if different <= weight.shape[1] // 2:
+            alike[entry.name] = (different, weight.shape[1], unit_of(subject, entry))
     if not alike:
         return None
-    name, (different, units) = next(iter(alike.items()))
+    name, (different, units, unit) = next(iter(alike.items()))
     layers = rewritten(subject.model.architecture.layers, with_usual_weights)
     return Finding(
         "symmetric_weights",
         "severe",
-        "Units of a hidden layer are copies of each other.",
-        f"{different} different of {units} units in {name}"
+        f"{unit.capitalize()}s of a hidden layer are copies of each other.",
+        f"{different} different of {units} {unit}s in {name}"
         + (f"; {len(alike) - 1} more layers have copies" if len(alike) > 1 else ""),
-        "Units that start with equal weights get equal gradients and stay equal forever: together they can "
-        "do no more than one of them.",
+        f"{unit.capitalize()}s that start with equal weights get equal gradients and stay equal forever: "
+        f"together they can do no more than one of them.",
         "Start from random weights, as the default initializers do.",
         subject.code(layers=layers),
     )
+
+
+def hidden_weights(subject: Subject) -> Iterator[tuple[Entry, Array]]:
+    """Yield the weights of hidden layers with several units, as matrices with a column for each.
+
+    Filters in groups see different channels, so that they are never copies of each other.
+    """
+    architecture = subject.model.architecture
+    hidden = {layer.number for layer in subject.layers if layer.hidden}
+    for entry in architecture.parameters:
+        layer = architecture.steps[entry.step].layer
+        convolves = isinstance(layer, Convolution) and layer.groups == 1 and entry.short == "weight"
+        if entry.step in hidden and (len(entry.shape) == 2 or convolves) and entry.shape[-1] > 1:
+            yield entry, entry.of(subject.model.parameters).reshape(-1, entry.shape[-1])
+
+
+def unit_of(subject: Subject, entry: Entry) -> str:
+    """Return what the columns of the weights are: "unit", or "filter" of a convolution."""
+    return subject.model.architecture.steps[entry.step].layer.arithmetic.unit
 
 
 def dying_relu(subject: Subject) -> Finding | None:
@@ -75,21 +94,24 @@ def dying_relu(subject: Subject) -> Finding | None:
         return None
     start = {layer.name: layer.dead or 0.0 for layer in _at_start(subject)}
     evidence = "; ".join(
-        f"{round((layer.dead or 0) * layer.units)} of {layer.units} units of {name} have slope 0 in all "
-        f"{len(subject.rows):,} rows ({start[name]:.0%} at the start), mean z {layer.z.mean:.3g}"
+        f"{round((layer.dead or 0) * layer.count)} of {layer.count} {layer.unit}s of {name} have slope 0 "
+        f"{'in' if layer.unit == 'unit' else 'at all places of'} all {len(subject.rows):,} rows "
+        f"({start[name]:.0%} at the start), mean z {layer.z.mean:.3g}"
         for name, layer in dead.items()
     )
     if harm:
-        evidence += f"; loss {subject.reached:.4g}, but {other:.4g} in a trial with units that cannot die"
+        evidence += (
+            f"; loss {subject.reached:.4g}, but {other:.4g} in a trial with {worst.unit}s that cannot die"
+        )
     return Finding(
         "dying_relu",
         "info" if not harm else "severe" if (worst.dead or 0) > 2 * DEAD else "warning",
-        f"{worst.dead:.0%} of the units of {worst.name} are dead.",
+        f"{worst.dead:.0%} of the {worst.unit}s of {worst.name} are dead.",
         evidence,
         "Too long a step, or too low a start, has moved z below 0 in every row. There the gradient is 0, and "
-        "the unit never recovers.",
-        "Start again with an activation that has a slope on both sides, and with a rate that keeps units "
-        "alive.",
+        f"the {worst.unit} never recovers.",
+        f"Start again with an activation that has a slope on both sides, and with a rate that keeps "
+        f"{worst.unit}s alive.",
         subject.code(layers=layers, **_calmer(subject)),
     )
 
@@ -161,7 +183,7 @@ def replaced(layers: Sequence[Layer], old: tuple[type, ...], new: Activation) ->
 def with_usual_weights(layer: Layer) -> Layer:
     """Return a layer with its default weight initializer, if it has that setting."""
     usual = {f.name: f.default for f in dataclasses.fields(layer) if f.name == "weight_initializer"}
-    return dataclasses.replace(layer, **usual)
+    return dataclasses.replace(layer, **usual) if usual else layer  # some layers make their own fields
 
 
 def rewritten(layers: Sequence[Layer], change: Callable[[Layer], Layer]) -> tuple[Layer, ...]:
@@ -169,10 +191,11 @@ def rewritten(layers: Sequence[Layer], change: Callable[[Layer], Layer]) -> tupl
 
     def deep(value: Any) -> Any:
         if isinstance(value, Layer):
-            fields = dataclasses.fields(value) if value.inner else ()
-            return dataclasses.replace(
-                change(value), **{f.name: deep(getattr(value, f.name)) for f in fields}
-            )
+            changed = change(value)
+            if not value.inner:
+                return changed
+            fields = {f.name: deep(getattr(value, f.name)) for f in dataclasses.fields(value)}
+            return dataclasses.replace(changed, **fields)
         return tuple(map(deep, value)) if isinstance(value, tuple) else value
 
     return tuple(map(deep, layers))

@@ -11,12 +11,15 @@ from ganglion.core.activations import Activation
 from ganglion.core.inputs import InputRows
 from ganglion.core.model import Model
 from ganglion.core.part import Array
+from ganglion.core.steps import Step
 from ganglion.core.update import Updater, change_of
 
 # A slope below this fraction of the slope at 0 is flat: |z| > 4.3 for sigmoid, 2.2 for tanh.
 FLAT = 0.05
 # A unit that is flat in this fraction of the rows is saturated: it learns from hardly any row.
 MOSTLY = 0.95
+# With this many times as many activations as rows, singular values are computed from products of rows.
+WIDE = 4
 
 quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
@@ -56,6 +59,9 @@ class LayerHealth:
             slots are unknown.
         effective_rank: the number of directions that its activations fill: exp of the entropy of their
             singular values (Roy and Vetterli, 2007); None where it was not computed.
+        unit: what `dead` and `saturated` count: "unit", or "filter" of a convolution, whose outputs at all
+            places in all rows count together.
+        count: the number of these.
     """
 
     name: str
@@ -71,6 +77,8 @@ class LayerHealth:
     gradient_norm: float | None
     update_ratio: float | None
     effective_rank: float | None
+    unit: str = "unit"
+    count: int = 0
 
 
 @quiet
@@ -119,9 +127,17 @@ def measure(
                 gradient_norm=norms[1],
                 update_ratio=None if norms[2] is None or not norms[0] else norms[2] / norms[0],
                 effective_rank=effective_rank(one.a[:rank_rows]) if rank_rows else None,
+                unit=_unit(step),
+                count=step.shape[-1] if step.shape else 1,
             )
         )
     return found
+
+
+def _unit(step: Step) -> str:
+    """Return what the last axis of a step's outputs counts."""
+    unit = step.layer.arithmetic.unit
+    return "channel" if unit == "unit" and len(step.shape) > 1 else unit
 
 
 def norm(vector: Array) -> float:
@@ -156,7 +172,11 @@ def effective_rank(a: Array) -> float:
     rows = a.reshape(len(a), -1).astype(np.float64)
     if not np.isfinite(rows).all():
         return float("nan")
-    values = np.linalg.svd(rows - rows.mean(axis=0), compute_uv=False)
+    rows -= rows.mean(axis=0)
+    if rows.shape[1] > WIDE * len(rows):  # the products of the rows with each other are far fewer numbers
+        values = np.sqrt(np.maximum(np.linalg.eigvalsh(rows @ rows.T), 0))
+    else:
+        values = np.linalg.svd(rows, compute_uv=False)
     if not values.sum() > 0:
         return 0.0
     p = values[values > 0] / values.sum()

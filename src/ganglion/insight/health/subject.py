@@ -88,6 +88,9 @@ class Subject:
         """Return the name of a feature, given its column in `columns`."""
         if self.names is not None:
             return repr(self.names[number])
+        if self.has_images:
+            pixel = np.unravel_index(number, self.model.architecture.input_shape)
+            return f"pixel ({', '.join(map(str, pixel))})"
         if self.model.architecture.takes_numbers:
             return f"feature {number}"
         counts = {name: values.shape[1] for name, values in self.number_inputs.items()}
@@ -128,6 +131,12 @@ class Subject:
         """Whether a row is a flat list of numbers, each of which is a feature."""
         architecture = self.model.architecture
         return architecture.takes_numbers and len(architecture.input_shape) == 1
+
+    @property
+    def has_images(self) -> bool:
+        """Whether a row is an image, (height, width, channels)."""
+        architecture = self.model.architecture
+        return architecture.takes_numbers and len(architecture.input_shape) == 3
 
     @property
     def enough(self) -> bool:
@@ -257,7 +266,7 @@ class Subject:
             architecture = Architecture(layers, architecture.inputs)
         train, held_out = self.trial_rows
         size = min(batch_size or self.batch_size or 32, len(train))
-        steps = max(EVALUATIONS, min(steps, int(TRIAL_WORK / (3 * size * max(architecture.size, 1)))))
+        steps = max(EVALUATIONS, min(steps, int(TRIAL_WORK / (3 * size * max(_work(architecture), 1)))))
         model = Model.initial(architecture, self.model.seed, self.model.dtype)
         rules = (self.regularization if regularized else None) or Regularization()
         engine = self._engine(architecture, used)
@@ -322,7 +331,7 @@ class Subject:
     @quiet
     def _reaching_first(self, model: Model) -> float:
         architecture, loss, rows = model.architecture, self.loss, self.rows
-        entry = next((entry for entry in architecture.parameters if len(entry.shape) == 2), None)
+        entry = next((entry for entry in architecture.parameters if len(entry.shape) >= 2), None)
         if entry is None:
             return 1.0
         weight = entry.of(self._gradient(model))
@@ -374,6 +383,14 @@ class Subject:
         return fit_code(
             {**usual, **settings}, loss or self.loss, output or self.model.architecture.output_activation
         )
+
+
+def _work(architecture: Architecture) -> int:
+    """Return the multiplications and additions for a row: those of a kernel are made at every place."""
+    return sum(
+        (entry.stop - entry.start) * math.prod(architecture.steps[entry.step].shape[:-1])
+        for entry in architecture.parameters
+    )
 
 
 def _mean(losses: Array, rows: Rows) -> float:
