@@ -144,12 +144,16 @@ def warn(warning: Warning) -> None:
     warnings.warn(warning, stacklevel=level)
 
 
+LONGEST_NAME = 60
+
+
 def one_of(word: str, choices: Iterable[str]) -> str:
     """Return the remedy for an unknown name: the closest known name, and all known names."""
     known = sorted(choices)
     near = difflib.get_close_matches(word[:100], known, n=1)
-    listed = ", ".join(known[:50]) + (" ..." if len(known) > 50 else "")
-    return (f"did you mean {near[0]!r}? " if near else "") + "known: " + listed
+    named = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..." for name in known[:50]]
+    listed = ", ".join(named) + (" ..." if len(known) > 50 else "")
+    return (f"did you mean {shortened(near[0])}? " if near else "") + "known: " + listed
 
 
 def amount(count: int, one: str, many: str = "") -> str:

@@ -135,6 +135,7 @@ def test_options_reach_the_model(here: Path, capsys: pytest.CaptureFixture[str])
         (("train", "flowers.csv", "--target", "species", "--hidden", "0"), 2, "units must be"),
         (("train", "flowers.csv", "--target", "species", "--learning-rate", "0"), 2, "learning_rate"),
         (("train", "flowers.csv", "--target", "species", "--optimizer", "adan"), 2, "did you mean 'adam'"),
+        (("train", "flowers.csv", "--target", "a\nb"), 2, "names must stand on one line"),
         (("train", "flowers.csv", "--target", "specis"), 1, "did you mean 'species'"),
         (("train", "missing.csv", "--target", "a"), 1, "there is no file missing.csv"),
         (("train", "flowers.csv", "--target", "species", "--out", "no/m.safetensors"), 1, "cannot write"),

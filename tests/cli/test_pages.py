@@ -120,3 +120,15 @@ def test_a_large_number_is_written_alike_everywhere(capsys: Capture) -> None:
     line = next(each for each in text.splitlines() if each.startswith("R2"))
     assert line.split()[-1] == "0"
     assert "1e-06" in text
+
+
+def test_every_name_stands_on_one_short_line(here: Path, capsys: Capture) -> None:
+    cells = "".join(f"{i % 7},{i * i % 11},{'uv'[i % 2]}\n" for i in range(40))
+    Path("t.csv").write_text(f'"two\nlines",{"x" * 5000},t\n{cells}')
+    code, out, error = run(capsys, "train", "t.csv", "--target", "t", "--epochs", "1", "--folds", "0")
+    assert code == 0, error
+    assert "\n  two lines " in out
+    assert max(map(len, out.splitlines())) < 200
+    code, _, error = run(capsys, "train", "t.csv", "--target", "z")
+    assert code == 1
+    assert len(error) < 300

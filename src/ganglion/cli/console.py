@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
-from ganglion.errors import ConfigError, GanglionNotice
+from ganglion.errors import ConfigError, GanglionNotice, shortened
 
 if TYPE_CHECKING:
     from ganglion.tables.reading.options import ReadOptions
@@ -94,8 +94,18 @@ def say_page(page: object, facts: dict[str, Any], collected: list[str], as_json:
 
 
 def split(names: list[str]) -> list[str]:
-    """Return the names; each item may hold several, separated by commas (quote names that contain one)."""
-    return [name.strip() for part in csv.reader(names, skipinitialspace=True) for name in part]
+    """Return the names; each item may hold several, separated by commas (quote names that contain one).
+
+    Raises:
+        ConfigError: for a line break outside quotes.
+    """
+    try:
+        return [name.strip() for part in csv.reader(names, skipinitialspace=True) for name in part]
+    except csv.Error as error:
+        raise ConfigError(
+            f"names must stand on one line, got {shortened(names)}",
+            "put a name with a line break into quotes",
+        ) from error
 
 
 @Parameter(name="*")

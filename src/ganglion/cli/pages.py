@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ganglion.insight import Finding
 
 MOST_COLUMNS = 20
+LONGEST_NAME = 40
 
 
 def columns_page(
@@ -28,17 +29,23 @@ def columns_page(
     """Return the encoding of each column, the target or targets, and by default the columns left out."""
     encoder, targets = model.encoder, targets or [model.target]
     predicted = {target.column for target in targets}
-    lines = [(column.column, column.describe()) for column in encoder.columns]
+    lines = [(_one_line(column.column), column.describe()) for column in encoder.columns]
     hidden = len(lines) - MOST_COLUMNS
     if hidden > 1:
         lines = [*lines[:MOST_COLUMNS], ("...", f"{hidden} more")]
-    lines += [(target.column, target_words(target)) for target in targets]
+    lines += [(_one_line(target.column), target_words(target)) for target in targets]
     reasons = encoder.reasons() if left_out else {}
     for reason, names in reasons.items():
         if others := [name for name in names if name not in predicted]:
-            lines.append((_short(others, 3), f"left out: {reason}"))
+            lines.append((_short([_one_line(name) for name in others], 3), f"left out: {reason}"))
     width = min(max(len(name) for name, _ in lines), 40)
     return "\n".join(f"  {name:<{width}}  {what}" for name, what in lines)
+
+
+def _one_line(name: str) -> str:
+    """Return a name without line breaks, shortened."""
+    text = " ".join(name.split())
+    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 3] + "..."
 
 
 def target_words(target: ClassTarget | NumberTarget) -> str:
@@ -134,7 +141,7 @@ def boundary_page(model: TableModel, table: Any) -> str:
 
     labels = [target.label(number) for number in range(len(target.classes))]
     classes = target.encode(frame.get_column(target.column))
-    return boundary(predict, frame.select(names).to_numpy(), classes, labels, names)
+    return boundary(predict, frame.select(names).to_numpy(), classes, labels, [*map(_one_line, names)])
 
 
 def findings_page(findings: list[Finding]) -> str:

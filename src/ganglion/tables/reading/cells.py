@@ -82,6 +82,7 @@ class Study:
         most: the largest of the plain whole numbers, None if there are none.
         is_codes: whether some whole numbers begin with a zero.
         unit: a sign beside the numbers, such as "%".
+        other_unit: a number with another sign, or a percentage's neighbor without one, or "".
     """
 
     name: str
@@ -93,6 +94,7 @@ class Study:
     most: int | None = None
     is_codes: bool = False
     unit: str = ""
+    other_unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,11 +179,12 @@ def study(values: pl.Series) -> Study:
     known = text.str.contains(INFINITE)
     for mask in forms.values():
         known = known | mask
-    if not known.all():
+    if not known.all() or text.str.contains(r"[^\x00-\x7f]").any():  # digits of other scripts
         return found
     found.present = {name for name, mask in forms.items() if mask.any()} or {"infinite"}
-    units = stripped.str.extract(UNIT).drop_nulls()
-    found.unit = str(units[0]) if len(units) else ""
+    units = stripped.str.extract(UNIT)
+    found.unit = str(units.drop_nulls()[0]) if units.null_count() < len(units) else ""
+    found.other_unit = _other_unit(stripped, units)
 
     def example(*masks: pl.Series) -> str:
         for mask in masks:
@@ -206,6 +209,20 @@ def study(values: pl.Series) -> Study:
     whole = text.filter(text.str.contains(WHOLE)).cast(pl.Int64, strict=False).abs()
     found.most = None if whole.null_count() == len(whole) else int(whole.max())  # type: ignore[arg-type]
     return found
+
+
+def _other_unit(values: pl.Series, units: pl.Series) -> str:
+    """Return a number whose sign differs from that of the first number with one, "" if there is none.
+
+    A number without a sign may be of the same currency, but is no percentage unless it is 0.
+    """
+    signs_found = units.drop_nulls()
+    if signs_found.is_empty():
+        return ""
+    others = values.filter(units.is_not_null() & (units != signs_found[0]))
+    if others.is_empty() and signs_found[0] == "%":
+        others = values.filter(units.is_null() & values.str.contains("[1-9]"))
+    return "" if others.is_empty() else str(others[0])
 
 
 def sign_of(studies: list[Study]) -> str | None:
@@ -245,6 +262,11 @@ def decide(
                 "numbers-as-dates",
             )
             return ColumnReading("date", form="compact"), None
+        if found.other_unit:
+            return text, Problem(
+                f"column {name!r} holds numbers in {found.unit}, but also {found.other_unit!r}",
+                f"write all alike, or leave the column out (--drop {name}, in Python drop=[{name!r}])",
+            )
         how, problem = _decide_number(found, options, decimal, separator)
         return (dataclasses.replace(how, unit=found.unit) if how.kind == "number" else how), problem
     if distinct.str.strip_chars().str.to_lowercase().is_in(list(BOOLEAN)).all():

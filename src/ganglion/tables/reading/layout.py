@@ -15,6 +15,7 @@ from ganglion.tables.reading.cells import BOOLEAN, MISSING
 from ganglion.tables.reading.options import Layout, ReadOptions
 
 HEAD = 2**16
+LINES = 20  # at least so many belong to the head
 CANDIDATES = (",", ";", "\t", "|", " ")
 COMMENT = "#"
 ROW_NAME = "row name"  # of a first column without a name, as programs write row numbers
@@ -189,12 +190,16 @@ def _next_line(text: str, position: int) -> int:
 
 
 def head_of(data: bytes) -> str:
-    """Return the first lines of a file, as text."""
+    """Return the first lines of a file, as text: some even if they are very long."""
     if len(data) <= HEAD:
         return data.decode("utf-8")
-    head = data[:HEAD]
-    end = head.rfind(b"\n")
-    return (head if end < 0 else head[: end + 1]).decode("utf-8", errors="ignore")
+    end = 0
+    for _ in range(LINES):
+        end = data.find(b"\n", end) + 1
+        if not end:
+            return data.decode("utf-8")
+    end = max(end, data.rfind(b"\n", 0, HEAD) + 1)
+    return data[:end].decode("utf-8", errors="ignore")
 
 
 @dataclass(frozen=True)
@@ -341,6 +346,8 @@ def _with_names(
         has_names = len(first) != width or is_header(first, body)
     if has_names:
         names = first if len(first) == width else [ROW_NAME, *first]
+        if len(first) < width and not any(row[-1] for row in body):  # each row ends with a separator
+            names = [*first, ""]
         if options.header is None and len(first) == width and not _has_telling_names(first, body):
             notice(
                 f"the first line ({', '.join(map(repr, first[:3]))} ...) is taken for names, although no "
