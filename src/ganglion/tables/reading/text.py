@@ -238,9 +238,8 @@ def _with_polars(data: bytes, name: str, found: Found, known: Reading | None) ->
         _check_widths(body.data, name, found)
         try:
             frame, read_again = body.typed(words)
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).splitlines()[0][:200]
-            raise FileError(f"{name} cannot be read as a table: {reason}") from error
+        except pl.exceptions.PolarsError:  # such as digits of another script, which it takes for numbers
+            return _all_text(data, name, found)
     if doubtful := _doubtful(frame, zeros, read_again):
         frame = frame.with_columns(body.read(doubtful, infer_schema=False).get_columns())
     texts = [_stripped(column) for column in frame.get_columns() if column.dtype == pl.String]
