@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,8 @@ from ganglion.core.losses import Loss
 from ganglion.core.model import Model
 from ganglion.core.part import Array
 from ganglion.core.regularization import Regularization
+from ganglion.core.rows import NUMBERS_AT_ONCE
+from ganglion.core.supply import Supply
 from ganglion.deprecation import RenamedAttribute
 from ganglion.engines import Engine, Learned, Objective, pick
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
@@ -207,7 +210,12 @@ class Network:
             a = self._engine.predict_if_finite(model, X)
             if a is not None:
                 return a
-        return self.predict_checked(read_rows(model.architecture.inputs, X, model.dtype))
+        rows = read_rows(model.architecture.inputs, X, model.dtype)
+        if isinstance(rows, Supply):
+            step = max(1, NUMBERS_AT_ONCE // math.prod(rows.shape[1:]))
+            firsts = range(0, max(len(rows), 1), step)
+            return np.concatenate([self.predict(rows[first : first + step].toarray()) for first in firsts])
+        return self.predict_checked(rows)
 
     def predict_if_finite(self, x: Array) -> Array | None:
         """Return the same for rows that are a contiguous array of the network's type and shape.

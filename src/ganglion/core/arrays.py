@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.part import Array, Shape
+from ganglion.core.supply import Supply
 from ganglion.errors import DataError, ShapeError, shortened
 
 CACHE_LINE = 64  # bytes
@@ -50,9 +51,9 @@ def as_numbers(what: str, x: Any, shape: Shape, dtype: np.dtype[Any]) -> Array:
     return result
 
 
-def check_rows_shape(what: str, rows: Array, shape: Shape) -> None:
+def check_rows_shape(what: str, rows: Array | Supply, shape: Shape) -> None:
     """Raise `ShapeError` unless `rows` has shape (n, *shape)."""
-    if rows.ndim and rows.shape[1:] == shape:
+    if rows.shape[1:] == shape:
         return
     if rows.shape == shape:
         raise ShapeError(f"{what} must have one more axis, for the rows, got {rows.shape}", "pass X[None]")

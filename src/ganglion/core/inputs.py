@@ -18,6 +18,7 @@ from ganglion.checks import check_flag, check_integer
 from ganglion.core.arrays import as_array, as_numbers, check_rows_shape
 from ganglion.core.bags import Bags
 from ganglion.core.part import MOST_AXES, Array, Part, Shape, built_in
+from ganglion.core.supply import Supply
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 
 LARGEST = 2**31
@@ -82,7 +83,10 @@ class NumberInput(Input):
     def plain(self) -> Any:
         return self.shape[0] if len(self.shape) == 1 else self.shape
 
-    def read(self, what: str, values: Any, dtype: np.dtype[Any]) -> Array:
+    def read(self, what: str, values: Any, dtype: np.dtype[Any]) -> Array | Supply:
+        if isinstance(values, Supply):
+            check_rows_shape(what, values, self.shape)
+            return values
         return as_numbers(what, values, self.shape, dtype)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +11,18 @@ import numpy as np
 
 from ganglion.core.inputs import take_rows
 from ganglion.core.part import Array
+from ganglion.core.supply import Supply
 from ganglion.errors import DataError
 
-NUMBERS_AT_ONCE = 2**23  # the size of a piece of sparse rows that is made dense
+NUMBERS_AT_ONCE = 2**23  # the size of a piece of lazy rows that is made dense
 
 
 @dataclass(frozen=True)
 class Rows:
     """Inputs, encoded targets and sample weights (None if all are 1).
 
-    The inputs are those that `core.inputs.read_rows` returns, or a SciPy CSR matrix, which is made dense a
-    few rows at a time.
+    The inputs are those that `core.inputs.read_rows` returns, or lazy: a `Supply` or a SciPy CSR matrix,
+    which is made dense a few rows at a time.
     """
 
     x: Any
@@ -31,24 +33,30 @@ class Rows:
         return len(self.y)
 
     @property
-    def is_sparse(self) -> bool:
-        """Whether the inputs are a sparse matrix."""
+    def is_lazy(self) -> bool:
+        """Whether the inputs are not yet an array."""
         return hasattr(self.x, "toarray")
 
     @property
     def at_once(self) -> int:
-        """How many rows to make dense at a time: all, unless they are sparse."""
-        return int(max(1, NUMBERS_AT_ONCE // self.x.shape[1])) if self.is_sparse else len(self)
+        """How many rows to make dense at a time: all, unless they are lazy."""
+        return max(1, NUMBERS_AT_ONCE // math.prod(self.x.shape[1:])) if self.is_lazy else len(self)
 
     def dense(self) -> Rows:
         """Return the rows with dense inputs."""
-        if not self.is_sparse:
+        if not self.is_lazy:
             return self
-        return Rows(np.ascontiguousarray(self.x.toarray()), self.y, self.sample_weight)
+        return Rows(np.ascontiguousarray(self.x.toarray(), self.y.dtype), self.y, self.sample_weight)
+
+    def in_epoch(self, epoch: int) -> Rows:
+        """Return the rows as they are in an epoch of training; only a `Supply` may differ from itself."""
+        if not isinstance(self.x, Supply):
+            return self
+        return Rows(self.x.in_epoch(epoch), self.y, self.sample_weight)
 
     def in_order(self, order: Array) -> tuple[Rows, Array]:
         """Return dense rows, and the indices in them of the rows in `order`."""
-        if not self.is_sparse:
+        if not self.is_lazy:
             return self, order
         return self.part(order).dense(), np.arange(len(order))
 

@@ -66,6 +66,10 @@ class Completed(NamedTuple):
 class Session(Protocol):
     """One training run in an engine. While it is open, only the session changes the learned data."""
 
+    def feed(self, rows: Rows) -> None:
+        """Learn from other rows from now on, which are dense."""
+        ...
+
     def steps(self, order: Array, batch_size: int, rates: Array) -> Completed:
         """Make one update for each rate, on successive batches of the rows in `order`."""
         ...

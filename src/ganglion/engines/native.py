@@ -165,19 +165,11 @@ class NativeSession:
             _regularization(objective.regularization),
             None if optimizer is None else _optimizer(optimizer),
         )
-        if not rows.is_sparse:
-            self._give(rows)
+        if not rows.is_lazy:
+            self.feed(rows)
 
-    def _give(self, rows: Rows) -> None:
+    def feed(self, rows: Rows) -> None:
         self._session.rows(_arrays(self._model.architecture, rows.x), rows.y, rows.sample_weight)
-
-    def _in_order(self, order: Array) -> Array:
-        """Return row indices for the session; if the rows are sparse, pass it those in `order` first."""
-        if not self._rows.is_sparse:
-            return order
-        rows, order = self._rows.in_order(order)
-        self._give(rows)
-        return order
 
     def read(self) -> Learned:
         return self._learned
@@ -195,7 +187,9 @@ class NativeSession:
     def loss_and_gradient(self, order: Array) -> tuple[float, float, Array]:
         now = self._learned
         gradient = np.empty_like(now.parameters)
-        order = self._in_order(order)
+        if self._rows.is_lazy:
+            rows, order = self._rows.in_order(order)
+            self.feed(rows)
         value, penalty = self._session.gradient(order, self._model.seed, now.step, gradient)
         return value, penalty, gradient
 
@@ -203,7 +197,6 @@ class NativeSession:
         if self._optimizer is None:
             raise TrainingError("training steps need an optimizer, but this session was opened without one")
         now = self._learned
-        order = self._in_order(order)
         losses, penalties, norms = np.empty((3, len(rates)))
         done, failure, now.step, now.update = self._session.steps(
             order, batch_size, rates, losses, penalties, norms, self._model.seed, now.step, now.update

@@ -91,6 +91,9 @@ class ReferenceSession:
         model = Model(self._model.architecture, parameters, now.state, self._model.seed)
         return self._engine.evaluate(model, self._objective.loss, rows)
 
+    def feed(self, rows: Rows) -> None:
+        self._rows = rows
+
     @quiet
     def loss_and_gradient(self, order: Array) -> tuple[float, float, Array]:
         architecture, now, objective = self._model.architecture, self._learned, self._objective
@@ -111,7 +114,7 @@ class ReferenceSession:
         if optimizer is None:
             raise TrainingError("training steps need an optimizer, but this session was opened without one")
         done: list[tuple[float, float, float]] = []
-        rows, order = self._rows.in_order(order)
+        rows = self._rows
         for number, rate in enumerate(rates):
             batch = rows.part(order[number * batch_size : (number + 1) * batch_size])
             if batch.sample_weight is not None and not batch.sample_weight.any():

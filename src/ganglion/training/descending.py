@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,6 @@ class Descent(Training):
         rows, size = self.plan.rows, self.plan.batch_size
         self.optimizer: StepOptimizer = self.plan.optimizer  # type: ignore[assignment]
         self._steps_at_once = 1
-        self._most_steps = max(1, rows.at_once // size) if rows.is_sparse else 0
         self._equal_fractions = _batch_fractions(np.ones(len(rows)), np.arange(len(rows)), size)
 
     def _open(self, objective: Objective) -> Session:
@@ -65,25 +66,26 @@ class Descent(Training):
         self.losses, self.penalties = losses, penalties
         rates = np.empty(0)
         first = 0
-        while first < steps:
-            begun = time.perf_counter()
-            last = min(first + min(self._steps_at_once, self._most_steps or steps), steps)
-            times = state.optimizer_epoch + np.arange(first, last) / steps
-            rates = schedule.rates(times, state.schedule_state)
-            done = self.session.steps(order[first * size : last * size], size, rates)
-            count = len(done.losses)
-            made = slice(first, first + count)
-            losses[made], penalties[made], norms[made] = done.losses, done.penalties, done.gradient_norms
-            self.fraction = (first + count) / steps
-            if done.failure:
-                self.fail(done.failure, self.history.epochs, first + count, float(rates[count]))
-                return False
-            self.notify("on_steps_end")
-            if self.is_stopping and last < steps:
-                return False
-            pace = (last - first) * SECONDS_AT_ONCE / max(time.perf_counter() - begun, 1e-6)
-            self._steps_at_once = max(1, min(int(pace), GROWTH * self._steps_at_once))
-            first = last
+        for places, supplied in self._feed(order):
+            while first < supplied:
+                begun = time.perf_counter()
+                last = min(first + self._steps_at_once, supplied)
+                times = state.optimizer_epoch + np.arange(first, last) / steps
+                rates = schedule.rates(times, state.schedule_state)
+                done = self.session.steps(places[first * size : last * size], size, rates)
+                count = len(done.losses)
+                made = slice(first, first + count)
+                losses[made], penalties[made], norms[made] = done.losses, done.penalties, done.gradient_norms
+                self.fraction = (first + count) / steps
+                if done.failure:
+                    self.fail(done.failure, self.history.epochs, first + count, float(rates[count]))
+                    return False
+                self.notify("on_steps_end")
+                if self.is_stopping and last < steps:
+                    return False
+                pace = (last - first) * SECONDS_AT_ONCE / max(time.perf_counter() - begun, 1e-6)
+                self._steps_at_once = max(1, min(int(pace), GROWTH * self._steps_at_once))
+                first = last
         state.epoch += 1
         state.optimizer_epoch += 1
         weight = rows.sample_weight
@@ -95,6 +97,26 @@ class Descent(Training):
         state.schedule_state = schedule.observe(state.schedule_state, watched[-1])
         self.notify("on_epoch_end")
         return True
+
+    def _feed(self, order: Array) -> Iterator[tuple[Array, int]]:
+        """Supply the session with the rows of an epoch.
+
+        Yields the places in the session's rows of the rows in `order`, and how many steps can be made. Lazy
+        rows are made in a thread of their own, while the session learns from those before.
+        """
+        rows, size = self.plan.rows.in_epoch(self.optimizer_state.epoch), self.plan.batch_size
+        if not rows.is_lazy:
+            yield order, math.ceil(len(order) / size)
+            return
+        count = max(1, rows.at_once // size) * size
+        pieces = [order[first : first + count] for first in range(0, len(order), count)]
+        with ThreadPoolExecutor(1, thread_name_prefix="ganglion-supply") as pool:
+            next_rows = pool.submit(lambda: rows.part(pieces[0]).dense())
+            for number in range(len(pieces)):
+                self.session.feed(next_rows.result())
+                if number + 1 < len(pieces):
+                    next_rows = pool.submit(lambda piece: rows.part(piece).dense(), pieces[number + 1])
+                yield np.arange(len(order)) % count, math.ceil(min((number + 1) * count, len(order)) / size)
 
 
 def _batch_fractions(weight: Array, order: Array, size: int) -> Array:

@@ -191,8 +191,8 @@ def _some(rows: Rows, architecture: Architecture, most: int = MOST_ROWS) -> Rows
     if rows.sample_weight is not None and not rows.sample_weight.all():
         rows = rows.part(np.flatnonzero(rows.sample_weight))
     if len(rows) <= most:
-        return rows
-    return rows.part(np.linspace(0, len(rows) - 1, most).round().astype(np.int64))
+        return rows.dense()
+    return rows.part(np.linspace(0, len(rows) - 1, most).round().astype(np.int64)).dense()
 
 
 @quiet
