@@ -98,6 +98,12 @@ from .errors import (
     TrainingError as TrainingError,
     silence as silence,
 )
+from .image_model import (
+    ImageModel as ImageModel,
+)
+from .images import (
+    Augmentation as Augmentation,
+)
 from .insight import (
     Attribution as Attribution,
     Finding as Finding,

@@ -43,6 +43,7 @@ MAXIMUM_DEPTH = 100  # of lists and objects in the description of a network
 MOST_DIGITS = 20
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
 FACTS = {"loss", "optimizer", "batch_size", "regularization", "rows", "versions"}
+PARTS = ("table", "images")  # of models for data, of which a file has at most one
 NOT_OURS = "load only files that ganglion's save wrote"
 
 
@@ -54,13 +55,15 @@ class SavedModel:
         model: architecture, parameters, state and seed.
         history: the history of its training.
         facts: settings of its training, as plain JSON data (the keys of `FACTS`).
-        table: the table part of a table model, as plain JSON data; None for a bare network.
+        table: the table part of a table model, as plain JSON data; None for another model.
+        images: the same of an image model.
     """
 
     model: Model
     history: History = field(default_factory=History)
     facts: dict[str, Any] = field(default_factory=dict)
     table: dict[str, Any] | None = None
+    images: dict[str, Any] | None = None
 
 
 def write_model(path: str | os.PathLike[str], saved: SavedModel) -> None:
@@ -76,8 +79,9 @@ def write_model(path: str | os.PathLike[str], saved: SavedModel) -> None:
         "network": architecture.configuration() | {"seed": model.seed},
         "training": saved.facts | {"history": saved.history.to_facts()},
     }
-    if saved.table is not None:
-        description["table"] = saved.table
+    for name in PARTS:
+        if getattr(saved, name) is not None:
+            description[name] = getattr(saved, name)
     _refuse_custom_parts(architecture)
     if not (np.isfinite(model.parameters).all() and np.isfinite(model.state).all()):
         raise FileError(f"cannot write {path}: a weight is not finite", "train the network again")
@@ -150,7 +154,7 @@ def _parse(file: BinaryIO, size: int) -> SavedModel:
         )
     if type(version) is not int or version < 1:
         raise _DamageError(f"its format is {version!r}")
-    _keys(description, {"format", "network", "training"}, {"table"})
+    _keys(description, {"format", "network", "training"}, set(PARTS))
     _keys(description["network"], {"inputs", "layers", "seed"}, set())
     architecture, seed = _network(description["network"])
     dtype = _check_tensors(header, architecture, size - 8 - length)
@@ -164,13 +168,10 @@ def _parse(file: BinaryIO, size: int) -> SavedModel:
     parameters = _vector(architecture.parameters, architecture.size, tensors, dtype)
     state = _vector(architecture.state, architecture.state_size, tensors, dtype)
     history, facts = _training(description["training"])
-    table = description.get("table")
-    return SavedModel(
-        Model(architecture, parameters, state, seed),
-        history,
-        facts,
-        None if table is None else _object(table),
-    )
+    parts = {name: _object(description[name]) for name in PARTS if description.get(name) is not None}
+    if len(parts) > 1:
+        raise _DamageError("it describes both a table and images")
+    return SavedModel(Model(architecture, parameters, state, seed), history, facts, **parts)
 
 
 def _vector(entries: list[Entry], size: int, tensors: Mapping[str, Array], dtype: np.dtype[Any]) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import Judgment, balancing_weights, judge
+from ganglion.answers.splits import Split
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.checks import check_integer, check_number
 from ganglion.core.part import Array
@@ -31,7 +32,6 @@ from ganglion.table_model.learned import LearnedRows
 from ganglion.tables.defaults import Settings, layers_for, linear_training, optimizer_for
 from ganglion.tables.encode import Encoder
 from ganglion.tables.labeled import LabeledRows
-from ganglion.tables.splits import Split
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.run import Training

@@ -11,6 +11,7 @@ import re
 import numpy as np
 import polars as pl
 
+from ganglion.answers.splits import Divisible, Split, fold_splits, hold_out, joined
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
@@ -19,7 +20,6 @@ from ganglion.many import train_many
 from ganglion.network import Network
 from ganglion.tables.defaults import layers_for
 from ganglion.tables.encode import Encoder
-from ganglion.tables.splits import Divisible, Split, fold_splits, hold_out, joined
 from ganglion.training.optimizers import AdamW
 from ganglion.training.schedules import OneCycle
 

@@ -17,6 +17,7 @@ import polars as pl
 from ganglion import insight
 from ganglion.answers.calibration import Calibration
 from ganglion.answers.judging import Judgment
+from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
 from ganglion.answers.target import ClassTarget, fit_target
 from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer
@@ -34,7 +35,6 @@ from ganglion.tables.findings import notice_findings
 from ganglion.tables.fitting import NAMES, ROW_NUMBERS
 from ganglion.tables.labeled import LabeledRows, labeled_rows, notice_missing_values
 from ganglion.tables.reading import Reading, ReadOptions, open_table
-from ganglion.tables.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
 from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer

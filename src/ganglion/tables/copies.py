@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from ganglion.answers.splits import joined
 from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
-from ganglion.tables.splits import joined
 
 # Of the rows that are equal in all columns but one, this fraction must be equal in that one too.
 EQUAL_TOO = 0.75

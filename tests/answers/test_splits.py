@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import ganglion as gg
-from ganglion.tables.splits import Divisible, Split, fold_splits, hold_out, joined
+from ganglion.answers.splits import Divisible, Split, fold_splits, hold_out, joined
 
 
 @st.composite

@@ -1,0 +1,3 @@
+"""Models of images: from a folder of pictures to predictions, with a report."""
+
+from ganglion.image_model.model import ImageModel as ImageModel

@@ -1,0 +1,87 @@
+"""Which variants of the training pictures help: never one that turns a class into another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.core.layers import Conv2D, Dense, Flatten, MaxPool2D
+from ganglion.core.part import Array
+from ganglion.core.random import Purpose, generator
+from ganglion.images.augmentation import Augmentation
+from ganglion.images.rows import PictureRows, Scaling
+from ganglion.network import Network
+from ganglion.training.optimizers import AdamW
+from ganglion.training.schedules import OneCycle
+
+MANY = 20_000  # pictures, of which each epoch shows enough variety
+PROBED, PROBE_EPOCHS = 3_000, 12
+PROBE = 1_000  # the position of the random choice, which the splits do not use
+CHECKED = 0.3
+# Mirrored pictures must be recognized nearly as well as the others: in all, and in each class.
+MOST_LOST, MOST_LOST_IN_CLASS = 0.03, 0.15
+FEWEST_RECOGNIZED = 0.6
+FEWEST_IN_CLASS = 5
+
+
+def choose_augmentation(
+    images: Array, y: Array, target: ClassTarget | NumberTarget, rows: Array, quality: str, seed: int
+) -> Augmentation | None:
+    """Return the augmentation for some training pictures.
+
+    Small shifts, turns and zooms keep what is in a picture. Whether mirroring does is tried: a small network
+    that has never seen a mirrored picture must recognize them as well as it recognizes others.
+
+    Args:
+        images: all pictures.
+        y: their encoded targets.
+        target: what is predicted.
+        rows: the training pictures.
+        quality: of the training; many pictures are augmented for "best" alone.
+        seed: of the training.
+    """
+    if len(rows) >= MANY and quality == "good":
+        return None
+    small = min(images.shape[1:3]) < 16
+    flip = "horizontal" if isinstance(target, ClassTarget) and _may_mirror(images, y, rows, seed) else "none"
+    return Augmentation(flip=flip, shift=0.08, rotate=0.0 if small else 8.0, zoom=0.1)
+
+
+def _may_mirror(images: Array, y: Array, rows: Array, seed: int) -> bool:
+    """Return whether mirrored pictures keep their class, by a small network trained without any."""
+    order = generator(seed, Purpose.SPLIT, PROBE).permutation(rows)[:PROBED]
+    checked, learned = np.split(order, [int(CHECKED * len(order))])
+    classes = int(y.max()) + 1
+    if len(np.unique(y[learned])) < 2 or len(checked) < FEWEST_IN_CLASS:
+        return False
+    network = Network(
+        [
+            *(Conv2D(12, 3, activation="relu"), MaxPool2D(2, padding="same")),
+            *(Conv2D(24, 3, activation="relu"), MaxPool2D(2, padding="same")),
+            *(Flatten(), Dense(classes, "softmax")),
+        ],
+        images.shape[1:],
+        seed,
+    )
+    scaling = Scaling.fit(images, learned)
+    optimizer = AdamW(OneCycle(0.003, epochs=PROBE_EPOCHS), weight_decay=0.05)
+    network.fit(
+        PictureRows(images, scaling, learned),
+        y[learned],
+        optimizer=optimizer,
+        epochs=PROBE_EPOCHS,
+        batch_size=32,
+    )
+    pictures = scaling.apply(images[checked])
+    straight, mirrored = (
+        network.predict(np.ascontiguousarray(some)).argmax(axis=1) == y[checked]
+        for some in (pictures, pictures[:, :, ::-1])
+    )
+    if straight.mean() < FEWEST_RECOGNIZED or mirrored.mean() < straight.mean() - MOST_LOST:
+        return False
+    for number in np.unique(y[checked]):
+        of_class = y[checked] == number
+        lost = straight[of_class].mean() - mirrored[of_class].mean()
+        if of_class.sum() >= FEWEST_IN_CLASS and lost > MOST_LOST_IN_CLASS:
+            return False
+    return True

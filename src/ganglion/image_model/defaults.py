@@ -1,0 +1,96 @@
+"""Defaults for training on images: layers and settings that depend on the size and number of the pictures."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.core.architecture import Architecture
+from ganglion.core.layers import (
+    Activate,
+    BatchNormalization,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    MaxPool2D,
+)
+from ganglion.core.part import Shape
+
+QUALITIES = ("good", "best")
+SMALLEST_MAP = 4  # pixels a side, below which maps are not pooled further
+FEWEST_BLOCKS = 2
+LARGE = 64  # pixels a side, above which the first convolution has a stride of 2
+FILTERS = {"good": 16, "best": 32}
+MOST_FILTERS = {"good": 64, "best": 128}
+# Multiplications of a whole training, forward and backward: a few minutes on two processors, or twenty.
+BUDGET = {"good": 3.5e12, "best": 5e13}
+FEWEST_EPOCHS = {"good": 8, "best": 12}
+MOST_EPOCHS = {"good": 60, "best": 100}
+LEARNING_RATE = 0.003
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings that `ImageModel.train` derives from the pictures unless given."""
+
+    epochs: int
+    batch_size: int
+    weight_decay: float
+    learning_rate: float = LEARNING_RATE
+
+
+def settings_for(layers: list[Layer], shape: Shape, rows: int, quality: str) -> Settings:
+    """Return epochs and batch size: as many epochs as the quality's budget of multiplications allows."""
+    epochs = int(BUDGET[quality] / max(1, 3 * multiplications(Architecture(layers, shape)) * rows))
+    batch_size = 64 if rows >= 5_000 else 32 if rows >= 300 else 16
+    return Settings(
+        epochs=min(max(epochs, FEWEST_EPOCHS[quality]), MOST_EPOCHS[quality]),
+        batch_size=batch_size,
+        weight_decay=0.05 if rows < 10_000 else 0.01,
+    )
+
+
+def multiplications(architecture: Architecture) -> int:
+    """Return how many multiplications one row takes forward: each weight of a filter, at each place."""
+    return sum(
+        (entry.stop - entry.start) * math.prod(step.shape[:-1])
+        for step in architecture.steps
+        for entry in step.parameters
+    )
+
+
+def layers_for(shape: Shape, target: ClassTarget | NumberTarget, quality: str) -> list[Layer]:
+    """Return convolutions of 3 x 3 and pools until the maps are small, then dense layers.
+
+    Args:
+        shape: of a picture, (height, width, channels).
+        target: what is predicted.
+        quality: "good" for one convolution before each pool, "best" for two, normalized, and more filters.
+    """
+    side, filters = min(shape[:2]), FILTERS[quality]
+    layers: list[Layer] = []
+    blocks = 0
+    while blocks < FEWEST_BLOCKS or side > 2 * SMALLEST_MAP - 1:
+        stride = 2 if not blocks and side > LARGE else 1
+        layers += _block(filters, stride, quality)
+        side = math.ceil(side / stride)
+        if side > SMALLEST_MAP and (blocks or side > 2 * SMALLEST_MAP):
+            layers.append(MaxPool2D(2, padding="same"))
+            side = math.ceil(side / 2)
+        filters, blocks = min(2 * filters, MOST_FILTERS[quality]), blocks + 1
+    layers += [*_block(filters, 1, quality), GlobalAveragePool()] if quality == "best" else [Flatten()]
+    layers += [Dropout(0.3), Dense(128, "relu"), Dropout(0.3)]
+    if isinstance(target, ClassTarget):
+        return [*layers, Dense(len(target.classes), "softmax")]
+    return [*layers, Dense(1)]
+
+
+def _block(filters: int, stride: int, quality: str) -> list[Layer]:
+    if quality == "good":
+        return [Conv2D(filters, stride=stride, activation="relu")]
+    both = [Conv2D(filters, stride=stride, bias=False), BatchNormalization(), Activate("relu")]
+    return [*both, Conv2D(filters, bias=False), BatchNormalization(), Activate("relu")]

@@ -1,0 +1,422 @@
+"""ImageModel: a network and what turns pictures into its inputs and its outputs into answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from ganglion import insight
+from ganglion.answers.advice import advice
+from ganglion.answers.calibration import Calibration
+from ganglion.answers.held_out import HeldOut
+from ganglion.answers.judging import evaluate
+from ganglion.answers.report import Report
+from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.answers.thresholds import make_objective
+from ganglion.core.layers import Layer
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, DataError, FileError, GanglionError
+from ganglion.files.model_file import SavedModel, read_model, write_model
+from ganglion.image_model.mistakes import Mistakes
+from ganglion.image_model.saved import read_images_part, to_saved
+from ganglion.image_model.training import Recipe, Tested, train
+from ganglion.images import Augmentation, Fitting, Pictures, Store, decode_pictures, open_images
+from ganglion.images.rows import PictureRows, Scaling
+from ganglion.network import Network
+from ganglion.training.callbacks import Callback, check_callbacks
+from ganglion.training.history import History
+from ganglion.training.optimizers import Optimizer
+
+
+class ImageModel:
+    """A network that predicts what is in a picture. Create it with `train` or `load`.
+
+    Attributes:
+        network: the `Network`; its input is a picture of `fitting.shape`.
+        target: what is predicted: classes or a number.
+        fitting: the size that pictures are brought to, and how.
+        scaling: how bytes become numbers.
+        history: the history of the training.
+        report: on the test pictures, None if there were none.
+        rows: the number of pictures for "train", "validation" and "test".
+        calibration: how the network's outputs become probabilities, decisions and intervals.
+        augmentation: how training pictures were varied; None if they were not.
+        balanced: whether classes had equal total weight.
+        tested: the test pictures and the answers for them; None after loading.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        target: ClassTarget | NumberTarget,
+        fitting: Fitting,
+        scaling: Scaling,
+        history: History,
+        report: Report | None = None,
+        rows: dict[str, int] | None = None,
+        calibration: Calibration | None = None,
+        augmentation: Augmentation | None = None,
+        balanced: bool = False,
+        tested: Tested | None = None,
+    ) -> None:
+        self.network, self.target, self.fitting, self.scaling = network, target, fitting, scaling
+        self.history, self.report = history, report
+        self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
+        self.calibration = Calibration() if calibration is None else calibration
+        self.augmentation, self.balanced, self.tested = augmentation, balanced, tested
+
+    @classmethod
+    def train(
+        cls,
+        source: Any,
+        *,
+        labels: Any = None,
+        path: str | None = None,
+        target: str | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        group: str | None = None,
+        weight: str | None = None,
+        task: str = "auto",
+        size: int | tuple[int, int] | None = None,
+        fit: str = "crop",
+        layers: Sequence[Layer] | None = None,
+        augment: Augmentation | str | None = "auto",
+        quality: str = "good",
+        test: float | None = None,
+        validation: float | None = None,
+        folds: int | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        optimizer: Optimizer | None = None,
+        class_weight: str | None = "auto",
+        optimize: str | None = None,
+        costs: Mapping[str, float] | None = None,
+        positive: object = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool = False,
+        announce: Callable[[Self], object] | None = None,
+        seed: int = 0,
+        engine: str = "auto",
+    ) -> Self:
+        """Train a model on pictures: a folder for each class, a table of paths, or arrays.
+
+        Pictures are decoded once and kept as bytes. They are split into training, validation and test
+        pictures, copies of one picture together; folders named train, validation (val) and test are taken as
+        they are. The network learns from the training pictures, varied anew in each epoch; the validation
+        pictures calibrate its probabilities, and the report is on the test pictures. With fewer than 1,000
+        pictures, 5 folds test all of them, and the model that is returned has learned from all.
+
+        Args:
+            source: a folder with a folder for each class, which may lie in folders named train, validation
+                (val) and test; a zip archive of such a folder; a table (CSV, polars frame, dict) with a
+                column of paths; an `.npz`, `.npy` or idx file, or a folder of idx files; an array of shape
+                (n, height, width) or (n, height, width, channels).
+            labels: beside an array, what is in each picture.
+            path: in a table, the column of the paths; by default it is found.
+            target: in a table, the column to predict; by default the only one beside the paths.
+            folder: what the paths in a table are relative to; by default the folder of the table.
+            group: in a table, a column whose equal values keep pictures together, such as a person.
+            weight: in a table, a column with the weight of each picture.
+            task: "classification", "regression" or "auto" (default), which decides by the target's values.
+            size: the side of the pictures, in pixels, or (height, width); by default it is chosen by their
+                own sizes, at most 128.
+            fit: how pictures of another shape are fitted: "crop" (default) or "pad".
+            layers: of the network; by default convolutions and pools chosen by the size of the pictures.
+            augment: how training pictures are varied: "auto" (default), "none", or a `gg.Augmentation`.
+                "auto" mirrors pictures only if a small network shows that mirroring keeps their class.
+            quality: "good" (default) for minutes, or "best" for a larger network and longer training.
+            test: the fraction of pictures that test the model, 0.2 by default.
+            validation: the fraction of the others that calibrate it, 0.1 by default.
+            folds: of cross-validation, 0 for a hold-out; by default 5 for fewer than 1,000 pictures.
+            epochs: the number of passes over the training pictures, by default chosen by their number.
+            batch_size: the number of pictures per update, by default 16 to 64.
+            learning_rate: the largest of the one-cycle schedule, 0.003 by default.
+            optimizer: instead of AdamW with that schedule.
+            class_weight: "balanced" for equal total weights, None for none; "auto" (default) balances if one
+                class has three times as many pictures as another. Probabilities are corrected for it.
+            optimize: as for `TableModel.train`, what a decision threshold is chosen for.
+            costs: as for `TableModel.train`.
+            positive: as for `TableModel.train`.
+            callbacks: for the training.
+            progress: whether to show progress in a terminal, False by default.
+            announce: called with the untrained model before the training.
+            seed: determines all randomness, 0 by default.
+            engine: as for `Network`.
+
+        Raises:
+            FileError: if the source is missing, damaged, or holds no pictures.
+            DataError: for pictures without classes, or a target that cannot be predicted.
+            ConfigError: for a setting out of range, or one that does not apply.
+            MissingPackageError: for files, without Pillow.
+
+        >>> import numpy as np
+        >>> chance = np.random.default_rng(0)
+        >>> labels = np.array(["dark", "bright"] * 30)
+        >>> pictures = chance.integers(0, 100, (60, 8, 8)) + 100 * (labels == "bright")[:, None, None]
+        >>> model = gg.ImageModel.train(pictures, labels=labels, epochs=5)
+        >>> model.predict(pictures[:2])["prediction"].to_list()
+        ['dark', 'bright']
+        """
+        recipe = Recipe(
+            labels=labels,
+            path=path,
+            target=target,
+            folder=folder,
+            group=group,
+            weight=weight,
+            task=task,
+            size=size,
+            fit=fit,
+            layers=layers,
+            augment=augment,
+            quality=quality,
+            test=test,
+            validation=validation,
+            folds=folds,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            optimizer=optimizer,
+            class_weight=class_weight,
+            objective=make_objective(optimize, costs, positive),
+            callbacks=check_callbacks(callbacks),
+            progress=progress,
+            announce=announce or (lambda model: None),
+            seed=seed,
+            engine=engine,
+        )
+        return train(cls, source, recipe)
+
+    @property
+    def labels(self) -> list[str] | None:
+        """The classes as text, in the order of the network's outputs; None for numbers."""
+        return self.target.labels if isinstance(self.target, ClassTarget) else None
+
+    @property
+    def advice(self) -> str:
+        """One sentence on what to do next."""
+        return advice(self.history, self.report)
+
+    def decode(self, source: Any) -> Store:
+        """Return pictures decoded and fitted as the model's own were.
+
+        Args:
+            source: what `predict` takes.
+
+        Raises:
+            FileError: if a file cannot be read.
+            DataError: if no picture can be read.
+        """
+        return decode_pictures(self._open(source), self.fitting)
+
+    def _open(self, source: Any) -> Pictures:
+        if isinstance(source, np.ndarray) and source.shape == self.fitting.shape[: source.ndim]:
+            source = source[None]  # one picture
+        if isinstance(source, np.ndarray | list) or not hasattr(source, "columns"):
+            return open_images(source, classes=False) if _is_folder(source) else open_images(source)
+        return open_images(source, target=[])
+
+    def predict(self, source: Any, interval: float | None = None) -> pl.DataFrame:
+        """Return a prediction for each picture that can be read.
+
+        Args:
+            source: pictures: a folder (all in it, in the order of their paths), an archive, a table of paths,
+                one path, a list of paths, an array of one or several pictures.
+            interval: as for `TableModel.predict`.
+
+        Returns:
+            A frame with the columns `image`, the name of the picture, `prediction`, and for classification
+            `probability_<class>` for each class; with `interval`, the columns `low` and `high`.
+
+        Raises:
+            FileError: if the source is missing, or holds no pictures.
+            DataError: if no picture can be read; others that cannot are left out with a notice.
+            ConfigError: for an interval that is not between 0 and 1, or of classes.
+        """
+        half = self._half_width(interval)
+        store = self.decode(source)
+        names = pl.Series("image", list(store.pictures.names))
+        outputs = self.network.predict(self._rows(store.images))
+        if not isinstance(self.target, ClassTarget):
+            prediction = self.target.decode(outputs[:, 0])
+            columns = [names, prediction]
+            if half is not None:
+                columns += [(prediction - half).alias("low"), (prediction + half).alias("high")]
+            return pl.DataFrame(columns)
+        outputs = self.calibration.probabilities(outputs)
+        columns = [names, self.target.decode(self.calibration.decide(outputs))]
+        for number, label in enumerate(self.target.labels):
+            columns.append(pl.Series(f"probability_{label}", outputs[:, number].astype(np.float64)))
+        return pl.DataFrame(columns)
+
+    def answer(self, picture: Any, interval: float | None = None) -> dict[str, Any]:
+        """Return the prediction for one picture, as plain Python.
+
+        Args:
+            picture: a path, or an array of shape (height, width) or (height, width, channels).
+            interval: as for `predict`.
+
+        Returns:
+            A dict with `prediction`, and for classification `probabilities`, by the name of the class; with
+            `interval`, also `low` and `high`.
+        """
+        found = self.predict(picture, interval).row(0, named=True)
+        answer = {"prediction": found["prediction"]}
+        if isinstance(self.target, ClassTarget):
+            labels = self.target.labels
+            return answer | {"probabilities": {each: found[f"probability_{each}"] for each in labels}}
+        return answer | ({} if interval is None else {"low": found["low"], "high": found["high"]})
+
+    def _half_width(self, interval: float | None) -> float | None:
+        if interval is None:
+            return None
+        if isinstance(self.target, ClassTarget):
+            raise ConfigError(
+                f"intervals are for numbers, and the target {self.target.column!r} has classes",
+                "use the probabilities of the classes",
+            )
+        return self.calibration.half_width(interval)
+
+    def _rows(self, images: Array) -> PictureRows:
+        return PictureRows(images, self.scaling, np.arange(len(images)))
+
+    def encode(self, source: Any) -> Array:
+        """Return pictures as the inputs of the network, (n, height, width, channels)."""
+        return self._rows(self.decode(source).images).toarray()
+
+    def _labeled(self, source: Any, what: str, labels: Any = None) -> tuple[Store, Array]:
+        """Return decoded pictures that have the target, and their encoded targets."""
+        name = self.target.column
+        if hasattr(source, "columns") or _is_table(source):
+            pictures = open_images(source, target=name)
+        else:
+            pictures = open_images(source, labels=labels)
+        if pictures.targets is None:
+            raise DataError(
+                f"{what} needs to know what is in each picture, and the source does not tell",
+                "put the pictures into a folder for each class",
+            )
+        found = pictures.targets.columns[0] if name not in pictures.targets.columns else name
+        there = pictures.targets.get_column(found).is_not_null().to_numpy()
+        parts = pictures.parts
+        if parts is not None and (parts == "test").any():
+            there &= parts == "test"
+        if not there.any():
+            raise DataError(f"{what} needs pictures that have the target {name!r}, got none")
+        store = decode_pictures(pictures.take(np.flatnonzero(there)), self.fitting)
+        assert store.pictures.targets is not None
+        return store, self.target.encode(store.pictures.targets.get_column(found).alias(name))
+
+    def evaluate(self, source: Any, *, labels: Any = None) -> Report:
+        """Return the metrics of the predictions for pictures with the target, compared with the baseline.
+
+        Args:
+            source: what `train` takes. Of folders named train and test, those of the test are taken.
+            labels: beside an array, what is in each picture.
+
+        Raises:
+            FileError, DataError: as for `train`, and for a class that the model does not know.
+        """
+        store, y = self._labeled(source, "an evaluation", labels)
+        outputs = self.network.predict(self._rows(store.images))
+        self.tested = Tested(store.images, store.pictures.names, y, outputs)
+        rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64))
+        return evaluate(self.target, rows, self.calibration, self.rows["train"] + self.rows["validation"])
+
+    def mistakes(self, most: int = 24) -> Mistakes:
+        """Return the test pictures that the model got wrong, the most confident mistakes first.
+
+        After `evaluate` they are those of the pictures evaluated.
+
+        Args:
+            most: at most so many, 24 by default.
+
+        Raises:
+            ConfigError: if the model has not been tested since it was loaded.
+        """
+        if self.tested is None:
+            raise ConfigError(
+                "mistakes need tested pictures, and a model file holds none", "call evaluate first"
+            )
+        return Mistakes.of(self.tested, self.target, self.calibration, most)
+
+    def trace(self, picture: Any, label: object = None, **settings: Any) -> insight.Trace:
+        """Return every number computed for one picture; see `Network.trace`.
+
+        Args:
+            picture: what `answer` takes.
+            label: what is in it, for gradients; None (default) for a prediction.
+            settings: as for `Network.trace`, such as `optimizer`.
+        """
+        y = None if label is None else self.target.encode(pl.Series(self.target.column, [label]))
+        return self.network.trace(self.encode(picture)[:1], y, **settings)
+
+    def health(self, source: Any, *, labels: Any = None) -> insight.Health:
+        """Return the problems of the network, its training or the pictures; see `Network.health`.
+
+        Args:
+            source: pictures with the target, preferably those of the training.
+            labels: beside an array, what is in each picture.
+        """
+        store, y = self._labeled(source, "a health check", labels)
+        return self.network.health(self._rows(store.images).toarray(), y, classes=self.labels)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write network, target and how pictures are read atomically to one safetensors file.
+
+        Raises:
+            FileError: if it cannot be written.
+        """
+        write_model(path, to_saved(self))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:
+        """Read a model that `save` wrote.
+
+        Raises:
+            FileError: if the file is missing, damaged, or holds another model.
+        """
+        model = cls.from_saved(read_model(path), engine)
+        if model is None:
+            raise FileError(
+                f"{path} holds no model of images", "load it with gg.TableModel.load or gg.Network.load"
+            )
+        return model
+
+    @classmethod
+    def from_saved(cls, saved: SavedModel, engine: str = "auto") -> Self | None:
+        """Return the image model of a file; None if it is none.
+
+        Raises:
+            FileError: if the file describes no valid model.
+        """
+        if saved.images is None:
+            return None
+        network = Network.from_saved(saved, engine)
+        try:
+            return cls(network, **read_images_part(saved.images, network))
+        except GanglionError as error:
+            raise FileError(f"the model file is damaged: {error.message}") from error
+
+    def __repr__(self) -> str:
+        size = " x ".join(map(str, self.fitting.shape))
+        return (
+            f"<ImageModel: {self.target.task} of {self.target.column!r} from pictures of {size}, "
+            f"{self.network.architecture.size:,} parameters>"
+        )
+
+
+def _is_folder(source: Any) -> bool:
+    return isinstance(source, str | os.PathLike) and os.path.isdir(source)
+
+
+def _is_table(source: Any) -> bool:
+    return isinstance(source, dict) or (
+        isinstance(source, str | os.PathLike)
+        and str(source).lower().endswith((".csv", ".tsv", ".tab", ".txt"))
+    )
