@@ -55,7 +55,7 @@ def _numbers_rows(values: pl.Series) -> bool:
         whole = values.dtype.is_integer() or bool((present == present.round()).all())
         return whole and present.n_unique() == len(present)
     first, last = numbers[0], numbers[-1]
-    if first < 0 or first != round(first) or (first in YEARS and last in YEARS):
+    if not 0 <= first < np.inf or first != round(first) or (first in YEARS and last in YEARS):
         return False
     # Rows that are not learned from are null.
     places = (
@@ -125,14 +125,18 @@ class Fit:
             if len(no_numbers) > 0.2 * len(distinct) and no_numbers.str.contains(pattern).all():
                 raise DataError(
                     f"column {text.name!r} holds {what} in an unknown format, such as {no_numbers[0]!r}",
-                    f"write them as {form}, or leave the column out ({_leave_out(text.name)})",
+                    f"write them as {form}"
+                    + (", or give their form, such as --date-format %Y-%d-%m" if what == "dates" else "")
+                    + f", or leave the column out ({_leave_out(text.name)})",
                 )
         if len(no_numbers) < 0.2 * len(distinct):
             row = text.is_in(no_numbers.implode()).arg_true()[0]
             raise DataError(
                 f"column {text.name!r} holds numbers, but {text[row]!r} in row {row}",
-                f"correct the value or leave it empty, take it for a category (--category {text.name}, in "
-                f"Python categories=[{text.name!r}]), or leave the column out ({_leave_out(text.name)})",
+                f"correct the value or leave it empty; to count it as missing, use --missing '{text[row]}' "
+                f"(read=gg.ReadOptions(missing=[{text[row]!r}])); or take it for a category "
+                f"(--category {text.name}, in Python categories=[{text.name!r}]); or leave the "
+                f"column out ({_leave_out(text.name)})",
             )
         if not kept and len(distinct) > FEW and 2 * int((frequency == 1).sum()) > int(frequency.sum()):
             if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ import datetime
 import gzip
 import lzma
 import math
+import re
 import sys
 import zipfile
 from datetime import date as d, datetime as D
@@ -45,9 +46,121 @@ FILES: list[tuple[str, bytes, str, dict[str, list[Any]]]] = [
         "digits of another script",
         "a,b\n\u0661\u0660,1\n\u0662\u0660,2\n".encode(),
         "t.csv",
-        {"a": ["\u0661\u0660", "\u0662\u0660"], "b": [1, 2]},
+        {"a": [10, 20], "b": [1, 2]},
     ),
     ("percent and zero", b"a,b\n5%,1\n0,2\n7.5%,3\n", "t.csv", {"a": [5, 0, 7.5], "b": [1, 2, 3]}),
+    ("a unit", b"a,b\n5 kg,1\n12.5 kg,2\n1e3 kg,3\n", "t.csv", {"a": [5, 12.5, 1000]}),
+    ("a unit in both numbers", b"a,b\n1 year,1\n2 years,2\n", "t.csv", {"a": [1, 2]}),
+    ("a unit without a blank", "a;b\n21\u00b0C;1\n22,5\u00b0C;2\n".encode(), "t.csv", {"a": [21, 22.5]}),
+    ("codes with letters", b"a,b\n1A,1\n2A,2\n3B,3\n", "t.csv", {"a": ["1A", "2A", "3B"]}),
+    ("streets", b"a,b\n12 Oak,1\n14 Elm,2\n", "t.csv", {"a": ["12 Oak", "14 Elm"]}),
+    ("kroner", b"a;b\n10 kr;1\n12,50 kr;2\n", "t.csv", {"a": [10, 12.5]}),
+    ("rupees", b"a,b\nRs. 10,1\nRs 12.5,2\n", "t.csv", {"a": [10, 12.5]}),
+    ("reais", b"a;b\nR$ 10,50;1\nR$ 7,00;2\n", "t.csv", {"a": [10.5, 7]}),
+    ("dollars with a country", b'a,b\nUS$ 10.00,1\n"US$ 1,000.00",2\n', "t.csv", {"a": [10, 1000]}),
+    (
+        "addresses",
+        b"a,b\n10.100.100.100,1\n10.100.101.255,2\n",
+        "t.csv",
+        {"a": ["10.100.100.100", "10.100.101.255"]},
+    ),
+    ("billions", b"a,b\n1.234.567.890,1\n2.234.567.891,2\n", "t.csv", {"a": [1234567890, 2234567891]}),
+    (
+        "decimals of another script",
+        "a,b\n\u0663\u066b\u0665,1\n\u0662,2\n".encode(),
+        "t.csv",
+        {"a": [3.5, 2]},
+    ),
+    ("wide digits", "a,b\n\uff11\uff12,1\n\uff13,2\n".encode(), "t.csv", {"a": [12, 3]}),
+    ("minutes and seconds", b"a,b\n0:30,1\n39:15,2\n", "t.csv", {"a": [0.5, 39.25]}),
+    ("days", b'a,b\n"1 day, 2:30:00",1\n0:15:00,2\n', "t.csv", {"a": [26.5, 0.25]}),
+    ("durations", b"a,b\n1h 30m,1\n2h,2\n45 min,3\n", "t.csv", {"a": [1.5, 2, 0.75]}),
+    ("durations of ISO 8601", b"a,b\nPT1H30M,1\nP1DT2H,2\n", "t.csv", {"a": [1.5, 26]}),
+    (
+        "German months",
+        "a,b\n1. Januar 2020,1\n13. M\u00e4rz 2021,2\n05-Okt-19,3\n".encode(),
+        "t.csv",
+        {"a": [d(2020, 1, 1), d(2021, 3, 13), d(2019, 10, 5)]},
+    ),
+    (
+        "French months",
+        "a,b\n1er janvier 2020,1\n14 ao\u00fbt 2021,2\n3 juil. 2021,3\n4 juin 2021,4\n".encode(),
+        "t.csv",
+        {"a": [d(2020, 1, 1), d(2021, 8, 14), d(2021, 7, 3), d(2021, 6, 4)]},
+    ),
+    (
+        "Spanish months",
+        b"a,b\n02 de enero de 2020,1\n3 de agosto de 2021,2\n",
+        "t.csv",
+        {"a": [d(2020, 1, 2), d(2021, 8, 3)]},
+    ),
+    (
+        "no month",
+        b"a,b\n5 Marble 2020,1\n6 Decks 2020,2\n",
+        "t.csv",
+        {"a": ["5 Marble 2020", "6 Decks 2020"]},
+    ),
+    ("months", b"a,b\n2015-01,1\n2016-07,2\n", "t.csv", {"a": [d(2015, 1, 1), d(2016, 7, 1)]}),
+    ("months first", b"a,b\n01/2015,1\n12/2016,2\n", "t.csv", {"a": [d(2015, 1, 1), d(2016, 12, 1)]}),
+    ("months by name", b"a,b\nDec-2011,1\nJan 2012,2\n", "t.csv", {"a": [d(2011, 12, 1), d(2012, 1, 1)]}),
+    ("seasons", b"a,b\n2009-10,1\n2010-11,2\n", "t.csv", {"a": ["2009-10", "2010-11"]}),
+    (
+        "dates of C",
+        b"a,b\nMon Jan  6 10:00:00 2020,1\nTue Apr 07 22:19:45 UTC 2009,2\n",
+        "t.csv",
+        {"a": [datetime.datetime(2020, 1, 6, 10), datetime.datetime(2009, 4, 7, 22, 19, 45)]},
+    ),
+    (
+        "dates of a web server",
+        b"a,b\n01/Jan/2020:10:00:00 +0100,1\n02/Feb/2020:00:30:00 +0100,2\n",
+        "t.csv",
+        {"a": [datetime.datetime(2020, 1, 1, 9), datetime.datetime(2020, 2, 1, 23, 30)]},
+    ),
+    (
+        "dates with signs",
+        "a,b\n2020\u5e741\u670813\u65e5,1\n2021\u5e7412\u67082\u65e5,2\n".encode(),
+        "t.csv",
+        {"a": [d(2020, 1, 13), d(2021, 12, 2)]},
+    ),
+    (
+        "errors of a sheet",
+        b"a,b\n1,#DIV/0!\n#VALUE!,2\n#REF!,3\n",
+        "t.csv",
+        {"a": [1, None, None], "b": [None, 2, 3]},
+    ),
+    ("formulas for text", b'a,b\n="01",="x"\n="02",="y"\n', "t.csv", {"a": ["01", "02"], "b": ["x", "y"]}),
+    (
+        "invisible signs",
+        "a\u200b,b\u00a0c\n1\u200b,yes\n\ufeff2,yes\u200b\n\u200e3,no\n".encode(),
+        "t.csv",
+        {"a": [1, 2, 3], "b c": ["yes", "yes", "no"]},
+    ),
+    (
+        "files put together",
+        "\ufeffa,b\n1,x\n2,y\n\ufeffa,b\n3,x\na,b\n4,b\n".encode(),
+        "t.csv",
+        {"a": [1, 2, 3, 4], "b": ["x", "y", "x", "b"]},
+    ),
+    (
+        "words that repeat",
+        b"apple,red\npear,blue\napple,red\npear,blue\n",
+        "t.csv",
+        {"x1": ["apple", "pear"] * 2},
+    ),
+    (
+        "a row of totals",
+        b"r,n\nx,1\ny,2\nz,3.5\nTotal,6.5\n",
+        "t.csv",
+        {"r": ["x", "y", "z"], "n": [1, 2, 3.5]},
+    ),
+    (
+        "a row of totals below numbers",
+        b"r;n\n1;1.000,5\n2;2,5\n3;3\nSumme:;1.006\n",
+        "t.csv",
+        {"r": [1, 2, 3], "n": [1000.5, 2.5, 3]},
+    ),
+    ("a category called total", b"r,n\nTotal,1\nx,2\ny,3\nTotal,6\n", "t.csv", {"n": [1, 2, 3, 6]}),
+    ("another last row", b"r,n\nx,1\ny,2\nz,3\nTotal,7\n", "t.csv", {"n": [1, 2, 3, 7]}),
     ("currency beside none", b"a,b\n$5,1\n7,2\n$9,3\n", "t.csv", {"a": [5, 7, 9], "b": [1, 2, 3]}),
     ("semicolon comma", b"a;b\n1,5;x\n2,25;y\n", "t.csv", {"a": [1.5, 2.25], "b": ["x", "y"]}),
     ("tab decimal comma", b"a\tb\n1,5\tx\n2,25\ty\n", "t.tsv", {"a": [1.5, 2.25], "b": ["x", "y"]}),
@@ -102,7 +215,7 @@ FILES: list[tuple[str, bytes, str, dict[str, list[Any]]]] = [
         "t.csv",
         {"a": [1000, 0.025, -100], "b": ["x", "y", "z"]},
     ),
-    ("trailing minus", b"a,b\n5-,x\n3,y\n", "t.csv", {"a": ["5-", "3"]}),
+    ("trailing minus", b"a,b\n5-,x\n3,y\n1.5-,x\n", "t.csv", {"a": [-5, 3, -1.5]}),
     ("plus", b"a,b\n+5,x\n-3,y\n", "t.csv", {"a": [5, -3], "b": ["x", "y"]}),
     ("codes", b"a,b\n01,x\n02,y\n10,z\n", "t.csv", {"a": ["01", "02", "10"], "b": ["x", "y", "z"]}),
     (
@@ -273,6 +386,10 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
     ("contradiction", b"a;b\n3.5;1\n3,5;2\n", "t.csv", "a"),
     ("two currencies", b"a,b\nUSD 5,1\nEUR 7,2\nUSD 9,3\n", "t.csv", "numbers in EUR, but also 'USD 5'"),
     ("percent and fraction", b"a,b\n5%,1\n0.07,2\n9%,3\n", "t.csv", "numbers in %, but also '0.07'"),
+    ("two units", b"a,b\n5 kg,1\n300 g,2\n", "t.csv", "numbers in g, but also '5 kg'"),
+    ("a unit and none", b"a,b\n5 kg,1\n300,2\n", "t.csv", "numbers in kg, but also '300'"),
+    ("thousands and millions", b"a,b\n10k,1\n1.5M,2\n", "t.csv", "numbers in M, but also '10k'"),
+    ("hours or minutes", b"a,b\n59:10,1\n1:02:33,2\n", "t.csv", "'59:10' and '1:02:33'"),
     ("ragged long", b"a,b\n1,2\n3,4,5\n", "t.csv", "3"),
     ("pdf", b"%PDF-1.4\n\x00\x01\x02" * 50, "t.csv", ""),
     ("png", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" * 20, "t.csv", ""),
@@ -344,12 +461,51 @@ def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path, data: bytes, nam
         (b"1,2.5\n3,4.5\n1,0\n", "no-header", "named x1 to x2"),
         (b"a,b\n1,NA\n2,x\n3,none\n", "missing-words", "'NA' in b 1 times"),
         (b"a,b\n1,2\n3,4\nTotal: 6\n", "footer", "1 last lines"),
+        (b"a,b\nx,2\ny,4\nz,1\nTotal,7\n", "footer", "the last row, 'Total', holds totals"),
+        (b"a,b\nx,2\ny,4\nz,1\nTotal,8\n", "footer", "the last row, 'Total', may hold totals"),
+        (b"a,b\n1,x\na,b\n2,y\n", "repeated-header", "lines that repeat the header"),
     ],
 )
 def test_what_is_not_certain_is_said(tmp_path: Path, data: bytes, name: str, message: str) -> None:
     with pytest.warns(gg.GanglionNotice, match=message) as caught:
         read_table(written(tmp_path, data, "t.csv"))
     assert [warning.message.name for warning in caught] == [name]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("learned", "cells", "message"),
+    [
+        (b"a\n5 kg\n7 kg\n", b"a\n5000 g\n", "must hold numbers in kg, got '5000 g' in row 0"),
+        (b"a\n$5\n$7\n", "a\n\u20ac5\n".encode(), "must hold numbers in $"),
+        (b"a\n5\n7\n", b"a\n5%\n", "must hold numbers, got '5%' in row 0"),
+        (b"a\n5\n7\n", b"a\n5 kg\n", "must hold numbers, got '5 kg' in row 0"),
+        (b"a\n0.05\n0.5\n", b"a\n5 %\n", "must hold numbers, got '5 %' in row 0"),
+    ],
+)
+def test_a_model_refuses_another_unit(tmp_path: Path, learned: bytes, cells: bytes, message: str) -> None:
+    known = open_table(written(tmp_path, learned, "t.csv")).reading
+    with pytest.raises(gg.DataError, match=re.escape(message)):
+        open_table(written(tmp_path, cells, "n.csv"), known=known)
+
+
+def test_a_model_reads_its_unit_or_none(tmp_path: Path) -> None:
+    for learned, cells, right in (
+        (b"a\n5 kg\n7 kg\n", b"a\n6kg\n8\n", [6, 8]),
+        (b"a\n1 year\n7 years\n", b"a\n1 year\n", [1]),
+        (b"a\n$5\n$7\n", b"a\n6\n$8\n", [6, 8]),
+        (b"a\n5\n7\n", b"a\n$6\n", [6]),
+        (b"a\n5%\n7%\n", b"a\n6 %\n50\n", [6, 50]),
+        (b"a\ntrue\nfalse\n", b"a\n1\nNo\nT\n", [True, False, True]),
+    ):
+        known = open_table(written(tmp_path, learned, "t.csv")).reading
+        assert open_table(written(tmp_path, cells, "n.csv"), known=known).frame["a"].to_list() == right
+
+
+def test_fractions_for_a_model_of_percentages_are_noted(tmp_path: Path) -> None:
+    known = open_table(written(tmp_path, b"a\n5%\n7%\n", "t.csv")).reading
+    with pytest.warns(gg.GanglionNotice, match="0.5 is read as 0.5 %, as in the table") as caught:
+        open_table(written(tmp_path, b"a\n0.5\n0.25\n", "n.csv"), known=known)
+    assert [warning.message.name for warning in caught] == ["ambiguous-numbers"]  # type: ignore[union-attr]
 
 
 def test_options_decide(tmp_path: Path) -> None:

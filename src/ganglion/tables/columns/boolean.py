@@ -18,7 +18,10 @@ class BooleanColumn(Column):
     """1 for true, -1 for false, 0 for missing."""
 
     name = "boolean"
-    words: ClassVar[dict[str, float]] = {"true": 1.0, "false": -1.0, "yes": 1.0, "no": -1.0}
+    words: ClassVar[dict[str, float]] = {
+        **dict.fromkeys(("true", "yes", "t", "y", "1"), 1.0),
+        **dict.fromkeys(("false", "no", "f", "n", "0"), -1.0),
+    }
     bits: ClassVar[dict[float, float]] = {0.0: -1.0, 1.0: 1.0}
     neither: ClassVar[str] = "0 (neither true nor false)"
 
@@ -50,7 +53,7 @@ class BooleanColumn(Column):
         if value is None or (isinstance(value, float) and math.isnan(value)):
             return 0.0
         if isinstance(value, str):
-            number = self.words.get(value.lower())
+            number = self.words.get(value.strip().lower())
         else:
             number = self.bits.get(value) if isinstance(value, int | float) else None
         if number is None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from ganglion.errors import DataError, notice
-from ganglion.tables.reading import dates
+from ganglion.tables.reading import dates, units
 from ganglion.tables.reading.options import ColumnReading, ReadOptions
 
 # Compared without regard to case.
@@ -28,6 +28,11 @@ MISSING = (
     "#n/a",
     "#na",
     "#null!",
+    "#div/0!",
+    "#value!",
+    "#ref!",
+    "#name?",
+    "#num!",
     "<na>",
     "nil",
     "-",
@@ -37,11 +42,20 @@ MISSING = (
 )
 WORDS = ("na", "n/a", "null", "none", "nil")  # may also be words that mean something
 BOOLEAN = {"true": True, "false": False}
+# In a column of a model that knows true and false.
+TRUTH = BOOLEAN | {
+    "1": True,
+    "0": False,
+    "yes": True,
+    "no": False,
+    "t": True,
+    "f": False,
+    "y": True,
+    "n": False,
+}
 
 SIGN = r"[-+]?"
 EXPONENT = r"(?:[eE][-+]?\d+)?"
-CURRENCY = r"(?:[$€£¥]|USD|EUR|GBP|CHF)"
-UNIT = rf"({CURRENCY}|%)"
 WHOLE = rf"^{SIGN}\d+$"
 LEADING_ZERO = rf"^{SIGN}0\d+$"
 INFINITE = rf"^{SIGN}(?i:inf|infinity)$"
@@ -57,7 +71,8 @@ FORMS = {
     "blank groups": rf"^{SIGN}\d{{1,3}}(?: \d{{3}})+(?:[.,]\d*)?$",
     "apostrophe groups": rf"^{SIGN}\d{{1,3}}(?:'\d{{3}})+(?:[.,]\d*)?$",
 }
-PLAIN = rf"{FORMS['whole']}|{FORMS['point']}"
+PLAIN = rf"{FORMS['whole']}|{FORMS['point']}".replace(r"\d", "[0-9]")
+ADDRESS = r"^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$"
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 REPEATED = r"[.,]\d{3}[.,]\d{3}"
 LIMIT = r"^[<>≤≥]=?\s*[-+]?[\d.,]+$"
@@ -149,21 +164,6 @@ def without_missing(
     return values.set(stripped.str.to_lowercase().is_in(words).fill_null(False), None)
 
 
-def core(values: pl.Series) -> pl.Series:
-    """Return the plain number in texts such as "$1,234.00", "6.5 %" and "(12.50)"."""
-    text = (
-        values.str.strip_chars()
-        .str.replace_all("[\u2212\u2013]", "-")
-        .str.replace_all("[\u00a0\u202f\u2009]", " ")
-        .str.replace_all("[\u2019\u02bc]", "'")
-    )
-    if text.str.contains(r"^[-+]?[.\d]", literal=False).all() and text.str.contains(r"\d$|\d[.,]$").all():
-        return text
-    text = text.str.replace(r"^\((.*)\)$", "-$1")
-    text = text.str.replace(rf"^({SIGN})\s*{CURRENCY}\s*({SIGN})", "$1$2")
-    return text.str.replace(rf"\s*(?:%|{CURRENCY})$", "").str.strip_chars()
-
-
 def study(values: pl.Series) -> Study:
     """Return what a column of text without missing values shows."""
     distinct = values.drop_nulls().unique().sort()
@@ -174,17 +174,19 @@ def study(values: pl.Series) -> Study:
     found.is_codes = bool(stripped.str.contains(LEADING_ZERO).any()) and bool(
         stripped.str.contains(r"^[\dA-Za-z/-]+$").all()
     )
-    text = core(distinct)
+    text, unit = units.split(distinct)
     forms = {name: text.str.contains(pattern) for name, pattern in FORMS.items()}
     known = text.str.contains(INFINITE)
     for mask in forms.values():
         known = known | mask
-    if not known.all() or text.str.contains(r"[^\x00-\x7f]").any():  # digits of other scripts
-        return found
+    if not known.all() or text.str.contains(r"[^\x00-\x7f]").any() or _are_addresses(text):
+        return found  # other digits than `split` knows
+    if unit is not None:
+        possible, found.other_unit = units.other_unit(stripped, unit)
+        if not possible:
+            return found
+        found.unit = str(unit.drop_nulls()[0])
     found.present = {name for name, mask in forms.items() if mask.any()} or {"infinite"}
-    units = stripped.str.extract(UNIT)
-    found.unit = str(units.drop_nulls()[0]) if units.null_count() < len(units) else ""
-    found.other_unit = _other_unit(stripped, units)
 
     def example(*masks: pl.Series) -> str:
         for mask in masks:
@@ -211,18 +213,12 @@ def study(values: pl.Series) -> Study:
     return found
 
 
-def _other_unit(values: pl.Series, units: pl.Series) -> str:
-    """Return a number whose sign differs from that of the first number with one, "" if there is none.
-
-    A number without a sign may be of the same currency, but is no percentage unless it is 0.
-    """
-    signs_found = units.drop_nulls()
-    if signs_found.is_empty():
-        return ""
-    others = values.filter(units.is_not_null() & (units != signs_found[0]))
-    if others.is_empty() and signs_found[0] == "%":
-        others = values.filter(units.is_null() & values.str.contains("[1-9]"))
-    return "" if others.is_empty() else str(others[0])
+def _are_addresses(text: pl.Series) -> bool:
+    """Return whether all texts are addresses on the internet, such as 10.0.0.255, rather than numbers."""
+    if not text.str.contains(ADDRESS).all():
+        return False
+    parts = text.str.split(".").explode().cast(pl.Int32)
+    return bool((parts <= 255).all())
 
 
 def sign_of(studies: list[Study]) -> str | None:
@@ -262,17 +258,19 @@ def decide(
                 "numbers-as-dates",
             )
             return ColumnReading("date", form="compact"), None
-        if found.other_unit:
+        if found.other_unit and dates.parse_time(distinct.str.strip_chars()).null_count():
             return text, Problem(
                 f"column {name!r} holds numbers in {found.unit}, but also {found.other_unit!r}",
                 f"write all alike, or leave the column out (--drop {name}, in Python drop=[{name!r}])",
             )
+        if found.other_unit:
+            return ColumnReading("time"), None
         how, problem = _decide_number(found, options, decimal, separator)
         return (dataclasses.replace(how, unit=found.unit) if how.kind == "number" else how), problem
     if distinct.str.strip_chars().str.to_lowercase().is_in(list(BOOLEAN)).all():
         return ColumnReading("boolean"), None
     if dates.parse_time(distinct.str.strip_chars()).null_count() == 0:
-        return ColumnReading("time"), None
+        return ColumnReading("time"), _mixed_times(found)
     form, reason = dates.find_form(distinct.str.strip_chars())
     if form is not None:
         return ColumnReading("date", form=form), None
@@ -370,6 +368,20 @@ def _thousands(found: Study, sign: str) -> str:
     return sign if sign in found.groups or both & found.present else ""
 
 
+def _mixed_times(found: Study) -> Problem | None:
+    """Return why times such as 59:10 and 1:02:33 cannot be read, None if they can."""
+    long = found.distinct.filter(found.distinct.str.contains(r":\d+:"))
+    short = found.distinct.filter(found.distinct.str.contains(r"^\s*(2[4-9]|[3-9]\d|\d{3,}):\d+\s*$"))
+    if long.is_empty() or short.is_empty():
+        return None
+    return Problem(
+        f"column {found.name!r} holds times such as {short[0]!r} and {long[0]!r}: the first could be "
+        "in hours or in minutes",
+        f"write all as hours:minutes:seconds, or leave the column out (--drop {found.name}, in Python "
+        f"drop=[{found.name!r}])",
+    )
+
+
 def _problem(found: Study, reason: str) -> Problem | None:
     """Return why a column that is mostly numbers or dates is neither, None if it is just text."""
     name, distinct = found.name, found.distinct
@@ -386,7 +398,8 @@ def _problem(found: Study, reason: str) -> Problem | None:
         shown = str(distinct.filter(parsed.is_null())[0])
         return Problem(
             f"column {name!r} holds dates, but also {shown!r}, which is none",
-            f"correct the value or leave it empty, or {leave}",
+            f"correct the value or leave it empty; to count it as missing, use --missing '{shown}' "
+            f"(read=gg.ReadOptions(missing=[{shown!r}])); or {leave}",
         )
     limits = distinct.str.contains(LIMIT)
     if limits.any():
@@ -419,7 +432,7 @@ def convert(values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = ()) 
     present = without_missing(values, extra)
     stripped = present.str.strip_chars()
     if how.kind == "boolean":
-        result = stripped.str.to_lowercase().replace_strict(BOOLEAN, default=None, return_dtype=pl.Boolean)
+        result = stripped.str.to_lowercase().replace_strict(TRUTH, default=None, return_dtype=pl.Boolean)
     elif how.kind == "time":
         result = dates.parse_time(stripped)
     elif how.kind == "date":
@@ -440,7 +453,7 @@ def convert(values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = ()) 
 
 
 def _numbers(values: pl.Series, how: ColumnReading) -> pl.Series:
-    text = core(values)
+    text, unit = units.split(values)
     # Next to a decimal comma, points can only be thousands. A decimal point is also what is assumed.
     allowed = {"whole", *(("point", "comma groups, point") if how.decimal == "." else COMMA)}
     if how.thousands == ",":
@@ -452,6 +465,10 @@ def _numbers(values: pl.Series, how: ColumnReading) -> pl.Series:
     fits = text.str.contains(INFINITE)
     for name in allowed:
         fits = fits | text.str.contains(FORMS[name])
+    if unit is not None:
+        fits &= unit.is_null() | (
+            units.alike(unit, how.unit) if how.unit else unit.str.contains(rf"^{units.CURRENCY}$")
+        ).fill_null(False)
     text = text.set((~fits).fill_null(False), None)
     for sign in " '":
         if how.thousands == sign:
@@ -476,15 +493,16 @@ def _cast(text: pl.Series) -> pl.Series:
 def _wanted(how: ColumnReading) -> str:
     if how.kind == "number":
         groups = f" and thousands {how.thousands!r}" if how.thousands else ""
-        return (
-            "numbers" if how == ColumnReading("number") else f"numbers with decimal {how.decimal!r}{groups}"
-        )
+        unit = f" in {how.unit}" if how.unit else ""
+        plain = dataclasses.replace(how, unit="") == ColumnReading("number")
+        return f"numbers{unit}" + ("" if plain else f" with decimal {how.decimal!r}{groups}")
     if how.kind == "date":
         example = {
             "year-first": "written as 2026-01-31",
             "day-first": "written as 31/01/2026",
             "month-first": "written as 01/31/2026",
             "compact": "written as 20260131",
+            "month": "written as 2026-01",
         }.get(how.form, f"of the form {how.form}")
         return f"dates {example}"
-    return {"time": "times of day, such as 22:30", "boolean": "true or false"}[how.kind]
+    return {"time": "times, such as 22:30", "boolean": "true or false"}[how.kind]

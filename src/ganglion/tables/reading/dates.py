@@ -9,31 +9,73 @@ import polars as pl
 
 from ganglion.errors import ConfigError, one_of, shortened
 
-FORMS = ("year-first", "day-first", "month-first", "compact", "unix", "unix-ms", "number")
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_NAME = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-zA-Z]*\.?"
+FORMS = ("year-first", "day-first", "month-first", "compact", "month", "unix", "unix-ms", "number")
+# In English, German, French, Spanish, Italian, Portuguese, Dutch and the languages of Scandinavia.
+MONTHS = {
+    name: month
+    for month, names in enumerate(
+        (
+            "january jan januar jänner jän janvier janv enero ene gennaio gen janeiro januari",
+            "february feb februar février fevrier févr fevr fév fev febrero febbraio fevereiro februari",
+            "march mar märz maerz mär mrz mars marzo março marco maart mrt marts",
+            "april apr avril avr abril abr aprile",
+            "may mai mayo maggio mag maio mei maj",
+            "june jun juni juin junio giugno giu junho",
+            "july jul juli juillet juil julio luglio lug julho",
+            "august aug août aout agosto ago augustus augusti",
+            "september sep sept septembre septiembre settembre set setembro",
+            "october oct oktober okt octobre octubre ottobre ott outubro out",
+            "november nov novembre noviembre novembro",
+            "december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro desember",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+_NAME = "(?i:" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\.?"
 _TIME = (
-    r"(?:(?:T|[ ,]+)\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
+    r"(?:(?:T|[ ,]+|:)\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:[.,]\d+)?))?"
     r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?)?\s*(?P<zone>Z|UTC|GMT|[-+]\d{2}(?::?\d{2})?)?$"
 )
-_DAY_NAME = r"(?:[A-Za-z]{3,9}\.?,? +)?"
+_DAY_NAME = r"(?:[^\W\d_]{2,12}\.?,? +)?"
 _YEAR = r"(?P<year>\d{4}|\d{2})"
 PATTERNS = {
     "year-first": r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})" + _TIME,
     "compact": r"^(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})" + _TIME,
     "day-first": r"^(?P<day>\d{1,2})[-/.](?P<month>\d{1,2})[-/.]" + _YEAR + _TIME,
     "month-first": r"^(?P<month>\d{1,2})[-/.](?P<day>\d{1,2})[-/.]" + _YEAR + _TIME,
-    "day-name": rf"^{_DAY_NAME}(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[-/. ]*(?P<month>{_NAME})[-/. ,]*"
+    "day-name": rf"^{_DAY_NAME}(?P<day>\d{{1,2}})(?:st|nd|rd|th|er)?[-/. ]*(?:(?:de|of) +)?(?P<month>{_NAME})"
+    + r"[-/. ,]*(?:del? +)?"
     + _YEAR
     + _TIME,
     "name-day": rf"^{_DAY_NAME}(?P<month>{_NAME})[-/. ]*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?[-/. ,]+"
     + _YEAR
     + _TIME,
+    "name-year": rf"^{_DAY_NAME}(?P<month>{_NAME}) +(?P<day>\d{{1,2}}) +(?P<hour>\d{{1,2}})"
+    r":(?P<minute>\d{2}):(?P<second>\d{2})(?P<half> ?[AaPp][Mm])? +"
+    r"(?:(?P<zone>UTC|GMT|[-+]\d{4}) +)?(?P<year>\d{4})$",
+    "signs": r"^(?P<year>\d{4}) ?[年년] ?(?P<month>\d{1,2}) ?[月월] ?(?P<day>\d{1,2}) ?[日일]" + _TIME,
+    "year-month": r"^(?P<year>\d{4})[-/](?P<month>\d{1,2})$",
+    "month-year": r"^(?P<month>\d{1,2})[-/](?P<year>\d{4})$",
+    "name-of-month": rf"^(?P<month>{_NAME})[-/ ,]*(?:del? +)?(?P<year>\d{{4}})$",
 }
+# Months without a day, which stand for their first one.
+OF_MONTHS = ("year-month", "month-year", "name-of-month")
+ANY_MONTH = "|".join(re.sub(r"\?P<\w+>", "?:", PATTERNS[each]) for each in OF_MONTHS)  # names are used once
 # These read the same in every country, so that they are accepted whatever the form of the column.
-CLEAR = ("year-first", "day-name", "name-day")
-TIME_OF_DAY = (
-    r"^(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?$"
+CLEAR = ("year-first", "day-name", "name-day", "name-year", "signs")
+# Times of day and durations: 22:30, 1 day, 2:03:04, 1h 30m and, by ISO 8601, PT1H30M.
+CLOCK = (
+    r"^(?:(?P<days>\d+) days?,? +)?(?P<hour>\d{1,4}):(?P<minute>\d{2})(?::(?P<second>\d{2}(?:\.\d+)?))?"
+    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?$"
+)
+TIMES = (
+    CLOCK,
+    r"^(?:(?P<days>\d+) ?d(?:ays?)?)?[ ,]*(?:(?P<hour>\d+) ?h(?:rs?|ours?)?)?[ ,]*"
+    r"(?:(?P<minute>\d+) ?m(?:ins?|inutes?)?)?[ ,]*(?:(?P<second>\d+(?:\.\d+)?) ?s(?:ecs?|econds?)?)?"
+    r"(?P<half>)$",
+    r"^P(?:(?P<days>\d+)D)?(?:T(?:(?P<hour>\d+)H)?(?:(?P<minute>\d+)M)?(?:(?P<second>\d+(?:\.\d+)?)S)?)?"
+    r"(?P<half>)$",
 )
 FIRST_COMPACT, LAST_COMPACT = 19_000_101, 21_001_231
 UNIX = {"unix": 1, "unix-ms": 1000}
@@ -55,6 +97,11 @@ def parse(values: pl.Series, form: str) -> pl.Series:
         values: text.
         form: one of `FORMS`, or a format such as "%d/%m/%Y".
     """
+    if form == "month":
+        months = pl.Series(values.name, [None] * len(values), dtype=pl.Datetime("us"))
+        for pattern in OF_MONTHS:
+            months = months.fill_null(_by_pattern(values, PATTERNS[pattern]))
+        return months
     if form in UNIX:
         numbers = values.cast(pl.Float64, strict=False)
         micros = (numbers * (1_000_000 // UNIX[form])).round().cast(pl.Int64, strict=False)
@@ -64,6 +111,8 @@ def parse(values: pl.Series, form: str) -> pl.Series:
     found = _by_pattern(values, PATTERNS[form]) if form in PATTERNS else None
     for clear in CLEAR:
         if clear == form or (found is not None and found.null_count() == values.null_count()):
+            continue
+        if found is not None and not values.str.contains(PATTERNS[clear]).any():
             continue
         other = _by_pattern(values, PATTERNS[clear])
         found = other if found is None else found.fill_null(other)
@@ -90,10 +139,12 @@ def _by_pattern(values: pl.Series, pattern: str) -> pl.Series:
     year = year + short.cast(pl.Int32) * (1900 + (year < 69).cast(pl.Int32) * 100)
     month = parts["month"].cast(pl.Int32, strict=False)
     if month.null_count() > parts["month"].null_count():
-        names = parts["month"].str.to_lowercase().str.slice(0, 3)
-        month = month.fill_null(
-            names.replace_strict(list(MONTHS), list(range(1, 13)), default=None, return_dtype=pl.Int32)
-        )
+        names = parts["month"].str.to_lowercase().str.strip_suffix(".")
+        month = month.fill_null(names.replace_strict(MONTHS, default=None, return_dtype=pl.Int32))
+    first = pl.Series([None] * len(values), dtype=pl.String)
+    for name in ("hour", "minute", "second", "half", "zone"):
+        parts.setdefault(name, first)
+    parts.setdefault("day", month.cast(pl.String).set(month.is_not_null(), "1"))
     hour, wrong = _hours(parts["hour"], parts["half"])
     frame = pl.DataFrame(
         {
@@ -122,7 +173,10 @@ def _by_pattern(values: pl.Series, pattern: str) -> pl.Series:
 
 def _hours(hour: pl.Series, half: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Return hours of the day, and which of them no clock shows: 13 PM."""
-    number, letter = hour.cast(pl.Int32, strict=False), half.str.slice(0, 1).str.to_lowercase()
+    number, letter = (
+        hour.cast(pl.Int32, strict=False),
+        half.str.strip_chars().str.slice(0, 1).str.to_lowercase(),
+    )
     wrong = letter.is_not_null() & ~number.is_between(1, 12)
     number = number.set((letter == "p").fill_null(False) & (number < 12).fill_null(False), None).fill_null(
         number + 12
@@ -132,14 +186,28 @@ def _hours(hour: pl.Series, half: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 def parse_time(values: pl.Series) -> pl.Series:
-    """Return times of day as hours since midnight; null where text is no time of day."""
-    groups = values.str.extract_groups(TIME_OF_DAY).struct
-    hour, wrong = _hours(groups.field("hour"), groups.field("half"))
-    minute = groups.field("minute").cast(pl.Float64, strict=False)
-    second = groups.field("second").cast(pl.Float64, strict=False).fill_null(0)
-    hours = hour.cast(pl.Float64) + minute / 60 + second / 3600
-    wrong = wrong | (hour > 24) | (minute > 59) | (second >= 60)
-    return hours.set(wrong.fill_null(True), None).alias(values.name)
+    """Return times of day and durations as hours; null where text is neither."""
+    found = pl.Series(values.name, [None] * len(values), dtype=pl.Float64)
+    for pattern in TIMES:
+        if found.null_count() > values.null_count() and values.str.contains(pattern).any():
+            found = found.fill_null(_hours_by_pattern(values, pattern))
+    return found
+
+
+def _hours_by_pattern(values: pl.Series, pattern: str) -> pl.Series:
+    groups = values.str.extract_groups(pattern).struct
+    half = groups.field("half").replace("", None)
+    hour, wrong = _hours(groups.field("hour"), half)
+    days, minute, second = (
+        groups.field(name).cast(pl.Float64, strict=False) for name in ("days", "minute", "second")
+    )
+    if pattern == CLOCK:
+        wrong = wrong | (minute > 59) | (second >= 60) | (days.is_not_null() & (hour > 23))
+        wrong = wrong.fill_null(groups.field("minute").is_null())
+    else:
+        wrong = days.is_null() & hour.is_null() & minute.is_null() & second.is_null()
+    hours = hour.cast(pl.Float64).fill_null(0) + minute.fill_null(0) / 60 + second.fill_null(0) / 3600
+    return (hours + days.fill_null(0) * 24).set(wrong, None)
 
 
 def find_form(distinct: pl.Series) -> tuple[str | None, str]:
@@ -154,6 +222,8 @@ def find_form(distinct: pl.Series) -> tuple[str | None, str]:
     """
     if _all(distinct, PATTERNS["year-first"]):
         return ("year-first", "") if _complete(distinct, "year-first") else (None, "")
+    if _are_months(distinct):
+        return "month", ""
     numeric = distinct.filter(distinct.str.contains(PATTERNS["day-first"]))
     others = distinct.filter(~distinct.str.contains(PATTERNS["day-first"]))
     if not all_clear(others):
@@ -172,6 +242,16 @@ def find_form(distinct: pl.Series) -> tuple[str | None, str]:
     if numeric.str.contains(r"^\d{1,2}-\d{1,2}-\d{2}(\D|$)").any():
         return None, "the day or the year could come first"
     return (form, "") if _complete(numeric, form) else (None, "")
+
+
+def _are_months(distinct: pl.Series) -> bool:
+    """Return whether texts are months such as 2015-01; seasons such as 2009-10, 2010-11 are none."""
+    if len(distinct) < 2 or not distinct.str.contains(ANY_MONTH).all():
+        return False
+    parsed = parse(distinct, "month")
+    if parsed.null_count() or not parsed.dt.year().is_between(1900, 2100).all():
+        return False
+    return not (distinct.str.contains(r"^\d{4}") & (parsed.dt.month() == (parsed.dt.year() + 1) % 100)).all()
 
 
 def _all(values: pl.Series, pattern: str) -> bool:

@@ -27,6 +27,9 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Byte order marks of files that were put together, blanks of no width and marks of direction: two words that
+# differ in one of them look the same.
+INVISIBLE = tuple(sign.encode() for sign in "\ufeff\u200b\u2060\u200e\u200f")
 BINARY = {
     b"%PDF": "a PDF document",
     b"\x89PNG": "a PNG picture",
@@ -42,7 +45,7 @@ BINARY = {
     b"\x93NUMPY": "a NumPy array",
     b"\x89HDF": "an HDF5 file",
 }
-NUMERIC = re.compile(r"^[(<>]?\s?[-+$€£]{0,2}\s?[.,]?\d[\d.,' ]*(?:[eE][-+]?\d+)?[%$€£)]?$")
+NUMERIC = re.compile(r"^[(<>]?\s?[-+$€£¥₹₩₽₺₫฿]{0,2}\s?[.,]?\d[\d.,' ]*(?:[eE][-+]?\d+)?[%$€£)]?$")
 DATED = re.compile(
     r"^(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+\d{2,4}"
     r"|\d{1,2}:\d{2}(:\d{2})?( ?[AaPp][Mm])?)$"
@@ -83,6 +86,9 @@ def decode(data: bytes, name: str, encoding: str | None = None, usual: str = "cp
         raise FileError(f"{name} is not encoded in UTF-8", "leave out --encoding, or give another one")
     if b"\0" in data[:HEAD]:
         raise FileError(f"{name} holds bytes that are no text", "export the table as CSV")
+    if not data.isascii():
+        for sign in INVISIBLE:
+            data = data.replace(sign, b"")
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return data, "utf-8" if found == "utf-8-sig" else found.lower()
@@ -302,7 +308,7 @@ def _consistency(records: list[tuple[int, list[str]]], separator: str) -> tuple[
     clean = sum(
         1 for cell in cells if NUMERIC.match(cell) or not any(other in cell for other in others)
     ) / max(len(cells), 1)
-    if separator == " " and not _are_blank_separated(records[start:], width):
+    if separator == " " and (start or not _are_blank_separated(records, width)):
         fraction = 0.0  # blanks within cells
     return (fraction, start == 0, clean), start, width
 
@@ -330,6 +336,9 @@ def _with_names(
     """Complete a layout by the names of the columns."""
     line, first = records[start]
     body = [cells for _, cells in records[start + 1 : start + 1001] if len(cells) == width]
+    others = [cells for cells in body if cells != first]
+    if len(others) < len(body) and any(_typed(others, width)[1]) and is_header(first, others):
+        body = others  # files with headers were put together
     skipped = layout.skipped + line - 1
 
     def make(header: bool, names: list[str], at: int, skip: int) -> Found:

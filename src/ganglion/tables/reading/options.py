@@ -105,7 +105,7 @@ class ColumnReading:
     """How the cells of one column are read.
 
     Args:
-        kind: "text", "number", "date", "time" (of day, in hours) or "boolean".
+        kind: "text", "number", "date", "time" (of day or a duration, in hours) or "boolean".
         decimal, thousands: the signs in numbers; "" for none.
         form: of dates, see `ReadOptions`.
         unit: the sign beside the numbers when the column was first read, such as "%" or "$"; it is dropped.
@@ -141,7 +141,7 @@ class ColumnReading:
             return " and ".join(found)
         if self.kind == "date" and self.form != "year-first":
             return f"dates {self.form.replace('-', ' ')}" if self.form in FORMS else f"dates {self.form}"
-        return "times of day, in hours" if self.kind == "time" else ""
+        return "times in hours" if self.kind == "time" else ""
 
 
 @dataclass(frozen=True)

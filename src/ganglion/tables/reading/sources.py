@@ -43,6 +43,7 @@ from ganglion.tables.reading.cells import (
 )
 from ganglion.tables.reading.options import ColumnReading, Layout, Reading, ReadOptions
 from ganglion.tables.reading.text import COMPACT, Raw, check_distinct, read_text
+from ganglion.tables.reading.totals import without_total
 
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31, in days since 1970-01-01
 LARGEST = 2**33
@@ -143,6 +144,7 @@ def open_table(
             raise
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"the {type(source).__name__} cannot be read as a table: {reason}") from error
+    raw = Raw(without_total(raw.frame), raw.layout) if raw.layout is not None else raw
     with_nan = [c for c in raw.frame.get_columns() if c.dtype.is_float() and c.is_nan().any()]
     frame = raw.frame.with_columns(
         column.fill_nan(None) for column in with_nan
@@ -196,7 +198,9 @@ def _find(raw: Raw, options: ReadOptions, targets: Collection[str]) -> Table:
     for column in columns:
         if column.dtype != pl.String:
             result.append(without_numbers(column, extra))
-            if column.dtype.is_numeric() or column.dtype == pl.Boolean:
+            if column.dtype.is_integer() and raw.layout is not None:  # whole numbers also of a decimal comma
+                reading[column.name] = ColumnReading("number", *signs(options, decimal))
+            elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
                 reading[column.name] = ColumnReading("number" if column.dtype.is_numeric() else "boolean")
             elif column.dtype in (pl.Date, pl.Datetime):
                 reading[column.name] = ColumnReading("date", form="year-first")
@@ -269,10 +273,13 @@ def _alike(raw: Raw, options: ReadOptions, known: Reading, targets: Collection[s
     for column in raw.frame.get_columns():
         how = known.columns.get(column.name)
         if options.decimal is not None or options.thousands is not None:
-            how = how and ColumnReading(how.kind, *signs(options, how.decimal), how.form)
+            decimal, thousands = signs(options, "." if how is None else how.decimal)
+            how = how and dataclasses.replace(how, decimal=decimal, thousands=thousands)
         form = options.date_form(column.name)
         if form is not None and how is not None and how.kind == "date":
             how = ColumnReading("date", form=form)
+        if how is not None and how.unit == "%":
+            _notice_fractions(column)
         if how is not None and how.kind == "date" and column.dtype.is_integer():
             column = column.cast(pl.String)  # noqa: PLW2901
         if column.dtype != pl.String:
@@ -301,6 +308,23 @@ def _notice_points(column: pl.Series) -> None:
             f"column {column.name!r}: {shown} is read as {shown.replace('.', '')}, as in the table that the "
             f"model learned from, but this file has another separator; if it means a fraction, use "
             f"--decimal . (model.read(table, gg.ReadOptions(decimal='.')))",
+            "ambiguous-numbers",
+        )
+
+
+def _notice_fractions(column: pl.Series) -> None:
+    """Say that numbers without a percent sign may be fractions: the model's table had percentages."""
+    if column.dtype == pl.String:
+        if column.str.contains(r"[%٪％]").any():
+            return
+        column = column.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    present = column.drop_nulls()
+    if not column.dtype.is_numeric() or present.is_empty():
+        return
+    if (present.abs() <= 1).all() and (present != present.round()).any():
+        notice(
+            f"column {column.name!r}: {present[0]:g} is read as {present[0]:g} %, as in the table that the "
+            f"model learned from; if it is a fraction, multiply the column by 100",
             "ambiguous-numbers",
         )
 
@@ -516,9 +540,8 @@ def _read_sheet(data: bytes) -> pl.DataFrame:
         frame = pl.read_excel(io.BytesIO(data), engine="calamine")
     except Exception as error:  # fastexcel raises errors of its own
         raise FileError(f"the workbook cannot be read: {str(error).splitlines()[0][:200]}") from error
-    return frame.select(
-        c for c in frame.get_columns() if c.null_count() < len(c) or not c.name.startswith("__UNNAMED")
-    )
+    named = [c for c in frame.get_columns() if c.null_count() < len(c) or not c.name.startswith("__UNNAMED")]
+    return without_total(frame.select(named))
 
 
 READERS: dict[str, Callable[[bytes], pl.DataFrame] | None] = {

@@ -78,6 +78,10 @@ def read_text(
         head, name, encoding, options, is_tsv
     )
     found = _named(found)
+    if b'="' in data:
+        data = _without_formulas(data, found.layout.separator)
+    if found.layout.header and found.width > 1:
+        data = _without_repeated_header(data, found)
     if len(data) <= SMALL or found.layout.separator == " " or _is_odd(data, found.layout):
         return Raw(_all_text(data, name, found), found.layout)
     return Raw(_with_polars(data, name, found, known), found.layout)
@@ -98,16 +102,41 @@ def _known_layout(
     return found if needed <= {each.strip() for each in found.names} else None
 
 
+def _without_formulas(data: bytes, separator: str) -> bytes:
+    """Return the file with ="0123", by which programs make a spreadsheet keep the zero, as "0123"."""
+    end = re.escape(separator.encode())
+    return re.sub(rb'(^|%b)="([^"\n]*)"(?=%b|$)' % (end, end), rb'\1"\2"', data, flags=re.MULTILINE)
+
+
+def _without_repeated_header(data: bytes, found: Found) -> bytes:
+    """Return the file with blank lines in place of the header in the middle of files put together."""
+    start = _lines_from(data, found.first)
+    header = data[:start].rstrip(b"\n").rpartition(b"\n")[2]
+    if not header or b"\n" + header + b"\n" not in data[start - 1 :]:
+        return data
+    cells = tokenize(header.decode("utf-8"), found.layout.separator)
+    if len(cells) != 1 or _named_like(cells[0][1]) != found.names:
+        return data
+    lines = [b"" if line == header else line for line in data[start:].split(b"\n")]
+    notice("lines that repeat the header are no rows and left out", "repeated-header")
+    return data[:start] + b"\n".join(lines)
+
+
 def _named(found: Found) -> Found:
     """Return the layout with clean names, after checking that they are distinct."""
-    names = [each.strip() for each in found.names]
-    if len(names) > 1 and not names[0] and ROW_NAME not in names:
-        names[0] = ROW_NAME
-    names = [
-        f"column {i + 1}" if not each and i < len(names) - 1 and i else each for i, each in enumerate(names)
-    ]
+    names = _named_like(found.names)
     check_distinct(names)
     return Found(found.layout, names, found.first, found.width)
+
+
+def _named_like(raw: list[str]) -> list[str]:
+    """Return the names of the columns that a header gives."""
+    names = [each.replace("\xa0", " ").strip() for each in raw]
+    if len(names) > 1 and not names[0] and ROW_NAME not in names:
+        names[0] = ROW_NAME
+    return [
+        f"column {i + 1}" if not each and i < len(names) - 1 and i else each for i, each in enumerate(names)
+    ]
 
 
 def check_distinct(names: list[str]) -> None:
