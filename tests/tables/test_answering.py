@@ -2,6 +2,7 @@
 
 import datetime
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
+import ganglion as gg
 from ganglion.answers.values import as_text, as_word
 from ganglion.errors import DataError
 from ganglion.tables.columns import BooleanColumn, CategoryColumn, Column, DateColumn, NumberColumn
@@ -128,3 +130,25 @@ def test_a_number_that_scaling_makes_infinite_is_refused_without_a_warning() -> 
     for encode in (encoder.encode_record, lambda record: encoder.encode(pl.DataFrame([record]))):
         with pytest.raises(DataError, match="'a' is too large in row 0"):
             encode({"a": 1.7e308})
+
+
+@pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
+@pytest.mark.parametrize("missing", [[], ["-999"]])
+def test_text_beside_numbers_and_dates_in_a_list_is_read_as_it_is_alone(
+    tmp_path: Path, missing: list[str]
+) -> None:
+    """As text, 1.5 would be read by the model's decimal comma, and 1.234 as thousands."""
+    rows = "".join(f"1.{i % 7 + 100},5 kg;{i % 28 + 1:02}.03.2020;{'uv'[i % 2]}\n" for i in range(40))
+    path = tmp_path / "t.csv"
+    path.write_text("w;d;t\n" + rows, encoding="utf-8")
+    read = gg.ReadOptions(missing=missing)
+    model = gg.TableModel.train(path, "t", hidden=[2], epochs=1, folds=0, validation=0, test=0, read=read)
+    records: list[dict[str, Any]] = [
+        {"w": "1.234,5 kg", "d": "05.03.2020"},
+        {"w": 1.234, "d": datetime.date(2020, 3, 7)},
+        {"w": 1103, "d": datetime.datetime(2020, 3, 9, 12)},
+        {"w": None, "d": "2020-03-11"},
+    ]
+    for rows_in_order in (records, records[::-1], [*records[1:], {"d": None, "w": "7"}]):
+        found = model.predict(rows_in_order).get_column("probability_v").to_list()
+        assert found == [model.answer(record)["probabilities"]["v"] for record in rows_in_order]

@@ -13,7 +13,7 @@ import polars as pl
 
 from ganglion.tables.dicts import check_record, frame_of_records
 from ganglion.tables.forking import forked, require_threads
-from ganglion.tables.reading.cells import MISSING, WORDS, convert, missing_numbers
+from ganglion.tables.reading.cells import MISSING, WORDS, convert, convert_mixed, missing_numbers
 from ganglion.tables.reading.options import ColumnReading, Reading
 from ganglion.tables.reading.sources import check_years
 
@@ -102,7 +102,7 @@ def plain_table(source: Any, reading: Reading | None, targets: Collection[str] =
     if isinstance(source, list) and source and not isinstance(source[0], Mapping):
         return None
     if isinstance(source, list):
-        frame = frame_of_records(source)
+        frame = frame_of_records(source, lambda name, values: convert_mixed(name, values, reading))
     elif isinstance(source, Mapping) and forked():
         frame = pl.DataFrame(dict(source), strict=False)
     elif isinstance(source, pl.DataFrame) and (source.height < MOST_ROWS or forked()):

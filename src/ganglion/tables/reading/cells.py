@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
 from ganglion.errors import DataError, notice
 from ganglion.tables.reading import dates, units
-from ganglion.tables.reading.options import ColumnReading, ReadOptions
+from ganglion.tables.reading.options import ColumnReading, Reading, ReadOptions
 
 # Compared without regard to case.
 MISSING = (
@@ -450,6 +452,42 @@ def convert(values: pl.Series, how: ColumnReading, extra: tuple[str, ...] = ()) 
     if how.kind == "date" and (result.dt.time() == MIDNIGHT).all():
         return result.cast(pl.Date)
     return without_numbers(result, extra)
+
+
+def convert_mixed(name: str, values: Sequence[Any], reading: Reading | None) -> pl.Series | None:
+    """Return a column of which some values are text and others have their type, as a model reads it.
+
+    Args:
+        name: of the column.
+        values: text, numbers, dates and None.
+        reading: how the table of a model was read.
+
+    Returns:
+        None if the column has no such type, or other values.
+
+    Raises:
+        DataError: as for `convert`.
+    """
+    how = None if reading is None else reading.columns.get(name)
+    if reading is None or how is None or how.kind in ("text", "boolean"):
+        return None
+    types = datetime.date if how.kind == "date" else (int, float)
+    if not all(value is None or isinstance(value, (str, types)) for value in values):
+        return None
+    texts = pl.Series(name, [v if isinstance(v, str) else None for v in values], dtype=pl.String)
+    read = convert(texts, how, reading.missing)
+    if how.kind == "date":
+        days = [None if isinstance(value, str) else _in_utc(value) for value in values]
+        return read.cast(pl.Datetime("us")).fill_null(pl.Series(days, dtype=pl.Datetime("us"), strict=False))
+    others = [None if isinstance(value, str) or value is None else float(value) for value in values]
+    return read.cast(pl.Float64).fill_null(pl.Series(others, dtype=pl.Float64))
+
+
+def _in_utc(value: datetime.date | None) -> datetime.date | None:
+    """Return a date or time without a zone."""
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
+    return value
 
 
 def _numbers(values: pl.Series, how: ColumnReading) -> pl.Series:

@@ -34,6 +34,7 @@ from ganglion.tables.reading.cells import (
     Problem,
     Study,
     convert,
+    convert_mixed,
     decide,
     sign_of,
     signs,
@@ -348,7 +349,7 @@ def _raw(source: Any, options: ReadOptions, known: Reading | None, targets: Coll
         columns = source.T.tolist() if source.dtype == object else source.T
         return Raw(pl.DataFrame({f"x{i + 1}": column for i, column in enumerate(columns)}, strict=False))
     if isinstance(source, list):
-        return Raw(frame_of_records(source))
+        return Raw(frame_of_records(source, lambda name, values: convert_mixed(name, values, known)))
     if isinstance(source, Mapping):
         return Raw(pl.DataFrame(dict(source), strict=False))
     if type(source).__module__.startswith("pandas") and hasattr(source, "columns"):
