@@ -329,7 +329,7 @@ private:
     }
     template <class T>
     static size_t piece_size(const Geometry& g) {
-        return image_size<T>(g) + whole_lines<T>(g.weight());
+        return image_size<T>(g) + whole_lines<T>(g.weight() + g.filters);
     }
 
     // The image with its padding: itself if it needs none.
@@ -356,11 +356,9 @@ private:
 
     template <class T>
     static void backward_parameters(const Here<T>& here, const Back<T>& back, const Geometry& g) {
-        const size_t size = g.weight();
+        const bool biased = here.step.settings[bias] != 0;
+        const size_t size = g.weight() + (biased ? g.filters : 0);
         const size_t count = here.workers.team ? smaller(here.rows, pieces(g)) : 1;
-        if (here.step.settings[bias] != 0)
-            sum_rows<T>(here.rows * g.height.count * g.width.count, g.filters, back.grad,
-                        back.gradient + size, back.add);
         const auto gradient_of = [&](size_t piece) {
             return count == 1 ? back.gradient : here.room + piece * piece_size<T>(g) + image_size<T>(g);
         };
@@ -371,6 +369,9 @@ private:
             const T* grad = back.grad + image * g.z();
             if (g.is_depthwise()) correlate_back_depthwise<T>(g, x, grad, gradient_of(piece));
             else correlate_back<T>(g, x, grad, gradient_of(piece));
+            if (biased)
+                sum_rows<T>(g.height.count * g.width.count, g.filters, grad, gradient_of(piece) + g.weight(),
+                            true);
         });
         if (count == 1) return;
         sweep<T>(size, [&](size_t j, auto part) {

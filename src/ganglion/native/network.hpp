@@ -123,6 +123,11 @@ struct Pass {
     }
 };
 
+// The outputs of a step for some rows, as its activation sees them.
+inline Area area(const Step& step, size_t rows) {
+    return {rows * (step.outputs / step.columns), step.columns, step.columns};
+}
+
 // Returns the outputs, which are in the block, or in its inputs if no step changed them. `first` is the index
 // of the first row in its batch.
 template <class T>
@@ -143,8 +148,10 @@ const T* forward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block
                 const T* z = kind.template forward<T>(here, needs_z(f) ? cache.z : cache.a);
                 if (is_identity(f)) a = z;
                 else
-                    activate<T>(f, {rows * (step.outputs / step.columns), step.columns, step.columns}, z,
-                                cache.a);
+                    each_rows(pass.workers.team, rows, step.outputs, [&](size_t begin, size_t end) {
+                        activate<T>(f, area(step, end - begin), z + begin * step.outputs,
+                                    cache.a + begin * step.outputs);
+                    });
                 cache.seen = needs_z(f) ? z : a;
             }
         });
@@ -174,9 +181,10 @@ void backward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block, T
         const Cache<T>& cache = block.caches[i];
         T* grad = block.grads[step.slot];
         if (!step.derivative_taken && !is_identity(here.activation))
-            activate_backward<T>(here.activation,
-                                 {rows * (step.outputs / step.columns), step.columns, step.columns},
-                                 cache.seen, grad);
+            each_rows(pass.workers.team, rows, step.outputs, [&](size_t begin, size_t end) {
+                activate_backward<T>(here.activation, area(step, end - begin),
+                                     cache.seen + begin * step.outputs, grad + begin * step.outputs);
+            });
         for (size_t k = 0; k < step.read_count; ++k) {
             const Return& back = step.returns[k];
             block.grad_x[k] = !back.wanted ? nullptr : block.grads[back.adds ? back.scratch : back.slot];

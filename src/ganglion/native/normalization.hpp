@@ -32,64 +32,72 @@ struct BatchNormalization : Normalization {
     static constexpr bool uses_batch = true, has_state = true;
     enum { momentum, epsilon };
 
+    // Mean, variance and deviation, then two sums for each part of the lines.
+    template <class T>
+    static size_t room(const Step& step, size_t rows) {
+        const size_t lines = rows * (step.inputs / step.features);
+        return (3 + 2 * parts(lines, step.features)) * step.features;
+    }
+
     // Mean and variance are those of the batch in training, else those of the state.
     template <class T>
     static const T* forward(const Here<T>& here, T* out) {
         const size_t features = here.step.features, rows = lines(here);
         const T *x = here.x(), *scale = here.own, *shift = scale + features;
-        T *normal = here.room, *mean = kept(here), *variance = mean + features,
-          *deviation = variance + features;
+        T *mean = here.room, *variance = mean + features, *deviation = variance + features,
+          *sums = deviation + features;
         const T least = T(here.step.settings[epsilon]);
         if (!here.training) memcpy(mean, here.state, 2 * features * sizeof(T));
+        else moments(here, mean, variance, sums);
         sweep<T>(features, [&](size_t j, auto part) {
-            Vector<T> m = load(mean + j, part), v = load(variance + j, part);
-            if (here.training) {
-                m = Vector<T>{}, v = Vector<T>{};
-                for (size_t i = 0; i < rows; ++i) m += load(x + i * features + j, part);
-                m = m / T(rows);
-                for (size_t i = 0; i < rows; ++i) {
-                    const Vector<T> centered = load(x + i * features + j, part) - m;
-                    v += centered * centered;
-                }
-                v = v / T(rows);
-                store(mean + j, m, part);
-                store(variance + j, v, part);
-            }
-            const Vector<T> d = square_root(v + least), s = load(scale + j, part), t = load(shift + j, part);
-            store(deviation + j, d, part);
-            for (size_t i = 0; i < rows; ++i) {
-                const size_t at = i * features + j;
-                const Vector<T> n = (load(x + at, part) - m) / d;
-                store(normal + at, n, part);
-                store(out + at, n * s + t, part);
-            }
+            store(deviation + j, square_root(load(variance + j, part) + least), part);
+        });
+        each_part_of_lines(here, [&](size_t, size_t first, size_t last) {
+            sweep<T>(features, [&](size_t j, auto part) {
+                const Vector<T> m = load(mean + j, part), d = load(deviation + j, part),
+                                s = load(scale + j, part), t = load(shift + j, part);
+                for (size_t at = first * features + j; at < last * features; at += features)
+                    store(out + at, (load(x + at, part) - m) / d * s + t, part);
+            });
         });
         return out;
     }
 
     template <class T>
     static void backward(const Here<T>& here, const Back<T>& back) {
-        const size_t features = here.step.features, rows = lines(here);
-        const T *scale = here.own, *normal = here.room, *deviation = kept(here) + 2 * features,
+        const size_t features = here.step.features, rows = lines(here), count = parts(rows, features);
+        const T *x = here.x(), *scale = here.own, *mean = here.room, *deviation = mean + 2 * features,
                 *grad = back.grad;
-        T *grad_scale = back.gradient, *grad_shift = grad_scale + features, *grad_x = back.grad_x[0];
-        sweep<T>(features, [&](size_t j, auto part) {
-            Vector<T> of_scale{}, of_shift{};
-            for (size_t i = 0; i < rows; ++i) {
-                const Vector<T> g = load(grad + i * features + j, part);
-                of_scale += g * load(normal + i * features + j, part);
-                of_shift += g;
-            }
-            store(grad_scale + j, of_scale, part);
-            store(grad_shift + j, of_shift, part);
-            if (!grad_x) return;
-            const Vector<T> s = load(scale + j, part), d = load(deviation + j, part);
-            const Vector<T> along = of_scale * s / T(rows), mean = of_shift * s / T(rows);
-            for (size_t i = 0; i < rows; ++i) {
-                const size_t at = i * features + j;
-                const Vector<T> centered = load(grad + at, part) * s - mean - load(normal + at, part) * along;
-                store(grad_x + at, centered / d, part);
-            }
+        T *grad_scale = back.gradient, *grad_shift = grad_scale + features, *grad_x = back.grad_x[0],
+          *sums = here.room + 3 * features;
+        each_part_of_lines(here, [&](size_t piece, size_t first, size_t last) {
+            T* own = sums + 2 * piece * features;
+            sweep<T>(features, [&](size_t j, auto part) {
+                const Vector<T> m = load(mean + j, part), d = load(deviation + j, part);
+                Vector<T> of_scale{}, of_shift{};
+                for (size_t at = first * features + j; at < last * features; at += features) {
+                    const Vector<T> g = load(grad + at, part);
+                    of_scale += g * ((load(x + at, part) - m) / d);
+                    of_shift += g;
+                }
+                store(own + j, of_scale, part);
+                store(own + features + j, of_shift, part);
+            });
+        });
+        add_up(features, count, sums, grad_scale);
+        add_up(features, count, sums + features, grad_shift);
+        if (!grad_x) return;
+        each_part_of_lines(here, [&](size_t, size_t first, size_t last) {
+            sweep<T>(features, [&](size_t j, auto part) {
+                const Vector<T> m = load(mean + j, part), d = load(deviation + j, part),
+                                s = load(scale + j, part);
+                const Vector<T> along = load(grad_scale + j, part) * s / T(rows),
+                                center = load(grad_shift + j, part) * s / T(rows);
+                for (size_t at = first * features + j; at < last * features; at += features) {
+                    const Vector<T> normal = (load(x + at, part) - m) / d;
+                    store(grad_x + at, (load(grad + at, part) * s - center - normal * along) / d, part);
+                }
+            });
         });
     }
 
@@ -98,7 +106,7 @@ struct BatchNormalization : Normalization {
     static void next_state(const Here<T>& here, T* state) {
         const size_t features = here.step.features, rows = lines(here);
         if (rows == 1) return;  // one row has no unbiased variance
-        const T *mean = kept(here), *variance = mean + features;
+        const T *mean = here.room, *variance = mean + features;
         T *running_mean = state, *running_variance = state + features;
         const T keep = T(here.step.settings[momentum]), unbiased = T(rows) / T(rows - 1);
         sweep<T>(features, [&](size_t j, auto part) {
@@ -108,6 +116,66 @@ struct BatchNormalization : Normalization {
                 running_variance + j,
                 load(running_variance + j, part) * keep + load(variance + j, part) * unbiased * (T(1) - keep),
                 part);
+        });
+    }
+
+private:
+    // The numbers of a part, few enough for the second cache. The parts do not depend on the threads.
+    static constexpr size_t PART = 1 << 15;
+
+    static size_t parts(size_t lines, size_t features) { return larger(1, lines * features / PART); }
+
+    // Calls work(part, first line, line after the last) for each part of the lines.
+    template <class T, class Work>
+    static void each_part_of_lines(const Here<T>& here, Work work) {
+        const size_t rows = lines(here), count = parts(rows, here.step.features);
+        each(here.workers.team, count,
+             [&](size_t piece, size_t) { work(piece, rows * piece / count, rows * (piece + 1) / count); });
+    }
+
+    // total[j] = the sum over the parts of their first sums.
+    template <class T>
+    static void add_up(size_t features, size_t count, const T* sums, T* total) {
+        sweep<T>(features, [&](size_t j, auto part) {
+            Vector<T> all = load(sums + j, part);
+            for (size_t piece = 1; piece < count; ++piece) all += load(sums + 2 * piece * features + j, part);
+            store(total + j, all, part);
+        });
+    }
+
+    // Mean and variance of the batch, from those of its parts (Chan, Golub and LeVeque, 1983), so that x is
+    // read once.
+    template <class T>
+    static void moments(const Here<T>& here, T* mean, T* variance, T* sums) {
+        const size_t features = here.step.features, rows = lines(here), count = parts(rows, features);
+        const T* x = here.x();
+        each_part_of_lines(here, [&](size_t piece, size_t first, size_t last) {
+            T* own = sums + 2 * piece * features;
+            sweep<T>(features, [&](size_t j, auto part) {
+                Vector<T> total{}, squares{};
+                for (size_t at = first * features + j; at < last * features; at += features)
+                    total += load(x + at, part);
+                const Vector<T> m = total / T(last - first);
+                for (size_t at = first * features + j; at < last * features; at += features) {
+                    const Vector<T> centered = load(x + at, part) - m;
+                    squares += centered * centered;
+                }
+                store(own + j, total, part);
+                store(own + features + j, squares, part);
+            });
+        });
+        add_up(features, count, sums, mean);
+        sweep<T>(features, [&](size_t j, auto part) {
+            const Vector<T> m = load(mean + j, part) / T(rows);
+            Vector<T> all{};
+            for (size_t piece = 0; piece < count; ++piece) {
+                const T* own = sums + 2 * piece * features;
+                const T size = T(rows * (piece + 1) / count - rows * piece / count);
+                const Vector<T> apart = load(own + j, part) / size - m;
+                all += load(own + features + j, part) + apart * apart * size;
+            }
+            store(mean + j, m, part);
+            store(variance + j, all / T(rows), part);
         });
     }
 };

@@ -43,10 +43,12 @@ protected:
     template <class T, class Body>
     static void each_window(const Here<T>& here, Body body) {
         const Windows height = windows(here.step, 0), width = windows(here.step, 1);
-        for (size_t row = 0; row < here.rows; ++row)
-            for (size_t i = 0; i < height.count; ++i)
-                for (size_t j = 0; j < width.count; ++j)
-                    body(row, i * width.count + j, height.inside(i), width.inside(j));
+        each_rows(here.workers.team, here.rows, here.step.inputs, [&](size_t first, size_t last) {
+            for (size_t row = first; row < last; ++row)
+                for (size_t i = 0; i < height.count; ++i)
+                    for (size_t j = 0; j < width.count; ++j)
+                        body(row, i * width.count + j, height.inside(i), width.inside(j));
+        });
     }
 };
 
@@ -72,18 +74,16 @@ struct MaxPool2D : Pool2D {
                           choice{};
                 for (size_t i = down.first; i < down.last; ++i)
                     for (size_t j = along.first; j < along.last; ++j) {
-                        const size_t place =
-                            static_cast<size_t>(static_cast<ptrdiff_t>(i) - down.begin) * across +
-                            static_cast<size_t>(static_cast<ptrdiff_t>(j) - along.begin);
+                        const T at_place = T(place(down, along, i, j, across));
                         const Vector<T> value = load(x + (i * columns + j) * channels + c, part);
                         if (i == down.first && j == along.first) {
-                            choice = broadcast<T>(T(place));
+                            choice = broadcast<T>(at_place);
                             continue;
                         }
                         // NaN counts as the largest, as in NumPy.
                         const auto larger = (value > most) | ((value != value) & (most == most));
                         most = larger ? value : most;
-                        choice = larger ? broadcast<T>(T(place)) : choice;
+                        choice = larger ? broadcast<T>(at_place) : choice;
                     }
                 store(out + at + c, most, part);
                 store(choices + at + c, choice, part);
@@ -101,13 +101,25 @@ struct MaxPool2D : Pool2D {
         each_window(here, [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along) {
             T* grad_x = back.grad_x[0] + row * here.step.inputs;
             const size_t at = row * here.step.outputs + window * channels;
-            for (size_t c = 0; c < channels; ++c) {
-                const size_t place = static_cast<size_t>(here.room[at + c]);
-                const size_t i = static_cast<size_t>(down.begin + static_cast<ptrdiff_t>(place / across)),
-                             j = static_cast<size_t>(along.begin + static_cast<ptrdiff_t>(place % across));
-                grad_x[(i * columns + j) * channels + c] += back.grad[at + c];
-            }
+            sweep<T>(channels, [&](size_t c, auto part) {
+                const Vector<T> choice = load(here.room + at + c, part),
+                                grad = load(back.grad + at + c, part);
+                for (size_t i = down.first; i < down.last; ++i)
+                    for (size_t j = along.first; j < along.last; ++j) {
+                        const Vector<T> chosen =
+                            choice == T(place(down, along, i, j, across)) ? grad : Vector<T>{};
+                        T* to = grad_x + (i * columns + j) * channels + c;
+                        store(to, load(to, part) + chosen, part);
+                    }
+            });
         });
+    }
+
+private:
+    // The number of a place in its window.
+    static size_t place(Windows::Inside down, Windows::Inside along, size_t i, size_t j, size_t across) {
+        return static_cast<size_t>(static_cast<ptrdiff_t>(i) - down.begin) * across +
+               static_cast<size_t>(static_cast<ptrdiff_t>(j) - along.begin);
     }
 };
 

@@ -20,6 +20,19 @@ void each(Team* team, size_t pieces, Work work) {
             &work);
 }
 
+constexpr size_t WORTH_SHARING = 1 << 15;  // numbers that take a thread some microseconds
+constexpr size_t MOST_SHARES = 16;
+
+// Calls work(first row, row after the last) for parts of rows of `each_row` numbers, on several threads if
+// there is a team and enough of them. What is computed for a row must not depend on the others.
+template <class Work>
+void each_rows(Team* team, size_t rows, size_t each_row, Work work) {
+    const size_t shares = team ? smaller(smaller(rows, MOST_SHARES), rows * each_row / WORTH_SHARING) : 1;
+    if (shares < 2) return work(size_t(0), rows);
+    each(team, shares,
+         [&](size_t share, size_t) { work(rows * share / shares, rows * (share + 1) / shares); });
+}
+
 // The workers on a product: a team or null, and one panel for each of its threads.
 template <class T>
 struct Workers {
