@@ -1,6 +1,7 @@
 """One row at a time: `encode_value` and `encode_record` give the bits and notes of `encode`."""
 
 import datetime
+import decimal
 import math
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,23 @@ def test_text_beside_numbers_and_dates_in_a_list_is_read_as_it_is_alone(
     for rows_in_order in (records, records[::-1], [*records[1:], {"d": None, "w": "7"}]):
         found = model.predict(rows_in_order).get_column("probability_v").to_list()
         assert found == [model.answer(record)["probabilities"]["v"] for record in rows_in_order]
+
+
+@pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
+def test_times_and_exact_decimals_in_a_frame_are_numbers_as_in_a_file(tmp_path: Path) -> None:
+    times = [datetime.time(i % 24, i, i * 7 % 60, i * 1000) for i in range(40)]
+    exact = [decimal.Decimal(i) / 4 for i in range(40)]
+    frame = pl.DataFrame({"a": times, "b": exact, "t": ["u", "v"] * 20})
+    rows = "".join(f"{a},{b},{t}\n" for a, b, t in frame.iter_rows())
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,t\n" + rows, encoding="utf-8")
+    settings: dict[str, Any] = {"hidden": [2], "epochs": 1, "folds": 0, "validation": 0, "test": 0}
+    models = [gg.TableModel.train(table, "t", **settings) for table in (frame, path)]
+    right = models[0].predict(frame)
+    record, text = {"a": times[5], "b": exact[5]}, {"a": str(times[5]), "b": str(exact[5])}
+    for model in models:
+        assert model.predict(path).equals(right)
+        assert model.predict(frame).equals(right)
+        assert model.predict([record, text]).equals(right[[5, 5]])
+        assert model.answer(record) == model.answer(text)
+        assert model.answer(record)["probabilities"]["v"] == right["probability_v"][5]

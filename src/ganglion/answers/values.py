@@ -38,6 +38,9 @@ def to_numbers(values: pl.Series) -> pl.Series:
     """
     if values.dtype == pl.Duration:
         return values.dt.total_microseconds().cast(pl.Float64) / 1e6
+    if values.dtype == pl.Time:  # in hours, like text such as 22:30
+        seconds = values.dt.second() + values.dt.nanosecond() / 1e9
+        return values.dt.hour() + values.dt.minute() / 60 + seconds / 3600
     if values.dtype in (pl.String, pl.Boolean, pl.Null) or values.dtype.is_numeric():
         numbers = values.cast(pl.Float64, strict=False)
     else:
@@ -91,7 +94,10 @@ def to_float(name: str, value: Any) -> float:
             number = (value // MICROSECOND) / 1e6
         elif value is None:
             return math.nan
-        elif isinstance(value, datetime.date | datetime.time):
+        elif isinstance(value, datetime.time):
+            seconds = value.second + value.microsecond * 1000 / 1e9
+            number = value.hour + value.minute / 60 + seconds / 3600
+        elif isinstance(value, datetime.date):
             number = None
         else:
             number = float(value)

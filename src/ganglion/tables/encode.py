@@ -266,7 +266,10 @@ def require_column(table: pl.DataFrame, name: str) -> pl.Series:
         DataError: if there is no such column; the message suggests the nearest name.
     """
     if name not in table.columns:
-        raise DataError(f"the table has no column {name!r}", one_of(str(name), table.columns))
+        hint = one_of(str(name), table.columns)
+        if table.width == 1 and not str(table.columns[0]).isalnum():
+            hint += "; if another sign stands between the cells, use --separator"
+        raise DataError(f"the table has no column {name!r}", hint)
     return table.get_column(name)
 
 

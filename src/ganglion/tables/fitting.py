@@ -86,7 +86,9 @@ class Fit:
         dtype = values.dtype
         words = dtype in (pl.String, pl.Categorical, pl.Enum)
         if not (
-            words or dtype.is_numeric() or dtype in (pl.Boolean, pl.Date, pl.Datetime, pl.Duration, pl.Null)
+            words
+            or dtype.is_numeric()
+            or dtype in (pl.Boolean, pl.Date, pl.Datetime, pl.Time, pl.Duration, pl.Null)
         ):
             raise DataError(
                 f"column {values.name!r} must hold numbers, words, dates or true/false, "

@@ -123,6 +123,31 @@ FILES: list[tuple[str, bytes, str, dict[str, list[Any]]]] = [
         {"a": [d(2020, 1, 13), d(2021, 12, 2)]},
     ),
     (
+        "Markdown",
+        b"| a | b |\n|---|:--|\n| 1 | x |\n| 2 | y |\n",
+        "t.csv",
+        {"a": [1, 2], "b": ["x", "y"]},
+    ),
+    (
+        "a table of a database",
+        b" a | b\n---+---\n 1 | x\n 2 | y\n 3 | x\n(3 rows)\n",
+        "t.txt",
+        {"a": [1, 2, 3], "b": ["x", "y", "x"]},
+    ),
+    ("JSON of columns", b'{"a": [1, 2], "b": ["x", "y"]}', "t.json", {"a": [1, 2], "b": ["x", "y"]}),
+    (
+        "JSON of pandas",
+        b'{"a": {"0": 1, "1": 2}, "b": {"0": "x", "1": "y"}}',
+        "t.json",
+        {"a": [1, 2], "b": ["x", "y"]},
+    ),
+    (
+        "JSON in an object",
+        b'{"data": [{"a": 1}, {"a": 2, "b": "y"}]}',
+        "t.json",
+        {"a": [1, 2], "b": [None, "y"]},
+    ),
+    (
         "errors of a sheet",
         b"a,b\n1,#DIV/0!\n#VALUE!,2\n#REF!,3\n",
         "t.csv",
@@ -583,6 +608,15 @@ def test_sheets(tmp_path: Path) -> None:
         for row, cells in enumerate([["a", "b"], [1.5, "x"], [2, "y"]]):
             sheet.write_row(row, 0, cells)
     assert read_table(tmp_path / "t.xlsx").to_dict(as_series=False) == {"a": [1.5, 2.0], "b": ["x", "y"]}
+    with xlsxwriter.Workbook(tmp_path / "title.xlsx") as book:
+        sheet = book.add_worksheet()
+        for row, cells in enumerate(
+            [["Sales of 2026"], [], ["a", "b"], [1.5, "x"], [2, "y"], [4, "x"], [7.5, "Sum"]]
+        ):
+            sheet.write_row(row, 0, cells)
+    with pytest.warns(gg.GanglionNotice, match="'Sum', holds totals"):
+        read = read_table(tmp_path / "title.xlsx")
+    assert read.to_dict(as_series=False) == {"a": [1.5, 2.0, 4.0], "b": ["x", "y", "x"]}
     (tmp_path / "no.xlsx").write_bytes(b"noise")
     with pytest.raises(gg.FileError, match="cannot be read"):
         read_table(tmp_path / "no.xlsx")

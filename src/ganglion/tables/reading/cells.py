@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import decimal
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 import polars as pl
 
+from ganglion.answers.values import to_float
 from ganglion.errors import DataError, notice
 from ganglion.tables.reading import dates, units
 from ganglion.tables.reading.options import ColumnReading, Reading, ReadOptions
@@ -471,7 +473,7 @@ def convert_mixed(name: str, values: Sequence[Any], reading: Reading | None) -> 
     how = None if reading is None else reading.columns.get(name)
     if reading is None or how is None or how.kind in ("text", "boolean"):
         return None
-    types = datetime.date if how.kind == "date" else (int, float)
+    types = datetime.date if how.kind == "date" else (int, float, decimal.Decimal, datetime.time)
     if not all(value is None or isinstance(value, (str, types)) for value in values):
         return None
     texts = pl.Series(name, [v if isinstance(v, str) else None for v in values], dtype=pl.String)
@@ -479,7 +481,7 @@ def convert_mixed(name: str, values: Sequence[Any], reading: Reading | None) -> 
     if how.kind == "date":
         days = [None if isinstance(value, str) else _in_utc(value) for value in values]
         return read.cast(pl.Datetime("us")).fill_null(pl.Series(days, dtype=pl.Datetime("us"), strict=False))
-    others = [None if isinstance(value, str) or value is None else float(value) for value in values]
+    others = [None if isinstance(value, str) or value is None else to_float(name, value) for value in values]
     return read.cast(pl.Float64).fill_null(pl.Series(others, dtype=pl.Float64))
 
 

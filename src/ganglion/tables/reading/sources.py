@@ -11,6 +11,7 @@ import dataclasses
 import glob
 import gzip
 import io
+import json
 import lzma
 import os
 import sys
@@ -57,6 +58,7 @@ OTHERS = {
     ".db": "SQLite", ".sqlite": "SQLite", ".h5": "HDF5", ".hdf5": "HDF5", ".npy": "NumPy", ".npz": "NumPy",
     ".pkl": "pickle", ".orc": "ORC", ".avro": "Avro", ".xml": "XML", ".html": "HTML", ".pdf": "PDF",
 }  # fmt: skip
+MOST_TITLES = 10
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
@@ -147,9 +149,11 @@ def open_table(
         raise DataError(f"the {type(source).__name__} cannot be read as a table: {reason}") from error
     raw = Raw(without_total(raw.frame), raw.layout) if raw.layout is not None else raw
     with_nan = [c for c in raw.frame.get_columns() if c.dtype.is_float() and c.is_nan().any()]
+    exact = [column for column in raw.frame.get_columns() if column.dtype.is_decimal()]
     frame = raw.frame.with_columns(
-        column.fill_nan(None) for column in with_nan
-    )  # null is the only missing value
+        *(column.fill_nan(None) for column in with_nan),  # null is the only missing value
+        *(column.cast(pl.Float64) for column in exact),
+    )
     if known is None or not known.columns:  # a model of an older version knows no columns
         table = _find(Raw(frame, raw.layout), options, targets)
     else:
@@ -203,6 +207,8 @@ def _find(raw: Raw, options: ReadOptions, targets: Collection[str]) -> Table:
                 reading[column.name] = ColumnReading("number", *signs(options, decimal))
             elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
                 reading[column.name] = ColumnReading("number" if column.dtype.is_numeric() else "boolean")
+            elif column.dtype == pl.Time:
+                reading[column.name] = ColumnReading("time")
             elif column.dtype in (pl.Date, pl.Datetime):
                 reading[column.name] = ColumnReading("date", form="year-first")
             continue
@@ -539,10 +545,42 @@ def _read_sheet(data: bytes) -> pl.DataFrame:
     load("fastexcel", "excel")
     try:
         frame = pl.read_excel(io.BytesIO(data), engine="calamine")
+        for row in range(
+            1, MOST_TITLES + 1
+        ):  # lines above the header, such as a title, leave columns unnamed
+            if 2 * _nameless(frame) < frame.width:
+                break
+            below = pl.read_excel(io.BytesIO(data), engine="calamine", read_options={"header_row": row})
+            if below.width == frame.width and not _nameless(below):
+                frame = below
     except Exception as error:  # fastexcel raises errors of its own
         raise FileError(f"the workbook cannot be read: {str(error).splitlines()[0][:200]}") from error
     named = [c for c in frame.get_columns() if c.null_count() < len(c) or not c.name.startswith("__UNNAMED")]
     return without_total(frame.select(named))
+
+
+def _nameless(frame: pl.DataFrame) -> int:
+    """Return the number of columns of a sheet that have no name."""
+    return sum(name.startswith("__UNNAMED") for name in frame.columns)
+
+
+def _read_json(data: bytes) -> pl.DataFrame:
+    """Read rows: a list of objects, alone or in an object; or columns, as pandas writes them."""
+    try:
+        content = json.loads(data) if data.lstrip()[:1] == b"{" else None
+    except ValueError:  # polars says why
+        content = None
+    if content is not None:
+        values = list(content.values())
+        if len(values) == 1 and isinstance(values[0], list) and all(isinstance(v, dict) for v in values[0]):
+            return frame_of_records(values[0])
+        if values and all(isinstance(value, list) and len(value) == len(values[0]) for value in values):
+            return frame_of_records(
+                [dict(zip(content, row, strict=True)) for row in zip(*values, strict=True)]
+            )
+        if values and all(isinstance(value, dict) and value.keys() == values[0].keys() for value in values):
+            return frame_of_records([{n: column[row] for n, column in content.items()} for row in values[0]])
+    return pl.read_json(io.BytesIO(data), infer_schema_length=None)
 
 
 READERS: dict[str, Callable[[bytes], pl.DataFrame] | None] = {
@@ -555,7 +593,7 @@ READERS: dict[str, Callable[[bytes], pl.DataFrame] | None] = {
     ".parquet": lambda data: pl.read_parquet(io.BytesIO(data)),
     ".jsonl": lambda data: pl.read_ndjson(io.BytesIO(data), infer_schema_length=None),
     ".ndjson": lambda data: pl.read_ndjson(io.BytesIO(data), infer_schema_length=None),
-    ".json": lambda data: pl.read_json(io.BytesIO(data), infer_schema_length=None),
+    ".json": _read_json,
     ".arrow": _read_arrow,
     ".ipc": _read_arrow,
     ".feather": _read_arrow,

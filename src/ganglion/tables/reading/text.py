@@ -30,6 +30,7 @@ LAST = 2**16  # bytes in which a footer is looked for
 MOST_LAST_LINES = 5
 HUGE = 2**53
 BLANK_LINES = re.compile(rb"\n(?: *\n)+")
+RULE = re.compile(rb"^[ |+:=-]*[|+][ |+:=-]*--[ |+:=-]*$|^\(\d+ rows?\) *$", re.MULTILINE)
 MARKER = re.compile(
     rb'(?:^|[,;\t|\n])"?(?:' + "|".join(map(re.escape, NULLS[1:])).encode() + rb')"?(?=[,;\t|\n]|\Z)'
 )
@@ -73,6 +74,8 @@ def read_text(
     """
     usual = "cp1252" if known is None or known.layout is None else known.layout.encoding
     data, encoding = decode(data, name, options.encoding, usual)
+    if b"---" in data:  # in tables of Markdown and of databases
+        data = RULE.sub(b"", data)
     head = head_of(data)
     found = _known_layout(head, name, encoding, options, known, targets) or find_layout(
         head, name, encoding, options, is_tsv
