@@ -55,6 +55,21 @@ def test_a_code_for_missing_values_is_noted_with_the_remedy() -> None:
     assert "--missing -999" in found["missing-code"]
 
 
+def test_a_far_off_repeated_date_is_noted_and_its_remedy_works(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{f'2020-{i % 12 + 1:02}-{i % 28 + 1:02}' if i % 10 else '9999-12-31'},{'uv'[i % 2]}\n"
+        for i in range(200)
+    )
+    path = tmp_path / "t.csv"
+    path.write_text("d,y\n" + rows, encoding="utf-8")
+    _, found = notices(lambda: gg.TableModel.train(path, target="y", epochs=1))
+    assert "column 'd' holds 9999-12-31 20 times, far from all other dates" in found["missing-code"]
+    read = gg.ReadOptions(missing=["9999-12-31"])
+    model, found = notices(lambda: gg.TableModel.train(path, target="y", epochs=1, read=read))
+    assert "missing-code" not in found
+    assert model.read(path).get_column("d").null_count() == 20
+
+
 def test_spellings_are_noted_and_merged_on_request() -> None:
     table = pl.DataFrame(
         {"x": ["yes", "Yes", " yes ", "no", "NO"] * 20, "y": ["Good", "good ", "good", "bad", "BAD"] * 20}

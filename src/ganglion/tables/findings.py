@@ -11,7 +11,7 @@ import polars as pl
 from ganglion.answers.values import as_text, counted, fold, to_numbers
 from ganglion.core.part import Array
 from ganglion.errors import amount, notice
-from ganglion.tables.columns import CategoryColumn, NumberColumn
+from ganglion.tables.columns import CategoryColumn, DateColumn, NumberColumn
 from ganglion.tables.columns.level import LevelColumn
 from ganglion.tables.encode import Encoder
 from ganglion.tables.fitting import ROW_NUMBERS
@@ -51,6 +51,9 @@ def notice_findings(
     numbers = [column.column for column in encoder.columns if isinstance(column, NumberColumn)]
     for name in [*numbers, *(name for name in targets if frame.schema[name].is_numeric())]:
         _notice_codes(to_numbers(frame.get_column(name)))
+    for column in encoder.columns:
+        if isinstance(column, DateColumn):
+            _notice_far_dates(frame.get_column(column.column))
     row_numbers = [name for name, reason in encoder.left_out.items() if reason == ROW_NUMBERS]
     return [name for name in row_numbers if _notice_useful(frame.get_column(name), goals)]
 
@@ -120,6 +123,20 @@ def _notice_codes(numbers: pl.Series) -> None:
             f"column {numbers.name!r} holds {value:g} {count:,} times, far from all other values: if it "
             f"means a missing value, use --missing {value:g}, in Python read=gg.ReadOptions("
             f"missing=['{value:g}'])",
+            "missing-code",
+        )
+
+
+def _notice_far_dates(dates: pl.Series) -> None:
+    """Say that a repeated date far from all others, such as 9999-12-31, may stand for a missing value."""
+    if dates.dtype not in (pl.Date, pl.Datetime):
+        return
+    days = dates.cast(pl.Date).cast(pl.Int32).cast(pl.Float64)
+    for value, count in codes_for_missing(days):
+        shown = str(np.datetime64(int(value), "D"))
+        notice(
+            f"column {dates.name!r} holds {shown} {count:,} times, far from all other dates: if it means a "
+            f"missing value, use --missing {shown}, in Python read=gg.ReadOptions(missing=[{shown!r}])",
             "missing-code",
         )
 
