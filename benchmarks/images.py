@@ -29,7 +29,7 @@ from ganglion.images import decode_pictures, open_images
 from ganglion.tables.examples import example_table
 
 Array = np.ndarray[Any, np.dtype[Any]]
-FASHION = Path(os.environ.get("FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
+FASHION = Path(os.environ.get("FASHION_MNIST") or "/usr/share/datasets/fashion-mnist")
 
 
 class MissingDataError(Exception):

@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 GUIDE = Path(__file__).parent / "guide"
+# Pictures that a page learns from, and where they may be: as a Debian package, and as fetched by `make pictures`.
+DATA = "fashion-mnist"
+PLACES = [Path("/usr/share/datasets"), GUIDE.parents[1] / "build/pictures/fashion/usr/share/datasets"]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -50,7 +53,10 @@ def run(page: Path, folder: Path) -> list[Block]:
     Python blocks share one namespace, and the text block after one holds what it prints. Console blocks
     hold commands after `$ `, each followed by what it prints.
     """
-    blocks = [Block(m[1], m[2], m.start(2), m.end(2)) for m in FENCE.finditer(page.read_text("utf-8"))]
+    text = page.read_text("utf-8")
+    blocks = [Block(m[1], m[2], m.start(2), m.end(2)) for m in FENCE.finditer(text)]
+    if f'"{DATA}"' in text:
+        (folder / DATA).symlink_to(find_data())
     names: dict[str, Any] = {"__name__": "__main__"}
     tools = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     os.environ.setdefault("MPLBACKEND", "Agg")
@@ -76,6 +82,18 @@ def _shell(command: str, tools: dict[str, str]) -> str:
         command, shell=True, env=os.environ | tools, capture_output=True, text=True, check=True
     )
     return done.stdout
+
+
+def find_data() -> Path:
+    """Return the folder of the pictures.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    for place in PLACES:
+        if (place / DATA).is_dir():
+            return place / DATA
+    raise FileNotFoundError(f"the data {DATA} are missing: make pictures fetches them")
 
 
 def write(page: Path) -> None:
