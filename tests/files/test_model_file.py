@@ -363,7 +363,7 @@ def test_files_of_other_kinds_are_refused(folder: Path) -> None:
 
 def test_a_bare_network_is_not_a_table_model(folder: Path) -> None:
     gg.Network([gg.Dense(1)], inputs=1).save(folder / "bare.safetensors")
-    with pytest.raises(gg.FileError, match=r"without a table's encoder.*Network\.load"):
+    with pytest.raises(gg.FileError, match=r"holds a bare network.*Network\.load"):
         gg.TableModel.load(folder / "bare.safetensors")
     table_model().save(folder / "table.safetensors")
     assert gg.Network.load(folder / "table.safetensors").layers == table_model().network.layers

@@ -65,6 +65,18 @@ class SavedModel:
     table: dict[str, Any] | None = None
     images: dict[str, Any] | None = None
 
+    def is_no(self, wanted: str, path: str | os.PathLike[str]) -> FileError:
+        """Return the error for a file that holds another kind of model than the wanted one."""
+        if self.images is not None:
+            held, kind = "a model of images", "ImageModel"
+        elif self.table is None:
+            held, kind = "a bare network", "Network"
+        elif "heads" in self.table:
+            held, kind = "a table model of several targets", "JointTableModel"
+        else:
+            held, kind = "a table model of one target", "TableModel"
+        return FileError(f"{path} must hold {wanted}, it holds {held}", f"load it with gg.{kind}.load")
+
 
 def write_model(path: str | os.PathLike[str], saved: SavedModel) -> None:
     """Write a model file atomically.

@@ -65,17 +65,18 @@ def _may_mirror(images: Array, y: Array, rows: Array, seed: int) -> bool:
     )
     scaling = Scaling.fit(images, learned)
     optimizer = AdamW(OneCycle(0.003, epochs=PROBE_EPOCHS), weight_decay=0.05)
-    network.fit(
+    history = network.fit(
         PictureRows(images, scaling, learned),
         y[learned],
         optimizer=optimizer,
         epochs=PROBE_EPOCHS,
         batch_size=32,
     )
-    pictures = scaling.apply(images[checked])
+    if history.ended == "interrupted":
+        raise KeyboardInterrupt  # nothing is learned yet that could be kept
     straight, mirrored = (
-        network.predict(np.ascontiguousarray(some)).argmax(axis=1) == y[checked]
-        for some in (pictures, pictures[:, :, ::-1])
+        network.predict(PictureRows(some, scaling, np.arange(len(checked)))).argmax(axis=1) == y[checked]
+        for some in (images[checked], images[checked, :, ::-1])
     )
     if straight.mean() < FEWEST_RECOGNIZED or mirrored.mean() < straight.mean() - MOST_LOST:
         return False

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.core.activations import Identity, Softmax
 from ganglion.core.architecture import Architecture
 from ganglion.core.layers import (
     Activate,
@@ -19,6 +20,7 @@ from ganglion.core.layers import (
     MaxPool2D,
 )
 from ganglion.core.part import Shape
+from ganglion.errors import ConfigError
 
 QUALITIES = ("good", "best")
 SMALLEST_MAP = 4  # pixels a side, below which maps are not pooled further
@@ -61,6 +63,19 @@ def multiplications(architecture: Architecture) -> int:
         for step in architecture.steps
         for entry in step.parameters
     )
+
+
+def check_outputs(architecture: Architecture, target: ClassTarget | NumberTarget) -> None:
+    """Raise `ConfigError` unless the outputs are a probability for each class, or one number."""
+    classes = isinstance(target, ClassTarget)
+    count = len(target.classes) if isinstance(target, ClassTarget) else 1
+    wanted, last = (Softmax(), f"Dense({count}, 'softmax')") if classes else (Identity(), "Dense(1)")
+    activation = architecture.output_activation
+    if architecture.outputs != (count,) or activation not in (wanted, *([] if classes else [None])):
+        raise ConfigError(
+            f"the last layer must be {last} for {f'{count} classes' if classes else 'a number'}, got outputs "
+            f"of shape {architecture.outputs} with {'no activation' if activation is None else activation}"
+        )
 
 
 def layers_for(shape: Shape, target: ClassTarget | NumberTarget, quality: str) -> list[Layer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,7 @@ from ganglion.answers.judging import evaluate
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import make_objective
+from ganglion.core.arrays import as_array
 from ganglion.core.layers import Layer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, FileError, GanglionError
@@ -24,8 +26,10 @@ from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.image_model.mistakes import Mistakes
 from ganglion.image_model.saved import read_images_part, to_saved
 from ganglion.image_model.training import Recipe, Tested, train
-from ganglion.images import Augmentation, Fitting, Pictures, Store, decode_pictures, open_images
+from ganglion.images import Augmentation, Fitting, Store, decode_pictures, open_images
+from ganglion.images.arrays import CHANNELS
 from ganglion.images.rows import PictureRows, Scaling
+from ganglion.images.sources import TABLES
 from ganglion.network import Network
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
@@ -202,32 +206,55 @@ class ImageModel:
         """One sentence on what to do next."""
         return advice(self.history, self.report)
 
-    def decode(self, source: Any) -> Store:
+    def decode(
+        self, source: Any, *, path: str | None = None, folder: str | os.PathLike[str] | None = None
+    ) -> Store:
         """Return pictures decoded and fitted as the model's own were.
 
         Args:
             source: what `predict` takes.
+            path: as for `predict`.
+            folder: as for `predict`.
 
         Raises:
             FileError: if a file cannot be read.
             DataError: if no picture can be read.
         """
-        return decode_pictures(self._open(source), self.fitting)
+        if isinstance(source, list | tuple) and not all(isinstance(x, str | os.PathLike) for x in source):
+            source = as_array("images", source)
+        if isinstance(source, np.ndarray) and self._is_one(source.shape):
+            source = source[None]
+        target = () if isinstance(source, pl.DataFrame | dict) else None
+        found = open_images(source, path=path, target=target, folder=folder, classes=False)
+        return decode_pictures(found, self.fitting)
 
-    def _open(self, source: Any) -> Pictures:
-        if isinstance(source, np.ndarray) and source.shape == self.fitting.shape[: source.ndim]:
-            source = source[None]  # one picture
-        if isinstance(source, np.ndarray | list) or not hasattr(source, "columns"):
-            return open_images(source, classes=False) if _is_folder(source) else open_images(source)
-        return open_images(source, target=[])
+    def _is_one(self, shape: tuple[int, ...]) -> bool:
+        """Return whether an array is one picture, (height, width) or (height, width, channels)."""
+        many = shape[1:] == self.fitting.shape[:2] and shape != self.fitting.shape
+        return len(shape) == 2 or (len(shape) == 3 and shape[2] in CHANNELS and not many)
 
-    def predict(self, source: Any, interval: float | None = None) -> pl.DataFrame:
+    def _decode_one(self, picture: Any) -> Store:
+        store = self.decode(picture)
+        if len(store) != 1:
+            raise DataError(f"one picture is needed, got {len(store):,}", "use predict for several")
+        return store
+
+    def predict(
+        self,
+        source: Any,
+        interval: float | None = None,
+        *,
+        path: str | None = None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> pl.DataFrame:
         """Return a prediction for each picture that can be read.
 
         Args:
             source: pictures: a folder (all in it, in the order of their paths), an archive, a table of paths,
                 one path, a list of paths, an array of one or several pictures.
             interval: as for `TableModel.predict`.
+            path: in a table, the column of the paths; by default it is found.
+            folder: what the paths in a table are relative to; by default the folder of the table.
 
         Returns:
             A frame with the columns `image`, the name of the picture, `prediction`, and for classification
@@ -239,7 +266,9 @@ class ImageModel:
             ConfigError: for an interval that is not between 0 and 1, or of classes.
         """
         half = self._half_width(interval)
-        store = self.decode(source)
+        return self._predictions(self.decode(source, path=path, folder=folder), half)
+
+    def _predictions(self, store: Store, half: float | None) -> pl.DataFrame:
         names = pl.Series("image", list(store.pictures.names))
         outputs = self.network.predict(self._rows(store.images))
         if not isinstance(self.target, ClassTarget):
@@ -264,8 +293,12 @@ class ImageModel:
         Returns:
             A dict with `prediction`, and for classification `probabilities`, by the name of the class; with
             `interval`, also `low` and `high`.
+
+        Raises:
+            FileError, DataError, ConfigError: as for `predict`, and for several pictures.
         """
-        found = self.predict(picture, interval).row(0, named=True)
+        half = self._half_width(interval)
+        found = self._predictions(self._decode_one(picture), half).row(0, named=True)
         answer = {"prediction": found["prediction"]}
         if isinstance(self.target, ClassTarget):
             labels = self.target.labels
@@ -289,19 +322,26 @@ class ImageModel:
         """Return pictures as the inputs of the network, (n, height, width, channels)."""
         return self._rows(self.decode(source).images).toarray()
 
-    def _labeled(self, source: Any, what: str, labels: Any = None) -> tuple[Store, Array]:
+    def _labeled(
+        self,
+        source: Any,
+        what: str,
+        labels: Any = None,
+        path: str | None = None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> tuple[Store, Array]:
         """Return decoded pictures that have the target, and their encoded targets."""
         name = self.target.column
-        if hasattr(source, "columns") or _is_table(source):
-            pictures = open_images(source, target=name)
-        else:
-            pictures = open_images(source, labels=labels)
+        target = name if isinstance(source, pl.DataFrame | dict) or _is_table(source) else None
+        pictures = open_images(source, labels=labels, path=path, target=target, folder=folder)
         if pictures.targets is None:
             raise DataError(
                 f"{what} needs to know what is in each picture, and the source does not tell",
                 "put the pictures into a folder for each class",
             )
-        found = pictures.targets.columns[0] if name not in pictures.targets.columns else name
+        found, *others = [name] if name in pictures.targets.columns else pictures.targets.columns
+        if others:
+            raise DataError(f"{what} needs one label for each picture, got {len(others) + 1}")
         there = pictures.targets.get_column(found).is_not_null().to_numpy()
         parts = pictures.parts
         if parts is not None and (parts == "test").any():
@@ -312,17 +352,26 @@ class ImageModel:
         assert store.pictures.targets is not None
         return store, self.target.encode(store.pictures.targets.get_column(found).alias(name))
 
-    def evaluate(self, source: Any, *, labels: Any = None) -> Report:
+    def evaluate(
+        self,
+        source: Any,
+        *,
+        labels: Any = None,
+        path: str | None = None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> Report:
         """Return the metrics of the predictions for pictures with the target, compared with the baseline.
 
         Args:
             source: what `train` takes. Of folders named train and test, those of the test are taken.
             labels: beside an array, what is in each picture.
+            path: as for `train`.
+            folder: as for `train`.
 
         Raises:
             FileError, DataError: as for `train`, and for a class that the model does not know.
         """
-        store, y = self._labeled(source, "an evaluation", labels)
+        store, y = self._labeled(source, "an evaluation", labels, path, folder)
         outputs = self.network.predict(self._rows(store.images))
         self.tested = Tested(store.images, store.pictures.names, y, outputs)
         rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64))
@@ -354,17 +403,26 @@ class ImageModel:
             settings: as for `Network.trace`, such as `optimizer`.
         """
         y = None if label is None else self.target.encode(pl.Series(self.target.column, [label]))
-        return self.network.trace(self.encode(picture)[:1], y, **settings)
+        return self.network.trace(self._rows(self._decode_one(picture).images).toarray(), y, **settings)
 
-    def health(self, source: Any, *, labels: Any = None) -> insight.Health:
+    def health(
+        self,
+        source: Any,
+        *,
+        labels: Any = None,
+        path: str | None = None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> insight.Health:
         """Return the problems of the network, its training or the pictures; see `Network.health`.
 
         Args:
             source: pictures with the target, preferably those of the training.
             labels: beside an array, what is in each picture.
+            path: as for `train`.
+            folder: as for `train`.
         """
-        store, y = self._labeled(source, "a health check", labels)
-        return self.network.health(self._rows(store.images).toarray(), y, classes=self.labels)
+        store, y = self._labeled(source, "a health check", labels, path, folder)
+        return self.network.health(self._rows(store.images), y, classes=self.labels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write network, target and how pictures are read atomically to one safetensors file.
@@ -381,11 +439,10 @@ class ImageModel:
         Raises:
             FileError: if the file is missing, damaged, or holds another model.
         """
-        model = cls.from_saved(read_model(path), engine)
+        saved = read_model(path)
+        model = cls.from_saved(saved, engine)
         if model is None:
-            raise FileError(
-                f"{path} holds no model of images", "load it with gg.TableModel.load or gg.Network.load"
-            )
+            raise saved.is_no("a model of images", path)
         return model
 
     @classmethod
@@ -411,12 +468,5 @@ class ImageModel:
         )
 
 
-def _is_folder(source: Any) -> bool:
-    return isinstance(source, str | os.PathLike) and os.path.isdir(source)
-
-
 def _is_table(source: Any) -> bool:
-    return isinstance(source, dict) or (
-        isinstance(source, str | os.PathLike)
-        and str(source).lower().endswith((".csv", ".tsv", ".tab", ".txt"))
-    )
+    return isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in TABLES

@@ -11,6 +11,7 @@ from ganglion.answers.target import ClassTarget, NumberTarget, Target
 from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.errors import ConfigError
 from ganglion.files.model_file import SavedModel
+from ganglion.image_model.defaults import check_outputs
 from ganglion.images import Augmentation, Fitting
 from ganglion.images.rows import Scaling
 from ganglion.network import Network
@@ -61,10 +62,11 @@ def read_images_part(part: dict[str, Any], network: Network) -> dict[str, Any]:
     target = Target.find(part["target"])
     if not isinstance(target, ClassTarget | NumberTarget):
         raise ConfigError("its target must be classes or a number")
-    outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
-    shapes = network.architecture.input_shape, network.architecture.outputs
-    if shapes != (fitting.shape, (outputs,)) or len(scaling.mean) != fitting.channels:
-        raise ConfigError("its pictures, network and target do not fit together")
+    architecture = network.architecture
+    sizes = (fitting.shape, fitting.channels)
+    if not architecture.takes_numbers or (architecture.input_shape, len(scaling.mean)) != sizes:
+        raise ConfigError("its pictures and network do not fit together")
+    check_outputs(architecture, target)
     calibration = Calibration.from_dict(part["calibration"])
     calibration.check_classes(len(target.classes) if isinstance(target, ClassTarget) else None)
     report = None if part["test"] is None else Report.from_dict(part["test"])

@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from ganglion import insight
 from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import balancing_weights, judge
 from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
 from ganglion.answers.target import ClassTarget, NumberTarget, fit_target
 from ganglion.answers.thresholds import Objective
+from ganglion.answers.values import as_text, to_numbers
 from ganglion.checks import check_integer, check_number
+from ganglion.core.architecture import Architecture
 from ganglion.core.layers import Dense, Flatten, Layer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, amount, notice, one_of, shortened
 from ganglion.image_model.augmenting import choose_augmentation
-from ganglion.image_model.defaults import QUALITIES, layers_for, settings_for
+from ganglion.image_model.defaults import QUALITIES, check_outputs, layers_for, settings_for
+from ganglion.image_model.parts import notice_parts
 from ganglion.images import (
     Augmentation,
     Fitting,
@@ -39,7 +43,7 @@ from ganglion.images import (
 )
 from ganglion.images.rows import PictureRows, Scaling
 from ganglion.network import Network
-from ganglion.training.callbacks import Callback
+from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.history import History
 from ganglion.training.optimizers import AdamW, Optimizer
 from ganglion.training.schedules import OneCycle
@@ -50,6 +54,7 @@ if TYPE_CHECKING:
 TEST, VALIDATION, FOLDS, SMALL = 0.2, 0.1, 5, 1000
 # From this ratio of the largest to the smallest class on, classes are balanced by default.
 IMBALANCED = 3.0
+LEAST_WEIGHT = 1e-20
 LINEAR_EPOCHS, LINEAR_UPDATES, LINEAR_RATE, LINEAR_BATCH = 20, 2_000, 0.01, 64
 AnyTarget = ClassTarget | NumberTarget
 
@@ -107,6 +112,19 @@ class Recipe:
             )
         if isinstance(self.augment, Augmentation) and self.augment.mixup:
             raise ConfigError("mixup blends targets, which training does not do, got a mixup above 0")
+        if self.target is not None and not isinstance(self.target, str):
+            raise ConfigError(
+                f"an image model has one target, got {shortened(self.target)}",
+                "train a model for each target",
+            )
+        for name in ("group", "weight"):
+            if getattr(self, name) is not None and getattr(self, name) == self.target:
+                raise ConfigError(f"{name} must be another column than the target, got {self.target!r}")
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), at_least=1)
+        if self.learning_rate is not None:
+            check_number("learning_rate", self.learning_rate, above=0)
         for name in ("test", "validation"):
             if getattr(self, name) is not None:
                 check_number(name, getattr(self, name), at_least=0, below=1)
@@ -114,12 +132,23 @@ class Recipe:
             check_integer("folds (0 for a hold-out)", self.folds, at_least=2, at_most=100)
             if self.test or self.validation:
                 raise ConfigError("folds test every picture, so that test and validation cannot be set")
+            if self.may_stop:
+                raise ConfigError(
+                    f"callbacks that may stop a training need validation pictures, got folds={self.folds}",
+                    "folds=0 holds some out",
+                )
 
     @property
     def columns(self) -> list[str] | None:
         """The columns of a table of paths that are needed; None for all, if the target is to be found."""
-        others = [name for name in (self.group, self.weight) if name is not None]
-        return None if self.target is None else [self.target, *others]
+        if self.target is None:
+            return None
+        return [self.target, *dict.fromkeys(name for name in (self.group, self.weight) if name is not None)]
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a callback may stop the run or change its weights, and not only watch it."""
+        return any(not isinstance(each, insight.HealthCheck | ProgressBar) for each in self.callbacks)
 
 
 @dataclass(frozen=True)
@@ -158,13 +187,29 @@ def train(kind: type[Any], source: Any, recipe: Recipe) -> Any:
     pictures = _labeled(pictures, name)
     store = _decoded(pictures, recipe)
     learner = Learner(recipe, store, name)
-    rows, parts = learner.divisible(), store.pictures.parts
-    folds = recipe.folds
-    if folds is None:
-        given = recipe.test is not None or recipe.validation is not None or parts is not None
-        folds = FOLDS if len(store) < SMALL and not given and not recipe.callbacks else 0
+    folds = _folds(recipe, store)
     flow = _cross_validate if folds else _hold_out
-    return flow(kind, learner, rows, folds)
+    return flow(kind, learner, learner.divisible(), folds)
+
+
+def _folds(recipe: Recipe, store: Store) -> int:
+    """Return the number of folds, 0 for a hold-out, after comparing the settings with what is given."""
+    parts, folds = store.pictures.parts, recipe.folds
+    present = set() if parts is None else set(parts.tolist())
+    for name in ("test", "validation"):
+        if getattr(recipe, name) is not None and name in present:
+            raise ConfigError(
+                f"{name} must be left out, because the source says which pictures are for {name}, "
+                f"got {getattr(recipe, name)}"
+            )
+    if folds and present:
+        raise ConfigError(f"folds must be left out, because the source is divided already, got {folds}")
+    if folds is None:
+        given = recipe.test is not None or recipe.validation is not None or present
+        folds = FOLDS if len(store) < SMALL and not given and not recipe.may_stop else 0
+    if recipe.objective is not None and not folds and recipe.validation == 0:
+        raise ConfigError("a threshold is chosen on validation pictures, and validation is 0")
+    return folds
 
 
 def _target_name(pictures: Pictures, recipe: Recipe) -> str:
@@ -180,8 +225,10 @@ def _target_name(pictures: Pictures, recipe: Recipe) -> str:
         return recipe.target
     if len(columns) != 1:
         raise ConfigError(
-            f"the target must be one column, and the table has {', '.join(map(repr, columns[:8]))}",
-            "name it: --target COLUMN, in Python target='...'",
+            f"the target must be one column, got {', '.join(map(repr, columns[:8]))}",
+            "name it: --target COLUMN, in Python target='...'"
+            if pictures.place is not None
+            else "pass one label for each picture; of a column for each class, labels.argmax(axis=1)",
         )
     return columns[0]
 
@@ -215,8 +262,10 @@ def fitting_of(pictures: Pictures, size: int | tuple[int, int] | None, fit: str)
     found = choose_fitting(pictures, fit)
     if size is None:
         return found
-    height, width = (size, size) if isinstance(size, int) else size
-    return dataclasses.replace(found, height=height, width=width)
+    sides = size if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2:
+        raise ConfigError(f"size must be a number of pixels or (height, width), got {shortened(size)}")
+    return dataclasses.replace(found, height=sides[0], width=sides[1])
 
 
 class Learner:
@@ -229,7 +278,8 @@ class Learner:
         self.values = self.frame.get_column(name)
         self.target = fit_target(self.values, recipe.task)
         self.y = self.target.encode(self.values)
-        self.weight = None if recipe.weight is None else _weights(self.frame, recipe.weight)
+        check_outputs(Architecture(self._layers(self.target), self.shape), self.target)
+        self.weight = None if recipe.weight is None else self._weights(recipe.weight)
         self.blocks: Array | None = None
         self.balances = _balances(self.target, recipe.class_weight)
         if recipe.objective is not None:
@@ -254,18 +304,39 @@ class Learner:
             )
         blocks = [copies.blocks] if count else []
         if group is not None:
-            if group not in self.frame.columns:
-                raise DataError(f"the table has no column {group!r}", one_of(group, self.frame.columns))
-            blocks.append(self.frame.get_column(group).rank("dense").fill_null(0).to_numpy())
+            values = as_text(self._column(group))
+            alone = values.is_null().to_numpy()  # a picture of no group is one by itself
+            numbers = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
+            numbers[alone] = -1 - np.arange(alone.sum())
+            blocks.append(numbers)
         self.blocks = joined(*blocks) if blocks else None
         classes = self.y if isinstance(self.target, ClassTarget) else None
         return Divisible(len(self.store), classes, self.blocks)
 
+    def _column(self, name: str) -> pl.Series:
+        if name not in self.frame.columns:
+            raise DataError(f"the pictures have no column {name!r}", one_of(name, self.frame.columns))
+        return self.frame.get_column(name)
+
+    def _weights(self, name: str) -> Array:
+        weight = to_numbers(self._column(name)).to_numpy()
+        wrong = ~((weight == 0) | ((weight >= LEAST_WEIGHT) & (weight <= 1 / LEAST_WEIGHT)))
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(
+                f"column {name!r} must hold a weight >= 0 for every picture, got {weight[row]:g} for "
+                f"{self.store.pictures.names[row]}"
+            )
+        return weight
+
+    def _layers(self, target: AnyTarget) -> list[Layer]:
+        given = self.recipe.layers
+        return layers_for(self.shape, target, self.recipe.quality) if given is None else list(given)
+
     def untrained(self, split: Split) -> Member:
         """Return a member whose target and scaling are fitted on the training pictures of a split."""
         target = self.target.refit(self.values[split.train])
-        layers = self.recipe.layers or layers_for(self.shape, target, self.recipe.quality)
-        network = Network(layers, self.shape, self.recipe.seed, engine=self.recipe.engine)
+        network = Network(self._layers(target), self.shape, self.recipe.seed, engine=self.recipe.engine)
         return Member(network, target, Scaling.fit(self.store.images, split.train), split)
 
     def augment(self, split: Split) -> None:
@@ -373,6 +444,7 @@ class Learner:
         validated: HeldOut | None = None,
         tested: HeldOut | None = None,
         linear: HeldOut | None = None,
+        linear_validated: HeldOut | None = None,
         which: Array = NOTHING,
         note: str = "",
     ) -> ImageModel:
@@ -387,6 +459,7 @@ class Learner:
             validated,
             tested,
             linear,
+            linear_validation=linear_validated,
             class_weights=weights,
             objective=self.recipe.objective,
             rows=counts["train"] + counts["validation"],
@@ -409,16 +482,16 @@ class Learner:
             else Tested(
                 self.store.images[which],
                 tuple(pictures.names[row] for row in which),
-                tested.truth,
-                tested.outputs,
+                self._in_scale_of(member, tested.truth),
+                self._in_scale_of(member, tested.outputs),
             ),
         )
 
-
-def _weights(frame: pl.DataFrame, name: str) -> Array:
-    if name not in frame.columns:
-        raise DataError(f"the table has no column {name!r}", one_of(name, frame.columns))
-    return frame.get_column(name).cast(pl.Float64).fill_null(0.0).to_numpy()
+    def _in_scale_of(self, member: Member, numbers: Array) -> Array:
+        """Return outputs or encoded targets in the scale of a member's target; classes stay what they are."""
+        if isinstance(self.target, NumberTarget) and isinstance(member.target, NumberTarget):
+            return self.target.in_scale_of(member.target, numbers)
+        return numbers
 
 
 def _balances(target: AnyTarget, class_weight: str | None) -> bool:
@@ -459,13 +532,14 @@ def _hold_out(kind: type[ImageModel], learner: Learner, rows: Divisible, folds: 
         learner.answers([member], lambda each: each.validation),
         learner.answers([member], lambda each: each.test),
         learner.answers(linear, lambda each: each.test),
+        learner.answers(linear, lambda each: each.validation),
         split.test,
         "the model has not learned from these pictures; test=0 (--test 0) trains on all",
     )
 
 
 def _split(learner: Learner, rows: Divisible) -> Split:
-    """Return the split: the one that the source has, or a random one."""
+    """Return the split: the one that the source has, or a random one for what it lacks."""
     recipe, parts = learner.recipe, learner.store.pictures.parts
     test = TEST if recipe.test is None else recipe.test
     validation = VALIDATION if recipe.validation is None else recipe.validation
@@ -474,24 +548,17 @@ def _split(learner: Learner, rows: Divisible) -> Split:
     train, validated, tested = (np.flatnonzero(parts == name) for name in ("train", "validation", "test"))
     if not len(train):
         raise DataError("the source must have pictures to train on, got none in a folder train")
-    _notice_shared(rows, train, validated, tested)
-    if not len(validated):
-        inner = hold_out(rows.part(train), 0.0, validation, recipe.seed)
-        train, validated = train[inner.train], train[inner.validation]
-    return Split(train, validated, tested)
-
-
-def _notice_shared(rows: Divisible, train: Array, *others: Array) -> None:
-    """Say which pictures of the other parts are copies of pictures that are learned from."""
-    if rows.blocks is None:
-        return
-    count = sum(int(np.isin(rows.blocks[part], rows.blocks[train]).sum()) for part in others)
-    if count:
-        notice(
-            f"{amount(count, 'picture', 'pictures')} for validation and test "
-            f"{'is a copy' if count == 1 else 'are copies'} of pictures to train on: the report is too good",
-            "shared-pictures",
-        )
+    notice_parts(
+        learner.store.images, learner.y, learner.target, rows.blocks, Split(train, validated, tested)
+    )
+    inner = hold_out(
+        rows.part(train), 0.0 if len(tested) else test, 0.0 if len(validated) else validation, recipe.seed
+    )
+    return Split(
+        train[inner.train],
+        validated if len(validated) else train[inner.validation],
+        tested if len(tested) else train[inner.test],
+    )
 
 
 def _cross_validate(kind: type[ImageModel], learner: Learner, rows: Divisible, folds: int) -> ImageModel:
@@ -500,19 +567,20 @@ def _cross_validate(kind: type[ImageModel], learner: Learner, rows: Divisible, f
     splits = fold_splits(rows, folds, 1, recipe.seed)
     everything = Split(np.arange(rows.rows), NOTHING, NOTHING)
     if not splits:
-        notice(f"{rows.rows} pictures are too few to test the model: there is no report", "no-test")
+        once = "" if rows.blocks is None else ", with copies and groups counted once"
+        count = rows.rows if rows.blocks is None else len(np.unique(rows.blocks))
+        notice(f"too few pictures to test the model ({count:,}{once}): there is no report", "no-test")
     learner.augment(splits[0] if splits else everything)
     kept = learner.untrained(everything)
     counts = {"train": rows.rows, "validation": 0, "test": sum(len(split.test) for split in splits)}
     recipe.announce(learner.model(kind, kept, History(), counts))
     members = [learner.untrained(split) for split in splits]
     history = learner.run(kept, recipe.callbacks)
-    for member in members if history.ended != "interrupted" else []:
-        if learner.run(member).ended == "interrupted":
-            members = []
-            break
+    if history.ended == "interrupted" or any(learner.run(each).ended == "interrupted" for each in members):
+        members = []  # after Ctrl-C what is learned so far is kept, without a report
     linear = [learner.linear(member) for member in members]
     which = np.concatenate([NOTHING, *(member.split.test for member in members)])
+    counts["test"] = len(which)
     note = f"each picture was tested by one of {len(members)} networks that had not learned from it"
     return learner.model(
         kind,
@@ -522,6 +590,6 @@ def _cross_validate(kind: type[ImageModel], learner: Learner, rows: Divisible, f
         None,
         learner.answers(members, lambda each: each.test),
         learner.answers(linear, lambda each: each.test),
-        which,
-        note,
+        which=which,
+        note=note,
     )

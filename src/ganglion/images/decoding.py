@@ -69,7 +69,7 @@ class Fitting:
     def __post_init__(self) -> None:
         check_integer("height", self.height, at_least=1, at_most=LARGEST_SIDE)
         check_integer("width", self.width, at_least=1, at_most=LARGEST_SIDE)
-        if self.channels not in (1, 3):
+        if check_integer("channels", self.channels, at_least=1) not in (1, 3):
             raise ConfigError(f"channels must be 1 (grey) or 3 (color), got {self.channels!r}")
         if self.fit not in FITS:
             raise ConfigError(f"fit must be crop or pad, got {self.fit!r}", one_of(str(self.fit), FITS))
@@ -185,6 +185,8 @@ def _opened(data: bytes) -> Iterator[Any]:
         raise
     except pillow.DecompressionBombError as error:
         raise UnreadableError(f"claims more than {pillow.MAX_IMAGE_PIXELS:,} pixels") from error
+    except pillow.UnidentifiedImageError as error:  # whose text holds an address in memory
+        raise UnreadableError(f"cannot be decoded: is a damaged {kind} picture") from error
     except Exception as error:  # Pillow raises errors of many kinds for damaged files
         raise UnreadableError(f"cannot be decoded: {reason_of(error)}") from error
 

@@ -152,7 +152,8 @@ def open_images(
             frame = read_paths(as_path(source)) if kind == "table" else pl.DataFrame(source)
             base = as_path(folder or (Path(source).parent if kind == "table" else "."))
             listed = pictures_in_table(frame, base, path, target)
-            return Pictures(listed.names, listed.place, listed.keys, listed.targets, None, listed.left_out)
+            targets = None if listed.targets is None else listed.targets.fill_nan(None)
+            return Pictures(listed.names, listed.place, listed.keys, targets, None, listed.left_out)
         case "numpy":
             return _of_array(read_arrays(as_path(source)))
         case "idx":
@@ -208,6 +209,7 @@ def _of_array(found: LabeledArray) -> Pictures:
             f"label_{place + 1}": found.labels[:, place] for place in range(found.labels.shape[1])
         }  # fmt: skip
         targets = pl.DataFrame({name: pl.Series(name, values.tolist()) for name, values in columns.items()})
+        targets = targets.fill_nan(None)
     names = tuple(f"row {row}" for row in range(len(found.images)))
     parts = None if found.parts is None else np.array(found.parts)
     return Pictures(names, None, np.arange(len(names)), targets, parts, array=found.images)

@@ -140,9 +140,10 @@ class JointTableModel:
         Raises:
             FileError: if the file is missing, damaged, or holds another kind of model.
         """
-        model = cls.from_saved(read_model(path), engine)
+        saved = read_model(path)
+        model = cls.from_saved(saved, engine)
         if model is None:
-            raise FileError(f"{path} holds a model of one target", "load it with gg.TableModel.load")
+            raise saved.is_no("a table model of several targets", path)
         return model
 
     @classmethod

@@ -532,11 +532,10 @@ class TableModel:
         Raises:
             FileError: if the file is missing, damaged, or holds a bare network.
         """
-        model = cls.from_saved(read_model(path), engine)
+        saved = read_model(path)
+        model = cls.from_saved(saved, engine)
         if model is None:
-            raise FileError(
-                f"{path} holds a network without a table's encoder", "load it with gg.Network.load"
-            )
+            raise saved.is_no("a table model", path)
         return model
 
     @classmethod

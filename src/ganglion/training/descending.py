@@ -110,13 +110,13 @@ class Descent(Training):
             return
         count = max(1, rows.at_once // size) * size
         pieces = [order[first : first + count] for first in range(0, len(order), count)]
+        made = rows.part(pieces[0]).dense()
         with ThreadPoolExecutor(1, thread_name_prefix="ganglion-supply") as pool:
-            next_rows = pool.submit(lambda: rows.part(pieces[0]).dense())
             for number in range(len(pieces)):
-                self.session.feed(next_rows.result())
-                if number + 1 < len(pieces):
-                    next_rows = pool.submit(lambda piece: rows.part(piece).dense(), pieces[number + 1])
+                self.session.feed(made)
+                later = [pool.submit(rows.part(piece).dense) for piece in pieces[number + 1 : number + 2]]
                 yield np.arange(len(order)) % count, math.ceil(min((number + 1) * count, len(order)) / size)
+                made = later[0].result() if later else made
 
 
 def _batch_fractions(weight: Array, order: Array, size: int) -> Array:

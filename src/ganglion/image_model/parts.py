@@ -1,0 +1,74 @@
+"""What the parts of a divided source should share, and what they should not: classes, brightness, copies."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ganglion.answers.splits import Split
+from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.core.part import Array
+from ganglion.errors import DataError, amount, notice
+from ganglion.images.rows import WHITE
+
+# The brightness of two parts differs if the difference is at least 5 % of white, half as large as the usual
+# difference between pictures, and more than chance explains.
+LEAST_SHIFT, LEAST_SPREADS, LEAST_ERRORS = 0.05 * WHITE, 0.5, 4
+FEWEST = 10  # pictures, whose brightness tells something
+
+
+def notice_parts(
+    images: Array, y: Array, target: ClassTarget | NumberTarget, blocks: Array | None, split: Split
+) -> None:
+    """Tell of classes without pictures to train on, of copies in two parts, and of different brightness.
+
+    Args:
+        images: all pictures, bytes.
+        y: their encoded targets.
+        target: what is predicted.
+        blocks: a number for each picture, equal for copies; None without copies.
+        split: the parts that the source has, of which validation and test may be empty.
+
+    Raises:
+        DataError: if there is only one class to train on.
+    """
+    others = {"validation": split.validation, "test": split.test}
+    if isinstance(target, ClassTarget):
+        known = np.unique(y[split.train])
+        if len(known) < 2:
+            raise DataError(
+                f"the pictures to train on must show at least two classes, got only {target.label(known[0])}"
+            )
+        if lacking := [label for number, label in enumerate(target.labels) if number not in known]:
+            notice(f"there are no pictures to train on of {', '.join(lacking[:5])}", "unknown-classes")
+    if blocks is not None:
+        count = sum(int(np.isin(blocks[part], blocks[split.train]).sum()) for part in others.values())
+        if count:
+            notice(
+                f"{amount(count, 'picture', 'pictures')} for validation and test "
+                f"{'is a copy' if count == 1 else 'are copies'} of pictures to train on: "
+                "the report is too good",
+                "shared-pictures",
+            )
+    brightness = images.sum(axis=(1, 2, 3), dtype=np.int64) / images[0].size
+    classes = y if isinstance(target, ClassTarget) else np.zeros(len(y), np.int64)
+    for name, part in others.items():
+        _notice_brightness(brightness, classes, split.train, part, name)
+
+
+def _notice_brightness(brightness: Array, classes: Array, train: Array, part: Array, name: str) -> None:
+    """Compare the brightness of pictures of the same classes, so that other classes alone are no finding."""
+    part = part[np.isin(classes[part], classes[train])]
+    if min(len(train), len(part)) < FEWEST:
+        return
+    counts = np.bincount(classes[train], minlength=classes.max() + 1)
+    usual = np.bincount(classes[train], brightness[train], len(counts)) / np.maximum(counts, 1)
+    learned, other = (brightness[rows] - usual[classes[rows]] for rows in (train, part))
+    shift, error = other.mean(), np.sqrt(learned.var() / len(train) + other.var() / len(part))
+    if abs(shift) >= max(LEAST_SHIFT, LEAST_SPREADS * learned.std(), LEAST_ERRORS * error):
+        mean = brightness[part].mean()
+        notice(
+            f"the pictures for {name} are {'brighter' if shift > 0 else 'darker'} than those to train on "
+            f"(their mean is {mean:.0f}, that of the same classes {mean - shift:.0f}; white is {WHITE}): the "
+            "model is tried on what it has not seen; augment=gg.Augmentation(brightness=...) varies it",
+            "different-brightness",
+        )
