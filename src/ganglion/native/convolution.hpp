@@ -106,8 +106,9 @@ constexpr size_t rows_of_tile(size_t columns) {
 }
 
 // z of one image whose padding is in place; `bias` may be null.
-template <class T, class Epilogue>
-void correlate(const Geometry& g, const T* x, const T* weight, const T* bias, T* z) {
+template <class T>
+void correlate(const Geometry& g, const T* x, const T* weight, const T* bias, T* z,
+               Epilogue<T> epilogue = {}) {
     const Stretches own(g);
     const size_t columns_each = g.filters / g.groups, channels_each = g.channels / g.groups;
     for (size_t group = 0; group < g.groups; ++group)
@@ -115,22 +116,23 @@ void correlate(const Geometry& g, const T* x, const T* weight, const T* bias, T*
             const size_t first = group * columns_each + j;
             for (size_t i = 0; i < g.height.count; ++i)
                 each_part(g.width.count, rows_of_tile<T>(columns), [&](size_t k, size_t rows) {
+                    const size_t at = (i * g.width.count + k) * g.filters + first;
                     const T* patch = x + i * g.height.stride * g.row() + k * g.width.stride * g.channels +
                                      group * channels_each;
-                    const Part<T, Epilogue> part = {{patch, g.width.stride * g.channels, 1},
-                                                    weight + first,
-                                                    g.filters,
-                                                    own.depth,
-                                                    {bias ? bias + first : nullptr, 0},
-                                                    {},
-                                                    z + (i * g.width.count + k) * g.filters + first,
-                                                    g.filters,
-                                                    columns % lanes<T>,
-                                                    own.down,
-                                                    own.along,
-                                                    own.step_down,
-                                                    own.step_along};
-                    pick_tile<T, Epilogue>(rows, columns)(part);
+                    const Part<T> part = {{patch, g.width.stride * g.channels, 1},
+                                          weight + first,
+                                          g.filters,
+                                          own.depth,
+                                          {bias ? bias + first : nullptr, 0},
+                                          epilogue.moved(at),
+                                          z + at,
+                                          g.filters,
+                                          columns % lanes<T>,
+                                          own.down,
+                                          own.along,
+                                          own.step_down,
+                                          own.step_along};
+                    pick_tile<T>(rows, columns)(part);
                 });
         });
 }
@@ -154,20 +156,20 @@ void correlate_back(const Geometry& g, const T* x, const T* grad, T* gradient) {
                                         stretch % own.along * own.step_along +
                                         top * g.height.stride * g.row() + group * channels_each + k;
                         T* to = gradient + (stretch * own.depth + k) * g.filters + first;
-                        const Part<T, AsTheyAre<T>> part = {{from, 1, g.width.stride * g.channels},
-                                                            grad + top * line + first,
-                                                            g.filters,
-                                                            g.width.count,
-                                                            {to, g.filters},
-                                                            {},
-                                                            to,
-                                                            g.filters,
-                                                            columns % lanes<T>,
-                                                            smaller(stripe, g.height.count - top),
-                                                            1,
-                                                            g.height.stride * g.row(),
-                                                            0};
-                        pick_tile<T, AsTheyAre<T>>(rows, columns)(part);
+                        const Part<T> part = {{from, 1, g.width.stride * g.channels},
+                                              grad + top * line + first,
+                                              g.filters,
+                                              g.width.count,
+                                              {to, g.filters},
+                                              {},
+                                              to,
+                                              g.filters,
+                                              columns % lanes<T>,
+                                              smaller(stripe, g.height.count - top),
+                                              1,
+                                              g.height.stride * g.row(),
+                                              0};
+                        pick_tile<T>(rows, columns)(part);
                     });
                 });
 }
@@ -271,8 +273,8 @@ struct Convolution : LayerKind {
             const T* x = placed(g, 1, 1, here.x() + image * g.x(), room);
             T* own = to + image * g.z();
             if (g.is_depthwise()) correlate_depthwise<T>(g, x, here.own, bias_at, own);
-            else if (is_relu(f)) correlate<T, NotBelowZero<T>>(g, x, here.own, bias_at, own);
-            else correlate<T, AsTheyAre<T>>(g, x, here.own, bias_at, own);
+            else if (is_relu(f)) correlate<T>(g, x, here.own, bias_at, own, {Epilogue<T>::not_below_zero});
+            else correlate<T>(g, x, here.own, bias_at, own);
             if (!is_identity(f) && (g.is_depthwise() || !is_relu(f)))
                 activate<T>(f, {g.height.count * g.width.count, g.filters, g.filters}, own,
                             a + image * g.z());
@@ -290,11 +292,15 @@ struct Convolution : LayerKind {
         each_image(here, way, [&](size_t image, size_t, T* room) {
             const T* grad = placed(way, g.height.stride, g.width.stride, back.grad + image * g.z(), room);
             T* grad_x = back.grad_x[0] + image * g.x();
+            const T* seen = back.seen ? back.seen + image * g.x() : nullptr;
+            const bool fuses = is_relu(back.before) && !g.is_depthwise();
             if (g.is_depthwise()) correlate_depthwise<T>(way, grad, turned, static_cast<T*>(nullptr), grad_x);
-            else correlate<T, AsTheyAre<T>>(way, grad, turned, static_cast<T*>(nullptr), grad_x);
-            if (!is_identity(back.before))
+            else
+                correlate<T>(way, grad, turned, static_cast<T*>(nullptr), grad_x,
+                             fuses ? Epilogue<T>{Epilogue<T>::where_positive, seen} : Epilogue<T>{});
+            if (!is_identity(back.before) && !fuses)
                 activate_backward<T>(back.before, {g.height.size * g.width.size, g.channels, g.channels},
-                                     back.seen + image * g.x(), grad_x);
+                                     seen, grad_x);
         });
     }
 

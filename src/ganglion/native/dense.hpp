@@ -53,12 +53,12 @@ void dense_backward_parameters(size_t inputs, size_t units, Workers<T> workers, 
         T* transposed = units == 1 ? grad_weight : workers.panel(0);
         product<T>(units, 0, inputs, rows, {grad, 1, units}, {x, inputs, false},
                    {add && units == 1 ? grad_weight : nullptr, inputs}, transposed, inputs,
-                   static_cast<T*>(nullptr), AsTheyAre<T>{}, nothing);
+                   static_cast<T*>(nullptr), Epilogue<T>{}, nothing);
         if (units > 1) transpose_into<T>(units, inputs, transposed, grad_weight, add);
         return;
     }
     shared_product<T>(workers, Cut::rows, inputs, units, rows, {x, 1, inputs}, {grad, units, false},
-                      {add ? grad_weight : nullptr, units}, grad_weight, units, AsTheyAre<T>{}, nothing);
+                      {add ? grad_weight : nullptr, units}, grad_weight, units, Epilogue<T>{}, nothing);
 }
 
 struct Dense : LayerKind {
@@ -92,9 +92,9 @@ struct Dense : LayerKind {
             dense_narrow<T>(inputs, units, here.workers.panel(0), rows, here.own, here.x(), to);
             finish(0, 0, rows, units);
         } else if (is_relu(f)) {
-            multiply(NotBelowZero<T>{}, nothing);
+            multiply(Epilogue<T>{Epilogue<T>::not_below_zero}, nothing);
         } else {
-            multiply(AsTheyAre<T>{}, finish);
+            multiply(Epilogue<T>{}, finish);
         }
         if (whole_rows) activate<T>(f, {rows, units, units}, to, a);
     }
@@ -129,8 +129,8 @@ private:
             shared_product<T>(here.workers, Cut::columns, rows, inputs, units, left, right, {nullptr, 0},
                               grad_x, inputs, epilogue, finish);
         };
-        if (is_relu(f)) multiply(WherePositive<T>{back.seen}, nothing);
-        else multiply(AsTheyAre<T>{}, finish);
+        if (is_relu(f)) multiply(Epilogue<T>{Epilogue<T>::where_positive, back.seen}, nothing);
+        else multiply(Epilogue<T>{}, finish);
     }
 };
 

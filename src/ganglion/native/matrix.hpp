@@ -46,47 +46,25 @@ struct Start {
     Start moved(size_t i, size_t j) const { return {at ? at + i * row + j : at, row}; }
 };
 
-// What happens to the sums, compiled into the tile: nothing, or ReLU, forward (at least 0) or backward (0
-// where `seen`, laid out like C, is not above 0). `moved` returns the epilogue for the part of C that begins
-// at an offset.
+// What happens to the sums: nothing, or ReLU, forward (at least 0) or backward (0 where `seen`, laid out like
+// C, is not above 0). `moved` returns the epilogue for the part of C that begins at an offset.
 template <class T>
-struct AsTheyAre {
-    AsTheyAre moved(size_t) const { return {}; }
-    template <class Lanes>
-    GANGLION_INLINE Vector<T> operator()(Vector<T> total, size_t, Lanes) const {
-        return total;
-    }
-};
+struct Epilogue {
+    enum Kind { as_they_are, not_below_zero, where_positive } kind = as_they_are;
+    const T* seen = nullptr;
 
-template <class T>
-struct NotBelowZero {
-    NotBelowZero moved(size_t) const { return {}; }
-    template <class Lanes>
-    GANGLION_INLINE Vector<T> operator()(Vector<T> total, size_t, Lanes) const {
-        return maximum<T>(total, Vector<T>{});
-    }
-};
-
-template <class T>
-struct WherePositive {
-    const T* seen;
-
-    WherePositive moved(size_t at) const { return {seen + at}; }
-    template <class Lanes>
-    GANGLION_INLINE Vector<T> operator()(Vector<T> total, size_t at, Lanes part) const {
-        return where_positive<T>(load(seen + at, part), total);
-    }
+    Epilogue moved(size_t at) const { return {kind, seen ? seen + at : seen}; }
 };
 
 // The arguments of a tile. They are read from memory one by one: reading several at once, right after they
 // were written one by one, would stall.
-template <class T, class Epilogue>
+template <class T>
 struct Part {
     Left<T> a;
     const T* b;
     size_t stride, depth;
     Start<T> start;
-    Epilogue epilogue;
+    Epilogue<T> epilogue;
     T* c;
     size_t row;
     size_t last;  // used lanes of each row's last vector, if that is not whole
@@ -94,12 +72,12 @@ struct Part {
     size_t down = 1, along = 1, step_down = 0, step_along = 0;
 };
 
-template <class T, class Epilogue>
-using Tile = void (*)(const Part<T, Epilogue>& part);
+template <class T>
+using Tile = void (*)(const Part<T>& part);
 
 // `Last` is the type of each row's last vector: Whole, or First{part.last}.
-template <class T, class Epilogue, size_t Rows, size_t Vectors, class Last>
-void tile(const Part<T, Epilogue>& part) {
+template <class T, size_t Rows, size_t Vectors, class Last>
+void tile(const Part<T>& part) {
     constexpr size_t L = lanes<T>;
     const auto last = [&part] {
         if constexpr (sizeof(Last) == sizeof(First)) return First{part.last};
@@ -141,38 +119,50 @@ void tile(const Part<T, Epilogue>& part) {
             }
         }
     T* c = part.c;
+    const auto write = [&](auto finished) {
 #pragma GCC unroll 16
-    for (size_t i = 0; i < Rows; ++i) {
+        for (size_t i = 0; i < Rows; ++i) {
 #pragma GCC unroll 8
-        for (size_t j = 0; j + 1 < Vectors; ++j)
-            store(c + i * row + j * L, part.epilogue(total[i][j], i * row + j * L, Whole{}), Whole{});
-        const size_t at = i * row + (Vectors - 1) * L;
-        store(c + at, part.epilogue(total[i][Vectors - 1], at, last), last);
+            for (size_t j = 0; j + 1 < Vectors; ++j)
+                store(c + i * row + j * L, finished(total[i][j], i * row + j * L, Whole{}), Whole{});
+            const size_t at = i * row + (Vectors - 1) * L;
+            store(c + at, finished(total[i][Vectors - 1], at, last), last);
+        }
+    };
+    // A branch for each tile costs nothing; a tile of its own for each epilogue takes long to compile.
+    const T* seen = part.epilogue.seen;
+    switch (part.epilogue.kind) {
+        case Epilogue<T>::as_they_are: return write([](Vector<T> sums, size_t, auto) { return sums; });
+        case Epilogue<T>::not_below_zero:
+            return write([](Vector<T> sums, size_t, auto) { return maximum<T>(sums, Vector<T>{}); });
+        case Epilogue<T>::where_positive:
+            return write([seen](Vector<T> sums, size_t at, auto lanes) {
+                return where_positive<T>(load(seen + at, lanes), sums);
+            });
     }
 }
 
-template <class T, class Epilogue, size_t Vectors, class Last, size_t Rows = tile_rows(Vectors)>
-GANGLION_INLINE Tile<T, Epilogue> pick_rows(size_t rows) {
+template <class T, size_t Vectors, class Last, size_t Rows = tile_rows(Vectors)>
+GANGLION_INLINE Tile<T> pick_rows(size_t rows) {
     if constexpr (Rows > 1)
-        if (rows < Rows) return pick_rows<T, Epilogue, Vectors, Last, Rows - 1>(rows);
-    return tile<T, Epilogue, Rows, Vectors, Last>;
+        if (rows < Rows) return pick_rows<T, Vectors, Last, Rows - 1>(rows);
+    return tile<T, Rows, Vectors, Last>;
 }
 
-template <class T, class Epilogue, class Last>
-Tile<T, Epilogue> pick_vectors(size_t rows, size_t vectors) {
-    if (vectors == 1) return pick_rows<T, Epilogue, 1, Last>(rows);
+template <class T, class Last>
+Tile<T> pick_vectors(size_t rows, size_t vectors) {
+    if (vectors == 1) return pick_rows<T, 1, Last>(rows);
     if constexpr (TILE_VECTORS > 2) {
-        if (vectors == 3) return pick_rows<T, Epilogue, 3, Last>(rows);
-        if (vectors == 4) return pick_rows<T, Epilogue, 4, Last>(rows);
+        if (vectors == 3) return pick_rows<T, 3, Last>(rows);
+        if (vectors == 4) return pick_rows<T, 4, Last>(rows);
     }
-    return pick_rows<T, Epilogue, 2, Last>(rows);
+    return pick_rows<T, 2, Last>(rows);
 }
 
-template <class T, class Epilogue>
-Tile<T, Epilogue> pick_tile(size_t rows, size_t columns) {
+template <class T>
+Tile<T> pick_tile(size_t rows, size_t columns) {
     const size_t vectors = (columns + lanes<T> - 1) / lanes<T>;
-    return columns % lanes<T> ? pick_vectors<T, Epilogue, First>(rows, vectors)
-                              : pick_vectors<T, Epilogue, Whole>(rows, vectors);
+    return columns % lanes<T> ? pick_vectors<T, First>(rows, vectors) : pick_vectors<T, Whole>(rows, vectors);
 }
 
 // Copies columns first .. first + columns of B into a panel whose rows are `tile_columns` apart.
@@ -240,13 +230,13 @@ constexpr size_t DEPTH_AT_ONCE = 512;     // so that a panel stays in the L2 cac
 constexpr size_t WORTH_FINISHING = 1024;  // numbers, few enough for the L1 cache
 
 // Columns first .. last of one stretch of the depth, as deep as a panel.
-template <class T, class Epilogue, class Finish>
+template <class T, class Finish>
 GANGLION_INLINE void product_piece(size_t rows, size_t j, size_t columns, size_t deep, Left<T> a, const T* b,
-                                   size_t stride, Start<T> start, T* c, size_t row, Epilogue epilogue,
+                                   size_t stride, Start<T> start, T* c, size_t row, Epilogue<T> epilogue,
                                    Finish finish) {
     const size_t step = tile_rows((columns + lanes<T> - 1) / lanes<T>);
-    const Tile<T, Epilogue> whole = pick_tile<T, Epilogue>(step, columns);
-    Part<T, Epilogue> part = {a, b, stride, deep, start, epilogue.moved(j), c + j, row, columns % lanes<T>};
+    const Tile<T> whole = pick_tile<T>(step, columns);
+    Part<T> part = {a, b, stride, deep, start, epilogue.moved(j), c + j, row, columns % lanes<T>};
     size_t finished = 0;
     for (size_t i = 0; i < rows; i += step) {
         const size_t count = smaller(step, rows - i), done = i + count;
@@ -254,7 +244,7 @@ GANGLION_INLINE void product_piece(size_t rows, size_t j, size_t columns, size_t
         part.c = c + i * row + j;
         part.start = start.moved(i, 0);
         part.epilogue = epilogue.moved(i * row + j);
-        (count == step ? whole : pick_tile<T, Epilogue>(count, columns))(part);
+        (count == step ? whole : pick_tile<T>(count, columns))(part);
         if (done == rows || (done - finished) * columns >= WORTH_FINISHING) {
             finish(finished, j, done - finished, columns);
             finished = done;
@@ -266,9 +256,9 @@ constexpr auto nothing = [](size_t, size_t, size_t, size_t) {};
 
 // Columns first .. last of C. `panel` has room for DEPTH_AT_ONCE * tile_columns numbers. `finish` is called
 // on completed parts of C, after the epilogue.
-template <class T, class Epilogue, class Finish>
+template <class T, class Finish>
 void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Right<T> b, Start<T> start,
-             T* c, size_t row, T* panel, Epilogue epilogue, Finish finish) {
+             T* c, size_t row, T* panel, Epilogue<T> epilogue, Finish finish) {
     constexpr size_t width = tile_columns<T>;
     const size_t parts = larger(1, (depth + DEPTH_AT_ONCE - 1) / DEPTH_AT_ONCE);
     const bool copies = b.transposed || (rows >= ROWS_WORTH_A_COPY && b.stride * sizeof(T) >= FAR_APART);
@@ -285,7 +275,7 @@ void product(size_t rows, size_t first, size_t last, size_t depth, Left<T> a, Ri
             if (piece + 1 == parts)
                 product_piece<T>(rows, j, columns, deep, left, right, stride, from, c, row, epilogue, finish);
             else
-                product_piece<T>(rows, j, columns, deep, left, right, stride, from, c, row, AsTheyAre<T>{},
+                product_piece<T>(rows, j, columns, deep, left, right, stride, from, c, row, Epilogue<T>{},
                                  nothing);
         }
     }

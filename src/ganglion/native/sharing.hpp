@@ -48,9 +48,9 @@ enum class Cut { columns, rows };
 
 constexpr size_t PIECES = 4;
 
-template <class T, class Epilogue, class Finish>
+template <class T, class Finish>
 void shared_product(Workers<T> workers, Cut cut, size_t rows, size_t columns, size_t depth, Left<T> a,
-                    Right<T> b, Start<T> start, T* c, size_t row, Epilogue epilogue, Finish finish) {
+                    Right<T> b, Start<T> start, T* c, size_t row, Epilogue<T> epilogue, Finish finish) {
     if (!workers.team || 2.0 * rows * columns * depth < WORTH_A_THREAD)
         return product<T>(rows, 0, columns, depth, a, b, start, c, row, workers.panel(0), epilogue, finish);
     constexpr size_t width = tile_columns<T>, height = 2 * tile_rows(TILE_VECTORS);

@@ -36,7 +36,7 @@ struct TransposedConv2D : LayerKind {
         const T* bias_at = has_bias(here.step) ? here.own + g.weight() : nullptr;
         each_image(here, way, [&](size_t image, size_t, T* room) {
             const T* x = placed(way, g.height.stride, g.width.stride, here.x() + image * g.z(), room);
-            correlate<T, AsTheyAre<T>>(way, x, turned, bias_at, out + image * g.x());
+            correlate<T>(way, x, turned, bias_at, out + image * g.x());
         });
         return out;
     }
@@ -55,8 +55,7 @@ struct TransposedConv2D : LayerKind {
             const T* grad = placed(g, 1, 1, back.grad + image * g.x(), room);
             correlate_back<T>(g, grad, here.x() + image * g.z(), gradient_of(piece));
             if (back.grad_x[0])
-                correlate<T, AsTheyAre<T>>(g, grad, straight, static_cast<T*>(nullptr),
-                                           back.grad_x[0] + image * g.z());
+                correlate<T>(g, grad, straight, static_cast<T*>(nullptr), back.grad_x[0] + image * g.z());
         });
         // In the kernels of the other convolution, channels and filters are exchanged.
         const size_t area = g.height.window * g.width.window, each = g.channels * g.filters;
