@@ -173,7 +173,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_file_that_disappears_is_left_out(tmp_path: Path) -> None:
     pictures = open_images(write(tmp_path, CLASSES))
     (tmp_path / "cat/a.jpg").unlink()
-    with pytest.warns(gg.GanglionNotice, match=r"1 of 4 files are left out: cat/a.jpg cannot be opened"):
+    with pytest.warns(gg.GanglionNotice, match=r"1 of 4 files is left out: cat/a.jpg cannot be opened"):
         store = decode_pictures(pictures)
     assert store.pictures.names == ("cat/b.png", "dog/c.png", "dog/deeper/d.png")
 

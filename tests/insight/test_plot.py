@@ -2,6 +2,7 @@ import math
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ from ganglion.answers.judging import evaluate
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget
 from ganglion.core.part import Array
+from ganglion.images.rows import Scaling
 from ganglion.insight.dependence import Dependence
 from ganglion.insight.importance import Importance
 
@@ -72,6 +74,7 @@ def reported() -> Report:
     return evaluate(target, rows, Calibration())
 
 
+STRIPES = np.arange(2 * 64, dtype=np.uint8).reshape(2, 8, 8, 1)
 PICTURES: dict[str, Callable[..., Any]] = {
     "history": lambda **ax: gg.plot.history(measured([2.0, 1.0], [3.0, 2.5]), **ax),
     "network": lambda **ax: gg.plot.network(yes_no(), **ax),
@@ -85,6 +88,7 @@ PICTURES: dict[str, Callable[..., Any]] = {
     "saliency": lambda **ax: gg.plot.saliency(IMAGES, CROSS, **ax),
     "why": lambda **ax: gg.plot.why(IMAGES, CROSS, **ax),
     "occlusion": lambda **ax: gg.plot.occlusion(IMAGES, CROSS, **ax),
+    "augmented": lambda **ax: gg.plot.augmented(gg.Augmentation(shift=0.2), STRIPES, **ax),
     "network of images": lambda **ax: gg.plot.network(IMAGES, **ax),
     "importance": lambda **ax: gg.plot.importance(IMPORTANCE, **ax),
     "dependence": lambda **ax: gg.plot.dependence(DEPENDENCE, **ax),
@@ -684,3 +688,55 @@ def test_images_that_cannot_be_drawn_are_refused() -> None:
     broken.parameters[0] = np.nan
     with pytest.raises(gg.DataError, match="must be finite to be drawn, but those of conv_2d_1"):
         gg.plot.filters(broken)
+
+
+class Album:
+    """What `gg.plot` needs of a model of images."""
+
+    def __init__(self, network: gg.Network, images: np.ndarray, augmentation: Any = None) -> None:
+        self.network, self.labels, self.scaling = network, ["cat", "dog"], Scaling((0.5,), (0.25,))
+        self.images, self.augmentation = images, augmentation
+
+    def decode(self, source: str) -> Any:
+        assert source == "photo.png"
+        return SimpleNamespace(images=self.images)
+
+
+def test_an_image_model_and_a_path_are_drawn_as_the_network_and_its_input() -> None:
+    """The picture below the heat map is the file's own, not the standardized one."""
+    net = gg.Network([gg.Conv2D(3, 3, "relu"), gg.GlobalAveragePool(), gg.Dense(2)], inputs=(8, 8, 1), seed=3)
+    album = Album(net, STRIPES[:1])
+    x = album.scaling.apply(STRIPES[:1])[0]
+    for draw in (gg.plot.why, gg.plot.saliency, gg.plot.occlusion):
+        figure, (left, right) = plt.subplots(1, 2)
+        ours, plain = draw(album, "photo.png", ax=left), draw(net, x, ax=right)
+        np.testing.assert_array_equal(shown(ours)[1], shown(plain)[1])
+        assert "speaks for cat" in ours.get_title() or "speaks for dog" in ours.get_title()
+        below = shown(ours)[0]
+        np.testing.assert_allclose((below - below.min())[..., 0], 0.6 * (STRIPES[0, ..., 0] / 255))
+        plt.close(figure)
+    with pytest.raises(gg.ConfigError, match="one picture, got 2"):
+        gg.plot.why(Album(net, STRIPES), "photo.png")
+
+
+def test_augmented_pictures_are_those_of_the_training() -> None:
+    change = gg.Augmentation(flip="horizontal", brightness=0.3)
+    sheet = shown(gg.plot.augmented(change, STRIPES, variants=3, seed=5))[0]
+    assert sheet.shape == (2 * 8 + 2, 4 * 8 + 3 * 2, 3)
+    for column in range(4):
+        expected = STRIPES if column == 0 else change.apply(STRIPES, 5, column - 1, np.arange(2))
+        for row in range(2):
+            cell = sheet[row * 10 : row * 10 + 8, column * 10 : column * 10 + 8]
+            np.testing.assert_array_equal(cell, np.repeat(expected[row], 3, axis=2))
+    plt.close("all")
+    net = gg.Network([gg.Conv2D(1, 1), gg.Flatten()], inputs=(8, 8, 1))
+    axes = gg.plot.augmented(Album(net, STRIPES[:1], change), "photo.png", variants=1)
+    assert axes.get_title().split() == ["1", "picture,", "and", "1", "variant", "of", "each"]
+    with pytest.raises(gg.ConfigError, match="this one was not"):
+        gg.plot.augmented(Album(net, STRIPES), "photo.png")
+    with pytest.raises(gg.ConfigError, match="augmentation must be"):
+        gg.plot.augmented("flip", STRIPES)
+    with pytest.raises(gg.DataError, match="bytes"):
+        gg.plot.augmented(change, STRIPES / 255)
+    with pytest.raises(gg.ConfigError, match="variants"):
+        gg.plot.augmented(change, STRIPES, variants=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from ganglion.answers.report import Report, metric_figure, metric_label
 from ganglion.answers.scores import direction
@@ -15,7 +16,20 @@ WEAK_R2 = 0.1
 WEAK_AUC = 0.6
 
 
-def advice(history: History, report: Report | None) -> str:
+class Words(NamedTuple):
+    """What the sentence calls things, and its remedy for a network that a linear model surpasses."""
+
+    rows: str = "rows"
+    inputs: str = "the columns"
+    simpler: str = "try --hidden '' (hidden=())"
+    balance: str = "try --balanced (class_weight='balanced')"
+
+
+TABLE = Words()
+PICTURES = Words("pictures", "the pictures", "try a larger --size or more pictures")
+
+
+def advice(history: History, report: Report | None, words: Words = TABLE) -> str:
     """Return one sentence on what to do next.
 
     Models are compared by the main metric of the report. One is called better than another only if the 95 %
@@ -26,15 +40,15 @@ def advice(history: History, report: Report | None) -> str:
     if history.ended == "failed":
         return "Training failed; try a tenth of the learning rate (--learning-rate)."
     if report is None:
-        return "Evaluate the model on rows that it has not learned from."
-    return _problem(report, history.epochs) or _verdict(report, history.epochs)
+        return f"Evaluate the model on {words.rows} that it has not learned from."
+    return _problem(report, history.epochs, words) or _verdict(report, history.epochs, words)
 
 
-def _problem(report: Report, epochs: int) -> str:
+def _problem(report: Report, epochs: int, words: Words) -> str:
     """Return a sentence on the first problem that the report shows, or ""."""
     independent = min(report.rows, report.units or report.rows)
     if independent < FEW_ROWS:
-        rows = "rows" if independent == report.rows else "independent rows"
+        rows = words.rows if independent == report.rows else f"independent {words.rows}"
         return f"The report is on only {independent} {rows}, too few to rely on: evaluate the model on more."
     main = report.main_metric
     worse = not _gain(report, main, report.baseline) > 0
@@ -44,25 +58,25 @@ def _problem(report: Report, epochs: int) -> str:
             return ""  # the verdict names it
         if linear == main:
             trivial = metric_figure(main, report.baseline[main])
-            return f"A linear model does better ({figures}; the baseline has {trivial}): {_simpler(epochs)}."
+            better = f"A linear model does better ({figures}; the baseline has {trivial})"
+            return f"{better}: {_simpler(epochs, words)}."
         return (
             f"The model is {'no' if worse else 'not clearly'} better than the baseline "
             f"({_against(report, main)}), and a linear model has better probabilities ({figures}): "
-            f"{_simpler(epochs)}."
+            f"{_simpler(epochs, words)}."
         )
     if report.task == "classification":
         if report.metrics["log_loss"] > 1.1 * report.baseline["log_loss"]:
-            words = f"The probabilities are worse than the baseline's ({_against(report, 'log_loss')}): "
+            worse_than = f"The probabilities are worse than the baseline's ({_against(report, 'log_loss')}): "
             if epochs < FEW_EPOCHS:
-                return words + "train for more epochs (--epochs)."
-            return words + "try a tenth of the learning rate, more dropout, or fewer units."
+                return worse_than + "train for more epochs (--epochs)."
+            return worse_than + "try a tenth of the learning rate, more dropout, or fewer units."
         missed = report.metrics["accuracy"] - report.metrics["balanced_accuracy"]
         if missed > 0.1 and report.metrics["auc"] > WEAK_AUC and not report.decision:
             return (
                 f"Rare classes are found less often (balanced accuracy "
                 f"{metric_figure('balanced_accuracy', report.metrics['balanced_accuracy'])} against accuracy "
-                f"{metric_figure('accuracy', report.metrics['accuracy'])}): try --balanced "
-                f"(class_weight='balanced')."
+                f"{metric_figure('accuracy', report.metrics['accuracy'])}): {words.balance}."
             )
     if _beats_baseline(report):
         return ""
@@ -77,26 +91,26 @@ def _problem(report: Report, epochs: int) -> str:
     if worse:
         return (
             f"The model is no better than the baseline ({_against(report, main)}): "
-            "the columns may be unrelated to the target."
+            f"{words.inputs} may be unrelated to the target."
         )
     return (
         f"The model is not clearly better than the baseline ({_against(report, main)}; chance alone could "
-        "explain it): more rows would tell."
+        f"explain it): more {words.rows} would tell."
     )
 
 
-def _verdict(report: Report, epochs: int) -> str:
+def _verdict(report: Report, epochs: int, words: Words) -> str:
     """Return the sentence on a model that is better than the baseline."""
     weak, main = _weakness(report), report.main_metric
     sentence = f"The model is {'weak, though ' if weak else ''}better than the baseline "
     sentence += f"({_against(report, main)}{f'; {weak}' if weak else ''})"
     if main in report.linear:
-        words = f"({_against(report, main, report.linear, report.metrics)})"
+        figures = f"({_against(report, main, report.linear, report.metrics)})"
         if _better_linear(report) == main:
-            return f"{sentence}, but a linear model does better {words}: {_simpler(epochs)}."
+            return f"{sentence}, but a linear model does better {figures}: {_simpler(epochs, words)}."
         gain, perfect = _gain(report, main, report.linear), report.metrics[main] == report.linear[main]
         if gain <= 0 and ("linear" in report.gains or perfect):
-            return f"{sentence}, but a linear model does as well {words}: {_simpler(epochs)}."
+            return f"{sentence}, but a linear model does as well {figures}: {_simpler(epochs, words)}."
     return sentence + "."
 
 
@@ -147,8 +161,8 @@ def _weakness(report: Report) -> str:
     return f"AUC {metric_figure('auc', auc)}" if auc < WEAK_AUC else ""
 
 
-def _simpler(epochs: int) -> str:
-    return "try --hidden '' (hidden=())" + (" or more epochs (--epochs)" if epochs < FEW_EPOCHS else "")
+def _simpler(epochs: int, words: Words) -> str:
+    return words.simpler + (" or more epochs (--epochs)" if epochs < FEW_EPOCHS else "")
 
 
 def _against(

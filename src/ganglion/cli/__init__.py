@@ -29,18 +29,18 @@ app = cyclopts.App(
 # Each command is imported when it runs, so that `--help` is fast.
 for _command, _help in {
     "demo": "Train on a table that comes with the package, and show everything.",
-    "train": "Train a model to predict one column of a table from the others.",
-    "predict": "Predict the target for each row of a table, in order.",
-    "evaluate": "Evaluate a model on a table with the target, compared with a baseline.",
-    "explain": "Show every number that a model computes for one row, and what moved the prediction.",
-    "check": "Find problems of a model, its training or its table, each with a remedy.",
+    "train": "Train a model to predict one column of a table from the others, or what is in pictures.",
+    "predict": "Predict the target for each row of a table, or for each picture, in order.",
+    "evaluate": "Evaluate a model on a table with the target, or on pictures, compared with a baseline.",
+    "explain": "Show every number that a model computes for one row or picture, and what moved the answer.",
+    "check": "Find problems of a model, its training or its data, each with a remedy.",
     "serve": "Answer requests over HTTP with the predictions of a model.",
-    "show": "Show a model: its columns, network, training and report.",
+    "show": "Show a model: its columns or pictures, network, training and report.",
     "info": "Show versions, the engine in use and why, and the processor.",
 }.items():
     _module = {"explain": "insight", "check": "insight", "serve": "serving"}.get(_command, "commands")
     # What cyclopts writes by itself names several files ARGS above the table that calls them MORE.
-    _usage = "Usage: ganglion train --target STR [OPTIONS] TABLE [MORE...]" if _command == "train" else None
+    _usage = "Usage: ganglion train [OPTIONS] TABLE [MORE...]" if _command == "train" else None
     app.command(f"ganglion.cli.{_module}:{_command}", name=_command, help=_help, usage=_usage)
 
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.close()  # the reader of our output closed the pipe, which is no error
         sys.exit(0)
     except MemoryError:
-        _fail(1, "out of memory", "use fewer rows or units", debug)
+        _fail(1, "out of memory", "use fewer rows or units, or a smaller --size of pictures", debug)
     except Exception as error:  # a bug in ganglion: one line by default, the traceback with --debug
         hint = "this is a bug in ganglion; run again with --debug and report the output"
         _fail(1, f"unexpected {type(error).__name__}: {error}", hint, debug)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,33 +18,42 @@ import ganglion
 from ganglion import insight
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget
-from ganglion.cli import joint, pages
+from ganglion.cli import images, joint, pages
 from ganglion.cli.console import (
     AS_FOUND,
+    AUTOMATIC,
     Flag,
     Names,
+    PictureFlags,
     ReadFlags,
     Whole,
     command,
     notes as collect,
+    reading_options,
     say,
     say_json,
     say_page,
     split,
 )
-from ganglion.cli.output import AS_TEXT, emptied, table_writer, write_table
+from ganglion.cli.output import AS_TEXT, emptied, write_table
 from ganglion.engines import explain
 from ganglion.errors import ConfigError, amount
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
+from ganglion.image_model import ImageModel
 from ganglion.network import Network
 from ganglion.table_model import JointTableModel, TableModel
 from ganglion.table_model.answering import answer_table, heads_of
 from ganglion.tables.encode import require_column
-from ganglion.tables.examples import example_table
+from ganglion.tables.examples import example_pictures, example_table
 from ganglion.tables.reading import open_table
 from ganglion.training.callbacks import Callback
 from ganglion.training.stopping import EarlyStopping
+
+TABLES_ONLY = (
+    "hidden", "activation", "dropout", "optimizer", "repeats", "order", "where", "drop", "category", "keep",
+    "fold_case", "scaling",
+)  # fmt: skip
 
 
 @command
@@ -52,6 +62,7 @@ def demo(
     /,
     *,
     seed: Whole = 0,
+    convolution: Flag = False,
     save_table: Path | None = None,
     out: Path | None = None,
     json: Flag = False,
@@ -64,6 +75,8 @@ def demo(
         digits, iris, breast-cancer, diabetes, spiral or xor.
     seed
         Determines the split, the initial weights and everything else random.
+    convolution
+        For the digits: take the pixels as pictures, and train a convolutional network.
     save_table
         Also write the table to this file, for use with the other commands.
     out
@@ -71,11 +84,17 @@ def demo(
     json
         Print one JSON object instead.
     """
+    started = time.perf_counter()
     example, table = example_table(name)
     heading = [example.title, f"source: {example.source}"]
     if save_table is not None:
         write_table(table, save_table)
         heading.append(f"table written to {save_table}")
+    if convolution:
+        pictures, labels, settings = example_pictures(example, table)
+        title, facts = example.title, {"labels": labels, "seed": seed, **settings}
+        images.learn(pictures, title, heading[1:], out, None, json, started, **facts)
+        return
     _train(table, example.name, example.target, heading, out, json, seed=seed, **example.settings)
 
 
@@ -84,7 +103,7 @@ def train(
     table: Path,
     /,
     *more: Path,
-    target: str,
+    target: str | None = None,
     out: Path | None = None,
     hidden: str = "128,64",
     activation: str = "relu",
@@ -116,18 +135,21 @@ def train(
     engine: str = "auto",
     json: Flag = False,
     read: ReadFlags = AS_FOUND,
+    pictures: PictureFlags = AUTOMATIC,
 ) -> None:
-    """Train a model to predict one column of a table from the others.
+    """Train a model to predict one column of a table from the others, or what is in pictures.
 
     Parameters
     ----------
     table
         A file (CSV and other text, Parquet, JSON, Arrow, Excel), also compressed; a folder of files with the
-        same columns; or - for standard input.
+        same columns; or - for standard input. Or pictures: a folder with a folder for each class, also as a
+        zip archive; a CSV file with a column of paths; an .npz, .npy or idx file.
     more
         More files with the same columns.
     target
-        The column to predict; several, separated by commas, are predicted by one network.
+        The column to predict; several, separated by commas, are predicted by one network. Pictures in folders
+        need none.
     out
         File to write the model to; by default the table's name with .safetensors, in the current folder.
     hidden
@@ -192,10 +214,46 @@ def train(
     json
         Print one JSON object instead.
     """
-    name = "model" if str(table) == "-" else table.name.partition(".")[0] or "model"
-    path = Path(name + ".safetensors") if out is None else out
+    given = _given(locals())
     started = time.perf_counter()
     stopping = [] if patience is None else [EarlyStopping(patience)]
+    if images.is_pictures(table, pictures):
+        options = [name for name in given if name in TABLES_ONLY]
+        options += [name for name, is_given in reading_options(read).items() if is_given]
+        images.refuse(options, table, pictures=True)
+        images.train(
+            table,
+            more,
+            out,
+            pictures,
+            json,
+            started,
+            target=target,
+            group=group,
+            weight=weight,
+            task=task,
+            test=test,
+            validation=validation,
+            folds=folds,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            class_weight="balanced" if balanced else None,
+            optimize=optimize,
+            costs=_costs(cost),
+            positive=positive,
+            callbacks=stopping,
+            seed=seed,
+            engine=engine,
+        )
+        return
+    if "pictures" in given:
+        defaults = vars(AUTOMATIC)
+        options = [name for name, value in vars(pictures).items() if value != defaults[name]]
+        images.refuse(options, table, pictures=False)
+    target = images.require_target(target, table)
+    name = "model" if str(table) == "-" else table.name.partition(".")[0] or "model"
+    path = Path(name + ".safetensors") if out is None else out
     with collect() as collected:
         opened = open_table([table, *more] if more else table, read.options(), targets=split([target]))
     _train(
@@ -249,16 +307,18 @@ def predict(
     remarks: Annotated[Flag, Parameter(name="--notes")] = False,
     interval: float | None = None,
     keep: Names = [],  # noqa: B006  # read only
+    path: str | None = None,
     read: ReadFlags = AS_FOUND,
 ) -> None:
-    """Predict the target for each row of a table, in order.
+    """Predict the target for each row of a table, or for each picture, in order.
 
     Parameters
     ----------
     model
         A model file written by train.
     table
-        A table with the columns that the model needs.
+        A table with the columns that the model needs; for a model of images, a folder of pictures, one
+        picture, or what else train takes.
     out
         A .csv, .tsv, .parquet, .jsonl or .arrow file; by default CSV is printed.
     probabilities
@@ -270,12 +330,17 @@ def predict(
     keep
         Columns of the table to copy before the predictions, separated by commas, such as an id; in CSV with
         the text that they have in the table.
+    path
+        In a table of pictures, the column of the paths; found by default.
     """
-    if out is not None:
-        table_writer(out)
-        if any(path.exists() and out.exists() and path.samefile(out) for path in (model, table)):
-            raise ConfigError(f"--out must not be an input file, got {out}", "give another name")
-        check_writable(out)
+    images.check_output(out, model, table)
+    if (of_images := images.load(model, table)) is not None:
+        options = {"notes": remarks, "keep": bool(keep), **reading_options(read)}
+        images.refuse([name for name, given in options.items() if given], model, pictures=True)
+        images.predict(of_images, table, out, probabilities, interval, path)
+        return
+    if path is not None:
+        images.refuse(["path"], model, pictures=False)
     with collect() as collected:
         loaded = joint.load_any(model, table)
         heads = heads_of(loaded)
@@ -312,18 +377,38 @@ def predict(
 
 
 @command
-def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags = AS_FOUND) -> None:
-    """Evaluate a model on a table with the target, compared with a baseline.
+def evaluate(
+    model: Path,
+    table: Path,
+    /,
+    *,
+    mistakes: Path | None = None,
+    path: str | None = None,
+    json: Flag = False,
+    read: ReadFlags = AS_FOUND,
+) -> None:
+    """Evaluate a model on a table with the target, or on pictures, compared with a baseline.
 
     Parameters
     ----------
     model
         A model file written by train.
     table
-        A table of rows that the model has not learned from.
+        A table of rows that the model has not learned from; for a model of images, pictures as train takes
+        them.
+    mistakes
+        For pictures, write a contact sheet of the most confident mistakes to this file, .png or .html.
+    path
+        In a table of pictures, the column of the paths; found by default.
     json
         Print one JSON object instead.
     """
+    if (of_images := images.load(model, table)) is not None:
+        images.refuse([name for name, given in reading_options(read).items() if given], model, pictures=True)
+        images.evaluate(of_images, table, mistakes, path, json)
+        return
+    given = {"mistakes": mistakes, "path": path}
+    images.refuse([name for name, value in given.items() if value is not None], model, pictures=False)
     with collect() as collected:
         loaded = joint.load_any(model, table)
         found = loaded.evaluate(table, read=read.options())
@@ -336,7 +421,7 @@ def evaluate(model: Path, table: Path, /, *, json: Flag = False, read: ReadFlags
 
 @command
 def show(model: Path, /, *, json: Flag = False) -> None:
-    """Show a model: its columns, network, training and report.
+    """Show a model: its columns or pictures, network, training and report.
 
     Parameters
     ----------
@@ -346,6 +431,12 @@ def show(model: Path, /, *, json: Flag = False) -> None:
         Print one JSON object instead.
     """
     file = read_model(model)
+    if (of_images := ImageModel.from_saved(file)) is not None:
+        if json:
+            say_json(images.facts(of_images))
+        else:
+            say(images.show(of_images, model.name))
+        return
     loaded = JointTableModel.from_saved(file) or TableModel.from_saved(file)
     if loaded is None:
         network = Network.from_saved(file)
@@ -353,7 +444,7 @@ def show(model: Path, /, *, json: Flag = False) -> None:
             say_json(network.architecture.configuration() | {"training": network.facts})
         else:
             network.summary()
-            _say_training(network)
+            say(pages.training_page(network))
         return
     if json:
         say_json(joint.facts(loaded))
@@ -362,7 +453,7 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     say(f"{model.name}: " + ", ".join(f"{head.target.task} of {head.target.column!r}" for head in heads))
     say(joint.columns_page(loaded))
     say(f"\n{loaded.network.describe()}\n")
-    _say_training(loaded.network)
+    say(pages.training_page(loaded.network))
     say(pages.rows_page(heads[0], loaded.network) + "\n")
     say(pages.run_page(heads[0]))
     say("\n" + joint.answers_page(loaded))
@@ -382,6 +473,7 @@ def info(*, json: Flag = False) -> None:
         "ganglion": ganglion.__version__,
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("numpy", "polars", "safetensors")},
+        "pictures": _pillow(),
         "engine": f"{engine}: {why}",
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
@@ -457,16 +549,10 @@ def _train(
         say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB{replacing})")
 
 
-def _say_training(network: Network) -> None:
-    facts = network.facts
-    if facts:
-        optimizer = facts["optimizer"]["name"] if facts["optimizer"] else "a custom optimizer"
-        loss = facts["loss"]["name"] if facts["loss"] else "a custom loss"
-        versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-        say(
-            f"trained on {amount(facts['rows'], 'row')} with {optimizer}, {loss}, batches of "
-            f"{facts['batch_size']}, seed {network.seed} ({versions})"
-        )
+def _given(values: Mapping[str, Any]) -> list[str]:
+    """Return the names of the parameters of `train` whose values are not the defaults."""
+    defaults = inspect.signature(train).parameters
+    return [name for name, value in values.items() if value != defaults[name].default]
 
 
 def _units(text: str) -> tuple[int, ...]:
@@ -488,6 +574,14 @@ def _costs(words: list[str]) -> dict[str, float] | None:
         except ValueError as error:
             raise ConfigError(f"--cost must be NAME=NUMBER, got {word!r}", "such as --cost fn=10") from error
     return costs or None
+
+
+def _pillow() -> str:
+    """Return what reads files of pictures, or how to install it."""
+    try:
+        return f"pillow {importlib.metadata.version('pillow')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "pillow is not installed; pip install 'ganglion[images]'"
 
 
 def _processor() -> str:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
@@ -167,3 +168,48 @@ class ReadFlags:
 
 
 AS_FOUND = ReadFlags()
+
+
+def reading_options(read: ReadFlags) -> dict[str, bool]:
+    """Return for each option that says how a table is read whether it was given."""
+    return {name: value != getattr(AS_FOUND, name) for name, value in vars(read).items()}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PictureFlags:
+    """The options of train that apply to pictures only.
+
+    Parameters
+    ----------
+    size
+        For pictures, their side in pixels, or HEIGHTxWIDTH; chosen by their own sizes by default.
+    fit
+        How pictures of another shape are fitted: crop or pad.
+    augment
+        How training pictures are varied: auto, none, or changes such as flip,shift=0.1,rotate=10,zoom=0.1.
+    quality
+        good for minutes of training, best for a larger network and longer training.
+    class_weight
+        balanced for classes of equal total weight, none, or auto, which balances classes of very different
+        size.
+    path
+        In a table of pictures, the column of the paths; found by default.
+    folder
+        What these paths are relative to; by default the folder of the table.
+    mistakes
+        Write a contact sheet of the most confident mistakes to this file, .png or .html; by default the
+        model's name with -mistakes.html.
+    """
+
+    size: str | None = None
+    fit: str = "crop"
+    augment: str = "auto"
+    quality: str = "good"
+    class_weight: str = "auto"
+    path: str | None = None
+    folder: Path | None = None
+    mistakes: Path | None = None
+
+
+AUTOMATIC = PictureFlags()

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from ganglion.answers.target import ClassTarget
+from ganglion.cli import images
 from ganglion.cli.console import (
     AS_FOUND,
     Flag,
@@ -18,6 +19,7 @@ from ganglion.cli.console import (
     Whole,
     command,
     notes,
+    reading_options,
     say,
     say_json,
     say_page,
@@ -53,18 +55,20 @@ def explain(
     verify: Flag = False,
     training: Flag = False,
     optimizer: str | None = None,
+    out: Path | None = None,
     latex: Flag = False,
     json: Flag = False,
     read: ReadFlags = AS_FOUND,
 ) -> None:
-    """Show every number that a model computes for one row, and what moved the prediction.
+    """Show every number that a model computes for one row or picture, and what moved the answer.
 
     Parameters
     ----------
     model
         A model file written by train.
     table
-        A table with the columns that the model needs, and with the target for gradients.
+        A table with the columns that the model needs, and with the target for gradients; for a model of
+        images, a picture.
     target
         The target to explain, if the model has several.
     row
@@ -87,11 +91,25 @@ def explain(
         Trace the next training step, with its dropout, instead of the prediction.
     optimizer
         Optimizer of the update, adam by default.
+    out
+        For a picture, draw what speaks for the answer (Grad-CAM) to this file: .png, .svg or .pdf.
     latex
         Print formulas in LaTeX.
     json
         Print one JSON object instead.
     """
+    if (of_images := images.load(model, table)) is not None:
+        given = {
+            "target": target, "gradient": gradient, "update": update, "features": features,
+            "importance": importance, "dependence": dependence, "verify": verify, "training": training,
+            "optimizer": optimizer, **reading_options(read),
+        }  # fmt: skip
+        images.refuse([name for name, value in given.items() if value], model, pictures=True)
+        places = [("loss", ()) if text == "loss" else _place(text) for text in unit]
+        _say_formulas(images.explain(of_images, table, row, places, out, latex, json))
+        return
+    if out is not None:
+        images.refuse(["out"], model, pictures=False)
     if importance or dependence:
         _explain_columns(model, table, target, importance, split(dependence), json, read)
         return
@@ -137,7 +155,11 @@ def explain(
     pages += [str(each) for each in requested]
     pages += [] if contributions is None else [_contributions_page(contributions, loaded, single, prediction)]
     pages += [] if verification is None else [str(verification)]
-    text = "\n\n".join(page for page in pages if page)
+    _say_formulas("\n\n".join(page for page in pages if page))
+
+
+def _say_formulas(text: str) -> None:
+    """Print text, with colored formulas on a terminal."""
     if sys.stdout.isatty():
         load("rich.console").Console().print(colored(text), soft_wrap=True)
     else:
@@ -177,19 +199,25 @@ def check(
     json: Flag = False,
     read: ReadFlags = AS_FOUND,
 ) -> None:
-    """Find problems of a model, its training or its table, each with a remedy.
+    """Find problems of a model, its training or its data, each with a remedy.
 
     Parameters
     ----------
     model
         A model file written by train.
     table
-        A table with the target and the columns that the model needs, preferably the training table.
+        A table with the target and the columns that the model needs, preferably the training table; for a
+        model of images, pictures as train takes them.
     target
         The target to check, if the model has several.
     json
         Print one JSON object instead.
     """
+    if (of_images := images.load(model, table)) is not None:
+        given = {"target": target, **reading_options(read)}
+        images.refuse([name for name, value in given.items() if value], model, pictures=True)
+        images.check(of_images, table, json)
+        return
     with notes() as collected:
         loaded = load_one(model, target, table)
         health = loaded.health(loaded.read(table, read.options()))

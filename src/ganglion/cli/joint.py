@@ -13,11 +13,21 @@ from ganglion.answers.target import ClassTarget
 from ganglion.cli import pages
 from ganglion.errors import ConfigError, FileError
 from ganglion.files.model_file import read_model
+from ganglion.image_model import ImageModel
 from ganglion.table_model import JointTableModel, TableModel
 from ganglion.table_model.answering import heads_of
 
 MODEL = ".safetensors"
 DIGITS = 7  # of a 32-bit number
+
+
+def check_order(path: Path, source: Path | None) -> None:
+    """Raise `ConfigError` if a model and what was given with it were swapped."""
+    if source is not None and source.suffix == MODEL and path.suffix != MODEL:
+        raise ConfigError(
+            f"the model must come first and then the table or the pictures, got {path.name} {source.name}",
+            "swap them",
+        )
 
 
 def load_any(path: Path, table: Path | None = None) -> TableModel | JointTableModel:
@@ -31,12 +41,11 @@ def load_any(path: Path, table: Path | None = None) -> TableModel | JointTableMo
         ConfigError: if the table and the model were swapped.
         FileError: if the file is missing, damaged, or holds a bare network.
     """
-    if table is not None and table.suffix == MODEL and path.suffix != MODEL:
-        raise ConfigError(
-            f"the model must come first and then the table, got {path.name} {table.name}", "swap them"
-        )
+    check_order(path, table)
     file = read_model(path)
     model = JointTableModel.from_saved(file) or TableModel.from_saved(file)
+    if file.images is not None:
+        raise FileError(f"{path} holds a model of images, and this needs one of a table")
     if model is None:
         raise FileError(f"{path} holds a network without a table's encoder", "load it with gg.Network.load")
     return model
@@ -61,10 +70,11 @@ def load_one(path: Path, target: str | None, table: Path | None = None) -> Table
     return model
 
 
-def shortest(predictions: pl.DataFrame, model: TableModel | JointTableModel) -> pl.DataFrame:
+def shortest(predictions: pl.DataFrame, model: TableModel | JointTableModel | ImageModel) -> pl.DataFrame:
     """Return predictions without the digits that a network's 32-bit outputs do not determine."""
+    heads = [model] if isinstance(model, ImageModel) else heads_of(model)
     columns = [pl.col(n).cast(pl.Float32) for n in predictions.columns if n.startswith("probability_")]
-    for head in heads_of(model):
+    for head in heads:
         if isinstance(head.target, ClassTarget):
             continue
         ending = f"_{head.target.column}" if isinstance(model, JointTableModel) else ""

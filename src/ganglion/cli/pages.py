@@ -17,6 +17,7 @@ from ganglion.table_model import TableModel
 from ganglion.tables.columns import NumberColumn
 
 if TYPE_CHECKING:
+    from ganglion.image_model import ImageModel
     from ganglion.insight import Finding
 
 MOST_COLUMNS = 20
@@ -100,7 +101,21 @@ def rows_page(model: TableModel, network: Network | None = None) -> str:
     return "\n".join(lines)
 
 
-def run_page(model: TableModel, everything: float | None = None) -> str:
+def training_page(network: Network) -> str:
+    """Return what a network was trained on and with, "" if it was not."""
+    facts = network.facts
+    if not facts:
+        return ""
+    optimizer = facts["optimizer"]["name"] if facts["optimizer"] else "a custom optimizer"
+    loss = facts["loss"]["name"] if facts["loss"] else "a custom loss"
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    return (
+        f"trained on {amount(facts['rows'], 'row')} with {optimizer}, {loss}, batches of "
+        f"{facts['batch_size']}, seed {network.seed} ({versions})"
+    )
+
+
+def run_page(model: TableModel | ImageModel, everything: float | None = None) -> str:
     """Return the epochs and seconds of the run, why it stopped, and the learning curve.
 
     Args:
@@ -116,7 +131,7 @@ def run_page(model: TableModel, everything: float | None = None) -> str:
     return "\n".join([*lines, "", picture]) if picture else lines[0]
 
 
-def answers_page(model: TableModel) -> str:
+def answers_page(model: TableModel | ImageModel) -> str:
     """Return how the network's outputs become answers, where not directly."""
     calibration = model.calibration
     lines = [calibration.describe_decision(model.labels or []), calibration.describe()]

@@ -18,6 +18,7 @@ MANY = 20_000  # pictures, of which each epoch shows enough variety
 PROBED, PROBE_EPOCHS = 3_000, 12
 PROBE = 1_000  # the position of the random choice, which the splits do not use
 CHECKED = 0.3
+ENOUGH = 32  # pixels a side, from twice which on pictures are made smaller for the trial
 # Mirrored pictures must be recognized nearly as well as the others: in all, and in each class.
 MOST_LOST, MOST_LOST_IN_CLASS = 0.03, 0.15
 FEWEST_RECOGNIZED = 0.6
@@ -47,10 +48,25 @@ def choose_augmentation(
     return Augmentation(flip=flip, shift=0.08, rotate=0.0 if small else 8.0, zoom=0.1)
 
 
+def _reduced(images: Array, rows: Array) -> Array:
+    """Return some pictures, large ones made smaller: whether they may be mirrored shows all the same."""
+    height, width, channels = images.shape[1:]
+    by = min(height, width) // ENOUGH
+    if by < 2:
+        return images[rows]
+    height, width = height // by, width // by
+    small = np.empty((len(rows), height, width, channels), np.uint8)
+    for place, row in enumerate(rows):  # one by one: all as numbers would take much memory
+        tiles = images[row, : height * by, : width * by].reshape(height, by, width, by, channels)
+        small[place] = tiles.mean(axis=(1, 3)).round()
+    return small
+
+
 def _may_mirror(images: Array, y: Array, rows: Array, seed: int) -> bool:
     """Return whether mirrored pictures keep their class, by a small network trained without any."""
     order = generator(seed, Purpose.SPLIT, PROBE).permutation(rows)[:PROBED]
-    checked, learned = np.split(order, [int(CHECKED * len(order))])
+    images, y = _reduced(images, order), y[order]
+    checked, learned = np.split(np.arange(len(order)), [int(CHECKED * len(order))])
     classes = int(y.max()) + 1
     if len(np.unique(y[learned])) < 2 or len(checked) < FEWEST_IN_CLASS:
         return False

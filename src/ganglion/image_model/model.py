@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ganglion import insight
-from ganglion.answers.advice import advice
+from ganglion.answers.advice import PICTURES, advice
 from ganglion.answers.calibration import Calibration
 from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import evaluate
@@ -26,7 +26,7 @@ from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.image_model.mistakes import Mistakes
 from ganglion.image_model.saved import read_images_part, to_saved
 from ganglion.image_model.training import Recipe, Tested, train
-from ganglion.images import Augmentation, Fitting, Store, decode_pictures, open_images
+from ganglion.images import Augmentation, Fitting, LeftOut, Store, decode_pictures, open_images
 from ganglion.images.arrays import CHANNELS
 from ganglion.images.rows import PictureRows, Scaling
 from ganglion.images.sources import TABLES
@@ -51,6 +51,9 @@ class ImageModel:
         augmentation: how training pictures were varied; None if they were not.
         balanced: whether classes had equal total weight.
         tested: the test pictures and the answers for them; None after loading.
+        left_out: the files that were no pictures or could not be read, each with `name` and `reason`, in
+            training or the last evaluation; none after loading.
+        folds: the number of folds whose networks tested the model; 0 if it was tested itself, or not at all.
     """
 
     def __init__(
@@ -66,12 +69,15 @@ class ImageModel:
         augmentation: Augmentation | None = None,
         balanced: bool = False,
         tested: Tested | None = None,
+        left_out: tuple[LeftOut, ...] = (),
+        folds: int = 0,
     ) -> None:
         self.network, self.target, self.fitting, self.scaling = network, target, fitting, scaling
         self.history, self.report = history, report
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
         self.calibration = Calibration() if calibration is None else calibration
         self.augmentation, self.balanced, self.tested = augmentation, balanced, tested
+        self.left_out, self.folds = left_out, folds
 
     @classmethod
     def train(
@@ -204,7 +210,7 @@ class ImageModel:
     @property
     def advice(self) -> str:
         """One sentence on what to do next."""
-        return advice(self.history, self.report)
+        return advice(self.history, self.report, PICTURES)
 
     def decode(
         self, source: Any, *, path: str | None = None, folder: str | os.PathLike[str] | None = None
@@ -374,6 +380,7 @@ class ImageModel:
         store, y = self._labeled(source, "an evaluation", labels, path, folder)
         outputs = self.network.predict(self._rows(store.images))
         self.tested = Tested(store.images, store.pictures.names, y, outputs)
+        self.left_out = store.pictures.left_out
         rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64))
         return evaluate(self.target, rows, self.calibration, self.rows["train"] + self.rows["validation"])
 

@@ -82,6 +82,7 @@ def read_images_part(part: dict[str, Any], network: Network) -> dict[str, Any]:
         "calibration": calibration,
         "augmentation": augmentation,
         "balanced": check_flag("balanced", part["balanced"]),
+        "folds": 0 if report is None or report.folds < 2 else report.folds,
     }
 
 

@@ -8,6 +8,7 @@ of its own, and the network that is kept has learned from all pictures.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ TEST, VALIDATION, FOLDS, SMALL = 0.2, 0.1, 5, 1000
 IMBALANCED = 3.0
 LEAST_WEIGHT = 1e-20
 LINEAR_EPOCHS, LINEAR_UPDATES, LINEAR_RATE, LINEAR_BATCH = 20, 2_000, 0.01, 64
+LINEAR_EPOCHS_AT_MOST = 300
+LINEAR_BUDGET = 2 * 10**9  # numbers of pixels that the linear model looks at: seconds
 AnyTarget = ClassTarget | NumberTarget
 
 
@@ -377,13 +380,16 @@ class Learner:
         last = Dense(len(member.target.classes), "softmax") if classes else Dense(1)  # type: ignore[union-attr]
         network = Network([Flatten(), last], self.shape, self.recipe.seed, engine=self.recipe.engine)
         split = member.split
-        epochs = max(LINEAR_EPOCHS, LINEAR_UPDATES * LINEAR_BATCH // len(split.train))
-        optimizer = AdamW(OneCycle(LINEAR_RATE, epochs=min(epochs, 300)), weight_decay=0.1)
+        updates = -(-len(split.train) // LINEAR_BATCH)  # of an epoch
+        most = LINEAR_BUDGET // (LINEAR_BATCH * math.prod(self.shape))
+        wanted = max(LINEAR_EPOCHS * updates, min(LINEAR_UPDATES, LINEAR_EPOCHS_AT_MOST * updates))
+        epochs = max(1, min(wanted, most) // updates)
+        optimizer = AdamW(OneCycle(LINEAR_RATE, epochs=epochs), weight_decay=0.1)
         network.fit(
             self.rows(member, split.train),
             self._goals(member, split.train),
             optimizer=optimizer,
-            epochs=min(epochs, 300),
+            epochs=epochs,
             batch_size=LINEAR_BATCH,
             sample_weight=self._sample_weight(member),
         )
@@ -447,6 +453,7 @@ class Learner:
         linear_validated: HeldOut | None = None,
         which: Array = NOTHING,
         note: str = "",
+        folds: int = 0,
     ) -> ImageModel:
         """Return the model of a member, judged by the answers for held-out pictures."""
         weights = (
@@ -485,6 +492,8 @@ class Learner:
                 self._in_scale_of(member, tested.truth),
                 self._in_scale_of(member, tested.outputs),
             ),
+            pictures.left_out,
+            folds,
         )
 
     def _in_scale_of(self, member: Member, numbers: Array) -> Array:
@@ -573,7 +582,7 @@ def _cross_validate(kind: type[ImageModel], learner: Learner, rows: Divisible, f
     learner.augment(splits[0] if splits else everything)
     kept = learner.untrained(everything)
     counts = {"train": rows.rows, "validation": 0, "test": sum(len(split.test) for split in splits)}
-    recipe.announce(learner.model(kind, kept, History(), counts))
+    recipe.announce(learner.model(kind, kept, History(), counts, folds=len(splits)))
     members = [learner.untrained(split) for split in splits]
     history = learner.run(kept, recipe.callbacks)
     if history.ended == "interrupted" or any(learner.run(each).ended == "interrupted" for each in members):
@@ -592,4 +601,5 @@ def _cross_validate(kind: type[ImageModel], learner: Learner, rows: Divisible, f
         learner.answers(linear, lambda each: each.test),
         which=which,
         note=note,
+        folds=len(members),
     )

@@ -14,6 +14,8 @@ from ganglion.images.folders import ENDINGS
 from ganglion.images.places import LeftOut, Place, shown
 
 SEPARATORS = (",", ";", "\t", "|")
+BEGIN = 2**14  # bytes that tell whether a table is one of paths
+FEWEST_COLUMNS = 2  # of a table of paths: the paths, and what is to be predicted
 MOST_PICTURES = 0.5  # of the texts in the column of paths, at least this fraction ends like a picture's name
 
 
@@ -46,6 +48,24 @@ def read_paths(path: Path) -> pl.DataFrame:
         raise FileError(
             f"{path} cannot be read as a table of paths: {reason}", "save it as CSV in UTF-8"
         ) from error
+
+
+def has_paths(path: Path) -> bool:
+    """Return whether a text file begins like a table of paths: some lead to files, or a column beside them is
+    all that there is. A table of numbers with the names of pictures elsewhere is none.
+    """
+    try:
+        with path.open("rb") as file:
+            begin = file.read(BEGIN).decode("utf-8-sig")
+        lines = begin.splitlines()
+        lines = lines[:-1] if len(begin) >= BEGIN else lines
+        separator = max(SEPARATORS, key=lines[0].count)
+        table = pl.read_csv("\n".join(lines).encode(), separator=separator, infer_schema=False)
+        values = table[_path_column(table)].drop_nulls().to_list()
+        find = open_place(path.parent).finder()
+    except (OSError, UnicodeDecodeError, IndexError, DataError, pl.exceptions.PolarsError):
+        return False
+    return table.width <= FEWEST_COLUMNS or any(not find(value)[1] for value in values)
 
 
 def pictures_in_table(
@@ -100,5 +120,5 @@ def _path_column(table: pl.DataFrame) -> str:
                 return values.name
     raise DataError(
         f"a table of pictures must have a column of paths, as cats/1.png, got {shortened(table.columns)}",
-        "name it: path='COLUMN'",
+        "name it: --path COLUMN, in Python path='COLUMN'",
     )

@@ -100,6 +100,8 @@ class Folder:
                     raise FileError(f"cannot open the folder {self.path}: {reason_of(error)}") from error
                 found.append(Entry(parents, folder, f"cannot be opened: {reason_of(error)}"))
                 continue
+            if parents and not inside:
+                found.append(Entry(parents, folder, "is an empty folder"))
             for each in inside:
                 parts = (*parents, shown(each.name))
                 if each.is_dir(follow_symlinks=False):

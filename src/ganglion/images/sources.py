@@ -199,7 +199,9 @@ def _kind(source: Any) -> str:
 def _check(kind: str, name: str, given: Any, kinds: tuple[str, ...]) -> None:
     if given is not None and kind not in kinds:
         meant = {"array": "NumPy arrays", "table": "tables of paths"}[kinds[0]]
-        raise ConfigError(f"{name} applies to {meant} only, got {name}={shortened(given)}", "leave it out")
+        named = name == "target" and isinstance(given, list)
+        shown = ", ".join(given) if named else shortened(given)
+        raise ConfigError(f"{name} applies to {meant} only, got {shown}", "leave it out")
 
 
 def _of_array(found: LabeledArray) -> Pictures:

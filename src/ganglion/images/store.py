@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ import numpy as np
 
 from ganglion.checks import check_integer
 from ganglion.core.part import Array, Shape
-from ganglion.errors import DataError, FileError, notice
+from ganglion.errors import DataError, FileError, amount, notice
 from ganglion.images.decoding import Fitting, Header, decode, quiet, read_header
 from ganglion.images.places import LeftOut, Reader, UnreadableError
 from ganglion.images.sources import Pictures
@@ -143,9 +144,10 @@ def choose_fitting(pictures: Pictures, fit: str = "crop", most: int = LARGEST_DE
         DataError: if none of the sample can be read.
     """
     check_integer("most", most, at_least=1)
-    headers = list(_headers(pictures))
+    failed = list[LeftOut]()
+    headers = list(_headers(pictures, failed))
     if not headers:
-        raise _nothing_left(pictures)
+        raise _nothing_left(dataclasses.replace(pictures, left_out=(*pictures.left_out, *failed)))
     channels = 1 if all(header.is_grey for header in headers) else 3
     if len({(header.height, header.width) for header in headers}) == 1:
         height, width = headers[0].height, headers[0].width
@@ -155,15 +157,15 @@ def choose_fitting(pictures: Pictures, fit: str = "crop", most: int = LARGEST_DE
     return Fitting(side, side, channels, fit)
 
 
-def _headers(pictures: Pictures) -> Iterable[Header]:
-    """Yield what the readable files among an evenly spaced sample say."""
+def _headers(pictures: Pictures, failed: list[LeftOut]) -> Iterable[Header]:
+    """Yield what the readable files among an evenly spaced sample say, and list the others."""
     rows = np.unique(np.linspace(0, len(pictures) - 1, min(len(pictures), SAMPLE)).astype(np.int64))
     with quiet(), pictures.reading() as read:
         for row in rows if len(pictures) else ():
             try:
                 yield read_header(read(pictures.keys[row]))
-            except UnreadableError:
-                continue
+            except UnreadableError as error:
+                failed.append(LeftOut(pictures.names[row], str(error)))
 
 
 def _decode_chunk(
@@ -222,8 +224,10 @@ def _examples(left_out: tuple[LeftOut, ...]) -> str:
 def _notice_left_out(pictures: Pictures) -> None:
     if left_out := pictures.left_out:
         total = len(pictures) + len(left_out)
+        verb = "is" if len(left_out) == 1 else "are"
         notice(
-            f"{len(left_out):,} of {total:,} files are left out{_examples(left_out)}", "unreadable-pictures"
+            f"{len(left_out):,} of {total:,} files {verb} left out{_examples(left_out)}",
+            "unreadable-pictures",
         )
 
 
@@ -237,8 +241,9 @@ def _notice_changes(outcomes: list[_Outcome], fitting: Fitting) -> None:
         how = {"crop": "scaled and cropped", "pad": "scaled and padded with black"}[fitting.fit]
         how = "scaled" if ratios == {True} else how
         notice(
-            f"{len(other):,} of {len(outcomes):,} pictures have other sizes ({sizes}, height × width) "
-            f"and are {how} to {wanted[0]} × {wanted[1]}",
+            f"{len(other):,} of {amount(len(outcomes), 'picture')} "
+            f"{'has another size' if len(other) == 1 else 'have other sizes'} ({sizes}, height × width) and "
+            f"{'is' if len(other) == 1 else 'are'} {how} to {wanted[0]} × {wanted[1]}",
             "fitted-pictures",
         )
     counts = Counter(change for outcome in outcomes for change in outcome.changes)
@@ -249,4 +254,4 @@ def _notice_changes(outcomes: list[_Outcome], fitting: Fitting) -> None:
     }
     if counts:
         text = "; ".join(f"{counts[change]:,} {words[change]}" for change in words if counts[change])
-        notice(f"of {len(outcomes):,} pictures, {text}", "converted-pictures")
+        notice(f"of {amount(len(outcomes), 'picture')}, {text}", "converted-pictures")

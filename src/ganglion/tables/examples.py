@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
 from ganglion.errors import ConfigError, one_of
 from ganglion.tables.reading import read_table
 
+INK = 16  # what a black pixel of the digits has
 FOLDER = Path(__file__).parent / "data"
 
 
@@ -86,6 +88,20 @@ def example_table(name: str) -> tuple[Example, pl.DataFrame]:
     if name == "xor":
         return example, _xor()
     return example, read_table(FOLDER / f"{name}.csv")
+
+
+def example_pictures(example: Example, table: pl.DataFrame) -> tuple[Array, Array, dict[str, Any]]:
+    """Return the pixels of an example as bytes, (n, 8, 8), the label of each, and settings for the training.
+
+    Raises:
+        ConfigError: if the example has no pictures.
+    """
+    if example.name != "digits":
+        raise ConfigError(
+            f"only the digits are pictures, {example.name!r} is a table", "leave out --convolution"
+        )
+    pixels = table.drop(example.target).to_numpy().reshape(-1, 8, 8)
+    return np.rint(pixels * (255 / INK)).astype(np.uint8), table[example.target].to_numpy(), {"epochs": 20}
 
 
 def _spiral(rows: int = 600, arms: int = 3) -> pl.DataFrame:

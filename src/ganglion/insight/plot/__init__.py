@@ -5,18 +5,20 @@ function shows, saves or closes a figure or changes a setting of matplotlib. To 
 `gg.plot.activation("tanh").figure.savefig("tanh.png")`.
 `pictures.py` draws histories, networks and activations, `landscapes.py` predictions over a plane and losses
 over parameters, `confusion.py` confusion matrices, `columns.py` how a table model uses its columns and how
-far its probabilities are right, `images.py` filters and which part of an image decides; common code is in
+far its probabilities are right, `images.py` filters and which part of an image decides, and
+augmented pictures; common code is in
 `drawing.py`.
 """
 
 from ganglion.insight.plot.columns import dependence, importance, reliability
 from ganglion.insight.plot.confusion import confusion
-from ganglion.insight.plot.images import feature_maps, filters, occlusion, saliency, why
+from ganglion.insight.plot.images import augmented, feature_maps, filters, occlusion, saliency, why
 from ganglion.insight.plot.landscapes import boundary, loss_surface
 from ganglion.insight.plot.pictures import activation, history, network, units
 
 __all__ = [
     "activation",
+    "augmented",
     "boundary",
     "confusion",
     "dependence",

@@ -1,15 +1,20 @@
-"""Pictures of a network of images: its filters, their maps, and which part of an image decides."""
+"""Pictures of a network of images: its filters, their maps, which part of an image decides, and variants.
+
+A model of images stands above this package; it is known by what it has: a network, `decode` and `scaling`.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from ganglion.checks import check_integer
+from ganglion.core.arrays import as_array
 from ganglion.core.layers.convolution import Convolution
 from ganglion.core.part import Array
 from ganglion.core.steps import Step
-from ganglion.errors import ConfigError, DataError, one_of, shortened
+from ganglion.errors import ConfigError, DataError, amount, one_of, shortened
 from ganglion.insight import regions
 from ganglion.insight.plot.drawing import (
     BLUE,
@@ -31,6 +36,46 @@ from ganglion.optional import load
 MOST_TILES = 64
 MOST_ROWS, MOST_COLUMNS = 16, 16  # of a matrix of kernels
 PALE = 0.7  # what black becomes below a heat map, so that its colors can be seen
+PALE_PICTURE = 0.4  # of a photograph, in which more is to be recognized
+MOST_PICTURES, MOST_VARIANTS = 16, 32
+GAP = 2  # pixels between pictures
+
+
+@runtime_checkable
+class PictureModel(Protocol):
+    """What the pictures need from a model of images: a network, and how files become its inputs."""
+
+    @property
+    def network(self) -> Any: ...
+    @property
+    def labels(self) -> list[str] | None: ...
+    @property
+    def scaling(self) -> Any: ...
+    def decode(self, source: Any) -> Any: ...
+
+
+@runtime_checkable
+class Augments(Protocol):
+    """What makes variants of pictures."""
+
+    def apply(self, images: Array, seed: int, epoch: int, rows: Array) -> Array: ...
+
+
+class Seen(NamedTuple):
+    """A network, the image that it is given, and how this is shown.
+
+    Args:
+        net: the network.
+        image: its input; what `regions` takes.
+        shown: the image in colors from 0 to 1, (height, width, 3), below a heat map; None to make them of its
+            numbers.
+        labels: the names of the outputs; None for their indexes.
+    """
+
+    net: Drawable
+    image: Any
+    shown: Array | None = None
+    labels: list[str] | None = None
 
 
 def filters(net: Drawable, layer: str | None = None, ax: Axes | None = None) -> Axes:
@@ -84,12 +129,14 @@ def filters(net: Drawable, layer: str | None = None, ax: Axes | None = None) -> 
     return ax
 
 
-def feature_maps(net: Drawable, image: Any, layer: str | None = None, ax: Axes | None = None) -> Axes:
+def feature_maps(
+    net: Drawable | PictureModel, image: Any, layer: str | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw how strongly each filter of a layer responds at each place of an image.
 
     Args:
-        net: a network whose input is an image, (height, width, channels).
-        image: (height, width, channels).
+        net: a `gg.ImageModel`, or a network whose input is an image, (height, width, channels).
+        image: (height, width, channels); for a `gg.ImageModel`, a path or what else its `predict` takes.
         layer: the name of a layer that makes images, such as "max_pool_2d_1"; the first convolution by
             default.
         ax: the matplotlib Axes to draw on; a new figure's by default.
@@ -110,8 +157,8 @@ def feature_maps(net: Drawable, image: Any, layer: str | None = None, ax: Axes |
     'conv_2d_1: 8 maps of 28 x 28'
     >>> plt.close(ax.figure)
     """
-    check_network(net)
     check_axes(ax)
+    net, image, _, _ = see(net, image)
     model, x = regions.read_image(net, image)
     step = _convolution(net, None) if layer is None else regions.find_maps(model.architecture, layer)
     _, passed = model.architecture.forward(model.views, x[None])
@@ -124,14 +171,16 @@ def feature_maps(net: Drawable, image: Any, layer: str | None = None, ax: Axes |
     return ax
 
 
-def saliency(net: Drawable, image: Any, output: int | None = None, ax: Axes | None = None) -> Axes:
+def saliency(
+    net: Drawable | PictureModel, image: Any, output: int | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw how much each pixel of an image speaks for an output (blue) or against it (orange).
 
     The numbers are those of `gg.saliency`, drawn over the image in pale colors.
 
     Args:
-        net: a network whose input is an image, (height, width, channels).
-        image: (height, width, channels).
+        net: a `gg.ImageModel`, or a network whose input is an image, (height, width, channels).
+        image: (height, width, channels); for a `gg.ImageModel`, a path or what else its `predict` takes.
         output: the index of the output to explain; by default the largest.
         ax: the matplotlib Axes to draw on; a new figure's by default.
 
@@ -150,22 +199,27 @@ def saliency(net: Drawable, image: Any, output: int | None = None, ax: Axes | No
     True
     >>> plt.close(ax.figure)
     """
-    check_network(net)
     check_axes(ax)
-    values = regions.saliency(net, image, output)
-    return _heat(net, image, output, values, "contribution to the score", "pixel by pixel", ax)
+    seen = see(net, image)
+    values = regions.saliency(seen.net, seen.image, output)
+    return _heat(seen, output, values, "contribution to the score", "pixel by pixel", ax)
 
 
 def why(
-    net: Drawable, image: Any, output: int | None = None, layer: str | None = None, ax: Axes | None = None
+    net: Drawable | PictureModel,
+    image: Any,
+    output: int | None = None,
+    layer: str | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw which part of an image speaks for an output, by Grad-CAM: the bluer, the more.
 
     The numbers are those of `gg.grad_cam`, drawn over the image in pale colors.
 
     Args:
-        net: a network with a convolution, whose input is an image, (height, width, channels).
-        image: (height, width, channels).
+        net: a `gg.ImageModel`, or a network with a convolution, whose input is an image, (height, width,
+            channels).
+        image: (height, width, channels); for a `gg.ImageModel`, a path or what else its `predict` takes.
         output: the index of the output to explain; by default the largest.
         layer: the name of the convolution whose maps are used; the last one by default.
         ax: the matplotlib Axes to draw on; a new figure's by default.
@@ -186,23 +240,27 @@ def why(
     True
     >>> plt.close(ax.figure)
     """
-    check_network(net)
     check_axes(ax)
-    values = regions.grad_cam(net, image, output, layer)
-    name = regions.find_maps(net.architecture, layer).name
-    return _heat(net, image, output, values, "weighted activation", f"Grad-CAM of {name}", ax)
+    seen = see(net, image)
+    values = regions.grad_cam(seen.net, seen.image, output, layer)
+    name = regions.find_maps(seen.net.architecture, layer).name
+    return _heat(seen, output, values, "weighted activation", f"Grad-CAM of {name}", ax)
 
 
 def occlusion(
-    net: Drawable, image: Any, output: int | None = None, size: int | None = None, ax: Axes | None = None
+    net: Drawable | PictureModel,
+    image: Any,
+    output: int | None = None,
+    size: int | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw how much an output falls when a square of the image is covered: blue where it falls.
 
     The numbers are those of `gg.occlusion`, drawn over the image in pale colors.
 
     Args:
-        net: a network whose input is an image, (height, width, channels).
-        image: (height, width, channels).
+        net: a `gg.ImageModel`, or a network whose input is an image, (height, width, channels).
+        image: (height, width, channels); for a `gg.ImageModel`, a path or what else its `predict` takes.
         output: the index of the output to explain; by default the largest.
         size: of the square; by default a sixth of the image's shorter side, at least 2.
         ax: the matplotlib Axes to draw on; a new figure's by default.
@@ -223,10 +281,98 @@ def occlusion(
     True
     >>> plt.close(ax.figure)
     """
-    check_network(net)
     check_axes(ax)
-    values = regions.occlusion(net, image, output, size)
-    return _heat(net, image, output, values, "fall of the output when covered", "occlusion", ax)
+    seen = see(net, image)
+    values = regions.occlusion(seen.net, seen.image, output, size)
+    return _heat(seen, output, values, "fall of the output when covered", "occlusion", ax)
+
+
+def augmented(
+    augmentation: Any, images: Any, variants: int = 6, seed: int = 0, ax: Axes | None = None
+) -> Axes:
+    """Draw pictures with variants of each, as a network sees them in training.
+
+    Args:
+        augmentation: a `gg.Augmentation`, or a `gg.ImageModel` for the one that it was trained with.
+        images: bytes of shape (n, height, width, 1 or 3) or (n, height, width); for an `ImageModel`, what its
+            `predict` takes. The first 16 are drawn.
+        variants: the number of variants of each, those of the first epochs; 6 by default.
+        seed: of the training, 0 by default.
+        ax: the matplotlib Axes to draw on; a new figure's by default.
+
+    Returns:
+        The axes: a row for each picture, first as it is.
+
+    Raises:
+        ConfigError: if `augmentation` is none, or that of a model that was trained without; if `variants` is
+            not from 1 to 32, or `ax` is not axes.
+        DataError, ShapeError: if `images` are no pictures.
+        MissingPackageError: without matplotlib.
+
+    >>> import matplotlib.pyplot as plt
+    >>> images = np.arange(2 * 64, dtype=np.uint8).reshape(2, 8, 8)
+    >>> ax = gg.plot.augmented(gg.Augmentation(rotate=20), images)
+    >>> ax.get_title()
+    '2 pictures, and 6 variants of each'
+    >>> plt.close(ax.figure)
+    """
+    check_axes(ax)
+    check_integer("variants", variants, at_least=1, at_most=MOST_VARIANTS)
+    if isinstance(augmentation, PictureModel):
+        images = augmentation.decode(images).images
+        augmentation = getattr(augmentation, "augmentation", None)
+        if augmentation is None:
+            raise ConfigError(
+                "a model must be trained with augmentation for its variants to be drawn, this one was not",
+                "pass a gg.Augmentation",
+            )
+    if not isinstance(augmentation, Augments):
+        raise ConfigError(
+            f"augmentation must be a gg.Augmentation or a gg.ImageModel, got {shortened(augmentation)}"
+        )
+    pictures = as_array("images", images)
+    pictures = (pictures[..., None] if pictures.ndim == 3 else pictures)[:MOST_PICTURES]
+    if (
+        pictures.ndim != 4
+        or not pictures.size
+        or pictures.shape[3] not in (1, 3)
+        or pictures.dtype != np.uint8
+    ):
+        raise DataError(
+            "images must be bytes (uint8) of shape (n, height, width, 1 or 3), "
+            f"got {pictures.dtype} of shape {np.shape(images)}"
+        )
+    rows = np.arange(len(pictures))
+    columns = [pictures, *(augmentation.apply(pictures, seed, epoch, rows) for epoch in range(variants))]
+    count, height, width, _ = pictures.shape
+    sheet = np.full((count * (height + GAP) - GAP, len(columns) * (width + GAP) - GAP, 3), 255, np.uint8)
+    for column, some in enumerate(columns):
+        for row, picture in enumerate(some):
+            top, left = row * (height + GAP), column * (width + GAP)
+            sheet[top : top + height, left : left + width] = picture
+    ax = axes_or_new(ax, min(1.1 * len(columns), 12), min(1.1 * count * height / width + 0.8, 14))
+    ax.imshow(sheet, interpolation="nearest")
+    bare(ax)
+    ax.set_xticks([column * (width + GAP) + width / 2 for column in range(len(columns))])
+    ax.set_xticklabels(["original", *map(str, range(1, variants + 1))], fontsize=8)
+    title(ax, f"{amount(count, 'picture')}, and {amount(variants, 'variant')} of each")
+    return ax
+
+
+def see(net: Any, image: Any) -> Seen:
+    """Return a network and an image as they are drawn, given these or a model of images and a picture.
+
+    Raises:
+        ConfigError: if it is neither, or there are several pictures.
+    """
+    if not isinstance(net, PictureModel):
+        check_network(net)
+        return Seen(net, image)
+    images = net.decode(image).images
+    if len(images) != 1:
+        raise ConfigError(f"image must be one picture, got {len(images)}", "pass the path of one")
+    shown = PALE_PICTURE + (1 - PALE_PICTURE) * np.broadcast_to(images[0] / 255, (*images.shape[1:3], 3))
+    return Seen(net.network, net.scaling.apply(images)[0], shown, net.labels)
 
 
 def _convolution(net: Drawable, layer: str | None) -> Step:
@@ -249,15 +395,13 @@ def _largest(values: Array, axis: int, most: int) -> Array:
     return np.sort(np.argsort(-norms, kind="stable")[:most])
 
 
-def _heat(
-    net: Drawable, image: Any, output: int | None, values: Array, label: str, method: str, ax: Axes | None
-) -> Axes:
+def _heat(seen: Seen, output: int | None, values: Array, label: str, method: str, ax: Axes | None) -> Axes:
     """Draw a map of numbers over a pale image."""
-    model, x = regions.read_image(net, image)
+    model, x = regions.read_image(seen.net, seen.image)
     chosen = regions.choose(model, x, output)
     value = float(model.outputs(x[None]).reshape(-1)[chosen])
     ax = axes_or_new(ax, 5.6, 4.8)
-    ax.imshow(_pale(x), interpolation="nearest")
+    ax.imshow(_pale(x) if seen.shown is None else seen.shown, interpolation="nearest")
     largest = float(np.abs(values).max()) or 1.0
     signed = bool((values < 0).any())
     colors = signed_colors() if signed else color_map("white", BLUE)
@@ -270,7 +414,8 @@ def _heat(
     color_bar(ax, scale, label, shrink=0.85)
     bare(ax)
     found = method if values.any() else f"{method} finds nothing"
-    title(ax, f"what speaks for output {chosen} ({value:.3g}): {found}")
+    name = f"output {chosen}" if seen.labels is None else seen.labels[chosen]
+    title(ax, f"what speaks for {name} ({value:.3g}): {found}")
     return ax
 
 
