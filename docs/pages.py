@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 GUIDE = Path(__file__).parent / "guide"
-# Pictures that a page learns from, and where they may be: as a Debian package, and as fetched by `make pictures`.
+# Pictures that a page learns from, and where they may be: as a Debian package, and as `make pictures` fetches
+# them.
 DATA = "fashion-mnist"
 PLACES = [Path("/usr/share/datasets"), GUIDE.parents[1] / "build/pictures/fashion/usr/share/datasets"]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
