@@ -105,6 +105,11 @@ def seeds(folder: Path) -> Iterator[bytes]:
     for name in ("iris", "diabetes"):
         data, target = example_table(name)[1], {"iris": "species", "diabetes": "progression"}[name]
         yield saved(gg.TableModel.train(data, target, hidden=(2,), epochs=2))
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 3, 4, 3)).astype(np.uint8)
+    layers = [gg.Conv2D(2, activation="relu"), gg.Flatten()]
+    quick: dict[str, Any] = {"epochs": 2, "folds": 2, "augment": gg.Augmentation(shift=0.1)}
+    for y, last in ((np.arange(40) % 2, gg.Dense(2, "softmax")), (np.arange(40) / 7, gg.Dense(1))):
+        yield saved(gg.ImageModel.train(pictures, labels=y, layers=[*layers, last], **quick))
 
 
 def check(data: bytes, path: Path) -> str:
@@ -123,6 +128,7 @@ def check(data: bytes, path: Path) -> str:
     try:
         saved = read_model(path)
         table = None if saved.table is None else gg.TableModel.load(path)
+        image = None if saved.images is None else gg.ImageModel.load(path)
     except gg.FileError as error:
         return str(error)
     architecture = saved.model.architecture
@@ -130,7 +136,10 @@ def check(data: bytes, path: Path) -> str:
         return "large"
     rows = random_rows(architecture.inputs, 2, np.random.default_rng(0), saved.model.dtype.name)
     assert gg.Network.from_saved(saved).predict(rows).shape[0] == 2
-    return "network" if table is None else "table"
+    if image is not None:
+        shape = (2, *image.fitting.shape)
+        assert image.predict(np.zeros(shape, np.uint8)).height == 2
+    return "images" if image is not None else "network" if table is None else "table"
 
 
 def changed(description: Any, chance: random.Random) -> Any:
@@ -190,6 +199,7 @@ def main() -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in type(finder).__module__]
     with atheris.instrument_imports(include=["ganglion"]):
         import ganglion.files.model_file
+        import ganglion.image_model
         import ganglion.network
         import ganglion.table_model  # noqa: F401
     warnings.simplefilter("ignore")

@@ -631,4 +631,4 @@ def test_the_rank_of_wide_activations_is_that_of_their_singular_values() -> None
 def test_of_large_images_fewer_rows_are_looked_at() -> None:
     net = gg.Network([gg.Conv2D(64, 1), gg.GlobalAveragePool(), gg.Dense(1)], inputs=(64, 64, 1))
     found = health(net, np.random.default_rng(0).normal(size=(200, 64, 64, 1)), np.arange(200.0))
-    assert found.rows == 2**25 // (64 * 64 * 64 + 64 + 1)
+    assert found.rows == 2**25 // (64 * 64 * 1 + 64 * 64 * 64 + 64 + 1)

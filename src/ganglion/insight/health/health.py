@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 2048
 # Rows that effective ranks are computed from.
 RANK_ROWS = 512
-# Activations of all layers that a check may hold, and the rows that it uses at least.
+# Inputs and activations of all layers that a check may hold, and the rows that it uses at least.
 MOST_NUMBERS = 2**25
 FEWEST_ROWS = 64
 LEGEND = {
@@ -186,7 +186,8 @@ def _count(value: Any) -> int | None:
 
 def _some(rows: Rows, architecture: Architecture, most: int = MOST_ROWS) -> Rows:
     """Return rows of nonzero weight, at most `most` and fewer of large images, evenly spaced."""
-    numbers = sum(step.outputs for step in architecture.steps)
+    inputs = math.prod(architecture.input_shape) if architecture.takes_numbers else 0
+    numbers = inputs + sum(step.outputs for step in architecture.steps)
     most = min(most, max(FEWEST_ROWS, MOST_NUMBERS // numbers))
     if rows.sample_weight is not None and not rows.sample_weight.all():
         rows = rows.part(np.flatnonzero(rows.sample_weight))
