@@ -11,7 +11,7 @@ from PIL import Image
 
 import ganglion as gg
 from commands import run
-from ganglion.cli import images
+from ganglion.cli import image_options, images
 from ganglion.cli.console import PictureFlags
 from ganglion.tables.examples import example_table
 from pictures import encoded, write
@@ -132,6 +132,10 @@ def test_a_table_of_paths_an_archive_and_arrays_are_pictures(here: Path, capsys:
         code, out, error = run(capsys, "train", *words, *QUICK)
         assert (code, error) == (0, ""), words
         assert "24, brought to 10 × 10 pixels" in out
+    code, out, _ = run(capsys, "predict", "list.safetensors", "list.csv", "--folder", str(here / "photos"))
+    assert code == 1  # the paths begin with photos/
+    code, out, _ = run(capsys, "predict", "list.safetensors", "list.csv", "--path", "file", "--folder", ".")
+    assert (code, len(out.splitlines())) == (0, 25)
     code, out, _ = run(capsys, "train", "list.csv", "--target", "weight", *QUICK)
     assert "target, a number" in out
     assert run(capsys, "predict", "list.safetensors", "photos", "--interval", "0.5")[1].startswith(
@@ -150,13 +154,13 @@ def test_what_holds_pictures_and_what_holds_a_table(here: Path) -> None:
     write(here / "texts", {"one/a.txt": b"words"})
     with zipfile.ZipFile(here / "num.csv.zip", "w") as archive:
         archive.write(here / "num.csv", "num.csv")
-    found = {path.name: images.is_pictures(path) for path in here.iterdir()}
+    found = {path.name: image_options.is_pictures(path) for path in here.iterdir()}
     assert found == {
         "photos": True, "num.csv": False, "elsewhere.csv": False, "two.csv": True, "tables": False,
         "labeled": True, "bare": True, "texts": False, "num.csv.zip": False,
     }  # fmt: skip
-    assert images.is_pictures(here / "elsewhere.csv", PictureFlags(folder=here))
-    assert not images.is_pictures(Path("-"))
+    assert image_options.is_pictures(here / "elsewhere.csv", PictureFlags(folder=here))
+    assert not image_options.is_pictures(Path("-"))
 
 
 @pytest.mark.parametrize(
@@ -170,6 +174,8 @@ def test_what_holds_pictures_and_what_holds_a_table(here: Path) -> None:
         ),
         (("num.csv",), "--target must name the column of num.csv to predict"),
         (("nowhere",), "there is no file or folder nowhere"),
+        (("cut.zip",), "cut.zip cannot be read as a zip archive"),
+        (("photos", "--out", "nowhere/x.safetensors"), "cannot write nowhere/x.safetensors"),
         (("nothing",), "nothing holds neither pictures nor tables"),
         (("broken",), "no picture can be read: a/1.png is no PNG"),
         (("flat",), "training needs to know what is in each picture"),
@@ -195,6 +201,7 @@ def test_mistakes_of_users_get_one_line(
     write(here / "one", {f"cats/{n}": data for n, data in enumerate(files(3).values())})
     write(here / "broken", {"a/1.png": b"nope", "b/2.png": b""})
     (here / "nothing").mkdir()
+    (here / "cut.zip").write_bytes(b"PK\3\4 and no more")
     (here / "num.csv").write_text("a,b\n1,2\n3,4\n")
     code, out, error = run(capsys, "train", *words)
     assert (code in (1, 2), out) == (True, "")

@@ -317,3 +317,11 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
     for setting in ({"labels": [1]}, {"path": "a"}, {"target": "a"}, {"folder": "."}):
         with pytest.raises(gg.ConfigError, match="applies to"):
             open_images(tmp_path / "data", **setting)  # type: ignore[arg-type]
+
+
+def test_an_empty_class_folder_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"cat/a.png": encoded(smooth(0)), "dog/b.png": encoded(smooth(1))})
+    (tmp_path / "bird").mkdir()
+    pictures = open_images(tmp_path)
+    assert set(pictures.targets["class"]) == {"cat", "dog"}
+    assert [(each.name, each.reason) for each in pictures.left_out] == [("bird", "is an empty folder")]

@@ -18,7 +18,7 @@ import ganglion
 from ganglion import insight
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget
-from ganglion.cli import images, joint, pages
+from ganglion.cli import image_options, image_pages, images, joint, pages
 from ganglion.cli.console import (
     AS_FOUND,
     AUTOMATIC,
@@ -217,10 +217,10 @@ def train(
     given = _given(locals())
     started = time.perf_counter()
     stopping = [] if patience is None else [EarlyStopping(patience)]
-    if images.is_pictures(table, pictures):
+    if image_options.is_pictures(table, pictures):
         options = [name for name in given if name in TABLES_ONLY]
         options += [name for name, is_given in reading_options(read).items() if is_given]
-        images.refuse(options, table, pictures=True)
+        image_options.refuse(options, table, pictures=True)
         images.train(
             table,
             more,
@@ -250,8 +250,8 @@ def train(
     if "pictures" in given:
         defaults = vars(AUTOMATIC)
         options = [name for name, value in vars(pictures).items() if value != defaults[name]]
-        images.refuse(options, table, pictures=False)
-    target = images.require_target(target, table)
+        image_options.refuse(options, table, pictures=False)
+    target = image_options.require_target(target, table)
     name = "model" if str(table) == "-" else table.name.partition(".")[0] or "model"
     path = Path(name + ".safetensors") if out is None else out
     with collect() as collected:
@@ -308,6 +308,7 @@ def predict(
     interval: float | None = None,
     keep: Names = [],  # noqa: B006  # read only
     path: str | None = None,
+    folder: Path | None = None,
     read: ReadFlags = AS_FOUND,
 ) -> None:
     """Predict the target for each row of a table, or for each picture, in order.
@@ -332,15 +333,18 @@ def predict(
         the text that they have in the table.
     path
         In a table of pictures, the column of the paths; found by default.
+    folder
+        What these paths are relative to; by default the folder of the table.
     """
-    images.check_output(out, model, table)
+    image_options.check_output(out, model, table)
     if (of_images := images.load(model, table)) is not None:
         options = {"notes": remarks, "keep": bool(keep), **reading_options(read)}
-        images.refuse([name for name, given in options.items() if given], model, pictures=True)
-        images.predict(of_images, table, out, probabilities, interval, path)
+        image_options.refuse([name for name, given in options.items() if given], model, pictures=True)
+        images.predict(of_images, table, out, probabilities, interval, path=path, folder=folder)
         return
-    if path is not None:
-        images.refuse(["path"], model, pictures=False)
+    placed = {"path": path, "folder": folder}
+    refused = [name for name, value in placed.items() if value is not None]
+    image_options.refuse(refused, model, pictures=False)
     with collect() as collected:
         loaded = joint.load_any(model, table)
         heads = heads_of(loaded)
@@ -384,6 +388,7 @@ def evaluate(
     *,
     mistakes: Path | None = None,
     path: str | None = None,
+    folder: Path | None = None,
     json: Flag = False,
     read: ReadFlags = AS_FOUND,
 ) -> None:
@@ -400,15 +405,19 @@ def evaluate(
         For pictures, write a contact sheet of the most confident mistakes to this file, .png or .html.
     path
         In a table of pictures, the column of the paths; found by default.
+    folder
+        What these paths are relative to; by default the folder of the table.
     json
         Print one JSON object instead.
     """
     if (of_images := images.load(model, table)) is not None:
-        images.refuse([name for name, given in reading_options(read).items() if given], model, pictures=True)
-        images.evaluate(of_images, table, mistakes, path, json)
+        image_options.refuse(
+            [name for name, given in reading_options(read).items() if given], model, pictures=True
+        )
+        images.evaluate(of_images, table, mistakes, json, path=path, folder=folder)
         return
-    given = {"mistakes": mistakes, "path": path}
-    images.refuse([name for name, value in given.items() if value is not None], model, pictures=False)
+    given = {"mistakes": mistakes, "path": path, "folder": folder}
+    image_options.refuse([name for name, value in given.items() if value is not None], model, pictures=False)
     with collect() as collected:
         loaded = joint.load_any(model, table)
         found = loaded.evaluate(table, read=read.options())
@@ -433,7 +442,7 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     file = read_model(model)
     if (of_images := ImageModel.from_saved(file)) is not None:
         if json:
-            say_json(images.facts(of_images))
+            say_json(image_pages.facts(of_images))
         else:
             say(images.show(of_images, model.name))
         return

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from ganglion.answers.target import ClassTarget
-from ganglion.cli import images
+from ganglion.cli import image_options, images
 from ganglion.cli.console import (
     AS_FOUND,
     Flag,
@@ -104,12 +104,12 @@ def explain(
             "importance": importance, "dependence": dependence, "verify": verify, "training": training,
             "optimizer": optimizer, **reading_options(read),
         }  # fmt: skip
-        images.refuse([name for name, value in given.items() if value], model, pictures=True)
+        image_options.refuse([name for name, value in given.items() if value], model, pictures=True)
         places = [("loss", ()) if text == "loss" else _place(text) for text in unit]
         _say_formulas(images.explain(of_images, table, row, places, out, latex, json))
         return
     if out is not None:
-        images.refuse(["out"], model, pictures=False)
+        image_options.refuse(["out"], model, pictures=False)
     if importance or dependence:
         _explain_columns(model, table, target, importance, split(dependence), json, read)
         return
@@ -215,7 +215,7 @@ def check(
     """
     if (of_images := images.load(model, table)) is not None:
         given = {"target": target, **reading_options(read)}
-        images.refuse([name for name, value in given.items() if value], model, pictures=True)
+        image_options.refuse([name for name, value in given.items() if value], model, pictures=True)
         images.check(of_images, table, json)
         return
     with notes() as collected:

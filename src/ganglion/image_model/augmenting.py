@@ -48,7 +48,7 @@ def choose_augmentation(
     return Augmentation(flip=flip, shift=0.08, rotate=0.0 if small else 8.0, zoom=0.1)
 
 
-def _reduced(images: Array, rows: Array) -> Array:
+def reduced(images: Array, rows: Array) -> Array:
     """Return some pictures, large ones made smaller: whether they may be mirrored shows all the same."""
     height, width, channels = images.shape[1:]
     by = min(height, width) // ENOUGH
@@ -65,7 +65,7 @@ def _reduced(images: Array, rows: Array) -> Array:
 def _may_mirror(images: Array, y: Array, rows: Array, seed: int) -> bool:
     """Return whether mirrored pictures keep their class, by a small network trained without any."""
     order = generator(seed, Purpose.SPLIT, PROBE).permutation(rows)[:PROBED]
-    images, y = _reduced(images, order), y[order]
+    images, y = reduced(images, order), y[order]
     checked, learned = np.split(np.arange(len(order)), [int(CHECKED * len(order))])
     classes = int(y.max()) + 1
     if len(np.unique(y[learned])) < 2 or len(checked) < FEWEST_IN_CLASS:

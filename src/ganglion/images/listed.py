@@ -104,7 +104,10 @@ def pictures_in_table(
             rows.append(row)
     if not rows:
         first = f"{left_out[0].name} {left_out[0].reason}" if left_out else "it has no rows"
-        raise DataError(f"the column {column!r} leads to no file in {folder}: {first}", "pass folder=...")
+        raise DataError(
+            f"the column {column!r} leads to no file in {folder}: {first}",
+            "name the folder that the paths lie in: --folder FOLDER, in Python folder='FOLDER'",
+        )
     targets = table.select(wanted)[rows] if wanted else None
     return Listed(tuple(names), place, tuple(keys), targets, tuple(left_out))
 
