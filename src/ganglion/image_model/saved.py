@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KEYS = {
     "target", "fitting", "scaling", "validated", "test", "rows", "calibration", "augmentation", "balanced"
 }  # fmt: skip
+LEAST_DEVIATION = 1e-9  # one byte that differs by one, in all pictures that fit in memory, has more
 
 
 def to_saved(model: ImageModel) -> SavedModel:
@@ -104,5 +105,5 @@ def _scaling(settings: Any) -> Scaling:
         raise ConfigError("its scaling must have a mean and a deviation for each channel")
     return Scaling(
         tuple(check_number("mean", value, at_least=0, at_most=1) for value in mean),
-        tuple(check_number("deviation", value, above=0, at_most=1) for value in deviation),
+        tuple(check_number("deviation", value, at_least=LEAST_DEVIATION, at_most=1) for value in deviation),
     )
