@@ -13,6 +13,7 @@ from PIL import Image
 
 import ganglion as gg
 from drawn import QUICK, bars, trained
+from ganglion.image_model.mistakes import Mistake, Mistakes
 from pictures import encoded, write
 
 NASTY = ('<script>alert("1")</script>', "clé & 😀\nжук {0} %s")
@@ -117,6 +118,14 @@ def test_a_sheet_shows_the_pictures() -> None:
     assert pixels.shape[0] > 2 * 128  # two rows of them
     cell = pixels[44 : 44 + 128, 12 : 12 + 128]
     assert (cell == np.kron(first[0].image[:, :, 0], np.ones((16, 16), int))).all()
+
+
+def test_a_caption_is_one_line() -> None:
+    def sheet(label: str) -> bytes:
+        mistake = Mistake("a.png", label, label, 0.5, np.zeros((4, 4, 1), np.uint8))
+        return Mistakes([mistake], 1, 1).to_png()
+
+    assert sheet("two\n lines") == sheet("two lines")
 
 
 def test_no_mistakes_and_untested_models() -> None:

@@ -12,6 +12,7 @@ import pytest
 import ganglion as gg
 from ganglion.images import LeftOut, Pictures, decode_pictures, open_images
 from ganglion.images.archives import Archive
+from ganglion.images.listed import has_paths
 from ganglion.images.places import Folder, UnreadableError
 from pictures import encoded, smooth, write
 
@@ -325,3 +326,15 @@ def test_an_empty_class_folder_is_named(tmp_path: Path) -> None:
     pictures = open_images(tmp_path)
     assert set(pictures.targets["class"]) == {"cat", "dog"}
     assert [(each.name, each.reason) for each in pictures.left_out] == [("bird", "is an empty folder")]
+
+
+@pytest.mark.parametrize("offset", range(2))
+def test_a_long_table_of_paths_is_recognized_whatever_character_is_cut(tmp_path: Path, offset: int) -> None:
+    write(tmp_path, {f"{'é' * 100}0.png": DATA})
+    lines = ["file;kind;" + "x" * offset, *(f"{'é' * 100}{row}.png;ж;ü" for row in range(100))]
+    (tmp_path / "list.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert has_paths(tmp_path / "list.csv")
+    (tmp_path / "numbers.csv").write_text("\n".join(f"{row};ж;ü" for row in range(3000)), encoding="utf-8")
+    assert not has_paths(tmp_path / "numbers.csv")
+    (tmp_path / "noise.csv").write_bytes(bytes(range(256)) * 100)
+    assert not has_paths(tmp_path / "noise.csv")

@@ -143,7 +143,10 @@ class Mistakes(Sequence[Mistake]):
         write_atomically(Path(path), lambda file: file.write(data))
 
     def to_png(self) -> bytes:
-        """Return the sheet as a picture, with captions below the pictures."""
+        """Return the sheet as a picture, with captions below the pictures.
+
+        Its font has Latin letters; others become question marks. A page shows all.
+        """
         image, draw = load("PIL.Image", "images"), load("PIL.ImageDraw", "images")
         columns = min(COLUMNS, max(len(self), 3))
         width, height = SIDE + MARGIN, SIDE + MARGIN + 2 * LINE
@@ -190,6 +193,7 @@ def _png(picture: Any) -> bytes:
 
 
 def _cut(text: str) -> str:
-    """Return text that fits below a picture, in letters that the built-in font has."""
+    """Return text that fits on a line below a picture, in letters that the built-in font has."""
+    text = " ".join(text.split())
     text = text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 3] + "..."
     return text.encode("latin-1", "replace").decode("latin-1")

@@ -56,14 +56,14 @@ def has_paths(path: Path) -> bool:
     """
     try:
         with path.open("rb") as file:
-            begin = file.read(BEGIN).decode("utf-8-sig")
-        lines = begin.splitlines()
-        lines = lines[:-1] if len(begin) >= BEGIN else lines
+            begin = file.read(BEGIN)
+        lines = begin.decode("utf-8-sig", "ignore").splitlines()  # the last character may be cut
+        lines = lines[:-1] if len(begin) == BEGIN else lines
         separator = max(SEPARATORS, key=lines[0].count)
         table = pl.read_csv("\n".join(lines).encode(), separator=separator, infer_schema=False)
         values = table[_path_column(table)].drop_nulls().to_list()
         find = open_place(path.parent).finder()
-    except (OSError, UnicodeDecodeError, IndexError, DataError, pl.exceptions.PolarsError):
+    except (OSError, IndexError, DataError, pl.exceptions.PolarsError):
         return False
     return table.width <= FEWEST_COLUMNS or any(not find(value)[1] for value in values)
 
