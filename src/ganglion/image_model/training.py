@@ -58,6 +58,9 @@ IMBALANCED = 3.0
 LEAST_WEIGHT = 1e-20
 LINEAR_EPOCHS, LINEAR_UPDATES, LINEAR_RATE, LINEAR_BATCH = 20, 2_000, 0.01, 64
 LINEAR_EPOCHS_AT_MOST = 300
+FEW_NUMBERS = 2**23
+# A class of fewer pictures does not make the others weigh less.
+FEWEST_TO_BALANCE = 5
 LINEAR_BUDGET = 2 * 10**9  # numbers of pixels that the linear model looks at: seconds
 AnyTarget = ClassTarget | NumberTarget
 
@@ -284,7 +287,7 @@ class Learner:
         check_outputs(Architecture(self._layers(self.target), self.shape), self.target)
         self.weight = None if recipe.weight is None else self._weights(recipe.weight)
         self.blocks: Array | None = None
-        self.balances = _balances(self.target, recipe.class_weight)
+        self.balances = _balances(self.target, recipe.class_weight, len(self.y))
         if recipe.objective is not None:
             recipe.objective.positive_class(self.target)
         self.augmentation: Augmentation | None = None
@@ -361,9 +364,7 @@ class Learner:
         rate = suited.learning_rate if recipe.learning_rate is None else recipe.learning_rate
         optimizer = recipe.optimizer or AdamW(OneCycle(rate, epochs=epochs), weight_decay=suited.weight_decay)
         return member.network.fit(
-            dataclasses.replace(
-                self.rows(member, split.train), augmentation=self.augmentation, seed=recipe.seed
-            ),
+            self.varied(member, split.train),
             self._goals(member, split.train),
             optimizer=optimizer,
             epochs=epochs,
@@ -395,9 +396,16 @@ class Learner:
         )
         return dataclasses.replace(member, network=network)
 
-    def rows(self, member: Member, which: Array) -> PictureRows:
-        """Return some pictures as the rows of a member's network."""
-        return PictureRows(self.store.images, member.scaling, which)
+    def rows(self, member: Member, which: Array) -> PictureRows | Array:
+        """Return some pictures as the rows of a member's network: as numbers at once, if they are few."""
+        rows = PictureRows(self.store.images, member.scaling, which)
+        return rows.toarray() if math.prod(rows.shape) <= FEW_NUMBERS else rows
+
+    def varied(self, member: Member, which: Array) -> PictureRows | Array:
+        """Return the same for training: varied in each epoch, if that was chosen."""
+        if self.augmentation is None:
+            return self.rows(member, which)
+        return PictureRows(self.store.images, member.scaling, which, self.augmentation, self.recipe.seed)
 
     def _goals(self, member: Member, which: Array) -> Array:
         return member.target.encode(self.values[which])
@@ -503,7 +511,7 @@ class Learner:
         return numbers
 
 
-def _balances(target: AnyTarget, class_weight: str | None) -> bool:
+def _balances(target: AnyTarget, class_weight: str | None, rows: int) -> bool:
     """Return whether classes get equal total weights, with a notice if it was decided here."""
     if not isinstance(target, ClassTarget):
         if class_weight == "balanced":
@@ -511,10 +519,12 @@ def _balances(target: AnyTarget, class_weight: str | None) -> bool:
         return False
     if class_weight != "auto":
         return class_weight == "balanced"
-    shares = np.array([share for share in target.shares if share > 0])
-    if shares.max() < IMBALANCED * shares.min():
+    every = np.array(target.shares)
+    counted = np.where(every * rows >= FEWEST_TO_BALANCE, every, 0)
+    shares = counted[counted > 0]
+    if not len(shares) or shares.max() < IMBALANCED * shares.min():
         return False
-    rare = target.label(int(np.argmin(np.where(np.array(target.shares) > 0, target.shares, 2))))
+    rare = target.label(int(np.argmin(np.where(counted > 0, counted, 2))))
     notice(
         f"the classes are of very different size ({target.label(int(np.argmax(target.shares)))} has "
         f"{shares.max():.1%} of the pictures, {rare} {shares.min():.1%}): each gets the same total weight in "
