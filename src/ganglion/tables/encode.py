@@ -160,22 +160,23 @@ class Encoder:
         if not names.issuperset(name for _, name in self._named):
             raise self._lacks(table.columns)
 
-        def encode_column(column: Column) -> Encoded:
+        stops = np.cumsum([len(column.features) for column in self.columns])
+        rows = np.empty((table.height, int(stops[-1])), dtype=np.float32)
+
+        def encode_column(column: Column, stop: int) -> list[GanglionNotice]:
             numbers, notes = encoding(column, table.get_column(column.column))
-            return _as_float32(numbers), notes
+            rows[:, stop - numbers.shape[1] : stop] = _as_float32(numbers)
+            return notes
 
         if table.height * len(self.columns) < CELLS_FOR_THREADS:
-            encoded = [encode_column(column) for column in self.columns]
+            found = list(map(encode_column, self.columns, stops))
         else:
             with ThreadPoolExecutor() as pool:
-                encoded = list(pool.map(encode_column, self.columns))
-        parts = [part for part, _ in encoded]
-        notes = [note for _, found in encoded for note in found]
-        rows = np.empty((table.height, sum(part.shape[1] for part in parts)), dtype=np.float32)
+                found = list(pool.map(encode_column, self.columns, stops))
+        notes = [note for some in found for note in some]
         # A block of rows at a time, so that the block stays in the cache.
         for first in range(0, table.height, ROWS_AT_ONCE):
             block = rows[first : first + ROWS_AT_ONCE]
-            np.concatenate([part[first : first + ROWS_AT_ONCE] for part in parts], axis=1, out=block)
             if not np.isfinite(block).all():
                 raise self._too_large(block, first)
         return rows, notes + self._note_surplus(names, besides)

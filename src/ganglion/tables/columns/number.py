@@ -78,7 +78,9 @@ class NumberColumn(Column):
         result = np.empty((len(values), 1), dtype=np.float32)
         for first in range(0, len(values), ROWS_AT_ONCE):  # a block of rows stays in the cache
             try:
-                block = to_floats(values[first : first + ROWS_AT_ONCE])
+                block = to_floats(
+                    values if len(values) <= ROWS_AT_ONCE else values[first : first + ROWS_AT_ONCE]
+                )
             except DataError:
                 to_floats(values)  # names the row in the whole column
                 raise

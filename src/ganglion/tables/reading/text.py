@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.errors import DataError, FileError, notice
-from ganglion.tables.reading.layout import ROW_NAME, Found, decode, find_layout, head_of, tokenize
+from ganglion.tables.reading.layout import HEAD, ROW_NAME, Found, decode, find_layout, head_of, tokenize
 from ganglion.tables.reading.options import ColumnReading, Layout, Reading, ReadOptions
 
 SMALL = 2**20
@@ -74,14 +74,14 @@ def read_text(
     """
     usual = "cp1252" if known is None or known.layout is None else known.layout.encoding
     data, encoding = decode(data, name, options.encoding, usual)
-    if b"---" in data:  # in tables of Markdown and of databases
+    if b"---" in data[:HEAD]:  # in tables of Markdown and of databases
         data = RULE.sub(b"", data)
     head = head_of(data)
     found = _known_layout(head, name, encoding, options, known, targets) or find_layout(
         head, name, encoding, options, is_tsv
     )
     found = _named(found)
-    if b'="' in data:
+    if b"=" in data and b'="' in data:  # to look for one sign is faster
         data = _without_formulas(data, found.layout.separator)
     if found.layout.header and found.width > 1:
         data = _without_repeated_header(data, found)
@@ -115,7 +115,7 @@ def _without_repeated_header(data: bytes, found: Found) -> bytes:
     """Return the file with blank lines in place of the header in the middle of files put together."""
     start = _lines_from(data, found.first)
     header = data[:start].rstrip(b"\n").rpartition(b"\n")[2]
-    if not header or b"\n" + header + b"\n" not in data[start - 1 :]:
+    if not header or data.find(b"\n" + header + b"\n", start - 1) < 0:
         return data
     cells = tokenize(header.decode("utf-8"), found.layout.separator)
     if len(cells) != 1 or _named_like(cells[0][1]) != found.names:
