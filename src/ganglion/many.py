@@ -102,12 +102,9 @@ def train_many(
             return network, History(
                 stopped_because="it was interrupted before it started", ended="interrupted"
             )
-        own = {
-            "X": numbers(network.dtype) if network.architecture.takes_numbers else X,
-            "y": y,
-            **settings,
-            **own_settings[number],
-        }
+        own = {"y": y, **settings, **own_settings[number]}
+        if "X" not in own:
+            own["X"] = numbers(network.dtype) if network.architecture.takes_numbers else X
         own["callbacks"] = [_Stop(stop), *_copies(own.get("callbacks", ()))]
         try:
             with limit_threads(1):  # the networks share the processors
@@ -142,6 +139,31 @@ class _Stop(Callback):
     def on_steps_end(self, training: Training) -> None:
         if self.event.is_set():
             training.stop(INTERRUPTED, "interrupted")
+
+
+class Watching(Callback):
+    """Passes the moments of a run on to a callback, which copies of this one share."""
+
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Watching:
+        return self
+
+    def on_train_begin(self, training: Training) -> None:
+        self.callback.on_train_begin(training)
+
+    def on_epoch_begin(self, training: Training) -> None:
+        self.callback.on_epoch_begin(training)
+
+    def on_steps_end(self, training: Training) -> None:
+        self.callback.on_steps_end(training)
+
+    def on_epoch_end(self, training: Training) -> None:
+        self.callback.on_epoch_end(training)
+
+    def on_train_end(self, training: Training) -> None:
+        self.callback.on_train_end(training)
 
 
 def _settings_per_network(networks: Any, count: int | None, each: Any) -> list[Mapping[str, Any]]:

@@ -43,6 +43,7 @@ from ganglion.images import (
     open_images,
 )
 from ganglion.images.rows import PictureRows, Scaling
+from ganglion.many import Watching, train_many
 from ganglion.network import Network
 from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.history import History
@@ -165,6 +166,7 @@ class Member:
     target: AnyTarget
     scaling: Scaling
     split: Split
+    linear: bool = False
 
 
 @dataclass(frozen=True)
@@ -356,45 +358,55 @@ class Learner:
             )
 
     def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:
-        """Train a member, and return the history."""
-        recipe, split = self.recipe, member.split
-        layers = list(member.network.layers)
-        suited = settings_for(layers, self.shape, len(split.train), recipe.quality)
-        epochs = suited.epochs if recipe.epochs is None else recipe.epochs
-        rate = suited.learning_rate if recipe.learning_rate is None else recipe.learning_rate
-        optimizer = recipe.optimizer or AdamW(OneCycle(rate, epochs=epochs), weight_decay=suited.weight_decay)
+        """Train a member alone, on all processors, and return the history."""
         return member.network.fit(
-            self.varied(member, split.train),
-            self._goals(member, split.train),
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=suited.batch_size if recipe.batch_size is None else recipe.batch_size,
-            validation=self._validation(member),
-            sample_weight=self._sample_weight(member),
-            callbacks=callbacks,
-            progress=recipe.progress,
+            **self._settings(member), callbacks=callbacks, progress=self.recipe.progress
         )
 
+    def run_all(self, members: Sequence[Member], callbacks: Sequence[Callback]) -> list[History]:
+        """Train members in parallel, the first with callbacks, and return their histories."""
+        watching: list[list[Callback]] = [[] for _ in members]
+        watching[0] = [Watching(each) for each in callbacks]
+        each = [
+            {**self._settings(member), "callbacks": own}
+            for member, own in zip(members, watching, strict=True)
+        ]
+        networks = [member.network for member in members]
+        return list(train_many(networks, each[0]["X"], self.y, each=each, progress=self.recipe.progress))
+
     def linear(self, member: Member) -> Member:
-        """Return a trained member without hidden layers, with the same target, scaling and split."""
+        """Return a member without hidden layers, with the same target, scaling and split."""
         classes = isinstance(member.target, ClassTarget)
         last = Dense(len(member.target.classes), "softmax") if classes else Dense(1)  # type: ignore[union-attr]
         network = Network([Flatten(), last], self.shape, self.recipe.seed, engine=self.recipe.engine)
-        split = member.split
-        updates = -(-len(split.train) // LINEAR_BATCH)  # of an epoch
-        most = LINEAR_BUDGET // (LINEAR_BATCH * math.prod(self.shape))
-        wanted = max(LINEAR_EPOCHS * updates, min(LINEAR_UPDATES, LINEAR_EPOCHS_AT_MOST * updates))
-        epochs = max(1, min(wanted, most) // updates)
-        optimizer = AdamW(OneCycle(LINEAR_RATE, epochs=epochs), weight_decay=0.1)
-        network.fit(
-            self.rows(member, split.train),
-            self._goals(member, split.train),
-            optimizer=optimizer,
-            epochs=epochs,
-            batch_size=LINEAR_BATCH,
-            sample_weight=self._sample_weight(member),
-        )
-        return dataclasses.replace(member, network=network)
+        return dataclasses.replace(member, network=network, linear=True)
+
+    def _settings(self, member: Member) -> dict[str, Any]:
+        """Return the settings of `Network.fit` for a member."""
+        recipe, rows = self.recipe, member.split.train
+        settings = {"y": self._goals(member, rows), "sample_weight": self._sample_weight(member)}
+        if member.linear:
+            updates = -(-len(rows) // LINEAR_BATCH)  # of an epoch
+            most = LINEAR_BUDGET // (LINEAR_BATCH * math.prod(self.shape))
+            wanted = max(LINEAR_EPOCHS * updates, min(LINEAR_UPDATES, LINEAR_EPOCHS_AT_MOST * updates))
+            epochs = max(1, min(wanted, most) // updates)
+            return settings | {
+                "X": self.rows(member, rows),
+                "optimizer": AdamW(OneCycle(LINEAR_RATE, epochs=epochs), weight_decay=0.1),
+                "epochs": epochs,
+                "batch_size": LINEAR_BATCH,
+            }
+        suited = settings_for(list(member.network.layers), self.shape, len(rows), recipe.quality)
+        epochs = suited.epochs if recipe.epochs is None else recipe.epochs
+        rate = suited.learning_rate if recipe.learning_rate is None else recipe.learning_rate
+        schedule = AdamW(OneCycle(rate, epochs=epochs), weight_decay=suited.weight_decay)
+        return settings | {
+            "X": self.varied(member, rows),
+            "optimizer": recipe.optimizer or schedule,
+            "epochs": epochs,
+            "batch_size": suited.batch_size if recipe.batch_size is None else recipe.batch_size,
+            "validation": self._validation(member),
+        }
 
     def rows(self, member: Member, which: Array) -> PictureRows | Array:
         """Return some pictures as the rows of a member's network: as numbers at once, if they are few."""
@@ -543,6 +555,8 @@ def _hold_out(kind: type[ImageModel], learner: Learner, rows: Divisible, folds: 
     recipe.announce(learner.model(kind, member, History(), counts))
     history = learner.run(member, recipe.callbacks)
     linear = [learner.linear(member)] if len(split.test) and history.ended != "interrupted" else []
+    for each in linear:
+        learner.run(each)
     return learner.model(
         kind,
         member,
@@ -594,10 +608,11 @@ def _cross_validate(kind: type[ImageModel], learner: Learner, rows: Divisible, f
     counts = {"train": rows.rows, "validation": 0, "test": sum(len(split.test) for split in splits)}
     recipe.announce(learner.model(kind, kept, History(), counts, folds=len(splits)))
     members = [learner.untrained(split) for split in splits]
-    history = learner.run(kept, recipe.callbacks)
-    if history.ended == "interrupted" or any(learner.run(each).ended == "interrupted" for each in members):
-        members = []  # after Ctrl-C what is learned so far is kept, without a report
     linear = [learner.linear(member) for member in members]
+    histories = learner.run_all([kept, *members, *linear], recipe.callbacks)
+    history = histories[0]
+    if any(each.ended == "interrupted" for each in histories):
+        members = linear = []  # after Ctrl-C what is learned so far is kept, without a report
     which = np.concatenate([NOTHING, *(member.split.test for member in members)])
     counts["test"] = len(which)
     note = f"each picture was tested by one of {len(members)} networks that had not learned from it"

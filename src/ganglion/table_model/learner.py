@@ -34,7 +34,6 @@ from ganglion.tables.encode import Encoder
 from ganglion.tables.labeled import LabeledRows
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
-from ganglion.training.run import Training
 
 if TYPE_CHECKING:
     from ganglion.table_model.training import Recipe
@@ -282,28 +281,3 @@ class Learner:
             return dataclasses.replace(target, shares=tuple((sums / sums.sum()).clip(0, 1).tolist()))
         center = float(np.average(y * target.scale + target.center, weights=weight))
         return dataclasses.replace(target, center=center)
-
-
-class Watching(Callback):
-    """Passes the moments of a run on to a callback, which copies of this one share."""
-
-    def __init__(self, callback: Callback) -> None:
-        self.callback = callback
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Watching:
-        return self
-
-    def on_train_begin(self, training: Training) -> None:
-        self.callback.on_train_begin(training)
-
-    def on_epoch_begin(self, training: Training) -> None:
-        self.callback.on_epoch_begin(training)
-
-    def on_steps_end(self, training: Training) -> None:
-        self.callback.on_steps_end(training)
-
-    def on_epoch_end(self, training: Training) -> None:
-        self.callback.on_epoch_end(training)
-
-    def on_train_end(self, training: Training) -> None:
-        self.callback.on_train_end(training)

@@ -23,9 +23,10 @@ from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, amount, notice, shortened
+from ganglion.many import Watching
 from ganglion.table_model.heads import AnyTarget, encode_targets, goals_of, networks_of_heads, strata_of
 from ganglion.table_model.learned import LearnedRows
-from ganglion.table_model.learner import Learner, Member, Watching
+from ganglion.table_model.learner import Learner, Member
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.columns import DateColumn
