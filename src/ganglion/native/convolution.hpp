@@ -247,7 +247,8 @@ void turn_around(const Geometry& g, const T* weight, T* to) {
 struct Convolution : LayerKind {
     static constexpr Names settings = {{"filters", "groups", "bias", "kernel_0", "kernel_1", "stride_0",
                                         "stride_1", "dilation_0", "dilation_1", "before_0", "before_1"}};
-    static constexpr bool in_place = false, takes_activation = true, takes_derivative = true;
+    static constexpr bool in_place = false, takes_activation = true, takes_derivative = true,
+                          row_by_row = true;
     enum { filters, groups, bias, kernel, stride = 5, dilation = 7, before = 9 };
 
     static double work(const Step& step) {

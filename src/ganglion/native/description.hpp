@@ -77,7 +77,7 @@ struct Input {
 // What follows from the steps, worked out once.
 struct Facts {
     double work;          // operations of the forward pass of one row
-    size_t largest;       // numbers of the largest weight whose product threads may share
+    double large_work;    // those of products with weights so large that threads may share them
     size_t rows_at_once;  // that go through together, by the memory that they need
     bool uses_batch,
         products;  // whether a step looks at the whole batch; whether all that learn are products

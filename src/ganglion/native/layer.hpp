@@ -52,6 +52,7 @@ struct LayerKind {
     static constexpr bool takes_derivative = false;  // backward applies the derivative of back.before
     static constexpr bool uses_batch = false;        // in training, a row's output depends on the batch
     static constexpr bool is_product = false;        // the gradient for one row is x times grad, then grad
+    static constexpr bool row_by_row = false;        // its products are of one row each
     static constexpr bool row_sparse = false;        // its parameters are a table, read by rows
     static constexpr bool has_state = false;         // updates running averages
 

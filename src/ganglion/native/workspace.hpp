@@ -14,6 +14,8 @@ namespace ganglion::GANGLION_ISA {
 constexpr size_t CACHE = 256 * 1024;       // bytes that a block of rows may take ...
 constexpr size_t LARGER_CACHE = 16 << 20;  // ... and that a block of USUAL_ROWS rows may take
 constexpr size_t USUAL_ROWS = 64, MOST_ROWS = 512;
+// A block of images may be smaller: only the dense layers behind the convolutions need several rows.
+constexpr size_t CACHE_OF_IMAGES = 512 * 1024, FEW_IMAGES = 8;
 constexpr size_t MOST_GROUPS = 16;
 constexpr size_t MOST_GRADIENTS = 4 << 20;                       // numbers in the gradients of all groups
 constexpr double WORTH_TWO_GROUPS = 1.5e6, WORTH_A_GROUP = 8e6;  // operations of a step
@@ -31,17 +33,22 @@ struct Split {
 // larger one; at least one.
 template <class T>
 Facts facts(const Network& network) {
-    Facts found = {0, 0, 0, false, true};
+    Facts found = {};
+    found.products = true;
+    bool row_by_row = false;
     for (size_t i = 0; i < network.count; ++i) {
         const Step& step = network.steps[i];
         with_kind(Layers{}, step.kind, [&](auto kind) {
             found.work += kind.work(step);
-            found.largest = larger(found.largest, kind.product(step));
+            if (kind.product(step) >= LARGE_WEIGHT) found.large_work += kind.work(step);
             found.uses_batch = found.uses_batch || kind.uses_batch;
+            row_by_row = row_by_row || kind.row_by_row;
             found.products = found.products && (kind.is_product || !step.learns);
         });
     }
-    const size_t bytes = row_bytes<T>(network), usual = smaller(USUAL_ROWS, LARGER_CACHE / bytes);
+    const size_t bytes = row_bytes<T>(network),
+                 usual = row_by_row ? smaller(USUAL_ROWS, larger(FEW_IMAGES, CACHE_OF_IMAGES / bytes))
+                                    : smaller(USUAL_ROWS, LARGER_CACHE / bytes);
     found.rows_at_once = larger(larger(1, usual), smaller(MOST_ROWS, CACHE / bytes));
     return found;
 }
@@ -56,8 +63,9 @@ inline Split split(const Network& network, size_t rows) {
                (groups == 1 || 2 * static_cast<double>(groups) * WORTH_A_GROUP <= work))
             groups *= 2;
     const bool few = groups == 1 || rows / groups < 256;
-    const bool together = facts.uses_batch || (work >= WORTH_TWO_GROUPS &&
-                                               (groups == 1 || (facts.largest >= LARGE_WEIGHT && few)));
+    const bool mostly_large = 2 * facts.large_work >= facts.work && facts.large_work > 0;
+    const bool together =
+        facts.uses_batch || (work >= WORTH_TWO_GROUPS && (groups == 1 || (mostly_large && few)));
     if (together) return {1, rows, true};
     const size_t most = (rows + groups - 1) / groups,
                  blocks = (most + facts.rows_at_once - 1) / facts.rows_at_once;
