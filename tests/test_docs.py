@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import reference
 from docstrings import restructured
-from pages import DATA, FENCE, chapters, pages, run
+from pages import FENCE, MissingDataError, chapters, pages, run
 
 ROOT = Path(__file__).parent.parent
 DRAWN = re.compile(r"^[\d. ]*[|+]|^\s+1\s+\d+ epochs$")
@@ -39,9 +39,7 @@ def test_page(page: Path, tmp_path: Path) -> None:
         pytest.skip(f"the page's commands call {program}, which is not installed")
     try:
         blocks = run(page, tmp_path)
-    except FileNotFoundError as error:
-        if DATA not in str(error):
-            raise
+    except MissingDataError as error:
         pytest.skip(str(error))
     assert blocks
     for block in blocks:
