@@ -15,6 +15,7 @@ from ganglion.answers.advice import PICTURES, advice
 from ganglion.answers.calibration import Calibration
 from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import evaluate
+from ganglion.answers.predictions import half_width, prediction_columns
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import make_objective
@@ -271,23 +272,13 @@ class ImageModel:
             DataError: if no picture can be read; others that cannot are left out with a notice.
             ConfigError: for an interval that is not between 0 and 1, or of classes.
         """
-        half = self._half_width(interval)
+        half = half_width(self.target, self.calibration, interval)
         return self._predictions(self.decode(source, path=path, folder=folder), half)
 
     def _predictions(self, store: Store, half: float | None) -> pl.DataFrame:
         names = pl.Series("image", list(store.pictures.names))
         outputs = self.network.predict(self._rows(store.images))
-        if not isinstance(self.target, ClassTarget):
-            prediction = self.target.decode(outputs[:, 0])
-            columns = [names, prediction]
-            if half is not None:
-                columns += [(prediction - half).alias("low"), (prediction + half).alias("high")]
-            return pl.DataFrame(columns)
-        outputs = self.calibration.probabilities(outputs)
-        columns = [names, self.target.decode(self.calibration.decide(outputs))]
-        for number, label in enumerate(self.target.labels):
-            columns.append(pl.Series(f"probability_{label}", outputs[:, number].astype(np.float64)))
-        return pl.DataFrame(columns)
+        return pl.DataFrame([names, *prediction_columns(self.target, self.calibration, outputs, half)])
 
     def answer(self, picture: Any, interval: float | None = None) -> dict[str, Any]:
         """Return the prediction for one picture, as plain Python.
@@ -303,23 +294,13 @@ class ImageModel:
         Raises:
             FileError, DataError, ConfigError: as for `predict`, and for several pictures.
         """
-        half = self._half_width(interval)
+        half = half_width(self.target, self.calibration, interval)
         found = self._predictions(self._decode_one(picture), half).row(0, named=True)
         answer = {"prediction": found["prediction"]}
         if isinstance(self.target, ClassTarget):
             labels = self.target.labels
             return answer | {"probabilities": {each: found[f"probability_{each}"] for each in labels}}
         return answer | ({} if interval is None else {"low": found["low"], "high": found["high"]})
-
-    def _half_width(self, interval: float | None) -> float | None:
-        if interval is None:
-            return None
-        if isinstance(self.target, ClassTarget):
-            raise ConfigError(
-                f"intervals are for numbers, and the target {self.target.column!r} has classes",
-                "use the probabilities of the classes",
-            )
-        return self.calibration.half_width(interval)
 
     def _rows(self, images: Array) -> PictureRows:
         return PictureRows(images, self.scaling, np.arange(len(images)))

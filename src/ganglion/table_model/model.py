@@ -15,13 +15,13 @@ from ganglion.answers.advice import advice
 from ganglion.answers.calibration import Calibration
 from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import evaluate
+from ganglion.answers.predictions import half_width, prediction_columns
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import make_objective
 from ganglion.checks import check_flag, check_integer
 from ganglion.core.part import Array
 from ganglion.errors import (
-    ConfigError,
     DataError,
     FileError,
     GanglionError,
@@ -266,21 +266,10 @@ class TableModel:
                 there were too few held-out rows for such an interval.
             ConfigError: for an interval that is not between 0 and 1, or of classes.
         """
-        half = self._half_width(interval)
+        half = half_width(self.target, self.calibration, interval)
         record = single_record(table) if read is None else None
         outputs = self._outputs(self.read(table, read)) if record is None else self._record_outputs(record)
-        if not isinstance(self.target, ClassTarget):
-            prediction = self.target.decode(outputs[:, 0])
-            if half is None:
-                return pl.DataFrame([prediction])
-            return pl.DataFrame(
-                [prediction, (prediction - half).alias("low"), (prediction + half).alias("high")]
-            )
-        outputs = self.calibration.probabilities(outputs)
-        columns = [self.target.decode(self.calibration.decide(outputs))]
-        for number, label in enumerate(self.target.labels):
-            columns.append(pl.Series(f"probability_{label}", outputs[:, number].astype(np.float64)))
-        return pl.DataFrame(columns)
+        return pl.DataFrame(prediction_columns(self.target, self.calibration, outputs, half))
 
     def answer(self, record: Mapping[str, Any], interval: float | None = None) -> dict[str, Any]:
         """Return the prediction for one row, in microseconds: the same bits as `predict`, as plain Python.
@@ -307,7 +296,7 @@ class TableModel:
         """
         if not isinstance(record, Mapping):
             check_record(record)
-        half = self._half_width(interval)
+        half = half_width(self.target, self.calibration, interval)
         outputs = self._record_outputs(record)
         if not isinstance(self.target, ClassTarget):
             prediction = float(outputs[0, 0]) * self.target.scale + self.target.center
@@ -332,16 +321,6 @@ class TableModel:
         known = [column.column for column in self.encoder.columns if column.column in frame.columns]
         records = frame.select(known).iter_rows(named=True)
         return [self.encoder.encode_record(record)[1] for record in records]
-
-    def _half_width(self, interval: float | None) -> float | None:
-        if interval is None:
-            return None
-        if isinstance(self.target, ClassTarget):
-            raise ConfigError(
-                f"intervals are for numbers, and the target {self.target.column!r} has classes",
-                "use the probabilities of the classes",
-            )
-        return self.calibration.half_width(interval)
 
     def _outputs(self, frame: pl.DataFrame) -> Array:
         return self.network.predict(self.encode_inputs(frame))
