@@ -49,17 +49,21 @@ def test_an_error_in_one_stops_the_others() -> None:
     each = [{}, {"optimizer": "nonsense"}, {}]
     with pytest.raises(gg.ConfigError, match="there is no optimizer 'nonsense'"):
         gg.train_many(make, X, Y, each=each, threads=2, epochs=10**6)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 60  # a bound against hanging
 
 
 def test_ctrl_c_ends_all_cleanly() -> None:
     import signal
 
-    timer = threading.Timer(0.5, lambda: signal.raise_signal(signal.SIGINT))
-    timer.start()
-    trained = gg.train_many(make, X, Y, count=5, threads=2, epochs=10**6)
+    class Press(gg.Callback):
+        def on_epoch_end(self, training: Any) -> None:
+            if pressed.acquire(blocking=False):  # the first of all networks, as early as can be
+                signal.raise_signal(signal.SIGINT)
+
+    pressed = threading.Lock()
+    trained = gg.train_many(make, X, Y, count=5, threads=2, epochs=10**6, callbacks=[Press()])
     assert {history.ended for history in trained} == {"interrupted"}
-    assert trained[0].epochs > 0
+    assert any(history.epochs > 0 for history in trained[:2])
     assert trained[4].epochs == 0
     assert "before it started" in trained[4].stopped_because
 

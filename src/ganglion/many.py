@@ -114,18 +114,21 @@ def train_many(
             raise
 
     total = len(own_settings)
-    with ThreadPoolExecutor(min(at_once, total) or 1) as pool:
+    with (  # Ctrl-C is handled from before the first network starts until the last has stopped
+        interruptible(stop.set),
+        ThreadPoolExecutor(min(at_once, total) or 1) as pool,
+        _bar(total, progress) as advance,
+    ):
         futures = [pool.submit(train, number) for number in range(total)]
-        with interruptible(stop.set), _bar(total, progress) as advance:
-            try:
-                for future in futures:
-                    while not wait([future], timeout=0.1).done:  # between two waits, Ctrl-C is handled
-                        pass
-                    future.result()
-                    advance()
-            except BaseException:
-                stop.set()
-                raise
+        try:
+            for future in futures:
+                while not wait([future], timeout=0.1).done:  # between two waits, Ctrl-C is handled
+                    pass
+                future.result()
+                advance()
+        except BaseException:
+            stop.set()
+            raise
     done = [future.result() for future in futures]
     return Trained([network for network, _ in done], [history for _, history in done])
 

@@ -272,7 +272,7 @@ def test_ctrl_c_saves_what_was_learned(here: Path) -> None:
             break
     time.sleep(1)
     os.kill(process.pid, signal.SIGINT)
-    out, error = process.communicate(timeout=30)
+    out, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
     assert "interrupted; the weights learned so far are kept" in out
     assert gg.TableModel.load("flowers.safetensors").history.epochs > 0

@@ -276,7 +276,7 @@ def test_callbacks_and_time() -> None:
     assert classifier(callbacks=[StopAt(7)]).fit(X, Y).n_iter_ == 7
     begun = time.perf_counter()
     model = classifier(max_iter=10**6, n_iter_no_change=10**6, max_seconds=0.3).fit(X, Y)
-    assert time.perf_counter() - begun < 5
+    assert time.perf_counter() - begun < 60  # a bound against hanging
     assert 1 < model.n_iter_ < 10**6
     assert "0.3 seconds" in model.network_.history.stopped_because
     with pytest.raises(ValueError, match="callbacks"):

@@ -4,7 +4,6 @@ import datetime
 import faulthandler
 import multiprocessing
 import os
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -116,24 +115,6 @@ def test_a_list_of_records_is_a_table(models: dict[str, gg.TableModel]) -> None:
     found = predictions(model, rows.to_dicts())
     assert found[0].equals(expected[0])
     assert found[1] == expected[1] == ["missing-values"]
-
-
-def test_a_row_is_answered_in_microseconds(models: dict[str, gg.TableModel]) -> None:
-    """The bounds are ten times those that `benchmarks/answers.py` prints, for a busy machine."""
-    model, rows = models["size"], table().drop("size", "mass").drop_nulls()
-    record = rows.row(0, named=True)
-    assert best(lambda: model.answer(record)) < 500e-6
-    assert best(lambda: model.predict(rows[:1])) < 3e-3
-    assert best(lambda: model.predict(rows)) < 20e-3
-
-
-def best(call: Callable[[], object]) -> float:
-    times = []
-    for _ in range(20):
-        begun = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - begun)
-    return min(times)
 
 
 def answers(model: gg.TableModel, rows: pl.DataFrame) -> Any:
