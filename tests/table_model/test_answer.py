@@ -1,11 +1,9 @@
 """`TableModel.answer` and small predictions: the same bits and notices as predictions of whole tables."""
 
 import datetime
-import faulthandler
 import multiprocessing
 import os
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -135,7 +133,6 @@ def answers(model: gg.TableModel, rows: pl.DataFrame) -> Any:
 
 
 def send(model: gg.TableModel, rows: pl.DataFrame, to: Any) -> None:
-    faulthandler.dump_traceback_later(50, exit=True)
     refusals = []
     for call in (
         lambda: model.predict("new.csv"),
@@ -160,7 +157,7 @@ def test_predictions_after_a_fork(models: dict[str, gg.TableModel]) -> None:
     receiver, sender = context.Pipe(duplex=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # polars and Python 3.12 advise against forking
-        child = context.Process(target=send, args=(model, rows, sender))
+        child = context.Process(target=send, args=(model, rows, sender), daemon=True)
         child.start()
     assert receiver.poll(60), "the forked process hangs"
     found, refusals = receiver.recv()
