@@ -1,16 +1,18 @@
-"""The automatic choice of augmentation: it never mirrors what mirroring changes."""
+"""Augmentation in training: mixup, and the automatic choice, which never mirrors what mirroring changes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import sklearn.datasets
 
 import ganglion as gg
 from drawn import QUICK, bars, letters
 from ganglion.images import Augmentation
+from ganglion.images.rows import PictureRows, Scaling
 
 
 def choice(images: Any, labels: Any, seed: int = 0, **settings: Any) -> Augmentation | None:
@@ -87,3 +89,36 @@ def test_the_model_says_how_its_pictures_were_varied() -> None:
     for nothing in (None, "none"):
         model = gg.ImageModel.train(images, labels=y, **(QUICK | {"augment": nothing, "test": 0}))
         assert model.augmentation is None
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_mixup_blends_pictures_and_targets_alike(engine: str) -> None:
+    """One epoch of it is one on the blended pictures and the blended probabilities of the classes."""
+    images, y = bars(40)
+    training, augmentation = np.arange(4, 40), gg.Augmentation(mixup=0.5)
+    rows = PictureRows(images, Scaling.fit(images, training), training, augmentation, seed=3)
+    others, portion = augmentation.partners(3, 0, training, training)
+    assert {*others.tolist()} <= {*training.tolist()}
+    one_hot = np.eye(2)[y]
+    blended = one_hot[training] + portion[:, None] * (one_hot[others] - one_hot[training])
+
+    def learned(x: Any, goals: Any) -> Any:
+        network = gg.Network([gg.Flatten(), gg.Dense(2, "softmax")], images.shape[1:], engine=engine)
+        network.fit(x, goals, epochs=1, batch_size=5)
+        return network.parameters
+
+    blended_rows = rows.in_epoch(0).toarray()
+    np.testing.assert_allclose(
+        learned(rows, y[training]), learned(blended_rows, blended), rtol=1e-5, atol=1e-7
+    )
+
+
+def test_a_model_is_trained_with_mixup() -> None:
+    images, y = bars(60)
+    mixed, plain = (
+        gg.ImageModel.train(images, labels=y, augment=gg.Augmentation(mixup=share), epochs=8)
+        for share in (0.4, 0.0)
+    )
+    assert (mixed.network.parameters != plain.network.parameters).any()
+    assert mixed.history.loss[-1] > plain.history.loss[-1]  # blended classes are never certain
+    assert (mixed.predict(images)["prediction"] == pl.Series(y)).mean() > 0.9

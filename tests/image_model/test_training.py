@@ -392,7 +392,6 @@ def test_layers_of_the_user_are_trained() -> None:
         ({"fit": "x"}, "fit must be crop or pad"),
         ({"quality": "x"}, "quality must be 'good' or 'best'"),
         ({"augment": "x"}, "augment must be 'auto', 'none' or an Augmentation"),
-        ({"augment": gg.Augmentation(mixup=0.2)}, "mixup blends targets"),
         ({"folds": 1}, "folds"),
         ({"folds": 3, "test": 0.2}, "test and validation cannot be set"),
         ({"test": 1}, "test must be a number"),

@@ -187,7 +187,7 @@ class PictureFlags:
     fit
         How pictures of another shape are fitted: crop or pad.
     augment
-        How training pictures are varied: auto, none, or changes such as flip,shift=0.1,rotate=10,zoom=0.1.
+        How training pictures are varied: auto, none, or changes such as flip,shift=0.1,rotate=10,mixup=0.2.
     quality
         good for minutes of training, best for a larger network and longer training.
     class_weight

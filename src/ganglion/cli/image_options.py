@@ -170,11 +170,10 @@ def augmentation_of(text: str) -> Augmentation | str:
     settings = dict[str, Any]()
     for word in text.split(","):
         name, equals, value = (part.strip() for part in word.partition("="))
-        if name not in names or name == "mixup":
-            choices = [each for each in names if each != "mixup"]
+        if name not in names:
             raise ConfigError(
                 f"--augment must be auto, none, or changes such as flip,shift=0.1, got {name!r}",
-                one_of(name, ["auto", "none", *choices]),
+                one_of(name, ["auto", "none", *names]),
             )
         if name == "flip":
             settings[name] = value if equals else "horizontal"

@@ -52,7 +52,8 @@ class Rows:
         """Return the rows as they are in an epoch of training; only a `Supply` may differ from itself."""
         if not isinstance(self.x, Supply):
             return self
-        return Rows(self.x.in_epoch(epoch), self.y, self.sample_weight)
+        x = self.x.in_epoch(epoch)
+        return Rows(x, x.targets(self.y), self.sample_weight)
 
     def in_order(self, order: Array) -> tuple[Rows, Array]:
         """Return dense rows, and the indices in them of the rows in `order`."""

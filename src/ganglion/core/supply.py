@@ -31,3 +31,7 @@ class Supply(ABC):
     def in_epoch(self, epoch: int) -> Self:
         """Return the rows as they are in an epoch of training: the same by default."""
         return self
+
+    def targets(self, y: Array) -> Array:
+        """Return the encoded targets of all rows as they are in this epoch: those given, by default."""
+        return y

@@ -117,8 +117,6 @@ class Recipe:
                 f"augment must be 'auto', 'none' or an Augmentation, got {shortened(self.augment)}",
                 "such as gg.Augmentation(flip='horizontal', shift=0.1)",
             )
-        if isinstance(self.augment, Augmentation) and self.augment.mixup:
-            raise ConfigError("mixup blends targets, which training does not do, got a mixup above 0")
         if self.target is not None and not isinstance(self.target, str):
             raise ConfigError(
                 f"an image model has one target, got {shortened(self.target)}",

@@ -42,7 +42,7 @@ class Augmentation:
         cutout: the side of a square at a random place that is filled with the picture's mean, as a fraction
             of the shorter side, 0 to 0.75 (DeVries and Taylor, 2017).
         mixup: the largest fraction of another picture that is blended in, 0 to 0.5, drawn evenly (Zhang et
-            al., 2018, with alpha = 1 for 0.5). The targets must be blended alike, see `partners`.
+            al., 2018, with alpha = 1 for 0.5). A training blends the targets alike, as `partners` says.
 
     Raises:
         ConfigError: for a setting out of range.

@@ -64,6 +64,7 @@ class PictureRows(Supply):
         augmentation: random changes; None for none.
         seed: of the changes.
         epoch: in which the pictures are learned from.
+        among: the positions of all pictures of the epoch, which mixup may blend in; None for all of `images`.
     """
 
     images: Array
@@ -72,6 +73,7 @@ class PictureRows(Supply):
     augmentation: Augmentation | None = None
     seed: int = 0
     epoch: int = 0
+    among: Array | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -85,9 +87,17 @@ class PictureRows(Supply):
         return dataclasses.replace(self, rows=self.rows[which])
 
     def in_epoch(self, epoch: int) -> Self:
-        return dataclasses.replace(self, epoch=epoch)
+        return dataclasses.replace(self, epoch=epoch, among=self.rows)
+
+    def targets(self, y: Array) -> Array:
+        if self.augmentation is None or not self.augmentation.mixup:
+            return y
+        others, portion = self.augmentation.partners(self.seed, self.epoch, self.rows, np.arange(len(y)))
+        portion = portion.astype(y.dtype).reshape(-1, *[1] * (y.ndim - 1))
+        return y + portion * (y[others] - y)
 
     def toarray(self) -> Array:
         if self.augmentation is None:
             return self.scaling.apply(self.images[self.rows])
-        return self.scaling.apply(self.augmentation.apply(self.images, self.seed, self.epoch, self.rows))
+        changed = self.augmentation.apply(self.images, self.seed, self.epoch, self.rows, self.among)
+        return self.scaling.apply(changed)
