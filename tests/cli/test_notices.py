@@ -4,6 +4,7 @@ import ast
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -11,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 import ganglion as gg
 from commands import run
 from ganglion.answers.report import figure
+from ganglion.errors import NOTICES
 
 TABLE = "a,b,t\n" + "1,u,x\n2,v,y\n" * 30
 NEW = "a,b\n1,u\n,w\n"
@@ -46,7 +48,7 @@ def test_silence_by_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None
         "[unknown-categories]\n"
     )
     assert run(capsys, "show", "t.safetensors", "--silence")[0] == 2
-    assert "must be like" in run(capsys, "show", "t.safetensors", "--silence", "A B")[2]
+    assert "no kind of notice 'A B'" in run(capsys, "show", "t.safetensors", "--silence", "A B")[2]
 
 
 def test_notes_of_each_row(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,6 +105,12 @@ def test_the_guide_lists_all_names() -> None:
     guide = Path(__file__).parents[2] / "docs" / "guide" / "08-your-own-table.md"
     listed = re.findall(r"^\| `([a-z-]+)` \|", guide.read_text("utf-8"), re.MULTILINE)
     assert len(listed) == len(set(listed)) > 20
-    assert set(listed) == names_in_the_source()
+    assert set(listed) == names_in_the_source() == NOTICES
     gg.silence(*listed)  # each can be silenced
     gg.silence()
+
+
+@pytest.mark.parametrize("name", ["missing-value", "", None, 3, ["missing-values"]])
+def test_an_unknown_name_is_not_silenced(name: Any) -> None:
+    with pytest.raises(gg.ConfigError, match=r"there is no kind of notice .* to silence"):
+        gg.silence(name)
