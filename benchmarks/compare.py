@@ -1,6 +1,6 @@
 """Compares the speed of ganglion with scikit-learn, PyTorch and JAX: `make bench`.
 
-python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--no-compile] [--out docs/benchmarks]
+python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--no-compile] [--out docs/benchmarks/results]
 
 Each peer runs in its own processes, one for each number of threads; PyTorch on images also with the channels
 last in memory. The processes take turns within each round; only one works at a time. The result of a peer is
@@ -255,7 +255,12 @@ def main() -> None:
     parser.add_argument(
         "--compile", action=argparse.BooleanOptionalAction, default=True, help="include torch.compile"
     )
-    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "benchmarks")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=HERE.parent / "docs" / "benchmarks" / "results",
+        help="the files to write, without their endings .json, .md and .svg",
+    )
     given = parser.parse_args()
     rates = {dtype: product_rate(dtype) for dtype in ("float32", "float64")}
     print(", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in rates.items()))
@@ -308,10 +313,10 @@ def main() -> None:
         row["ratios"] = {peer: value / best["ganglion"] for peer, value in best.items() if peer != "ganglion"}
         if "floor" in row:
             row["times_floor"] = best["ganglion"] / row["floor"]
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "results.json").write_text(json.dumps(result, indent=1) + "\n")
-    (given.out / "results.md").write_text(markdown(result))
-    (given.out / "results.svg").write_text(chart(result))
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    given.out.with_suffix(".md").write_text(markdown(result))
+    given.out.with_suffix(".svg").write_text(chart(result))
     print("\n" + markdown(result))
 
 
