@@ -1,6 +1,6 @@
 """Compares the speed of ganglion with scikit-learn, PyTorch and JAX: `make bench`.
 
-python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--no-compile] [--out docs/benchmarks/results]
+python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--no-compile] [--out docs/benchmarks/NAME]
 
 Each peer runs in its own processes, one for each number of threads; PyTorch on images also with the channels
 last in memory. The processes take turns within each round; only one works at a time. The result of a peer is
