@@ -1,11 +1,12 @@
 """Compares the speed of ganglion with scikit-learn, PyTorch and JAX: `make bench`.
 
-python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--no-compile] [--out docs/benchmarks/NAME]
+python benchmarks/compare.py [--only tiny mnist ...] [--rounds 7] [--no-compile] [--out docs/benchmarks]
 
 Each peer runs in its own processes, one for each number of threads; PyTorch on images also with the channels
 last in memory. The processes take turns within each round; only one works at a time. The result of a peer is
 the median time of its best process. All peers train from the same weights on the same rows in the same order,
-and their final losses must agree.
+and their final losses must agree. Written are results.md, results.json and results.svg, and images.* for the
+networks of images and signals.
 """
 
 from __future__ import annotations
@@ -255,12 +256,7 @@ def main() -> None:
     parser.add_argument(
         "--compile", action=argparse.BooleanOptionalAction, default=True, help="include torch.compile"
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=HERE.parent / "docs" / "benchmarks" / "results",
-        help="the files to write, without their endings .json, .md and .svg",
-    )
+    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "benchmarks")
     given = parser.parse_args()
     rates = {dtype: product_rate(dtype) for dtype in ("float32", "float64")}
     print(", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in rates.items()))
@@ -300,23 +296,38 @@ def main() -> None:
                 installed, peak = by["2"]["installed"] / 1e6, by["2"]["peak_memory"] / 1e6
                 print(f"   {peer}: {installed:,.0f} MB installed, peak {peak:,.0f} MB")
             rows[name] = {"what": "start, import, 100 steps of tiny, predict, end", "peers": found}
-    kernels = kernels_of(row["peers"] for row in rows.values())
-    result = {
-        "machine": machine() | {"kernels": kernels},
-        "operations_per_second": rates,
-        "rounds": given.rounds,
-        "rows": rows,
-    }
+    given.out.mkdir(parents=True, exist_ok=True)
+    of_images = {name: row for name, row in rows.items() if takes_images(name)}
+    of_numbers = {name: row for name, row in rows.items() if not takes_images(name)}
+    for name, some in (("results", of_numbers), ("images", of_images)):
+        if some:
+            write(given.out / name, some, rates, given.rounds)
+
+
+def takes_images(name: str) -> bool:
+    """Return whether a row is of a network of images or signals."""
+    workload = WORKLOADS[name] if name in WORKLOADS else PREDICTIONS.get(name, (MANY, 0))[0]
+    return len(workload.shape) > 1
+
+
+def write(path: Path, rows: dict[str, Any], rates: dict[str, float], rounds: int) -> None:
+    """Write measured rows as data, as a page and as a picture; print the page."""
     for row in rows.values():
         best = {peer: min(entry["median"] for entry in by.values()) for peer, by in row["peers"].items()}
         row["best"] = best
         row["ratios"] = {peer: value / best["ganglion"] for peer, value in best.items() if peer != "ganglion"}
         if "floor" in row:
             row["times_floor"] = best["ganglion"] / row["floor"]
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    given.out.with_suffix(".md").write_text(markdown(result))
-    given.out.with_suffix(".svg").write_text(chart(result))
+    kernels = kernels_of(row["peers"] for row in rows.values())
+    result = {
+        "machine": machine() | {"kernels": kernels},
+        "operations_per_second": rates,
+        "rounds": rounds,
+        "rows": rows,
+    }
+    path.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    path.with_suffix(".md").write_text(markdown(result))
+    path.with_suffix(".svg").write_text(chart(result))
     print("\n" + markdown(result))
 
 
