@@ -47,8 +47,13 @@ def markdown(result: dict[str, Any]) -> str:
         "images also at the better of channels first and channels last. Training: time per step. × of floor: "
         "the ratio to the time of the step's products alone, those of convolutions included, at the rate of "
         f"a large matrix product ({rates['float32'] / 1e9:.0f} GFLOP/s in float32, "
-        f"{rates['float64'] / 1e9:.0f} in float64). Of the thousand networks ganglion trains all in each "
-        "round, scikit-learn 40 and PyTorch 20; the table compares the time per network.",
+        f"{rates['float64'] / 1e9:.0f} in float64)."
+        + (
+            " Of the thousand networks ganglion trains all in each round, scikit-learn 40 and PyTorch 20; the "
+            "table compares the time per network."
+            if "thousand" in result["rows"]
+            else ""
+        ),
         "",
         "| workload | ganglion | " + " | ".join(f"{peer} takes" for peer in peers) + " | × of floor |",
         "|---|---|" + "---|" * (len(peers) + 1),
