@@ -49,7 +49,7 @@ def markdown(result: dict[str, Any]) -> str:
         f"a large matrix product ({rates['float32'] / 1e9:.0f} GFLOP/s in float32, "
         f"{rates['float64'] / 1e9:.0f} in float64)."
         + (
-            " Of the thousand networks ganglion trains all in each round, scikit-learn 40 and PyTorch 20; the "
+            " Of the thousand networks ganglion trains all in each round, scikit-learn 40, PyTorch 20; the "
             "table compares the time per network."
             if "thousand" in result["rows"]
             else ""
