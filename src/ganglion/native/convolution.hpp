@@ -105,12 +105,34 @@ constexpr size_t rows_of_tile(size_t columns) {
     return tile_rows((columns + lanes<T> - 1) / lanes<T>);
 }
 
-// z of one image whose padding is in place; `bias` may be null.
+// The kernels in pairs, for few filters; see `paired_tile`.
+template <class T>
+bool is_paired(const Geometry& g) {
+    return g.groups == 1 && fits_in_pairs<T>(g.filters);
+}
+template <class T>
+size_t paired_size(const Geometry& g) {
+    const Stretches own(g);
+    return is_paired<T>(g) ? own.down * own.along * ((own.depth + 1) / 2) * lanes<T> : 0;
+}
+// The kernels as `correlate` takes them: in pairs, which are written to `room`, or as they are.
+template <class T>
+const T* in_pairs(const Geometry& g, const T* weight, T* room) {
+    if (!is_paired<T>(g)) return weight;
+    const Stretches own(g);
+    const size_t count = own.down * own.along, size = (own.depth + 1) / 2 * lanes<T>;
+    for (size_t i = 0; i < count; ++i)
+        pair_rows<T>(weight + i * own.depth * g.filters, g.filters, own.depth, g.filters, room + i * size);
+    return room;
+}
+
+// z of one image whose padding is in place; `weight` comes from `in_pairs`, and `bias` may be null.
 template <class T>
 void correlate(const Geometry& g, const T* x, const T* weight, const T* bias, T* z,
                Epilogue<T> epilogue = {}) {
     const Stretches own(g);
     const size_t columns_each = g.filters / g.groups, channels_each = g.channels / g.groups;
+    const bool paired = is_paired<T>(g);
     for (size_t group = 0; group < g.groups; ++group)
         each_part(columns_each, tile_columns<T>, [&](size_t j, size_t columns) {
             const size_t first = group * columns_each + j;
@@ -132,7 +154,7 @@ void correlate(const Geometry& g, const T* x, const T* weight, const T* bias, T*
                                           own.along,
                                           own.step_down,
                                           own.step_along};
-                    pick_tile<T>(rows, columns)(part);
+                    (paired ? pick_paired<T>(rows) : pick_tile<T>(rows, columns))(part);
                 });
         });
 }
@@ -257,11 +279,12 @@ struct Convolution : LayerKind {
     }
 
     // For each piece of the images: an image with its padding, and a gradient of the kernels. At the end the
-    // kernels for the way back.
+    // kernels for the way back, and kernels in pairs.
     template <class T>
     static size_t room(const Step& step, size_t) {
         const Geometry g = geometry(step);
-        return pieces(g) * piece_size<T>(g) + g.weight();
+        return pieces(g) * piece_size<T>(g) + whole_lines<T>(g.weight()) +
+               larger(paired_size<T>(g), paired_size<T>(g.back()));
     }
 
     template <class T>
@@ -270,12 +293,13 @@ struct Convolution : LayerKind {
         const Activation f = here.activation;
         T* to = z ? z : a;
         const T* bias_at = here.step.settings[bias] != 0 ? here.own + g.weight() : nullptr;
+        const T* kernels = in_pairs<T>(g, here.own, room_for_pairs<T>(g, here.room));
         each_image(here, g, [&](size_t image, size_t, T* room) {
             const T* x = placed(g, 1, 1, here.x() + image * g.x(), room);
             T* own = to + image * g.z();
             if (g.is_depthwise()) correlate_depthwise<T>(g, x, here.own, bias_at, own);
-            else if (is_relu(f)) correlate<T>(g, x, here.own, bias_at, own, {Epilogue<T>::not_below_zero});
-            else correlate<T>(g, x, here.own, bias_at, own);
+            else if (is_relu(f)) correlate<T>(g, x, kernels, bias_at, own, {Epilogue<T>::not_below_zero});
+            else correlate<T>(g, x, kernels, bias_at, own);
             if (!is_identity(f) && (g.is_depthwise() || !is_relu(f)))
                 activate<T>(f, {g.height.count * g.width.count, g.filters, g.filters}, own,
                             a + image * g.z());
@@ -288,8 +312,9 @@ struct Convolution : LayerKind {
         if (back.gradient) backward_parameters(here, back, g);
         if (!back.grad_x[0]) return;
         const Geometry way = g.back();
-        T* turned = here.room + pieces(g) * piece_size<T>(g);
+        T* turned = room_for_kernels<T>(g, here.room);
         turn_around<T>(g, here.own, turned);
+        const T* kernels = in_pairs<T>(way, turned, room_for_pairs<T>(g, here.room));
         each_image(here, way, [&](size_t image, size_t, T* room) {
             const T* grad = placed(way, g.height.stride, g.width.stride, back.grad + image * g.z(), room);
             T* grad_x = back.grad_x[0] + image * g.x();
@@ -297,7 +322,7 @@ struct Convolution : LayerKind {
             const bool fuses = is_relu(back.before) && !g.is_depthwise();
             if (g.is_depthwise()) correlate_depthwise<T>(way, grad, turned, static_cast<T*>(nullptr), grad_x);
             else
-                correlate<T>(way, grad, turned, static_cast<T*>(nullptr), grad_x,
+                correlate<T>(way, grad, kernels, static_cast<T*>(nullptr), grad_x,
                              fuses ? Epilogue<T>{Epilogue<T>::where_positive, seen} : Epilogue<T>{});
             if (!is_identity(back.before) && !fuses)
                 activate_backward<T>(back.before, {g.height.size * g.width.size, g.channels, g.channels},
@@ -337,6 +362,16 @@ private:
     template <class T>
     static size_t piece_size(const Geometry& g) {
         return image_size<T>(g) + whole_lines<T>(g.weight() + g.filters);
+    }
+
+    // Room for the kernels for the way back, and after them for kernels in pairs.
+    template <class T>
+    static T* room_for_kernels(const Geometry& g, T* room) {
+        return room + pieces(g) * piece_size<T>(g);
+    }
+    template <class T>
+    static T* room_for_pairs(const Geometry& g, T* room) {
+        return room_for_kernels<T>(g, room) + whole_lines<T>(g.weight());
     }
 
     // The image with its padding: itself if it needs none.

@@ -75,49 +75,11 @@ struct Part {
 template <class T>
 using Tile = void (*)(const Part<T>& part);
 
-// `Last` is the type of each row's last vector: Whole, or First{part.last}.
+// Writes the sums of a tile to C.
 template <class T, size_t Rows, size_t Vectors, class Last>
-void tile(const Part<T>& part) {
+GANGLION_INLINE void write_tile(const Part<T>& part, const Vector<T> (&total)[Rows][Vectors], Last last) {
     constexpr size_t L = lanes<T>;
-    const auto last = [&part] {
-        if constexpr (sizeof(Last) == sizeof(First)) return First{part.last};
-        else return (void)part, Whole{};
-    }();
-    Vector<T> total[Rows][Vectors] = {};
-    if (const T* from = part.start.at) {
-        const size_t apart = part.start.row;
-#pragma GCC unroll 16
-        for (size_t i = 0; i < Rows; ++i) {
-#pragma GCC unroll 8
-            for (size_t j = 0; j + 1 < Vectors; ++j) total[i][j] = load(from + i * apart + j * L, Whole{});
-            total[i][Vectors - 1] = load(from + i * apart + (Vectors - 1) * L, last);
-        }
-    }
-    const Left<T> a = part.a;
-    const T* b = part.b;
-    const size_t stride = part.stride, row = part.row;
-    for (size_t down = 0; down < part.down; ++down)
-        for (size_t along = 0; along < part.along; ++along) {
-            const T* from = a.at + down * part.step_down + along * part.step_along;
-            const T* three[(Rows + 2) / 3];  // every third row of A; one instruction reaches the others
-#pragma GCC unroll 8
-            for (size_t i = 0; i < Rows; i += 3) three[i / 3] = from + i * a.row;
-            for (size_t k = part.depth; k > 0; --k) {
-                Vector<T> line[Vectors];
-#pragma GCC unroll 8
-                for (size_t j = 0; j + 1 < Vectors; ++j) line[j] = load(b + j * L, Whole{});
-                line[Vectors - 1] = load(b + (Vectors - 1) * L, last);
-#pragma GCC unroll 16
-                for (size_t i = 0; i < Rows; ++i) {
-                    const T factor = three[i / 3][i % 3 * a.row];
-#pragma GCC unroll 8
-                    for (size_t j = 0; j < Vectors; ++j) total[i][j] += line[j] * factor;
-                }
-#pragma GCC unroll 8
-                for (size_t i = 0; i < Rows; i += 3) three[i / 3] += a.depth;
-                b += stride;
-            }
-        }
+    const size_t row = part.row;
     T* c = part.c;
     const auto write = [&](auto finished) {
 #pragma GCC unroll 16
@@ -142,6 +104,52 @@ void tile(const Part<T>& part) {
     }
 }
 
+// `Last` is the type of each row's last vector: Whole, or First{part.last}.
+template <class T, size_t Rows, size_t Vectors, class Last>
+void tile(const Part<T>& part) {
+    constexpr size_t L = lanes<T>;
+    const auto last = [&part] {
+        if constexpr (sizeof(Last) == sizeof(First)) return First{part.last};
+        else return (void)part, Whole{};
+    }();
+    Vector<T> total[Rows][Vectors] = {};
+    if (const T* from = part.start.at) {
+        const size_t apart = part.start.row;
+#pragma GCC unroll 16
+        for (size_t i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
+            for (size_t j = 0; j + 1 < Vectors; ++j) total[i][j] = load(from + i * apart + j * L, Whole{});
+            total[i][Vectors - 1] = load(from + i * apart + (Vectors - 1) * L, last);
+        }
+    }
+    const Left<T> a = part.a;
+    const T* b = part.b;
+    const size_t stride = part.stride;
+    for (size_t down = 0; down < part.down; ++down)
+        for (size_t along = 0; along < part.along; ++along) {
+            const T* from = a.at + down * part.step_down + along * part.step_along;
+            const T* three[(Rows + 2) / 3];  // every third row of A; one instruction reaches the others
+#pragma GCC unroll 8
+            for (size_t i = 0; i < Rows; i += 3) three[i / 3] = from + i * a.row;
+            for (size_t k = part.depth; k > 0; --k) {
+                Vector<T> line[Vectors];
+#pragma GCC unroll 8
+                for (size_t j = 0; j + 1 < Vectors; ++j) line[j] = load(b + j * L, Whole{});
+                line[Vectors - 1] = load(b + (Vectors - 1) * L, last);
+#pragma GCC unroll 16
+                for (size_t i = 0; i < Rows; ++i) {
+                    const T factor = three[i / 3][i % 3 * a.row];
+#pragma GCC unroll 8
+                    for (size_t j = 0; j < Vectors; ++j) total[i][j] += line[j] * factor;
+                }
+#pragma GCC unroll 8
+                for (size_t i = 0; i < Rows; i += 3) three[i / 3] += a.depth;
+                b += stride;
+            }
+        }
+    write_tile<T, Rows, Vectors>(part, total, last);
+}
+
 template <class T, size_t Vectors, class Last, size_t Rows = tile_rows(Vectors)>
 GANGLION_INLINE Tile<T> pick_rows(size_t rows) {
     if constexpr (Rows > 1)
@@ -163,6 +171,83 @@ template <class T>
 Tile<T> pick_tile(size_t rows, size_t columns) {
     const size_t vectors = (columns + lanes<T> - 1) / lanes<T>;
     return columns % lanes<T> ? pick_vectors<T, First>(rows, vectors) : pick_vectors<T, Whole>(rows, vectors);
+}
+
+// Whether rows of C are so short that a vector holds two numbers of the depth for each of their columns.
+template <class T>
+constexpr bool fits_in_pairs(size_t columns) {
+    return sizeof(T) == 4 && lanes<T> >= 8 && 2 * columns <= lanes<T>;
+}
+
+// Two numbers that lie side by side, again and again.
+template <class T>
+GANGLION_INLINE Vector<T> broadcast_pair(const T* from) {
+    int64_t both;
+    memcpy(&both, from, sizeof(both));
+    return (Vector<T>)(both - Integers<double>{});
+}
+
+// Writes a stretch of the depth of B in pairs of rows: b00 b10 b01 b11 ..., filled up with 0.
+template <class T>
+void pair_rows(const T* b, size_t stride, size_t depth, size_t columns, T* to) {
+    for (size_t k = 0; k < depth; k += 2, to += lanes<T>) {
+        memset(to, 0, GANGLION_BYTES);
+        for (size_t j = 0; j < columns; ++j) {
+            to[2 * j] = b[k * stride + j];
+            if (k + 1 < depth) to[2 * j + 1] = b[(k + 1) * stride + j];
+        }
+    }
+}
+
+// A tile of short rows, of A whose depth is contiguous and B that `pair_rows` wrote. The sums over even and
+// over odd places of the depth are added up at the end.
+template <class T, size_t Rows>
+void paired_tile(const Part<T>& part) {
+    constexpr size_t L = lanes<T>;
+    Vector<T> total[Rows][1] = {};
+    const T* b = part.b;
+    const size_t row = part.a.row;
+    for (size_t down = 0; down < part.down; ++down)
+        for (size_t along = 0; along < part.along; ++along) {
+            const T* from = part.a.at + down * part.step_down + along * part.step_along;
+            const T* three[(Rows + 2) / 3];
+#pragma GCC unroll 8
+            for (size_t i = 0; i < Rows; i += 3) three[i / 3] = from + i * row;
+            for (size_t k = part.depth / 2; k > 0; --k) {
+                const Vector<T> line = load(b, Whole{});
+#pragma GCC unroll 16
+                for (size_t i = 0; i < Rows; ++i)
+                    total[i][0] += line * broadcast_pair<T>(three[i / 3] + i % 3 * row);
+#pragma GCC unroll 8
+                for (size_t i = 0; i < Rows; i += 3) three[i / 3] += 2;
+                b += L;
+            }
+            if (part.depth % 2) {
+                const Vector<T> line = load(b, Whole{});
+#pragma GCC unroll 16
+                for (size_t i = 0; i < Rows; ++i) total[i][0] += line * three[i / 3][i % 3 * row];
+                b += L;
+            }
+        }
+    const First last{part.last};
+    Integers<T> even, odd;
+    for (size_t i = 0; i < L; ++i) {
+        even[i] = static_cast<int>(2 * i % L);
+        odd[i] = static_cast<int>(2 * i % L + 1);
+    }
+    const Vector<T> start = part.start.at ? load(part.start.at, last) : Vector<T>{};
+#pragma GCC unroll 16
+    for (size_t i = 0; i < Rows; ++i)
+        total[i][0] =
+            start + shuffle<T>(total[i][0], total[i][0], even) + shuffle<T>(total[i][0], total[i][0], odd);
+    write_tile<T, Rows, 1>(part, total, last);
+}
+
+template <class T, size_t Rows = tile_rows(1)>
+Tile<T> pick_paired(size_t rows) {
+    if constexpr (Rows > 1)
+        if (rows < Rows) return pick_paired<T, Rows - 1>(rows);
+    return paired_tile<T, Rows>;
 }
 
 // Copies columns first .. first + columns of B into a panel whose rows are `tile_columns` apart.

@@ -22,17 +22,18 @@ struct TransposedConv2D : LayerKind {
     }
 
     // For each piece of the images: an image with its padding, and a gradient of the kernels. At the end the
-    // kernels for the way forward and back.
+    // kernels for the way forward and back, and kernels in pairs.
     template <class T>
     static size_t room(const Step& step, size_t) {
         const Geometry g = geometry(step);
-        return pieces(g) * piece_size<T>(g) + 2 * g.weight();
+        return pieces(g) * piece_size<T>(g) + 2 * whole_lines<T>(g.weight()) +
+               larger(paired_size<T>(g), paired_size<T>(g.back()));
     }
 
     template <class T>
     static const T* forward(const Here<T>& here, T* out) {
         const Geometry g = geometry(here.step), way = g.back();
-        const T* turned = kernels(here, g);
+        const T* turned = in_pairs<T>(way, kernels(here, g), room_for_pairs(here, g));
         const T* bias_at = has_bias(here.step) ? here.own + g.weight() : nullptr;
         each_image(here, way, [&](size_t image, size_t, T* room) {
             const T* x = placed(way, g.height.stride, g.width.stride, here.x() + image * g.z(), room);
@@ -45,8 +46,10 @@ struct TransposedConv2D : LayerKind {
     static void backward(const Here<T>& here, const Back<T>& back) {
         const Geometry g = geometry(here.step), way = g.back();
         const size_t size = g.weight(), count = piece_count(here, g);
-        T* straight = kernels(here, g) + size;
-        turn_around<T>(way, straight - size, straight);
+        const T* turned = kernels(here, g);
+        T* straight = here.room + pieces(g) * piece_size<T>(g) + whole_lines<T>(size);
+        turn_around<T>(way, turned, straight);
+        const T* paired = in_pairs<T>(g, straight, room_for_pairs(here, g));
         const auto gradient_of = [&](size_t piece) {
             return here.room + piece * piece_size<T>(g) + image_size<T>(g);
         };
@@ -55,7 +58,7 @@ struct TransposedConv2D : LayerKind {
             const T* grad = placed(g, 1, 1, back.grad + image * g.x(), room);
             correlate_back<T>(g, grad, here.x() + image * g.z(), gradient_of(piece));
             if (back.grad_x[0])
-                correlate<T>(g, grad, straight, static_cast<T*>(nullptr), back.grad_x[0] + image * g.z());
+                correlate<T>(g, grad, paired, static_cast<T*>(nullptr), back.grad_x[0] + image * g.z());
         });
         // In the kernels of the other convolution, channels and filters are exchanged.
         const size_t area = g.height.window * g.width.window, each = g.channels * g.filters;
@@ -93,6 +96,11 @@ private:
         for (size_t at = 0; at < area; ++at)
             memcpy(turned + (area - 1 - at) * each, here.own + at * each, each * sizeof(T));
         return turned;
+    }
+
+    template <class T>
+    static T* room_for_pairs(const Here<T>& here, const Geometry& g) {
+        return here.room + pieces(g) * piece_size<T>(g) + 2 * whole_lines<T>(g.weight());
     }
 
     static size_t pieces(const Geometry& g) {
