@@ -159,6 +159,72 @@ void correlate(const Geometry& g, const T* x, const T* weight, const T* bias, T*
         });
 }
 
+// The gradient of the kernels of few filters, from `height` rows of windows: of `Lines` stretches of a patch,
+// and of `Pairs` pairs of places in each. A vector holds the filters of two places, which take turns. The
+// last pair may overlap the one before it: then a place is summed twice, and nothing beyond the stretch is
+// read.
+template <class T, size_t Lines, size_t Pairs>
+void correlate_back_pairs(const Geometry& g, const Stretches& own, size_t height, const T* x, const T* grad,
+                          size_t places, T* gradient) {
+    constexpr size_t L = lanes<T>;
+    const First filters{g.filters};
+    const size_t step = g.width.stride * g.channels;
+    const auto place = [places](size_t pair) { return pair + 1 < Pairs ? 2 * pair : places - 2; };
+    const auto row = [&](size_t line, size_t at) { return gradient + (line * own.depth + at) * g.filters; };
+    Integers<T> both, even, odd, mixed;
+    for (size_t i = 0; i < L; ++i) {
+        both[i] = static_cast<int>(i / 2);
+        mixed[i] = static_cast<int>(i / 2 + i % 2 * L);
+        even[i] = static_cast<int>(2 * i % L);
+        odd[i] = static_cast<int>(2 * i % L + 1);
+    }
+    Vector<T> total[Lines][Pairs];
+#pragma GCC unroll 8
+    for (size_t line = 0; line < Lines; ++line)
+#pragma GCC unroll 16
+        for (size_t pair = 0; pair < Pairs; ++pair)
+            total[line][pair] = shuffle<T>(load(row(line, place(pair)), filters),
+                                           load(row(line, place(pair) + 1), filters), mixed);
+    for (size_t i = 0; i < height; ++i) {
+        const T* from[Lines];
+#pragma GCC unroll 8
+        for (size_t line = 0; line < Lines; ++line)
+            from[line] = x + i * g.height.stride * g.row() + line * own.step_down;
+        const size_t last = places - 2;
+        for (size_t j = g.width.count; j > 0; --j) {
+            const Vector<T> value = load(grad, filters), twice = shuffle<T>(value, value, both);
+#pragma GCC unroll 8
+            for (size_t line = 0; line < Lines; ++line) {
+#pragma GCC unroll 16
+                for (size_t pair = 0; pair + 1 < Pairs; ++pair)
+                    total[line][pair] += twice * broadcast_pair<T>(from[line] + 2 * pair);
+                total[line][Pairs - 1] += twice * broadcast_pair<T>(from[line] + last);
+                from[line] += step;
+            }
+            grad += g.filters;
+        }
+    }
+#pragma GCC unroll 8
+    for (size_t line = 0; line < Lines; ++line)
+#pragma GCC unroll 16
+        for (size_t pair = 0; pair < Pairs; ++pair) {
+            const Vector<T> sums = total[line][pair];
+            store(row(line, place(pair)), shuffle<T>(sums, sums, even), filters);
+            store(row(line, place(pair) + 1), shuffle<T>(sums, sums, odd), filters);
+        }
+}
+
+template <class T>
+using BackPairs = void (*)(const Geometry&, const Stretches&, size_t, const T*, const T*, size_t, T*);
+constexpr size_t MOST_PAIRS = GANGLION_REGISTERS == 32 ? 15 : 12;  // sums that stay in registers
+
+template <class T, size_t Lines, size_t Pairs = MOST_PAIRS / Lines>
+BackPairs<T> pick_back_pairs(size_t pairs) {
+    if constexpr (Pairs > 1)
+        if (pairs < Pairs) return pick_back_pairs<T, Lines, Pairs - 1>(pairs);
+    return correlate_back_pairs<T, Lines, Pairs>;
+}
+
 constexpr size_t STRIPE = 4096;  // numbers of a gradient, few enough for the L1 cache
 
 // Adds the gradient of the kernels from one image.
@@ -166,9 +232,28 @@ template <class T>
 void correlate_back(const Geometry& g, const T* x, const T* grad, T* gradient) {
     const Stretches own(g);
     const size_t columns_each = g.filters / g.groups, channels_each = g.channels / g.groups;
-    const size_t line = g.width.count * g.filters;
-    const size_t stripe = larger(1, smaller(g.height.count, STRIPE / line));
-    for (size_t top = 0; top < g.height.count; top += stripe)
+    const size_t line_size = g.width.count * g.filters;
+    const size_t stripe = larger(1, smaller(g.height.count, STRIPE / line_size));
+    for (size_t top = 0; top < g.height.count; top += stripe) {
+        const size_t height = smaller(stripe, g.height.count - top);
+        if (is_paired<T>(g) && own.along == 1 && own.depth > 1) {
+            for (size_t line = 0, lines = 0; line < own.down; line += lines) {
+                const size_t left = own.down - line, pairs = (own.depth + 1) / 2;
+                lines = left >= 5 && 5 * pairs <= MOST_PAIRS   ? 5
+                        : left >= 3 && 3 * pairs <= MOST_PAIRS ? 3
+                                                               : 1;
+                each_part(pairs, MOST_PAIRS / lines, [&](size_t pair, size_t count) {
+                    const size_t places = smaller(2 * count, own.depth - 2 * pair);
+                    const auto sums = lines == 5   ? pick_back_pairs<T, 5>(count)
+                                      : lines == 3 ? pick_back_pairs<T, 3>(count)
+                                                   : pick_back_pairs<T, 1>(count);
+                    sums(
+                        g, own, height, x + top * g.height.stride * g.row() + line * own.step_down + 2 * pair,
+                        grad + top * line_size, places, gradient + (line * own.depth + 2 * pair) * g.filters);
+                });
+            }
+            continue;
+        }
         for (size_t group = 0; group < g.groups; ++group)
             for (size_t stretch = 0; stretch < own.down * own.along; ++stretch)
                 each_part(columns_each, tile_columns<T>, [&](size_t j, size_t columns) {
@@ -179,7 +264,7 @@ void correlate_back(const Geometry& g, const T* x, const T* grad, T* gradient) {
                                         top * g.height.stride * g.row() + group * channels_each + k;
                         T* to = gradient + (stretch * own.depth + k) * g.filters + first;
                         const Part<T> part = {{from, 1, g.width.stride * g.channels},
-                                              grad + top * line + first,
+                                              grad + top * line_size + first,
                                               g.filters,
                                               g.width.count,
                                               {to, g.filters},
@@ -187,13 +272,14 @@ void correlate_back(const Geometry& g, const T* x, const T* grad, T* gradient) {
                                               to,
                                               g.filters,
                                               columns % lanes<T>,
-                                              smaller(stripe, g.height.count - top),
+                                              height,
                                               1,
                                               g.height.stride * g.row(),
                                               0};
                         pick_tile<T>(rows, columns)(part);
                     });
                 });
+    }
 }
 
 // The same if each channel has one filter of its own: with vectors along the channels.
