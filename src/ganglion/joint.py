@@ -175,6 +175,11 @@ class JointModel(ABC, Generic[Head]):
         return f"<{type(self).__name__}: {names}, {self.network.architecture.size:,} parameters>"
 
 
+def heads_of(model: Head | JointModel[Head]) -> list[Head]:
+    """Return the model of each target."""
+    return list(model.heads.values()) if isinstance(model, JointModel) else [model]
+
+
 def columns_of(target: str, columns: Iterable[pl.Series]) -> list[pl.Series]:
     """Return the predictions of one target, named after it: `prediction_<target>`, `low_<target>` ..."""
     found = []

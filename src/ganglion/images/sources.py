@@ -233,7 +233,7 @@ def _of_array(found: LabeledArray) -> Pictures:
 def _is_yes_or_no(values: pl.Series) -> bool:
     """Return whether a column of several says for each picture whether it has one label: 0 or 1."""
     if values.dtype.is_numeric():
-        return bool(values.drop_nulls().is_in([0, 1]).all())
+        return bool(values.drop_nulls().cast(pl.Float64).is_in([0.0, 1.0]).all())
     return values.dtype == pl.Boolean
 
 
