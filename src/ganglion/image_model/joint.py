@@ -9,6 +9,7 @@ import polars as pl
 
 from ganglion.answers.predictions import half_width, plain_answer, prediction_columns
 from ganglion.answers.report import Report
+from ganglion.errors import ConfigError
 from ganglion.heads import sections
 from ganglion.image_model.labeled import Wanted
 from ganglion.image_model.labels import MOST_TARGETS, LabelColumn
@@ -149,6 +150,14 @@ class JointImageModel(JointModel[ImageModel]):
         return {
             name: half_width(head.target, head.calibration, levels[name]) for name, head in self.heads.items()
         }
+
+    @classmethod
+    def _read_heads(cls, part: dict[str, Any], network: Network, engine: str) -> dict[str, ImageModel]:
+        heads = super()._read_heads(part, network, engine)
+        label_column = next(iter(heads.values())).label_column
+        if label_column is not None and label_column.words != tuple(heads):
+            raise ConfigError("its heads must be those of its labels")
+        return heads
 
     @staticmethod
     def _describe(head: ImageModel) -> dict[str, Any]:

@@ -71,6 +71,12 @@ class LabelColumn:
                 f"a label must be missing from some pictures to be learned, got {everywhere[0]!r} for all",
                 f"remove the label from the column {values.name!r}",
             )
+        if max(map(len, found)) < 2:
+            notice(
+                f"each picture has at most one label: no value of {values.name!r} has words on both sides of "
+                f"{separator!r}",
+                "several-labels",
+            )
         return cls(values.name, separator, tuple(every))
 
     def targets(self, values: pl.Series) -> pl.DataFrame:

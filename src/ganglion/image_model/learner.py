@@ -174,20 +174,13 @@ class Learner:
         return Member(network, targets, Scaling.fit(self.store.images, split.train), split)
 
     def augment(self, split: Split) -> None:
-        """Choose how training pictures are varied, once for all networks.
-
-        With several targets, a mirrored picture must keep the combination of its classes, and all numbers.
-        """
+        """Choose how training pictures are varied, once for all networks."""
         given = self.recipe.augment
         if isinstance(given, Augmentation):
             self.augmentation = given
         elif given == "auto":
-            classes = strata_of(self.targets, self.y)
-            y = np.zeros(len(self.y), np.int64) if classes is None else classes
-            numbers = (each for each in self.targets if isinstance(each, NumberTarget))
-            strictest = next(numbers, self.targets[0])
             self.augmentation = choose_augmentation(
-                self.store.images, y, strictest, split.train, self.recipe.quality, self.recipe.seed
+                self.store.images, self.y, self.targets, split.train, self.recipe.quality, self.recipe.seed
             )
 
     def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:

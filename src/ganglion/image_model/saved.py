@@ -75,6 +75,8 @@ def read_images_part(part: dict[str, Any], network: Network) -> dict[str, Any]:
     calibration = Calibration.from_dict(part["calibration"])
     calibration.check_classes(len(target.classes) if isinstance(target, ClassTarget) else None)
     label_column = _label_column(part["label_column"]) if "label_column" in part else None
+    if label_column is not None and target.column not in label_column.words:
+        raise ConfigError("its target must be one of its labels")
     report = None if part["test"] is None else Report.from_dict(part["test"])
     if report is not None and report.task != target.task:
         raise ConfigError(f"its report is of a {report.task}, its target of a {target.task}")
