@@ -83,7 +83,7 @@ class JointModel(ABC, Generic[Head]):
             raise ConfigError(f"there is no target {target!r}", one_of(str(target), self.heads))
         return self.heads[target]
 
-    def intervals(self, interval: float | None) -> dict[str, float | None]:
+    def _levels(self, interval: float | None) -> dict[str, float | None]:
         """Return the level of the intervals of each target: the given one for numbers, None for classes.
 
         Raises:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from ganglion.answers.report import Report
+from ganglion.answers.report import Report, metric_figure, metric_label
 from ganglion.answers.target import ClassTarget
 from ganglion.cli import pages
 from ganglion.cli.console import split
@@ -20,6 +20,7 @@ from ganglion.joint import Head, JointModel, OneTarget, heads_of
 from ganglion.table_model import JointTableModel, TableModel
 
 MODEL = ".safetensors"
+MOST_REPORTS = 8  # in full, of an evaluation
 DIGITS = 7  # of a 32-bit number
 OWN = ("target", "task", "calibration", "test", "advice")  # facts on a target
 AnyModel = TableModel | JointTableModel | ImageModel | JointImageModel
@@ -146,7 +147,9 @@ def columns_page(model: TableModel | JointTableModel, left_out: bool = True) -> 
 
 
 def results_page(model: AnyModel) -> str:
-    """Return the report and the advice of each target."""
+    """Return the report and the advice of each target; of many, a line for each."""
+    if isinstance(model, JointModel) and len(model.heads) > MOST_REPORTS:
+        return _summary(model.reports)
     return _for_each(model, lambda head: [str(head.report or ""), head.advice])
 
 
@@ -159,7 +162,25 @@ def reports_page(reports: Report | Mapping[str, Report]) -> str:
     """Return the reports of an evaluation."""
     if isinstance(reports, Report):
         return str(reports)
+    if len(reports) > MOST_REPORTS:
+        return _summary(reports)
     return "\n\n".join(f"{name}:\n{report}" for name, report in reports.items())
+
+
+def _summary(reports: Mapping[str, Report | None]) -> str:
+    """Return a line for each target, with the metric that matters most."""
+    width = max(map(len, reports))
+    lines = [f"{'target':<{width}}  {'rows':>8}  {'metric':<17}  {'model':>8}  {'baseline':>8}"]
+    for name, report in reports.items():
+        if report is None:
+            lines.append(f"{name:<{width}}  no report")
+            continue
+        metric = report.main_metric
+        model, baseline = (metric_figure(metric, each[metric]) for each in (report.metrics, report.baseline))
+        lines.append(
+            f"{name:<{width}}  {report.rows:>8,}  {metric_label(metric):<17}  {model:>8}  {baseline:>8}"
+        )
+    return "\n".join([*lines, f"the reports of the {len(reports)} targets in full: --json"])
 
 
 def reports_facts(reports: Report | Mapping[str, Report]) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class JointImageModel(JointModel[ImageModel]):
         return self.network.predict(self._first.rows_of(store.images))
 
     def _half_widths(self, interval: float | None) -> dict[str, float | None]:
-        levels = self.intervals(interval)
+        levels = self._levels(interval)
         return {
             name: half_width(head.target, head.calibration, levels[name]) for name, head in self.heads.items()
         }

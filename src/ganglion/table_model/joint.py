@@ -56,16 +56,16 @@ class JointTableModel(JointModel[TableModel]):
             DataError: as `TableModel.predict` does.
             ConfigError: if an interval is given and no target is a number.
         """
-        intervals, frame = self.intervals(interval), self.read(table, read)
+        levels, frame = self._levels(interval), self.read(table, read)
         columns = []
         for name, head in self.heads.items():
-            columns += columns_of(name, head.predict(frame, intervals[name]).get_columns())
+            columns += columns_of(name, head.predict(frame, levels[name]).get_columns())
         return pl.DataFrame(columns)
 
     def answer(self, record: Mapping[str, Any], interval: float | None = None) -> dict[str, dict[str, Any]]:
         """Return the answer of each target for one record; see `TableModel.answer`."""
-        intervals = self.intervals(interval)
-        return {name: head.answer(record, intervals[name]) for name, head in self.heads.items()}
+        levels = self._levels(interval)
+        return {name: head.answer(record, levels[name]) for name, head in self.heads.items()}
 
     def evaluate(self, table: Any, *, read: ReadOptions | None = None) -> dict[str, Report]:
         """Return the report of each target for a table with all of them; see `TableModel.evaluate`."""
