@@ -160,6 +160,16 @@ def test_pictures_that_lack_a_target_teach_the_others() -> None:
         assert len(tested.images) == len(tested.names) == len(tested.truth) == found.reports[head].rows
 
 
+def test_labels_may_be_a_frame_of_pandas() -> None:
+    pandas = pytest.importorskip("pandas")
+    images, truth = planted()
+    kind = pandas.Series([None, *truth["kind"][1:]], dtype=object)
+    frame = pandas.DataFrame({"kind": kind, "left": truth["left"]})
+    found = gg.ImageModel.train(images, labels=frame, **(QUICK | {"epochs": 1, "folds": 2}))
+    assert [target.classes for target in found.targets] == [("low", "mid", "top"), (False, True)]
+    assert found.reports["kind"].rows == 199
+
+
 @pytest.mark.parametrize("settings", [{"folds": 3}, {"test": 0.3}, {"test": 0.0, "validation": 0.0}])
 def test_other_ways_to_divide_the_pictures(settings: dict[str, Any]) -> None:
     images, truth = planted()

@@ -133,8 +133,8 @@ class ImageModel:
                 (val) and test; a zip archive of such a folder; a table (CSV, polars frame, dict) with a
                 column of paths; an `.npz`, `.npy` or idx file, or a folder of idx files; an array of shape
                 (n, height, width) or (n, height, width, channels).
-            labels: beside an array, what is in each picture. For several targets a dict or polars frame of
-                columns; an array of 0 and 1 with a column for each of several labels that may occur together.
+            labels: beside an array, what is in each picture. For several targets a dict or frame of columns;
+                an array of 0 and 1 with a column for each of several labels that may occur together.
             path: in a table, the column of the paths; by default it is found.
             target: in a table, the column to predict; by default the only one beside the paths. With a list
                 of names, one network predicts all of these columns, and the result is a `JointImageModel`; a

@@ -8,7 +8,7 @@ of its own, and the network that is kept has learned from all pictures.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,7 @@ from ganglion.images import (
     decode_pictures,
     open_images,
 )
+from ganglion.images.arrays import has_columns
 from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -269,7 +270,7 @@ def _target_names(pictures: Pictures, recipe: Recipe) -> tuple[str, ...]:
     columns = [name for name in pictures.targets.columns if name not in (recipe.group, recipe.weight)]
     if recipe.targets is not None:
         return recipe.targets
-    named = isinstance(recipe.labels, Mapping | pl.DataFrame)
+    named = has_columns(recipe.labels)
     several = named or (pictures.place is None and _are_several_labels(pictures.targets.select(columns)))
     if not columns or (len(columns) > 1 and not several):
         raise ConfigError(

@@ -117,13 +117,21 @@ def as_labels(labels: Any, rows: int) -> Array | None:
     return found
 
 
-def label_columns(labels: Mapping[str, Any] | pl.DataFrame, rows: int) -> pl.DataFrame:
+def has_columns(labels: Any) -> bool:
+    """Return whether labels are columns with names: a dict, or a frame of polars or pandas."""
+    return isinstance(labels, Mapping) or hasattr(labels, "columns")
+
+
+def label_columns(labels: Any, rows: int) -> pl.DataFrame:
     """Return labels of several targets, a column for each, as a frame without NaN.
 
     Raises:
         ShapeError: if there is not one for each picture.
         DataError: if they are no columns of a table.
     """
+    if not isinstance(labels, Mapping | pl.DataFrame):
+        given = ((name, labels[name]) for name in labels.columns)
+        labels = {str(name): each.astype(object).where(each.notna(), None).tolist() for name, each in given}
     try:
         frame = pl.DataFrame(labels, strict=False)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:

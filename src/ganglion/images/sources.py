@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from ganglion.images.arrays import (
     LabeledArray,
     as_labels,
     as_pictures,
+    has_columns,
     label_columns,
     read_arrays,
     read_idx_files,
@@ -120,8 +121,8 @@ def open_images(
               file, or a folder of idx files, with the labels beside them;
             - an array of shape (n, height, width) or (n, height, width, channels);
             - the path of one picture, or a list of such paths.
-        labels: beside an array, one for each picture; for several targets a polars frame or a dict of
-            columns, or an array with a column for each, which are named label_1, label_2 ...
+        labels: beside an array, one for each picture; for several targets a frame or a dict of columns,
+            or an array with a column for each, which are named label_1, label_2 ...
         path: in a table, the column of the paths. By default it is the one that holds names of pictures.
         target: in a table, the column or columns to predict; by default all but the paths.
         folder: what the paths in a table are relative to, a folder or a zip archive. Files outside of it are
@@ -151,7 +152,7 @@ def open_images(
     match kind:
         case "array":
             found = as_pictures(source)
-            if isinstance(labels, Mapping | pl.DataFrame):
+            if has_columns(labels):
                 columns = label_columns(labels, len(found))
                 return dataclasses.replace(_of_array(LabeledArray(found, None)), targets=columns)
             return _of_array(LabeledArray(found, as_labels(labels, len(found))))
