@@ -478,3 +478,23 @@ def test_labels_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[
     write(folder, {"rows.csv": b"a,b\n1,x\n2,y\n"})
     code, out, error = run(capsys, "train", "rows.csv", "--target", "b", "--label-separator", ";")
     assert (code, "--label-separator applies to pictures" in error) == (2, True)
+
+
+def test_many_labels_have_a_line_each_and_some_sheets(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chance = np.random.default_rng(7)
+    cells = [";".join(f"w/{word}" for word in range(10) if chance.random() < 0.5) for _ in range(80)]
+    pl.read_csv("list.csv").with_columns(pl.Series("tags", cells)).write_csv("many.csv")
+    command = ["train", "many.csv", "--target", "tags", "--label-separator", ";", "--epochs", "1"]
+    code, out, error = run(capsys, *command, "--augment", "none")
+    assert code == 0, error
+    lines = [line.split() for line in out.splitlines()]
+    at = next(number for number, line in enumerate(lines) if line[:2] == ["target", "rows"])
+    assert [line[0] for line in lines[at + 1 : at + 11]] == [f"w/{word}" for word in range(10)]
+    assert "the reports of the 10 targets in full: --json" in out
+    assert "2 other targets have no sheet" in out
+    assert sorted(path.name for path in folder.glob("*.html")) == [
+        f"many-mistakes-w_{n}.html" for n in range(8)
+    ]
+    assert "the reports of the 10 targets" in run(capsys, "evaluate", "many.safetensors", "many.csv")[1]
