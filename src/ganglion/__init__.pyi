@@ -100,6 +100,7 @@ from .errors import (
 )
 from .image_model import (
     ImageModel as ImageModel,
+    JointImageModel as JointImageModel,
 )
 from .images import (
     Augmentation as Augmentation,

@@ -86,10 +86,10 @@ NOTICES = {
     "ambiguous-numbers", "balanced-classes", "converted-pictures", "different-brightness",
     "duplicate-pictures", "duplicate-rows", "fitted-pictures", "footer", "groups", "learned-rows",
     "left-out-columns", "lost-settings", "merged-categories", "missing-code", "missing-target",
-    "missing-targets", "missing-values", "missing-words", "no-header", "no-test", "numbers-as-dates",
-    "outside-range", "random-split", "reference-engine", "repeated-header", "shared-pictures", "spellings",
-    "task", "unknown-categories", "unknown-classes", "unknown-columns", "unreadable-pictures",
-    "useful-row-numbers", "where",
+    "missing-values", "missing-words", "no-header", "no-test", "numbers-as-dates", "outside-range",
+    "random-split", "reference-engine", "repeated-header", "several-labels", "shared-pictures", "spellings",
+    "task", "unknown-categories", "unknown-classes", "unknown-columns", "unknown-labels",
+    "unreadable-pictures", "useful-row-numbers", "where",
 }  # fmt: skip
 
 _silenced: set[str] = set()

@@ -16,7 +16,7 @@ def test_large_pictures_are_averaged_and_small_ones_kept() -> None:
 
 
 def test_large_pictures_are_mirrored_unless_their_side_is_their_class() -> None:
-    side, y, rows = 2 * ENOUGH, np.arange(120) % 2, np.arange(120)
+    side, y, rows = 2 * ENOUGH, np.arange(120) % 2.0, np.arange(120)
     target = ClassTarget("side", ("first", "second"), "text", (0.5, 0.5))
     plain = np.random.default_rng(0).integers(0, 60, (120, side, side, 1)).astype(np.uint8)
     above, left = plain.copy(), plain.copy()
@@ -24,5 +24,5 @@ def test_large_pictures_are_mirrored_unless_their_side_is_their_class() -> None:
     above[y == 1, side // 2 :] += 150
     left[y == 0, :, : side // 2] += 150
     left[y == 1, :, side // 2 :] += 150
-    found = [choose_augmentation(images, y, target, rows, "good", 0) for images in (above, left)]
+    found = [choose_augmentation(images, y[:, None], [target], rows, "good", 0) for images in (above, left)]
     assert [each.flip for each in found if each] == ["horizontal", "none"]

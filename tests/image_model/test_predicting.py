@@ -155,7 +155,7 @@ def test_health_is_of_some_pictures_and_names_the_classes() -> None:
 
 def test_large_sets_are_never_turned_into_numbers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganglion.network.NUMBERS_AT_ONCE", 64 * 100)
-    monkeypatch.setattr("ganglion.image_model.training.FEW_NUMBERS", 64 * 100)
+    monkeypatch.setattr("ganglion.image_model.learner.FEW_NUMBERS", 64 * 100)
     monkeypatch.setattr(rows_module, "NUMBERS_AT_ONCE", 64 * 100)
     made = list[int]()
     whole = PictureRows.toarray

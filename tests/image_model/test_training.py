@@ -396,7 +396,7 @@ def test_layers_of_the_user_are_trained() -> None:
         ({"folds": 3, "test": 0.2}, "test and validation cannot be set"),
         ({"test": 1}, "test must be a number"),
         ({"class_weight": {0: 1}}, "class_weight must be"),
-        ({"target": ["a", "b"]}, r"an image model has one target, got \['a', 'b'\] \(train a model for each"),
+        ({"target": ["a", "b"]}, r"target applies to tables of paths only, got a, b"),
         ({"target": "kind", "group": "kind"}, "group must be another column than the target"),
         ({"target": "kind", "weight": "kind"}, "weight must be another column than the target"),
         ({"callbacks": [3]}, "callbacks must be a list"),

@@ -14,7 +14,7 @@ import ganglion as gg
 from commands import run
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.files.model_file import read_model, write_model
-from ganglion.table_model.heads import balanced_rows, encode_targets, strata_of
+from ganglion.heads import balanced_rows, encode_targets, strata_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
 TARGETS = ["side", "amount", "flag"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -51,3 +53,18 @@ def prediction_columns(
     for number, label in enumerate(target.labels):
         columns.append(pl.Series(f"probability_{label}", outputs[:, number].astype(np.float64)))
     return columns
+
+
+def plain_answer(
+    target: ClassTarget | NumberTarget, calibration: Calibration, outputs: Array, half: float | None
+) -> dict[str, Any]:
+    """Return the first of the predictions as plain Python: `prediction`, and `probabilities` by the name of
+    the class, or `low` and `high`.
+
+    The arguments are those of `prediction_columns`.
+    """
+    found = {each.name: each[0] for each in prediction_columns(target, calibration, outputs[:1], half)}
+    if not isinstance(target, ClassTarget):
+        return found
+    probabilities = {each: found[f"probability_{each}"] for each in target.labels}
+    return {"prediction": found["prediction"], "probabilities": probabilities}

@@ -16,9 +16,7 @@ from cyclopts import Parameter
 
 import ganglion
 from ganglion import insight
-from ganglion.answers.report import Report
-from ganglion.answers.target import ClassTarget
-from ganglion.cli import image_options, image_pages, images, joint, pages
+from ganglion.cli import image_options, images, joint, pages
 from ganglion.cli.console import (
     AS_FOUND,
     AUTOMATIC,
@@ -40,10 +38,10 @@ from ganglion.engines import explain
 from ganglion.errors import ConfigError, amount
 from ganglion.files.atomic import check_writable
 from ganglion.files.model_file import read_model
-from ganglion.image_model import ImageModel
+from ganglion.joint import heads_of
 from ganglion.network import Network
 from ganglion.table_model import JointTableModel, TableModel
-from ganglion.table_model.answering import answer_table, heads_of
+from ganglion.table_model.answering import answer_table
 from ganglion.tables.encode import require_column
 from ganglion.tables.examples import example_pictures, example_table
 from ganglion.tables.reading import open_table
@@ -228,7 +226,7 @@ def train(
             pictures,
             json,
             started,
-            target=target,
+            target=None if target is None else joint.target_of(target),
             group=group,
             weight=weight,
             task=task,
@@ -348,12 +346,8 @@ def predict(
     with collect() as collected:
         loaded = joint.load_any(model, table)
         heads = heads_of(loaded)
-        if probabilities and not any(isinstance(head.target, ClassTarget) for head in heads):
-            names = ", ".join(repr(head.target.column) for head in heads)
-            raise ConfigError(
-                f"--probabilities is for classes, and {names} is a number",
-                "use --interval 0.9 for the range of likely values",
-            )
+        if probabilities:
+            joint.require_classes(heads)
         as_text, kept = out is None or out.suffix.lower() in AS_TEXT, split(keep)
         targets = [head.target.column for head in heads]
         opened = open_table(table, read.options(), heads[0].reading, targets, kept if as_text else ())
@@ -402,7 +396,8 @@ def evaluate(
         A table of rows that the model has not learned from; for a model of images, pictures as train takes
         them.
     mistakes
-        For pictures, write a contact sheet of the most confident mistakes to this file, .png or .html.
+        For pictures, write a contact sheet of the most confident mistakes to this file, .png or .html; of
+        several targets, one for each of the first 8, with -TARGET in its name.
     path
         In a table of pictures, the column of the paths; found by default.
     folder
@@ -421,11 +416,7 @@ def evaluate(
     with collect() as collected:
         loaded = joint.load_any(model, table)
         found = loaded.evaluate(table, read=read.options())
-    if isinstance(found, Report):
-        say_page(found, found.to_dict(), collected, json)
-        return
-    page = "\n\n".join(f"{name}:\n{report}" for name, report in found.items())
-    say_page(page, {name: report.to_dict() for name, report in found.items()}, collected, json)
+    say_page(joint.reports_page(found), joint.reports_facts(found), collected, json)
 
 
 @command
@@ -440,9 +431,9 @@ def show(model: Path, /, *, json: Flag = False) -> None:
         Print one JSON object instead.
     """
     file = read_model(model)
-    if (of_images := ImageModel.from_saved(file)) is not None:
+    if (of_images := images.read(file)) is not None:
         if json:
-            say_json(image_pages.facts(of_images))
+            say_json(images.facts(of_images))
         else:
             say(images.show(of_images, model.name))
         return
@@ -515,7 +506,7 @@ def _train(
             raise ConfigError(f"a model file must end in .safetensors, got {out.name}", "rename it in --out")
         check_writable(out)
 
-    check, names = insight.HealthCheck(), split([target])
+    check = insight.HealthCheck()
 
     def announce(model: TableModel | JointTableModel) -> None:
         first = heads_of(model)[0]
@@ -530,7 +521,7 @@ def _train(
     with collect() as collected:
         model = TableModel.train(
             table,
-            names[0] if len(names) == 1 else names,
+            joint.target_of(target),
             announce=announce,
             progress=not as_json,
             callbacks=[check, *stopping],

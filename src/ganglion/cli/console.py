@@ -199,7 +199,11 @@ class PictureFlags:
         What these paths are relative to; by default the folder of the table.
     mistakes
         Write a contact sheet of the most confident mistakes to this file, .png or .html; by default the
-        model's name with -mistakes.html.
+        model's name with -mistakes.html. Of several targets, one for each of the first 8, with -TARGET in
+        its name.
+    label_separator
+        For several labels in one column, what stands between them, such as ";" in cat;dog: each is learned
+        as a target of its own.
     """
 
     size: str | None = None
@@ -210,6 +214,7 @@ class PictureFlags:
     path: str | None = None
     folder: Path | None = None
     mistakes: Path | None = None
+    label_separator: str | None = None
 
 
 AUTOMATIC = PictureFlags()

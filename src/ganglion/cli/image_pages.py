@@ -10,27 +10,32 @@ from ganglion import insight
 from ganglion.answers.target import ClassTarget
 from ganglion.cli import pages
 from ganglion.errors import amount
-from ganglion.image_model import ImageModel
+from ganglion.image_model import ImageModel, JointImageModel
 from ganglion.images import Augmentation
 from ganglion.insight.trace.equation import figure
+from ganglion.joint import heads_of
 
+AnyImageModel = ImageModel | JointImageModel
 MOST_CLASSES = 5
 SHADES = " .:-=+*#%@"
 MAP_LINES, MAP_COLUMNS = 12, 32
 
 
-def pictures_page(model: ImageModel) -> str:
-    """Return the pictures, their size, the target, and how they are varied."""
-    fitting, rows = model.fitting, model.rows
+def pictures_page(model: AnyImageModel) -> str:
+    """Return the pictures, their size, the targets, and how they are varied."""
+    heads = heads_of(model)
+    first = heads[0]
+    fitting, rows = first.fitting, first.rows
     color = "grey" if fitting.channels == 1 else "in color"
-    count = rows["train"] + rows["validation"] + (0 if model.folds else rows["test"])
+    count = rows["train"] + rows["validation"] + (0 if first.folds else rows["test"])
     lines = [
         ("pictures", f"{count:,}, brought to {fitting.height} × {fitting.width} pixels, {color}"),
-        (model.target.column, pages.target_words(model.target)),
-        ("varied", variation(model.augmentation)),
+        *((head.target.column, pages.target_words(head.target)) for head in heads),
+        ("varied", variation(first.augmentation)),
     ]
-    if model.balanced:
-        lines.append(("classes", "have equal total weight"))
+    if balanced := [head.target.column for head in heads if head.balanced]:
+        of = f" of {', '.join(balanced)}" if len(heads) > 1 else ""
+        lines.append((f"classes{of}", "have equal total weight"))
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"  {name:<{width}}  {what}" for name, what in lines)
 
@@ -45,15 +50,16 @@ def variation(augmentation: Augmentation | None) -> str:
     return ", ".join(([] if flip == "none" else [f"flip={flip}"]) + words) or "not at all"
 
 
-def network_page(model: ImageModel) -> str:
+def network_page(model: AnyImageModel) -> str:
     """Return the architecture in one line."""
-    network, shape = model.network, " x ".join(map(str, model.fitting.shape))
+    network, shape = model.network, " x ".join(map(str, heads_of(model)[0].fitting.shape))
     words = [shape, *(layer.describe() for layer in network.layers)]
     return " → ".join(words) + f"   ({network.architecture.size:,} parameters, {network.engine} engine)"
 
 
-def rows_page(model: ImageModel) -> str:
+def rows_page(joined: AnyImageModel) -> str:
     """Return the numbers of pictures for training, validation and test."""
+    model = heads_of(joined)[0]
     rows = model.rows
     if model.folds:
         lines = [
@@ -113,7 +119,7 @@ def map_page(model: ImageModel, image: Any, output: int) -> str:
     return "\n".join(["where in the picture the evidence lies (Grad-CAM; @ is most):", *drawn])
 
 
-def left_out(model: ImageModel) -> list[dict[str, str]]:
+def left_out(model: AnyImageModel) -> list[dict[str, str]]:
     """Return all files that are left out, with the reasons."""
     return [{"name": each.name, "reason": each.reason} for each in model.left_out]
 

@@ -7,6 +7,7 @@ tables and pictures. What a source holds is found in `image_options.py`, what is
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -16,16 +17,17 @@ from typing import Any
 import polars as pl
 
 from ganglion import insight
-from ganglion.answers.target import ClassTarget
 from ganglion.cli import image_pages, joint, pages
 from ganglion.cli.console import PictureFlags, notes as collect, say, say_json, say_page
 from ganglion.cli.image_options import augmentation_of, check_sheet, is_pictures, size_of
+from ganglion.cli.image_pages import AnyImageModel
 from ganglion.cli.output import write_table
 from ganglion.errors import ConfigError, amount, one_of
 from ganglion.files.atomic import check_writable, write_atomically
-from ganglion.files.model_file import read_model
-from ganglion.image_model import ImageModel
+from ganglion.files.model_file import SavedModel, read_model
+from ganglion.image_model import ImageModel, JointImageModel
 from ganglion.insight.trace.overview import overview_text
+from ganglion.joint import heads_of
 from ganglion.optional import load as load_library
 from ganglion.table_model import JointTableModel, TableModel
 
@@ -33,9 +35,18 @@ from ganglion.table_model import JointTableModel, TableModel
 # take as long as the training.
 CHECKED_EVERY, CHECKED = 5, 64
 DRAWINGS = (".png", ".svg", ".pdf")
+MOST_SHEETS = 8  # of mistakes; the others are in `model.head(target).mistakes()`
+MOST_LETTERS = 60  # of a target, in the name of a file
+UNSAFE = re.compile(r"[^\w.-]+")  # in the name of a file
+OWN = (*joint.OWN, "classes", "balanced")  # facts on a target
 
 
-def load(path: Path, source: Path | None = None) -> ImageModel | None:
+def read(file: SavedModel) -> AnyImageModel | None:
+    """Return the model of images of one target or several that a file holds; None if it holds another."""
+    return ImageModel.from_saved(file) or JointImageModel.from_saved(file)
+
+
+def load(path: Path, source: Path | None = None) -> AnyImageModel | None:
     """Return the model of images in a file; None if it holds one of a table, or something else.
 
     Args:
@@ -48,7 +59,7 @@ def load(path: Path, source: Path | None = None) -> ImageModel | None:
     """
     joint.check_order(path, source)
     file = read_model(path)
-    model = ImageModel.from_saved(file)
+    model = read(file)
     if model is None and source is not None and is_pictures(source):
         known = JointTableModel.from_saved(file) or TableModel.from_saved(file)
         if known is not None:
@@ -110,6 +121,7 @@ def train(
         fit=flags.fit,
         augment=augment,
         quality=flags.quality,
+        label_separator=flags.label_separator,
         path=flags.path,
         folder=flags.folder,
         **settings,
@@ -133,8 +145,8 @@ def learn(
         check_model(out)
     check = insight.HealthCheck(every=CHECKED_EVERY, rows=CHECKED)
 
-    def announce(model: ImageModel) -> None:
-        check.classes = model.labels
+    def announce(model: AnyImageModel) -> None:
+        check.classes = model.labels if isinstance(model, ImageModel) else None
         if not as_json:
             say("\n".join([title, *heading, "", image_pages.pictures_page(model)]))
             say("\n" + image_pages.network_page(model))
@@ -146,20 +158,20 @@ def learn(
     findings = check.health.findings
     if out is not None:
         model.save(out)
-    written = write_mistakes(model, sheet)
+    sheets = write_mistakes(model, sheet)
     if as_json:
-        found = image_pages.facts(model) | {"notes": collected, "findings": [vars(each) for each in findings]}
+        found = facts(model) | {"notes": collected, "findings": [vars(each) for each in findings]}
         found |= {"left_out": image_pages.left_out(model), "model": None if out is None else str(out)}
-        say_json(found | {"mistakes": None if written is None else str(sheet)})
+        say_json(found | {"mistakes": _named(model, sheets)})
         return
     say(image_pages.rows_page(model))
     for note in collected:
         say(f"note: {note}")
-    say("\n" + pages.run_page(model, time.perf_counter() - started))
-    say("\n" + "\n\n".join(part for part in (str(model.report or ""), model.advice) if part))
+    say("\n" + pages.run_page(heads_of(model)[0], time.perf_counter() - started))
+    say("\n" + joint.results_page(model))
     say(pages.findings_page(findings))
-    if written is not None:
-        say(written)
+    for line in sheets.values():
+        say(line)
     if out is not None:
         replacing = ", replacing the previous file" if replaced else ""
         say(f"model written to {out} ({out.stat().st_size / 1000:.0f} KB{replacing})")
@@ -173,7 +185,7 @@ def check_model(out: Path) -> None:
 
 
 def predict(
-    model: ImageModel,
+    model: AnyImageModel,
     source: Path,
     out: Path | None,
     probabilities: bool,
@@ -181,11 +193,8 @@ def predict(
     **place: Any,
 ) -> None:
     """Write a prediction for each picture."""
-    if probabilities and not isinstance(model.target, ClassTarget):
-        raise ConfigError(
-            f"--probabilities is for classes, and {model.target.column!r} is a number",
-            "use --interval 0.9 for the range of likely values",
-        )
+    if probabilities:
+        joint.require_classes(joint.all_heads(model))
     with collect() as collected:
         predictions = model.predict(source, interval, **place)
     if not probabilities:
@@ -201,41 +210,51 @@ def predict(
     say(f"{amount(predictions.height, 'prediction')} written to {out}")
 
 
-def evaluate(model: ImageModel, source: Path, sheet: Path | None, as_json: bool, **place: Any) -> None:
+def evaluate(model: AnyImageModel, source: Path, sheet: Path | None, as_json: bool, **place: Any) -> None:
     """Evaluate a model on pictures whose answers are known."""
     if sheet is not None:
         check_sheet(sheet)
     with collect() as collected:
-        report = model.evaluate(source, **place)
-    written = write_mistakes(model, sheet)
-    found = report.to_dict() | {"left_out": image_pages.left_out(model)}
-    found["mistakes"] = None if written is None else str(sheet)
-    say_page("\n\n".join(str(part) for part in (report, written) if part), found, collected, as_json)
+        reports = model.evaluate(source, **place)
+    sheets = write_mistakes(model, sheet)
+    found = joint.reports_facts(reports)
+    found |= {"left_out": image_pages.left_out(model), "mistakes": _named(model, sheets)}
+    page = "\n\n".join(part for part in (joint.reports_page(reports), "\n".join(sheets.values())) if part)
+    say_page(page, found, collected, as_json)
 
 
-def check(model: ImageModel, source: Path, as_json: bool) -> None:
+def check(model: AnyImageModel, target: str | None, source: Path, as_json: bool) -> None:
     """Find problems of a model or its pictures."""
     with collect() as collected:
-        health = model.health(source)
+        health = joint.one_of_targets(model, target).health(source)
     say_page(health, health.to_dict(), collected, as_json)
 
 
-def show(model: ImageModel, name: str) -> str:
+def facts(model: AnyImageModel) -> dict[str, Any]:
+    """Return everything that the pages show, as JSON data; what belongs to a target is in `targets`."""
+    if isinstance(model, ImageModel):
+        return image_pages.facts(model)
+    return joint.facts_of(model, [image_pages.facts(head) for head in heads_of(model)], OWN)
+
+
+def show(model: AnyImageModel, name: str) -> str:
     """Return the pages on a model."""
+    heads = heads_of(model)
+    what = ", ".join(f"{head.target.task} of {head.target.column!r}" for head in heads)
     parts = [
-        f"{name}: {model.target.task} of {model.target.column!r} from pictures",
+        f"{name}: {what} from pictures",
         image_pages.pictures_page(model),
         f"\n{model.network.describe()}\n",
         pages.training_page(model.network),
         image_pages.rows_page(model) + "\n",
-        pages.run_page(model),
+        pages.run_page(heads[0]),
     ]
-    ends = [pages.answers_page(model), str(model.report or ""), model.advice]
-    return "\n".join([*parts, *("\n" + end for end in ends if end)])
+    return "\n".join([*parts, "\n" + joint.answers_page(model)])
 
 
 def explain(
-    model: ImageModel,
+    joined: AnyImageModel,
+    target: str | None,
     source: Path,
     row: int,
     unit: Sequence[tuple[str, tuple[int, ...]]],
@@ -244,6 +263,7 @@ def explain(
     as_json: bool,
 ) -> str:
     """Draw what decides the answer for a picture, or return the page that explains it."""
+    model = joint.one_of_targets(joined, target)
     if out is not None:
         if out.suffix.lower() not in DRAWINGS:
             raise ConfigError(
@@ -301,9 +321,39 @@ def _draw(model: ImageModel, image: Any, out: Path) -> None:
     write_atomically(out, lambda file: axes.figure.savefig(file, format=kind, dpi=150))
 
 
-def write_mistakes(model: ImageModel, path: Path | None) -> str | None:
-    """Write the contact sheet, and return a sentence on it; None if there is nothing to show."""
-    if path is None or model.tested is None or not (found := model.mistakes()):
-        return None
-    found.save(path)
-    return f"{found.title}: {path}"
+def write_mistakes(model: AnyImageModel, path: Path | None) -> dict[Path, str]:
+    """Write the contact sheet of each target, and return a sentence on each file.
+
+    Args:
+        model: the model.
+        path: of the sheet; of several targets, each has its name appended. None for no sheets.
+    """
+    written = dict[Path, str]()
+    if path is None:
+        return written
+    for head, own in zip(heads_of(model)[:MOST_SHEETS], _sheets(model, path), strict=False):
+        if head.tested is not None and (found := head.mistakes()):
+            found.save(own)
+            of = "" if head is model else f"{head.target.column}: "
+            written[own] = f"{of}{found.title}: {own}"
+    if written and (others := len(heads_of(model)) - MOST_SHEETS) > 0:
+        last = next(reversed(written))
+        written[last] += f"\n{amount(others, 'other target has', 'other targets have')} no sheet"
+    return written
+
+
+def _sheets(model: AnyImageModel, path: Path) -> list[Path]:
+    """Return the file of each sheet, with a number where two targets would have the same."""
+    if isinstance(model, ImageModel):
+        return [path]
+    found = list[Path]()
+    for number, name in enumerate(model.heads, start=1):
+        own = path.with_name(f"{path.stem}-{UNSAFE.sub('_', name)[:MOST_LETTERS]}{path.suffix}")
+        found.append(own.with_stem(f"{own.stem}-{number}") if own in found else own)
+    return found
+
+
+def _named(model: AnyImageModel, sheets: dict[Path, str]) -> Any:
+    """Return the files of the sheets as JSON data: one, or a list of those of several targets."""
+    paths = list(map(str, sheets))
+    return paths if isinstance(model, JointImageModel) else next(iter(paths), None)

@@ -100,13 +100,13 @@ def explain(
     """
     if (of_images := images.load(model, table)) is not None:
         given = {
-            "target": target, "gradient": gradient, "update": update, "features": features,
+            "gradient": gradient, "update": update, "features": features,
             "importance": importance, "dependence": dependence, "verify": verify, "training": training,
             "optimizer": optimizer, **reading_options(read),
         }  # fmt: skip
         image_options.refuse([name for name, value in given.items() if value], model, pictures=True)
         places = [("loss", ()) if text == "loss" else _place(text) for text in unit]
-        _say_formulas(images.explain(of_images, table, row, places, out, latex, json))
+        _say_formulas(images.explain(of_images, target, table, row, places, out, latex, json))
         return
     if out is not None:
         image_options.refuse(["out"], model, pictures=False)
@@ -214,9 +214,9 @@ def check(
         Print one JSON object instead.
     """
     if (of_images := images.load(model, table)) is not None:
-        given = {"target": target, **reading_options(read)}
-        image_options.refuse([name for name, value in given.items() if value], model, pictures=True)
-        images.check(of_images, table, json)
+        given = [name for name, value in reading_options(read).items() if value]
+        image_options.refuse(given, model, pictures=True)
+        images.check(of_images, target, table, json)
         return
     with notes() as collected:
         loaded = load_one(model, target, table)

@@ -15,8 +15,9 @@ from ganglion.checks import check_integer
 from ganglion.cli import console, joint
 from ganglion.cli.console import Whole, notes as collect, say
 from ganglion.errors import ConfigError
+from ganglion.joint import heads_of
 from ganglion.optional import load
-from ganglion.table_model.answering import AnyModel, heads_of
+from ganglion.table_model.answering import AnyModel
 
 BACKLOG = 2048
 MOST_CHARACTERS = 20_000  # of an example; a terminal takes no longer command

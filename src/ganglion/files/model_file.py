@@ -67,7 +67,9 @@ class SavedModel:
 
     def is_no(self, wanted: str, path: str | os.PathLike[str]) -> FileError:
         """Return the error for a file that holds another kind of model than the wanted one."""
-        if self.images is not None:
+        if self.images is not None and "heads" in self.images:
+            held, kind = "a model of images of several targets", "JointImageModel"
+        elif self.images is not None:
             held, kind = "a model of images", "ImageModel"
         elif self.table is None:
             held, kind = "a bare network", "Network"

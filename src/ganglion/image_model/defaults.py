@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganglion.answers.target import ClassTarget, NumberTarget
-from ganglion.core.activations import Identity, Softmax
+from ganglion.answers.target import ClassTarget
+from ganglion.core.activations import Activation
 from ganglion.core.architecture import Architecture
 from ganglion.core.layers import (
     Activate,
@@ -21,6 +22,7 @@ from ganglion.core.layers import (
 )
 from ganglion.core.part import Shape
 from ganglion.errors import ConfigError
+from ganglion.heads import AnyTarget, output_layer
 
 QUALITIES = ("good", "best")
 SMALLEST_MAP = 4  # pixels a side, below which maps are not pooled further
@@ -65,25 +67,32 @@ def multiplications(architecture: Architecture) -> int:
     )
 
 
-def check_outputs(architecture: Architecture, target: ClassTarget | NumberTarget) -> None:
-    """Raise `ConfigError` unless the outputs are a probability for each class, or one number."""
-    classes = isinstance(target, ClassTarget)
-    count = len(target.classes) if isinstance(target, ClassTarget) else 1
-    wanted, last = (Softmax(), f"Dense({count}, 'softmax')") if classes else (Identity(), "Dense(1)")
-    activation = architecture.output_activation
-    if architecture.outputs != (count,) or activation not in (wanted, *([] if classes else [None])):
+def check_outputs(architecture: Architecture, targets: Sequence[AnyTarget]) -> None:
+    """Raise `ConfigError` unless each head has a probability for each class, or one number."""
+    wanted = output_layer(targets)
+    last, activation = architecture.layers[-1], architecture.output_activation
+    if len(targets) > 1:
+        if last != wanted:
+            raise ConfigError(f"the last layer must be {wanted} for these {len(targets)} targets, got {last}")
+        return
+    count, may_be = wanted.units, list[Activation | None]([wanted.activation])
+    named, what = f"Dense({count}, 'softmax')", f"{count} classes"
+    if not isinstance(targets[0], ClassTarget):
+        named, what = "Dense(1)", "a number"
+        may_be.append(None)
+    if architecture.outputs != (count,) or activation not in may_be:
         raise ConfigError(
-            f"the last layer must be {last} for {f'{count} classes' if classes else 'a number'}, got outputs "
-            f"of shape {architecture.outputs} with {'no activation' if activation is None else activation}"
+            f"the last layer must be {named} for {what}, got outputs of shape {architecture.outputs} with "
+            f"{'no activation' if activation is None else activation}"
         )
 
 
-def layers_for(shape: Shape, target: ClassTarget | NumberTarget, quality: str) -> list[Layer]:
+def layers_for(shape: Shape, targets: Sequence[AnyTarget], quality: str) -> list[Layer]:
     """Return convolutions of 3 x 3 and pools until the maps are small, then dense layers.
 
     Args:
         shape: of a picture, (height, width, channels).
-        target: what is predicted.
+        targets: what is predicted.
         quality: "good" for one convolution before each pool, "best" for two, normalized, and more filters.
     """
     side, filters = min(shape[:2]), FILTERS[quality]
@@ -98,10 +107,7 @@ def layers_for(shape: Shape, target: ClassTarget | NumberTarget, quality: str) -
             side = math.ceil(side / 2)
         filters, blocks = min(2 * filters, MOST_FILTERS[quality]), blocks + 1
     layers += [*_block(filters, 1, quality), GlobalAveragePool()] if quality == "best" else [Flatten()]
-    layers += [Dropout(0.3), Dense(128, "relu"), Dropout(0.3)]
-    if isinstance(target, ClassTarget):
-        return [*layers, Dense(len(target.classes), "softmax")]
-    return [*layers, Dense(1)]
+    return [*layers, Dropout(0.3), Dense(128, "relu"), Dropout(0.3), output_layer(targets)]
 
 
 def _block(filters: int, stride: int, quality: str) -> list[Layer]:

@@ -24,7 +24,7 @@ from ganglion.files.atomic import write_atomically
 from ganglion.optional import load
 
 if TYPE_CHECKING:
-    from ganglion.image_model.training import Tested
+    from ganglion.image_model.learner import Tested
 
 SIDE, MARGIN, LINE = 128, 12, 16  # pixels of the sheet
 COLUMNS = 6

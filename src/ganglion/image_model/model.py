@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +14,7 @@ from ganglion.answers.advice import PICTURES, advice
 from ganglion.answers.calibration import Calibration
 from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import evaluate
-from ganglion.answers.predictions import half_width, prediction_columns
+from ganglion.answers.predictions import half_width, plain_answer, prediction_columns
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import make_objective
@@ -24,14 +23,17 @@ from ganglion.core.layers import Layer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, FileError, GanglionError
 from ganglion.files.model_file import SavedModel, read_model, write_model
+from ganglion.image_model.labeled import Wanted
+from ganglion.image_model.labels import LabelColumn
+from ganglion.image_model.learner import Tested
 from ganglion.image_model.mistakes import Mistakes
 from ganglion.image_model.saved import read_images_part, to_saved
-from ganglion.image_model.training import Recipe, Tested, train
+from ganglion.image_model.training import Kinds, Recipe, train
 from ganglion.images import Augmentation, Fitting, LeftOut, Store, decode_pictures, open_images
 from ganglion.images.arrays import CHANNELS
 from ganglion.images.rows import PictureRows, Scaling
-from ganglion.images.sources import TABLES
 from ganglion.network import Network
+from ganglion.tables.labeled import target_names
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -55,6 +57,8 @@ class ImageModel:
         left_out: the files that were no pictures or could not be read, each with `name` and `reason`, in
             training or the last evaluation; none after loading.
         folds: the number of folds whose networks tested the model; 0 if it was tested itself, or not at all.
+        label_column: of a head of a `JointImageModel`, the column that holds the target as one of several
+            words; None otherwise.
     """
 
     def __init__(
@@ -72,13 +76,14 @@ class ImageModel:
         tested: Tested | None = None,
         left_out: tuple[LeftOut, ...] = (),
         folds: int = 0,
+        label_column: LabelColumn | None = None,
     ) -> None:
         self.network, self.target, self.fitting, self.scaling = network, target, fitting, scaling
         self.history, self.report = history, report
         self.rows = {"train": 0, "validation": 0, "test": 0} if rows is None else rows
         self.calibration = Calibration() if calibration is None else calibration
         self.augmentation, self.balanced, self.tested = augmentation, balanced, tested
-        self.left_out, self.folds = left_out, folds
+        self.left_out, self.folds, self.label_column = left_out, folds, label_column
 
     @classmethod
     def train(
@@ -87,7 +92,8 @@ class ImageModel:
         *,
         labels: Any = None,
         path: str | None = None,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
+        label_separator: str | None = None,
         folder: str | os.PathLike[str] | None = None,
         group: str | None = None,
         weight: str | None = None,
@@ -113,7 +119,7 @@ class ImageModel:
         announce: Callable[[Self], object] | None = None,
         seed: int = 0,
         engine: str = "auto",
-    ) -> Self:
+    ) -> Any:
         """Train a model on pictures: a folder for each class, a table of paths, or arrays.
 
         Pictures are decoded once and kept as bytes. They are split into training, validation and test
@@ -127,9 +133,15 @@ class ImageModel:
                 (val) and test; a zip archive of such a folder; a table (CSV, polars frame, dict) with a
                 column of paths; an `.npz`, `.npy` or idx file, or a folder of idx files; an array of shape
                 (n, height, width) or (n, height, width, channels).
-            labels: beside an array, what is in each picture.
+            labels: beside an array, what is in each picture. For several targets a dict or frame of columns;
+                an array of 0 and 1 with a column for each of several labels that may occur together.
             path: in a table, the column of the paths; by default it is found.
-            target: in a table, the column to predict; by default the only one beside the paths.
+            target: in a table, the column to predict; by default the only one beside the paths. With a list
+                of names, one network predicts all of these columns, and the result is a `JointImageModel`; a
+                picture that lacks some of them still teaches the others. All other settings apply to each
+                target.
+            label_separator: what stands between several labels in one column, such as ";" in "cat;dog". Each
+                of the words becomes a target, true or false; an empty cell has none of them.
             folder: what the paths in a table are relative to; by default the folder of the table.
             group: in a table, a column whose equal values keep pictures together, such as a person.
             weight: in a table, a column with the weight of each picture.
@@ -173,10 +185,13 @@ class ImageModel:
         >>> model.predict(pictures[:2])["prediction"].to_list()
         ['dark', 'bright']
         """
+        from ganglion.image_model.joint import JointImageModel  # noqa: PLC0415  # made of these models
+
         recipe = Recipe(
             labels=labels,
             path=path,
-            target=target,
+            targets=None if target is None else target_names(target),
+            label_separator=label_separator,
             folder=folder,
             group=group,
             weight=weight,
@@ -201,7 +216,7 @@ class ImageModel:
             seed=seed,
             engine=engine,
         )
-        return train(cls, source, recipe)
+        return train(Kinds(cls, JointImageModel), source, recipe)
 
     @property
     def labels(self) -> list[str] | None:
@@ -240,7 +255,12 @@ class ImageModel:
         many = shape[1:] == self.fitting.shape[:2] and shape != self.fitting.shape
         return len(shape) == 2 or (len(shape) == 3 and shape[2] in CHANNELS and not many)
 
-    def _decode_one(self, picture: Any) -> Store:
+    def decode_one(self, picture: Any) -> Store:
+        """Return one picture decoded and fitted; see `decode`.
+
+        Raises:
+            DataError: for several pictures.
+        """
         store = self.decode(picture)
         if len(store) != 1:
             raise DataError(f"one picture is needed, got {len(store):,}", "use predict for several")
@@ -273,12 +293,9 @@ class ImageModel:
             ConfigError: for an interval that is not between 0 and 1, or of classes.
         """
         half = half_width(self.target, self.calibration, interval)
-        return self._predictions(self.decode(source, path=path, folder=folder), half)
-
-    def _predictions(self, store: Store, half: float | None) -> pl.DataFrame:
-        names = pl.Series("image", list(store.pictures.names))
-        outputs = self.network.predict(self._rows(store.images))
-        return pl.DataFrame([names, *prediction_columns(self.target, self.calibration, outputs, half)])
+        store = self.decode(source, path=path, folder=folder)
+        columns = prediction_columns(self.target, self.calibration, self.outputs(store), half)
+        return pl.DataFrame([pl.Series("image", list(store.pictures.names)), *columns])
 
     def answer(self, picture: Any, interval: float | None = None) -> dict[str, Any]:
         """Return the prediction for one picture, as plain Python.
@@ -295,49 +312,20 @@ class ImageModel:
             FileError, DataError, ConfigError: as for `predict`, and for several pictures.
         """
         half = half_width(self.target, self.calibration, interval)
-        found = self._predictions(self._decode_one(picture), half).row(0, named=True)
-        answer = {"prediction": found["prediction"]}
-        if isinstance(self.target, ClassTarget):
-            labels = self.target.labels
-            return answer | {"probabilities": {each: found[f"probability_{each}"] for each in labels}}
-        return answer | ({} if interval is None else {"low": found["low"], "high": found["high"]})
+        outputs = self.outputs(self.decode_one(picture))
+        return plain_answer(self.target, self.calibration, outputs, half)
 
-    def _rows(self, images: Array) -> PictureRows:
+    def outputs(self, store: Store) -> Array:
+        """Return the network's outputs for decoded pictures, which the calibration turns into answers."""
+        return self.network.predict(self.rows_of(store.images))
+
+    def rows_of(self, images: Array) -> PictureRows:
+        """Return pictures as the rows of the network, which become numbers when they are needed."""
         return PictureRows(images, self.scaling, np.arange(len(images)))
 
     def encode(self, source: Any) -> Array:
         """Return pictures as the inputs of the network, (n, height, width, channels)."""
-        return self._rows(self.decode(source).images).toarray()
-
-    def _labeled(
-        self,
-        source: Any,
-        what: str,
-        labels: Any = None,
-        path: str | None = None,
-        folder: str | os.PathLike[str] | None = None,
-    ) -> tuple[Store, Array]:
-        """Return decoded pictures that have the target, and their encoded targets."""
-        name = self.target.column
-        target = name if isinstance(source, pl.DataFrame | dict) or _is_table(source) else None
-        pictures = open_images(source, labels=labels, path=path, target=target, folder=folder)
-        if pictures.targets is None:
-            raise DataError(
-                f"{what} needs to know what is in each picture, and the source does not tell",
-                "put the pictures into a folder for each class",
-            )
-        found, *others = [name] if name in pictures.targets.columns else pictures.targets.columns
-        if others:
-            raise DataError(f"{what} needs one label for each picture, got {len(others) + 1}")
-        there = pictures.targets.get_column(found).is_not_null().to_numpy()
-        parts = pictures.parts
-        if parts is not None and (parts == "test").any():
-            there &= parts == "test"
-        if not there.any():
-            raise DataError(f"{what} needs pictures that have the target {name!r}, got none")
-        store = decode_pictures(pictures.take(np.flatnonzero(there)), self.fitting)
-        assert store.pictures.targets is not None
-        return store, self.target.encode(store.pictures.targets.get_column(found).alias(name))
+        return self.rows_of(self.decode(source).images).toarray()
 
     def evaluate(
         self,
@@ -358,9 +346,30 @@ class ImageModel:
         Raises:
             FileError, DataError: as for `train`, and for a class that the model does not know.
         """
-        store, y = self._labeled(source, "an evaluation", labels, path, folder)
-        outputs = self.network.predict(self._rows(store.images))
-        self.tested = Tested(store.images, store.pictures.names, y, outputs)
+        wanted = Wanted([self.target.column], self.label_column, "an evaluation")
+        store = decode_pictures(wanted.open(source, labels, path, folder), self.fitting)
+        return self.judge(store, self.outputs(store))
+
+    def judge(self, store: Store, outputs: Array) -> Report:
+        """Return the report on outputs for pictures, of which those that have the target are taken.
+
+        Args:
+            store: decoded pictures, among whose targets is that of the model.
+            outputs: of the network for these, before calibration.
+
+        Raises:
+            DataError: if none has the target, or for a class that the model does not know.
+        """
+        assert store.pictures.targets is not None
+        values = store.pictures.targets.get_column(self.target.column)
+        there = np.flatnonzero(values.is_not_null().to_numpy())
+        if not len(there):
+            raise DataError(
+                f"an evaluation needs pictures that have the target {self.target.column!r}, got none"
+            )
+        images = store.images if len(there) == len(values) else store.images[there]
+        y, outputs = self.target.encode(values[there]), outputs[there]
+        self.tested = Tested(images, tuple(store.pictures.names[row] for row in there), y, outputs)
         self.left_out = store.pictures.left_out
         rows = HeldOut(outputs, y, np.zeros(len(y), dtype=np.int64))
         return evaluate(self.target, rows, self.calibration, self.rows["train"] + self.rows["validation"])
@@ -391,7 +400,7 @@ class ImageModel:
             settings: as for `Network.trace`, such as `optimizer`.
         """
         y = None if label is None else self.target.encode(pl.Series(self.target.column, [label]))
-        return self.network.trace(self._rows(self._decode_one(picture).images).toarray(), y, **settings)
+        return self.network.trace(self.rows_of(self.decode_one(picture).images).toarray(), y, **settings)
 
     def health(
         self,
@@ -409,8 +418,11 @@ class ImageModel:
             path: as for `train`.
             folder: as for `train`.
         """
-        store, y = self._labeled(source, "a health check", labels, path, folder)
-        return self.network.health(self._rows(store.images), y, classes=self.labels)
+        wanted = Wanted([self.target.column], self.label_column, "a health check")
+        store = decode_pictures(wanted.open(source, labels, path, folder), self.fitting)
+        assert store.pictures.targets is not None
+        y = self.target.encode(store.pictures.targets.to_series())
+        return self.network.health(self.rows_of(store.images), y, classes=self.labels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write network, target and how pictures are read atomically to one safetensors file.
@@ -440,7 +452,7 @@ class ImageModel:
         Raises:
             FileError: if the file describes no valid model.
         """
-        if saved.images is None:
+        if saved.images is None or "heads" in saved.images:
             return None
         network = Network.from_saved(saved, engine)
         try:
@@ -454,7 +466,3 @@ class ImageModel:
             f"<ImageModel: {self.target.task} of {self.target.column!r} from pictures of {size}, "
             f"{self.network.architecture.size:,} parameters>"
         )
-
-
-def _is_table(source: Any) -> bool:
-    return isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in TABLES

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ganglion.answers.splits import Split
-from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.answers.target import ClassTarget
 from ganglion.core.part import Array
 from ganglion.errors import DataError, amount, notice
+from ganglion.heads import AnyTarget, strata_of
 from ganglion.images.rows import WHITE
 
 # The brightness of two parts differs if the difference is at least 5 % of white, half as large as the usual
@@ -17,29 +20,36 @@ FEWEST = 10  # pictures, whose brightness tells something
 
 
 def notice_parts(
-    images: Array, y: Array, target: ClassTarget | NumberTarget, blocks: Array | None, split: Split
+    images: Array, y: Array, targets: Sequence[AnyTarget], blocks: Array | None, split: Split
 ) -> None:
     """Tell of classes without pictures to train on, of copies in two parts, and of different brightness.
 
     Args:
         images: all pictures, bytes.
-        y: their encoded targets.
-        target: what is predicted.
+        y: their encoded targets, (n, heads).
+        targets: what is predicted.
         blocks: a number for each picture, equal for copies; None without copies.
         split: the parts that the source has, of which validation and test may be empty.
 
     Raises:
-        DataError: if there is only one class to train on.
+        DataError: if there is only one class to train on; of several targets, if it is so for all.
     """
     others = {"validation": split.validation, "test": split.test}
-    if isinstance(target, ClassTarget):
-        known = np.unique(y[split.train])
-        if len(known) < 2:
-            raise DataError(
-                f"the pictures to train on must show at least two classes, got only {target.label(known[0])}"
-            )
-        if lacking := [label for number, label in enumerate(target.labels) if number not in known]:
-            notice(f"there are no pictures to train on of {', '.join(lacking[:5])}", "unknown-classes")
+    classes_of = [target for target in targets if isinstance(target, ClassTarget)]
+    known = {
+        target.column: np.unique(column[~np.isnan(column)]).astype(np.int64)
+        for target, column in zip(targets, y[split.train].T, strict=True)
+    }
+    lone = [target for target in classes_of if len(known[target.column]) < 2]
+    if len(lone) == len(targets):
+        shown = [lone[0].label(number) for number in known[lone[0].column]]
+        raise DataError(
+            f"the pictures to train on must show at least two classes, got only {', '.join(shown) or 'none'}"
+        )
+    for target in classes_of:
+        of = f" in {target.column!r}" if len(targets) > 1 else ""
+        if lacking := [label for n, label in enumerate(target.labels) if n not in known[target.column]]:
+            notice(f"there are no pictures to train on of {', '.join(lacking[:5])}{of}", "unknown-classes")
     if blocks is not None:
         count = sum(int(np.isin(blocks[part], blocks[split.train]).sum()) for part in others.values())
         if count:
@@ -50,7 +60,8 @@ def notice_parts(
                 "shared-pictures",
             )
     brightness = images.sum(axis=(1, 2, 3), dtype=np.int64) / images[0].size
-    classes = y if isinstance(target, ClassTarget) else np.zeros(len(y), np.int64)
+    strata = strata_of(targets, y)
+    classes = np.zeros(len(y), np.int64) if strata is None else strata
     for name, part in others.items():
         _notice_brightness(brightness, classes, split.train, part, name)
 

@@ -12,6 +12,7 @@ from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.errors import ConfigError
 from ganglion.files.model_file import SavedModel
 from ganglion.image_model.defaults import check_outputs
+from ganglion.image_model.labels import LabelColumn
 from ganglion.images import Augmentation, Fitting
 from ganglion.images.rows import Scaling
 from ganglion.network import Network
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 KEYS = {
     "target", "fitting", "scaling", "validated", "test", "rows", "calibration", "augmentation", "balanced"
 }  # fmt: skip
+OPTIONAL = {"label_column"}
 LEAST_DEVIATION = 1e-9  # one byte that differs by one, in all pictures that fit in memory, has more
 
 
@@ -40,6 +42,8 @@ def to_saved(model: ImageModel) -> SavedModel:
         "augmentation": None if model.augmentation is None else dataclasses.asdict(model.augmentation),
         "balanced": model.balanced,
     }
+    if model.label_column is not None:
+        saved.images["label_column"] = dataclasses.asdict(model.label_column)
     return saved
 
 
@@ -49,7 +53,7 @@ def read_images_part(part: dict[str, Any], network: Network) -> dict[str, Any]:
     Raises:
         ConfigError, DataError: if the description is not valid, or does not fit the network.
     """
-    if set(part) != KEYS:
+    if set(part) - OPTIONAL != KEYS:
         raise ConfigError("its images part must have " + ", ".join(sorted(KEYS)))
     rows = part["rows"]
     if not isinstance(rows, dict) or set(rows) != {"train", "validation", "test"}:
@@ -67,9 +71,12 @@ def read_images_part(part: dict[str, Any], network: Network) -> dict[str, Any]:
     sizes = (fitting.shape, fitting.channels)
     if not architecture.takes_numbers or (architecture.input_shape, len(scaling.mean)) != sizes:
         raise ConfigError("its pictures and network do not fit together")
-    check_outputs(architecture, target)
+    check_outputs(architecture, [target])
     calibration = Calibration.from_dict(part["calibration"])
     calibration.check_classes(len(target.classes) if isinstance(target, ClassTarget) else None)
+    label_column = _label_column(part["label_column"]) if "label_column" in part else None
+    if label_column is not None and target.column not in label_column.words:
+        raise ConfigError("its target must be one of its labels")
     report = None if part["test"] is None else Report.from_dict(part["test"])
     if report is not None and report.task != target.task:
         raise ConfigError(f"its report is of a {report.task}, its target of a {target.task}")
@@ -84,6 +91,7 @@ def read_images_part(part: dict[str, Any], network: Network) -> dict[str, Any]:
         "augmentation": augmentation,
         "balanced": check_flag("balanced", part["balanced"]),
         "folds": 0 if report is None or report.folds < 2 else report.folds,
+        "label_column": label_column,
     }
 
 
@@ -95,6 +103,13 @@ def _of(kind: type[Any], settings: Any) -> Any:
         return kind(**settings)
     except TypeError as error:
         raise ConfigError(f"its {kind.__name__.lower()} must have the settings of one") from error
+
+
+def _label_column(settings: Any) -> LabelColumn:
+    if not isinstance(settings, dict) or not isinstance(settings.get("words"), list):
+        raise ConfigError("its column of labels must have column, separator and words")
+    found: LabelColumn = _of(LabelColumn, settings | {"words": tuple(settings["words"])})
+    return found
 
 
 def _scaling(settings: Any) -> Scaling:

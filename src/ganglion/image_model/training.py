@@ -8,7 +8,6 @@ of its own, and the network that is kept has learned from all pictures.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,19 +16,23 @@ import numpy as np
 import polars as pl
 
 from ganglion import insight
-from ganglion.answers.held_out import HeldOut
-from ganglion.answers.judging import balancing_weights, judge
-from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
-from ganglion.answers.target import ClassTarget, NumberTarget, fit_target
+from ganglion.answers.calibration import Calibration
+from ganglion.answers.judging import Judgment
+from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits, hold_out
 from ganglion.answers.thresholds import Objective
-from ganglion.answers.values import as_text, to_numbers
 from ganglion.checks import check_integer, check_number
-from ganglion.core.architecture import Architecture
-from ganglion.core.layers import Dense, Flatten, Layer
-from ganglion.core.part import Array
+from ganglion.core.layers import Layer
 from ganglion.errors import ConfigError, DataError, amount, notice, one_of, shortened
-from ganglion.image_model.augmenting import choose_augmentation
-from ganglion.image_model.defaults import QUALITIES, check_outputs, layers_for, settings_for
+from ganglion.heads import networks_of_heads
+from ganglion.image_model.defaults import QUALITIES
+from ganglion.image_model.labels import (
+    MOST_TARGETS,
+    LabelColumn,
+    check_separator,
+    notice_labels,
+    split_labels,
+)
+from ganglion.image_model.learner import Judged, Learner, Member
 from ganglion.image_model.parts import notice_parts
 from ganglion.images import (
     Augmentation,
@@ -39,31 +42,18 @@ from ganglion.images import (
     Store,
     choose_fitting,
     decode_pictures,
-    find_copies,
     open_images,
 )
-from ganglion.images.rows import PictureRows, Scaling
-from ganglion.many import Watching, train_many
-from ganglion.network import Network
+from ganglion.images.arrays import has_columns
 from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.history import History
-from ganglion.training.optimizers import AdamW, Optimizer
-from ganglion.training.schedules import OneCycle
+from ganglion.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
+    from ganglion.image_model.joint import JointImageModel
     from ganglion.image_model.model import ImageModel
 
 TEST, VALIDATION, FOLDS, SMALL = 0.2, 0.1, 5, 1000
-# From this ratio of the largest to the smallest class on, classes are balanced by default.
-IMBALANCED = 3.0
-LEAST_WEIGHT = 1e-20
-LINEAR_EPOCHS, LINEAR_UPDATES, LINEAR_RATE, LINEAR_BATCH = 20, 2_000, 0.01, 64
-LINEAR_EPOCHS_AT_MOST = 300
-FEW_NUMBERS = 2**23
-# A class of fewer pictures does not make the others weigh less.
-FEWEST_TO_BALANCE = 5
-LINEAR_BUDGET = 2 * 10**9  # numbers of pixels that the linear model looks at: seconds
-AnyTarget = ClassTarget | NumberTarget
 
 
 @dataclass(frozen=True)
@@ -76,7 +66,8 @@ class Recipe:
 
     labels: Any
     path: str | None
-    target: str | None
+    targets: tuple[str, ...] | None
+    label_separator: str | None
     folder: Any
     group: str | None
     weight: str | None
@@ -117,14 +108,15 @@ class Recipe:
                 f"augment must be 'auto', 'none' or an Augmentation, got {shortened(self.augment)}",
                 "such as gg.Augmentation(flip='horizontal', shift=0.1)",
             )
-        if self.target is not None and not isinstance(self.target, str):
-            raise ConfigError(
-                f"an image model has one target, got {shortened(self.target)}",
-                "train a model for each target",
-            )
         for name in ("group", "weight"):
-            if getattr(self, name) is not None and getattr(self, name) == self.target:
-                raise ConfigError(f"{name} must be another column than the target, got {self.target!r}")
+            if getattr(self, name) is not None and getattr(self, name) in (self.targets or ()):
+                raise ConfigError(
+                    f"{name} must be another column than the target, got {getattr(self, name)!r}"
+                )
+        if len(self.targets or ()) > MOST_TARGETS:
+            raise ConfigError(f"a network has at most {MOST_TARGETS} targets, got {len(self.targets or ())}")
+        if self.label_separator is not None:
+            check_separator(self.label_separator)
         for name in ("epochs", "batch_size"):
             if getattr(self, name) is not None:
                 check_integer(name, getattr(self, name), at_least=1)
@@ -146,9 +138,9 @@ class Recipe:
     @property
     def columns(self) -> list[str] | None:
         """The columns of a table of paths that are needed; None for all, if the target is to be found."""
-        if self.target is None:
+        if self.targets is None:
             return None
-        return [self.target, *dict.fromkeys(name for name in (self.group, self.weight) if name is not None)]
+        return [*self.targets, *dict.fromkeys(name for name in (self.group, self.weight) if name is not None)]
 
     @property
     def may_stop(self) -> bool:
@@ -157,45 +149,92 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Member:
-    """A network, the target and the scaling of its training pictures, and the split that it belongs to."""
+class Kinds:
+    """The classes of the models that training makes: of one target, and of several."""
 
-    network: Network
-    target: AnyTarget
-    scaling: Scaling
-    split: Split
-    linear: bool = False
+    one: type[ImageModel]
+    several: type[JointImageModel]
 
 
 @dataclass(frozen=True)
-class Tested:
-    """The pictures that tested a model, and what it answered.
+class Maker:
+    """Makes a model of a member.
 
     Args:
-        images: bytes, of shape (n, height, width, channels).
-        names: of the pictures.
-        truth: the encoded targets.
-        outputs: of the networks that have not learned from the pictures.
+        kinds: the classes of the models.
+        learner: that the member belongs to.
+        label_column: the column whose words are the targets; None if there is none.
     """
 
-    images: Array
-    names: tuple[str, ...]
-    truth: Array
-    outputs: Array
+    kinds: Kinds
+    learner: Learner
+    label_column: LabelColumn | None
+
+    def model(
+        self,
+        member: Member,
+        counts: dict[str, int],
+        history: History | None = None,
+        judged: Sequence[Judged] = (),
+        note: str = "",
+        folds: int = 0,
+    ) -> Any:
+        """Return the model; untrained without a history."""
+        learner = self.learner
+        networks = networks_of_heads(member.network, member.targets, learner.recipe.engine)
+        unknown = [Judged(Judgment(Calibration(), None), balanced, None) for balanced in learner.balances]
+        heads = {
+            target.column: self.kinds.one(
+                network,
+                target,
+                learner.store.fitting,
+                member.scaling,
+                History() if history is None else history,
+                each.judgment.report and dataclasses.replace(each.judgment.report, note=note),
+                counts,
+                each.judgment.calibration,
+                learner.augmentation,
+                each.balanced,
+                each.tested,
+                learner.store.pictures.left_out,
+                folds,
+                self.label_column,
+            )
+            for target, network, each in zip(member.targets, networks, judged or unknown, strict=True)
+        }
+        return (
+            self.kinds.several(member.network, heads) if len(heads) > 1 else heads[member.targets[0].column]
+        )
 
 
-def train(kind: type[Any], source: Any, recipe: Recipe) -> Any:
+def train(kinds: Kinds, source: Any, recipe: Recipe) -> Any:
     """Train an image model by a recipe; see `ImageModel.train`."""
     pictures = open_images(
         source, labels=recipe.labels, path=recipe.path, target=recipe.columns, folder=recipe.folder
     )
-    name = _target_name(pictures, recipe)
-    pictures = _labeled(pictures, name)
-    store = _decoded(pictures, recipe)
-    learner = Learner(recipe, store, name)
+    pictures, names, label_column = _targets(pictures, recipe)
+    store = _decoded(_labeled(pictures, names), recipe)
+    learner = Learner(recipe, store, names)
     folds = _folds(recipe, store)
     flow = _cross_validate if folds else _hold_out
-    return flow(kind, learner, learner.divisible(), folds)
+    return flow(Maker(kinds, learner, label_column), learner.divisible(), folds)
+
+
+def _targets(pictures: Pictures, recipe: Recipe) -> tuple[Pictures, tuple[str, ...], LabelColumn | None]:
+    """Return the pictures, the columns to predict, and the column whose words these are, if it is so."""
+    names = _target_names(pictures, recipe)
+    if recipe.label_separator is not None:
+        if len(names) > 1:
+            raise ConfigError(
+                f"label_separator divides the words of one column, got the targets {', '.join(names[:8])}",
+                "name one target",
+            )
+        pictures, label_column = split_labels(pictures, names[0], recipe.label_separator)
+        return pictures, label_column.words, label_column
+    assert pictures.targets is not None
+    for name in names:
+        notice_labels(pictures.targets.get_column(name))
+    return pictures, names, None
 
 
 def _folds(recipe: Recipe, store: Store) -> int:
@@ -218,8 +257,8 @@ def _folds(recipe: Recipe, store: Store) -> int:
     return folds
 
 
-def _target_name(pictures: Pictures, recipe: Recipe) -> str:
-    """Return the column to predict."""
+def _target_names(pictures: Pictures, recipe: Recipe) -> tuple[str, ...]:
+    """Return the columns to predict."""
     if pictures.targets is None:
         raise DataError(
             "training needs to know what is in each picture, and the source does not tell",
@@ -227,32 +266,51 @@ def _target_name(pictures: Pictures, recipe: Recipe) -> str:
             "labels, or pass labels beside an array",
         )
     columns = [name for name in pictures.targets.columns if name not in (recipe.group, recipe.weight)]
-    if recipe.target is not None:
-        return recipe.target
-    if len(columns) != 1:
+    if recipe.targets is not None:
+        return recipe.targets
+    named = has_columns(recipe.labels)
+    several = named or (pictures.place is None and _are_several_labels(pictures.targets.select(columns)))
+    if not columns or (len(columns) > 1 and not several):
         raise ConfigError(
-            f"the target must be one column, got {', '.join(map(repr, columns[:8]))}",
+            f"the target must be one column, got {', '.join(map(repr, columns[:8])) or 'none'}",
             "name it: --target COLUMN, in Python target='...'"
             if pictures.place is not None
             else "pass one label for each picture; of a column for each class, labels.argmax(axis=1)",
         )
-    return columns[0]
+    if len(columns) > MOST_TARGETS:
+        raise ConfigError(f"a network has at most {MOST_TARGETS} targets, got {len(columns)}")
+    return tuple(columns)
 
 
-def _labeled(pictures: Pictures, name: str) -> Pictures:
-    """Return the pictures that have the target."""
+def _are_several_labels(targets: pl.DataFrame) -> bool:
+    """Return whether columns of yes and no are several labels: exactly one for each picture is a class."""
+    if not targets.width or not all(kind == pl.Boolean for kind in targets.dtypes):
+        return False
+    return bool((targets.sum_horizontal() != 1).any())
+
+
+def _labeled(pictures: Pictures, names: Sequence[str]) -> Pictures:
+    """Return the pictures that have at least one of the targets."""
     assert pictures.targets is not None
-    there = pictures.targets.get_column(name).is_not_null().to_numpy()
-    if there.all():
-        return pictures
-    notice(
-        f"{amount(int((~there).sum()), 'picture lacks', 'pictures lack')} the target {name!r} and "
-        f"{'is' if (~there).sum() == 1 else 'are'} left out",
-        "missing-targets",
-    )
-    if not there.any():
-        raise DataError(f"the target {name!r} must have a value for some pictures, got none")
-    return pictures.take(np.flatnonzero(there))
+    present = [pictures.targets.get_column(name).is_not_null().to_numpy() for name in names]
+    there = np.any(present, axis=0)
+    if missing := int((~there).sum()):
+        what = f"the target {names[0]!r}" if len(names) == 1 else "all targets"
+        notice(
+            f"{amount(missing, 'picture lacks', 'pictures lack')} {what} and "
+            f"{'is' if missing == 1 else 'are'} left out",
+            "missing-target",
+        )
+    for name, own in zip(names, present, strict=True):
+        if not own.any():
+            raise DataError(f"the target {name!r} must have a value for some pictures, got none")
+        if missing := int((there & ~own).sum()):
+            notice(
+                f"{amount(missing, 'picture lacks', 'pictures lack')} the target {name!r}, used for the "
+                "others only",
+                "missing-target",
+            )
+    return pictures if there.all() else pictures.take(np.flatnonzero(there))
 
 
 def _decoded(pictures: Pictures, recipe: Recipe) -> Store:
@@ -274,299 +332,22 @@ def fitting_of(pictures: Pictures, size: int | tuple[int, int] | None, fit: str)
     return dataclasses.replace(found, height=sides[0], width=sides[1])
 
 
-class Learner:
-    """Makes and trains networks of one recipe on some of the pictures of a store."""
-
-    def __init__(self, recipe: Recipe, store: Store, name: str) -> None:
-        self.recipe, self.store = recipe, store
-        assert store.pictures.targets is not None
-        self.frame = store.pictures.targets
-        self.values = self.frame.get_column(name)
-        self.target = fit_target(self.values, recipe.task)
-        self.y = self.target.encode(self.values)
-        check_outputs(Architecture(self._layers(self.target), self.shape), self.target)
-        self.weight = None if recipe.weight is None else self._weights(recipe.weight)
-        self.blocks: Array | None = None
-        self.balances = _balances(self.target, recipe.class_weight, len(self.y))
-        if recipe.objective is not None:
-            recipe.objective.positive_class(self.target)
-        self.augmentation: Augmentation | None = None
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of a picture."""
-        return self.store.fitting.shape
-
-    def divisible(self) -> Divisible:
-        """Return what the splits have to respect, with a notice of copies."""
-        copies, group = find_copies(self.store.images), self.recipe.group
-        count = copies.equal + copies.similar
-        if count:
-            kept = "" if self.store.pictures.parts is not None else "; copies stay together in the split"
-            similar = f" ({copies.similar:,} in another format, quality or size)" if copies.similar else ""
-            notice(
-                f"{amount(count, 'picture is a copy', 'pictures are copies')} of others{similar}{kept}",
-                "duplicate-pictures",
-            )
-        blocks = [copies.blocks] if count else []
-        if group is not None:
-            values = as_text(self._column(group))
-            alone = values.is_null().to_numpy()  # a picture of no group is one by itself
-            numbers = values.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-            numbers[alone] = -1 - np.arange(alone.sum())
-            blocks.append(numbers)
-        self.blocks = joined(*blocks) if blocks else None
-        classes = self.y if isinstance(self.target, ClassTarget) else None
-        return Divisible(len(self.store), classes, self.blocks)
-
-    def _column(self, name: str) -> pl.Series:
-        if name not in self.frame.columns:
-            raise DataError(f"the pictures have no column {name!r}", one_of(name, self.frame.columns))
-        return self.frame.get_column(name)
-
-    def _weights(self, name: str) -> Array:
-        weight = to_numbers(self._column(name)).to_numpy()
-        wrong = ~((weight == 0) | ((weight >= LEAST_WEIGHT) & (weight <= 1 / LEAST_WEIGHT)))
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise DataError(
-                f"column {name!r} must hold a weight >= 0 for every picture, got {weight[row]:g} for "
-                f"{self.store.pictures.names[row]}"
-            )
-        return weight
-
-    def _layers(self, target: AnyTarget) -> list[Layer]:
-        given = self.recipe.layers
-        return layers_for(self.shape, target, self.recipe.quality) if given is None else list(given)
-
-    def untrained(self, split: Split) -> Member:
-        """Return a member whose target and scaling are fitted on the training pictures of a split."""
-        target = self.target.refit(self.values[split.train])
-        network = Network(self._layers(target), self.shape, self.recipe.seed, engine=self.recipe.engine)
-        return Member(network, target, Scaling.fit(self.store.images, split.train), split)
-
-    def augment(self, split: Split) -> None:
-        """Choose how training pictures are varied, once for all networks."""
-        given = self.recipe.augment
-        if isinstance(given, Augmentation):
-            self.augmentation = given
-        elif given == "auto":
-            self.augmentation = choose_augmentation(
-                self.store.images, self.y, self.target, split.train, self.recipe.quality, self.recipe.seed
-            )
-
-    def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:
-        """Train a member alone, on all processors, and return the history."""
-        return member.network.fit(
-            **self._settings(member), callbacks=callbacks, progress=self.recipe.progress
-        )
-
-    def run_all(self, members: Sequence[Member], callbacks: Sequence[Callback]) -> list[History]:
-        """Train members in parallel, the first with callbacks, and return their histories."""
-        watching: list[list[Callback]] = [[] for _ in members]
-        watching[0] = [Watching(each) for each in callbacks]
-        each = [
-            {**self._settings(member), "callbacks": own}
-            for member, own in zip(members, watching, strict=True)
-        ]
-        networks = [member.network for member in members]
-        return list(train_many(networks, each[0]["X"], self.y, each=each, progress=self.recipe.progress))
-
-    def linear(self, member: Member) -> Member:
-        """Return a member without hidden layers, with the same target, scaling and split."""
-        classes = isinstance(member.target, ClassTarget)
-        last = Dense(len(member.target.classes), "softmax") if classes else Dense(1)  # type: ignore[union-attr]
-        network = Network([Flatten(), last], self.shape, self.recipe.seed, engine=self.recipe.engine)
-        return dataclasses.replace(member, network=network, linear=True)
-
-    def _settings(self, member: Member) -> dict[str, Any]:
-        """Return the settings of `Network.fit` for a member."""
-        recipe, rows = self.recipe, member.split.train
-        settings = {"y": self._goals(member, rows), "sample_weight": self._sample_weight(member)}
-        if member.linear:
-            updates = -(-len(rows) // LINEAR_BATCH)  # of an epoch
-            most = LINEAR_BUDGET // (LINEAR_BATCH * math.prod(self.shape))
-            wanted = max(LINEAR_EPOCHS * updates, min(LINEAR_UPDATES, LINEAR_EPOCHS_AT_MOST * updates))
-            epochs = max(1, min(wanted, most) // updates)
-            return settings | {
-                "X": self.rows(member, rows),
-                "optimizer": AdamW(OneCycle(LINEAR_RATE, epochs=epochs), weight_decay=0.1),
-                "epochs": epochs,
-                "batch_size": LINEAR_BATCH,
-            }
-        suited = settings_for(list(member.network.layers), self.shape, len(rows), recipe.quality)
-        epochs = suited.epochs if recipe.epochs is None else recipe.epochs
-        rate = suited.learning_rate if recipe.learning_rate is None else recipe.learning_rate
-        schedule = AdamW(OneCycle(rate, epochs=epochs), weight_decay=suited.weight_decay)
-        return settings | {
-            "X": self.varied(member, rows),
-            "optimizer": recipe.optimizer or schedule,
-            "epochs": epochs,
-            "batch_size": suited.batch_size if recipe.batch_size is None else recipe.batch_size,
-            "validation": self._validation(member),
-        }
-
-    def rows(self, member: Member, which: Array) -> PictureRows | Array:
-        """Return some pictures as the rows of a member's network: as numbers at once, if they are few."""
-        rows = PictureRows(self.store.images, member.scaling, which)
-        return rows.toarray() if math.prod(rows.shape) <= FEW_NUMBERS else rows
-
-    def varied(self, member: Member, which: Array) -> PictureRows | Array:
-        """Return the same for training: varied in each epoch, if that was chosen."""
-        if self.augmentation is None:
-            return self.rows(member, which)
-        return PictureRows(self.store.images, member.scaling, which, self.augmentation, self.recipe.seed)
-
-    def _goals(self, member: Member, which: Array) -> Array:
-        return member.target.encode(self.values[which])
-
-    def _validation(self, member: Member) -> tuple[Any, ...] | None:
-        which = member.split.validation
-        if not len(which):
-            return None
-        pair = (self.rows(member, which), self._goals(member, which))
-        return pair if self.weight is None else (*pair, self.weight[which])
-
-    def _sample_weight(self, member: Member) -> Array | None:
-        which, weight = member.split.train, self.weight
-        own = None if weight is None else weight[which]
-        if not self.balances:
-            return own
-        factors: Array = np.array(balancing_weights(member.target))[self._goals(member, which)]  # type: ignore[arg-type]
-        return factors if own is None else factors * own
-
-    def answers(self, members: Sequence[Member], of: Callable[[Split], Array]) -> HeldOut | None:
-        """Return the outputs for the pictures `of` the split of each member, in the units of the target."""
-        outputs, rows, folds = [], [], []
-        for number, member in enumerate(members):
-            which = of(member.split)
-            if not len(which):
-                continue
-            found = member.network.predict(self.rows(member, which))
-            if isinstance(member.target, NumberTarget) and isinstance(self.target, NumberTarget):
-                found = member.target.in_scale_of(self.target, found)
-            outputs.append(found)
-            rows.append(which)
-            folds.append(np.full(len(which), number))
-        if not outputs:
-            return None
-        every = np.concatenate(rows)
-        return HeldOut(
-            np.concatenate(outputs),
-            self.y[every],
-            np.concatenate(folds),
-            None if self.weight is None else self.weight[every],
-            None if self.blocks is None else self.blocks[every],
-        )
-
-    def model(
-        self,
-        kind: type[ImageModel],
-        member: Member,
-        history: History,
-        counts: dict[str, int],
-        validated: HeldOut | None = None,
-        tested: HeldOut | None = None,
-        linear: HeldOut | None = None,
-        linear_validated: HeldOut | None = None,
-        which: Array = NOTHING,
-        note: str = "",
-        folds: int = 0,
-    ) -> ImageModel:
-        """Return the model of a member, judged by the answers for held-out pictures."""
-        weights = (
-            balancing_weights(member.target)
-            if self.balances and isinstance(member.target, ClassTarget)
-            else ()
-        )
-        judgment = judge(
-            self.target,
-            validated,
-            tested,
-            linear,
-            linear_validation=linear_validated,
-            class_weights=weights,
-            objective=self.recipe.objective,
-            rows=counts["train"] + counts["validation"],
-        )
-        report = judgment.report and dataclasses.replace(judgment.report, note=note)
-        pictures = self.store.pictures
-        return kind(
-            member.network,
-            member.target,
-            self.store.fitting,
-            member.scaling,
-            history,
-            report,
-            counts,
-            judgment.calibration,
-            self.augmentation,
-            bool(weights),
-            None
-            if tested is None
-            else Tested(
-                self.store.images[which],
-                tuple(pictures.names[row] for row in which),
-                self._in_scale_of(member, tested.truth),
-                self._in_scale_of(member, tested.outputs),
-            ),
-            pictures.left_out,
-            folds,
-        )
-
-    def _in_scale_of(self, member: Member, numbers: Array) -> Array:
-        """Return outputs or encoded targets in the scale of a member's target; classes stay what they are."""
-        if isinstance(self.target, NumberTarget) and isinstance(member.target, NumberTarget):
-            return self.target.in_scale_of(member.target, numbers)
-        return numbers
-
-
-def _balances(target: AnyTarget, class_weight: str | None, rows: int) -> bool:
-    """Return whether classes get equal total weights, with a notice if it was decided here."""
-    if not isinstance(target, ClassTarget):
-        if class_weight == "balanced":
-            raise ConfigError(f"class weights need classes, and {target.column!r} is a number")
-        return False
-    if class_weight != "auto":
-        return class_weight == "balanced"
-    every = np.array(target.shares)
-    counted = np.where(every * rows >= FEWEST_TO_BALANCE, every, 0)
-    shares = counted[counted > 0]
-    if not len(shares) or shares.max() < IMBALANCED * shares.min():
-        return False
-    rare = target.label(int(np.argmin(np.where(counted > 0, counted, 2))))
-    notice(
-        f"the classes are of very different size ({target.label(int(np.argmax(target.shares)))} has "
-        f"{shares.max():.1%} of the pictures, {rare} {shares.min():.1%}): each gets the same total weight in "
-        "training, and probabilities are corrected for it; class_weight=None (--class-weight none) leaves it",
-        "balanced-classes",
-    )
-    return True
-
-
-def _hold_out(kind: type[ImageModel], learner: Learner, rows: Divisible, folds: int) -> ImageModel:
+def _hold_out(maker: Maker, rows: Divisible, folds: int) -> Any:
     """Train one network, calibrate it by the validation pictures, and test it."""
+    learner = maker.learner
     recipe, split = learner.recipe, _split(learner, rows)
     learner.augment(split)
     member = learner.untrained(split)
     counts = {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)}
-    recipe.announce(learner.model(kind, member, History(), counts))
+    recipe.announce(maker.model(member, counts))
     history = learner.run(member, recipe.callbacks)
     linear = [learner.linear(member)] if len(split.test) and history.ended != "interrupted" else []
     for each in linear:
         learner.run(each)
-    return learner.model(
-        kind,
-        member,
-        history,
-        counts,
-        learner.answers([member], lambda each: each.validation),
-        learner.answers([member], lambda each: each.test),
-        learner.answers(linear, lambda each: each.test),
-        learner.answers(linear, lambda each: each.validation),
-        split.test,
-        "the model has not learned from these pictures; test=0 (--test 0) trains on all",
-    )
+    learned = np.concatenate([split.train, split.validation])
+    judged = learner.judge(member, learned, [member], [member], linear, linear)
+    note = "the model has not learned from these pictures; test=0 (--test 0) trains on all"
+    return maker.model(member, counts, history, judged, note)
 
 
 def _split(learner: Learner, rows: Divisible) -> Split:
@@ -580,7 +361,7 @@ def _split(learner: Learner, rows: Divisible) -> Split:
     if not len(train):
         raise DataError("the source must have pictures to train on, got none in a folder train")
     notice_parts(
-        learner.store.images, learner.y, learner.target, rows.blocks, Split(train, validated, tested)
+        learner.store.images, learner.y, learner.targets, rows.blocks, Split(train, validated, tested)
     )
     inner = hold_out(
         rows.part(train), 0.0 if len(tested) else test, 0.0 if len(validated) else validation, recipe.seed
@@ -592,8 +373,9 @@ def _split(learner: Learner, rows: Divisible) -> Split:
     )
 
 
-def _cross_validate(kind: type[ImageModel], learner: Learner, rows: Divisible, folds: int) -> ImageModel:
+def _cross_validate(maker: Maker, rows: Divisible, folds: int) -> Any:
     """Train a network for each fold, and the one to keep on all pictures."""
+    learner = maker.learner
     recipe = learner.recipe
     splits = fold_splits(rows, folds, 1, recipe.seed)
     everything = Split(np.arange(rows.rows), NOTHING, NOTHING)
@@ -604,25 +386,13 @@ def _cross_validate(kind: type[ImageModel], learner: Learner, rows: Divisible, f
     learner.augment(splits[0] if splits else everything)
     kept = learner.untrained(everything)
     counts = {"train": rows.rows, "validation": 0, "test": sum(len(split.test) for split in splits)}
-    recipe.announce(learner.model(kind, kept, History(), counts, folds=len(splits)))
+    recipe.announce(maker.model(kept, counts, folds=len(splits)))
     members = [learner.untrained(split) for split in splits]
     linear = [learner.linear(member) for member in members]
     histories = learner.run_all([kept, *members, *linear], recipe.callbacks)
-    history = histories[0]
     if any(each.ended == "interrupted" for each in histories):
         members = linear = []  # after Ctrl-C what is learned so far is kept, without a report
-    which = np.concatenate([NOTHING, *(member.split.test for member in members)])
-    counts["test"] = len(which)
+    counts["test"] = sum(len(member.split.test) for member in members)
+    judged = learner.judge(kept, everything.train, [], members, linear)
     note = f"each picture was tested by one of {len(members)} networks that had not learned from it"
-    return learner.model(
-        kind,
-        kept,
-        history,
-        counts,
-        None,
-        learner.answers(members, lambda each: each.test),
-        learner.answers(linear, lambda each: each.test),
-        which=which,
-        note=note,
-        folds=len(members),
-    )
+    return maker.model(kept, counts, histories[0], judged, note, len(members))

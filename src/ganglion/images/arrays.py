@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from ganglion.core.arrays import as_array
 from ganglion.core.part import Array
@@ -114,6 +115,32 @@ def as_labels(labels: Any, rows: int) -> Array | None:
     if found.ndim not in (1, 2) or len(found) != rows:
         raise ShapeError(f"labels must be one for each of the {rows} pictures, got shape {found.shape}")
     return found
+
+
+def has_columns(labels: Any) -> bool:
+    """Return whether labels are columns with names: a dict, or a frame of polars or pandas."""
+    return isinstance(labels, Mapping) or hasattr(labels, "columns")
+
+
+def label_columns(labels: Any, rows: int) -> pl.DataFrame:
+    """Return labels of several targets, a column for each, as a frame without NaN.
+
+    Raises:
+        ShapeError: if there is not one for each picture.
+        DataError: if they are no columns of a table.
+    """
+    if not isinstance(labels, Mapping | pl.DataFrame):
+        given = ((name, labels[name]) for name in labels.columns)
+        labels = {str(name): each.astype(object).where(each.notna(), None).tolist() for name, each in given}
+    try:
+        frame = pl.DataFrame(labels, strict=False)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"labels must be columns of words or numbers: {' '.join(str(error).split())[:200]}"
+        ) from error
+    if frame.height != rows or not frame.width:
+        raise ShapeError(f"labels must be one for each of the {rows} pictures, got shape {frame.shape}")
+    return frame.fill_nan(None)
 
 
 def read_arrays(path: Path) -> LabeledArray:

@@ -21,7 +21,15 @@ import polars as pl
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, FileError, shortened
 from ganglion.images.archives import open_place
-from ganglion.images.arrays import LabeledArray, as_labels, as_pictures, read_arrays, read_idx_files
+from ganglion.images.arrays import (
+    LabeledArray,
+    as_labels,
+    as_pictures,
+    has_columns,
+    label_columns,
+    read_arrays,
+    read_idx_files,
+)
 from ganglion.images.decoding import picture_format
 from ganglion.images.folders import sort_files
 from ganglion.images.idx import is_idx
@@ -113,7 +121,8 @@ def open_images(
               file, or a folder of idx files, with the labels beside them;
             - an array of shape (n, height, width) or (n, height, width, channels);
             - the path of one picture, or a list of such paths.
-        labels: beside an array, one for each picture, or a column for each of several targets.
+        labels: beside an array, one for each picture; for several targets a frame or a dict of columns,
+            or an array with a column for each, which are named label_1, label_2 ...
         path: in a table, the column of the paths. By default it is the one that holds names of pictures.
         target: in a table, the column or columns to predict; by default all but the paths.
         folder: what the paths in a table are relative to, a folder or a zip archive. Files outside of it are
@@ -143,6 +152,9 @@ def open_images(
     match kind:
         case "array":
             found = as_pictures(source)
+            if has_columns(labels):
+                columns = label_columns(labels, len(found))
+                return dataclasses.replace(_of_array(LabeledArray(found, None)), targets=columns)
             return _of_array(LabeledArray(found, as_labels(labels, len(found))))
         case "paths":
             paths = [source] if isinstance(source, str | os.PathLike) else source
@@ -212,9 +224,18 @@ def _of_array(found: LabeledArray) -> Pictures:
         }  # fmt: skip
         targets = pl.DataFrame({name: pl.Series(name, values.tolist()) for name, values in columns.items()})
         targets = targets.fill_nan(None)
+        if targets.width > 1 and all(map(_is_yes_or_no, targets.get_columns())):
+            targets = targets.cast(pl.Boolean)
     names = tuple(f"row {row}" for row in range(len(found.images)))
     parts = None if found.parts is None else np.array(found.parts)
     return Pictures(names, None, np.arange(len(names)), targets, parts, array=found.images)
+
+
+def _is_yes_or_no(values: pl.Series) -> bool:
+    """Return whether a column of several says for each picture whether it has one label: 0 or 1."""
+    if values.dtype.is_numeric():
+        return bool(values.drop_nulls().cast(pl.Float64).is_in([0.0, 1.0]).all())
+    return values.dtype == pl.Boolean
 
 
 def _of_folder(place: Place, classes: bool, name: str) -> Pictures:

@@ -31,12 +31,13 @@ from ganglion.errors import (
     one_of,
     shortened,
 )
+from ganglion.joint import heads_of
 from ganglion.serving.bodies import needed_columns, read_body
 from ganglion.serving.limits import Limits, TooLargeError
 from ganglion.serving.media import JSON, Media, NotAcceptableError, UnsupportedMediaError, accepted, media_of
 from ganglion.serving.openapi import describe
 from ganglion.serving.predicting import Wanted, answer, to_json
-from ganglion.table_model.answering import AnyModel, heads_of
+from ganglion.table_model.answering import AnyModel
 
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 EVERY_ADDRESS = ("0.0.0.0", "[::]")  # noqa: S104  # only compared with

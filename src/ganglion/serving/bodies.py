@@ -12,10 +12,11 @@ from typing import Any
 import polars as pl
 
 from ganglion.errors import DataError, FileError, GanglionError, shortened
+from ganglion.joint import heads_of
 from ganglion.serving.arrow import read_arrow
 from ganglion.serving.limits import MOST_COLUMNS, check_columns, check_rows
 from ganglion.serving.media import CSV, JSON, Media
-from ganglion.table_model.answering import AnyModel, heads_of
+from ganglion.table_model.answering import AnyModel
 from ganglion.tables.columns import BooleanColumn, Column, DateColumn, NumberColumn
 from ganglion.tables.encode import listed
 from ganglion.tables.reading import ReadOptions

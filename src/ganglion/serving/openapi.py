@@ -9,11 +9,12 @@ from typing import Any
 
 import ganglion
 from ganglion.answers.target import ClassTarget
+from ganglion.joint import heads_of
 from ganglion.serving.bodies import kind_of_values
 from ganglion.serving.limits import Limits
 from ganglion.serving.media import ARROW_FILE, ARROW_STREAM, CSV, JSON
 from ganglion.table_model import TableModel
-from ganglion.table_model.answering import AnyModel, heads_of
+from ganglion.table_model.answering import AnyModel
 from ganglion.tables.columns import (
     BooleanColumn,
     CategoryColumn,

@@ -15,11 +15,6 @@ from ganglion.table_model.model import TableModel
 AnyModel = TableModel | JointTableModel
 
 
-def heads_of(model: AnyModel) -> list[TableModel]:
-    """Return the model of each target."""
-    return list(model.heads.values()) if isinstance(model, JointTableModel) else [model]
-
-
 def answer_table(
     model: AnyModel,
     frame: pl.DataFrame,

@@ -9,25 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import Judgment, balancing_weights, judge
 from ganglion.answers.splits import Split
-from ganglion.answers.target import ClassTarget, NumberTarget
+from ganglion.answers.target import ClassTarget
 from ganglion.checks import check_integer, check_number
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError
-from ganglion.many import train_many
-from ganglion.network import Network
-from ganglion.table_model.heads import (
+from ganglion.errors import DataError
+from ganglion.heads import (
+    Answered,
     AnyTarget,
     as_learned,
     balanced_rows,
     encode_targets,
     goals_of,
+    held_out,
     loss_of,
+    objective_for,
     output_layer,
-    sections,
+    refit,
+    require_classes,
 )
+from ganglion.many import train_many
+from ganglion.network import Network
 from ganglion.table_model.learned import LearnedRows
 from ganglion.tables.defaults import Settings, layers_for, linear_training, optimizer_for
 from ganglion.tables.encode import Encoder
@@ -90,21 +93,20 @@ class Learner:
         self.batch_size = suited.batch_size if recipe.batch_size is None else recipe.batch_size
         self.linear_epochs, self.linear_optimizer = linear_training(learned, suited.epochs, suited.batch_size)
         self.linear_batch_size = suited.batch_size
-        if recipe.class_weight is not None and all(isinstance(each, NumberTarget) for each in targets):
-            what = f"{targets[0].column!r} is a number" if len(targets) == 1 else "all targets are numbers"
-            raise ConfigError(f"class weights need classes, and {what}")
+        if recipe.class_weight is not None:
+            require_classes(targets)
 
     def untrained(self, split: Split) -> Member:
         """Return a member whose encoder and targets are fitted on the training rows of a split."""
         recipe, frame = self.recipe, self.rows.frame[split.train]
         try:
             encoder = recipe.fit_encoder(frame, goals_of(self.targets, frame), self.encoder)
-            targets = [self._refitted(number, split.train) for number in range(len(self.targets))]
+            targets = refit(self.targets, frame)
         except DataError:  # so few rows that nothing varies in them
-            encoder, targets = self.encoder, list(self.targets)
-        targets = [self._weighted(number, target, split.train) for number, target in enumerate(targets)]
+            encoder, targets = self.encoder, self.targets
+        weighted = tuple(self._weighted(number, each, split.train) for number, each in enumerate(targets))
         network = self._network(recipe.hidden, self.dropout, encoder)
-        return Member(network, encoder.without(recipe.reasons), tuple(targets), split)
+        return Member(network, encoder.without(recipe.reasons), weighted, split)
 
     def linear(self, member: Member) -> Member:
         """Return a member without hidden layers, with the same encoder, targets and split."""
@@ -164,8 +166,9 @@ class Learner:
         )
         judgments = []
         for number, target in enumerate(kept.targets):
+            values = self.rows.frame.get_column(target.column)
             validation, test, yardstick, on_validation = (
-                self._answers(part, number, target) for part in parts
+                held_out(part, number, target, values, self.rows.weight, self.units) for part in parts
             )
             weights: tuple[float, ...] = ()
             if self.recipe.class_weight is not None and isinstance(target, ClassTarget):
@@ -178,50 +181,22 @@ class Learner:
                     yardstick,
                     linear_validation=on_validation,
                     class_weights=weights,
-                    objective=self.recipe.objective_for(target),
+                    objective=objective_for(self.recipe.objective, target),
                     rows=int((~np.isnan(self.encoded_targets[learned, number])).sum()),
                 )
             )
         return judgments
 
-    def _outputs(
-        self, members: Sequence[Member], of: Callable[[Split], Array]
-    ) -> list[tuple[Member, Array, Array]]:
-        """Return members with the rows `of` their split and their outputs for these."""
+    def _outputs(self, members: Sequence[Member], of: Callable[[Split], Array]) -> list[Answered]:
+        """Return the outputs of members for the rows `of` their split."""
         found = []
         for member in members:
             which = of(member.split)
             if len(which):
                 frame = self.rows.frame[which]
                 x, _ = member.encoder.encode(frame, besides=frame.columns)
-                found.append((member, which, member.network.predict(x)))
+                found.append(Answered(member.targets, which, member.network.predict(x)))
         return found
-
-    def _answers(
-        self, found: Sequence[tuple[Member, Array, Array]], number: int, into: AnyTarget
-    ) -> HeldOut | None:
-        """Return the outputs of one head for the rows that have its target, in the units of a target."""
-        outputs, truth, folds, weight, units = [], [], [], [], []
-        for fold, (member, rows, all_outputs) in enumerate(found):
-            there = ~np.isnan(self.encoded_targets[rows, number])
-            which, own = rows[there], member.targets[number]
-            if not len(which):
-                continue
-            answer = all_outputs[there, sections(member.targets)[number]]
-            if isinstance(own, NumberTarget) and isinstance(into, NumberTarget):
-                answer = own.in_scale_of(into, answer)
-            outputs.append(answer)
-            truth.append(into.encode(self.rows.frame[which].get_column(into.column)))
-            folds.append(np.full(len(which), fold))
-            weight.append(self.weight(which))
-            units.append(which if self.units is None else self.units[which])
-        if not outputs:
-            return None
-        weights = None if self.rows.weight is None else np.concatenate([w for w in weight if w is not None])
-        if weights is not None and not weights.sum() > 0:
-            return None  # none of these rows counts
-        groups = None if self.units is None else np.concatenate(units)
-        return HeldOut(np.concatenate(outputs), np.concatenate(truth), np.concatenate(folds), weights, groups)
 
     def weight(self, which: Array) -> Array | None:
         """Return the sample weights of some rows."""
@@ -262,12 +237,6 @@ class Learner:
         if weight is None:
             return x, y
         return (x, y, weight) if weight.any() else None
-
-    def _refitted(self, number: int, which: Array) -> AnyTarget:
-        """Return a target with the frequencies, or center and scale, of some rows; itself if none has it."""
-        target = self.targets[number]
-        values = self.rows.frame[which].get_column(target.column).drop_nulls()
-        return target.refit(values) if len(values) else target
 
     def _weighted(self, number: int, target: AnyTarget, which: Array) -> AnyTarget:
         """Return a target whose fractions or center count the weights of the rows."""

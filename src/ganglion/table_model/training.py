@@ -18,13 +18,20 @@ from ganglion import insight
 from ganglion.answers.calibration import Calibration
 from ganglion.answers.judging import Judgment
 from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
-from ganglion.answers.target import ClassTarget, fit_target
+from ganglion.answers.target import fit_target
 from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, amount, notice, shortened
+from ganglion.heads import (
+    AnyTarget,
+    check_objective,
+    encode_targets,
+    goals_of,
+    networks_of_heads,
+    strata_of,
+)
 from ganglion.many import Watching
-from ganglion.table_model.heads import AnyTarget, encode_targets, goals_of, networks_of_heads, strata_of
 from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.learner import Learner, Member
 from ganglion.table_model.probing import notice_dates, notice_groups
@@ -98,17 +105,11 @@ class Recipe:
         targets = dict.fromkeys(self.targets if len(self.targets) > 1 else (), TARGET)
         return {**targets, **dict.fromkeys(self.drop, DROPPED), **aside}  # type: ignore[dict-item]
 
-    def objective_for(self, target: AnyTarget) -> Objective | None:
-        """Return what a threshold is chosen for: of several targets, for each that has two classes."""
-        two = isinstance(target, ClassTarget) and len(target.classes) == 2
-        return self.objective if two else None
-
     def check_objective(self, targets: Sequence[AnyTarget]) -> None:
         """Raise `ConfigError` if a threshold cannot be chosen."""
         if self.objective is None:
             return
-        for target in [each for each in targets if self.objective_for(each)] or targets[:1]:
-            self.objective.positive_class(target)
+        check_objective(self.objective, targets)
         if not (self.sampling.folds or self.sampling.validation):
             raise ConfigError("a threshold is chosen on validation rows, and validation is 0")
 

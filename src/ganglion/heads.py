@@ -6,11 +6,14 @@ A network of one target has one head. Nothing that trains or judges networks ask
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from ganglion.answers.held_out import HeldOut
 from ganglion.answers.target import MOST_GOALS, ClassTarget, NumberTarget
+from ganglion.answers.thresholds import Objective
 from ganglion.core.activations import Sections
 from ganglion.core.layers import Dense
 from ganglion.core.losses import Joint
@@ -59,19 +62,48 @@ def networks_of_heads(network: Network, targets: Sequence[AnyTarget], engine: st
     Raises:
         ConfigError: if the last layer does not make the outputs of these targets.
     """
-    if network.layers[-1] != output_layer(targets):
-        raise ConfigError("its network and targets do not fit together")
     if len(targets) == 1:
         yield network
         return
+    if network.layers[-1] != output_layer(targets):
+        raise ConfigError("its network and targets do not fit together")
     last = network.architecture.steps[-1].name
     for target, place in zip(targets, sections(targets), strict=True):
         layers = [*network.layers[:-1], output_layer([target])]
-        head = Network(layers, network.architecture.input_shape[0], network.seed, engine=engine)
+        head = Network(layers, network.architecture.input_shape, network.seed, engine=engine)
         own = head.named_parameters()
         for name, values in network.named_parameters().items():
             own[name][...] = values[..., place] if name.startswith(f"{last}/") else values
+        head.state[...] = network.state  # of the shared layers, for the last one has none
         yield head
+
+
+def refit(targets: Sequence[AnyTarget], frame: pl.DataFrame) -> tuple[AnyTarget, ...]:
+    """Return targets with the frequencies, or center and scale, of some rows; itself if none has it."""
+    found = []
+    for target in targets:
+        values = frame.get_column(target.column).drop_nulls()
+        found.append(target.refit(values) if len(values) else target)
+    return tuple(found)
+
+
+def require_classes(targets: Sequence[AnyTarget]) -> None:
+    """Raise `ConfigError` if no target has classes that could be balanced."""
+    if all(isinstance(target, NumberTarget) for target in targets):
+        what = f"{targets[0].column!r} is a number" if len(targets) == 1 else "all targets are numbers"
+        raise ConfigError(f"class weights need classes, and {what}")
+
+
+def objective_for(objective: Objective | None, target: AnyTarget) -> Objective | None:
+    """Return what a threshold is chosen for: of several targets, for each that has two classes."""
+    two = isinstance(target, ClassTarget) and len(target.classes) == 2
+    return objective if two else None
+
+
+def check_objective(objective: Objective, targets: Sequence[AnyTarget]) -> None:
+    """Raise `ConfigError` if a threshold cannot be chosen."""
+    for target in [each for each in targets if objective_for(objective, each)] or targets[:1]:
+        objective.positive_class(target)
 
 
 def encode_targets(targets: Sequence[AnyTarget], frame: pl.DataFrame) -> Array:
@@ -89,6 +121,37 @@ def as_learned(targets: Sequence[AnyTarget], y: Array) -> Array:
     if len(targets) > 1:
         return y
     return y[:, 0].astype(np.int64) if isinstance(targets[0], ClassTarget) else y[:, 0]
+
+
+def as_balanced(
+    targets: Sequence[AnyTarget], y: Array, weight: Array | None, class_weights: Sequence[tuple[float, ...]]
+) -> tuple[Array, Array | None]:
+    """Return encoded targets as the loss takes them, and the rows' weights, with weights of the classes.
+
+    Of several heads, each has its own weights of its classes: its targets are then probabilities that sum to
+    the weight, one column for each output.
+
+    Args:
+        targets: of the heads.
+        y: the encoded targets, (n, heads).
+        weight: of the rows, (n,); None if all count alike.
+        class_weights: of the classes of each head; () if all weigh the same.
+    """
+    if not any(class_weights):
+        return as_learned(targets, y), weight
+    if len(targets) == 1:
+        factors = np.array(class_weights[0])[y[:, 0].astype(np.int64)]
+        return as_learned(targets, y), factors if weight is None else factors * weight
+    places = sections(targets)
+    weighted = np.zeros((len(y), places[-1].stop))
+    for number, (target, place, own) in enumerate(zip(targets, places, class_weights, strict=True)):
+        if not isinstance(target, ClassTarget):
+            weighted[:, place.start] = y[:, number]
+            continue
+        rows = np.flatnonzero(~np.isnan(y[:, number]))
+        classes = y[rows, number].astype(np.int64)
+        weighted[rows, place.start + classes] = np.array(own)[classes] if own else 1.0
+    return weighted, weight
 
 
 def goals_of(targets: Sequence[AnyTarget], frame: pl.DataFrame) -> dict[str, Array]:
@@ -165,3 +228,66 @@ def balanced_rows(targets: Sequence[AnyTarget], y: Array, weight: Array | None =
         if np.allclose(weights, before, rtol=1e-9, atol=0):
             break
     return weights * (given.mean() / weights.mean())
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a network answered for rows that it has not learned from.
+
+    Args:
+        targets: of its heads.
+        rows: their numbers.
+        outputs: for these rows, of all heads side by side.
+    """
+
+    targets: Sequence[AnyTarget]
+    rows: Array
+    outputs: Array
+
+
+def held_out(
+    answered: Sequence[Answered],
+    number: int,
+    into: AnyTarget,
+    values: pl.Series,
+    weight: Array | None = None,
+    units: Array | None = None,
+) -> HeldOut | None:
+    """Return the outputs of one head for the rows that have its target, in the units of a target.
+
+    Args:
+        answered: one for each fold.
+        number: of the head.
+        into: the target whose units to use.
+        values: of the target, for all rows.
+        weight: of all rows; None if all count alike.
+        units: a number for each row, equal for rows that are not independent; None if all are.
+
+    Returns:
+        None if no row has the target and a weight.
+    """
+    outputs, every, folds = [], [], []
+    present = values.is_not_null().to_numpy()
+    for fold, each in enumerate(answered):
+        there, own = present[each.rows], each.targets[number]
+        if not there.any():
+            continue
+        answer = each.outputs[there, sections(each.targets)[number]]
+        if isinstance(own, NumberTarget) and isinstance(into, NumberTarget):
+            answer = own.in_scale_of(into, answer)
+        outputs.append(answer)
+        every.append(each.rows[there])
+        folds.append(np.full(int(there.sum()), fold))
+    if not outputs:
+        return None
+    rows = np.concatenate(every)
+    weights = None if weight is None else weight[rows]
+    if weights is not None and not weights.sum() > 0:
+        return None  # none of these rows counts
+    return HeldOut(
+        np.concatenate(outputs),
+        into.encode(values[rows]),
+        np.concatenate(folds),
+        weights,
+        None if units is None else units[rows],
+    )
