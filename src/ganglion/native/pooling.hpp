@@ -14,6 +14,8 @@ struct Windows {
         ptrdiff_t begin;
         size_t first, last;
     };
+    bool overlap() const { return stride < pool; }
+    bool cover() const { return stride <= pool && (count - 1) * stride + pool >= size + before; }
     Inside inside(size_t window) const {
         const ptrdiff_t begin = static_cast<ptrdiff_t>(window * stride) - static_cast<ptrdiff_t>(before);
         const ptrdiff_t end = begin + static_cast<ptrdiff_t>(pool);
@@ -50,6 +52,23 @@ protected:
                         body(row, i * width.count + j, height.inside(i), width.inside(j));
         });
     }
+
+    // The same with a last argument: add(to, value, part) adds to a gradient of the input, which is 0 at
+    // first. Where windows do not overlap, this is to write it.
+    template <class T, class Body>
+    static void each_gradient(const Here<T>& here, const Back<T>& back, Body body) {
+        const Windows height = windows(here.step, 0), width = windows(here.step, 1);
+        if (!height.cover() || !width.cover() || height.overlap() || width.overlap())
+            memset(back.grad_x[0], 0, here.rows * here.step.inputs * sizeof(T));
+        const auto each = [&](auto add) {
+            each_window(here, [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along) {
+                body(row, window, down, along, add);
+            });
+        };
+        if (height.overlap() || width.overlap())
+            each([](T* to, Vector<T> value, auto part) { store(to, load(to, part) + value, part); });
+        else each([](T* to, Vector<T> value, auto part) { store(to, value, part); });
+    }
 };
 
 struct MaxPool2D : Pool2D {
@@ -70,21 +89,18 @@ struct MaxPool2D : Pool2D {
             const T* x = here.x() + row * here.step.inputs;
             const size_t at = row * here.step.outputs + window * channels;
             sweep<T>(channels, [&](size_t c, auto part) {
-                Vector<T> most = load(x + (down.first * columns + along.first) * channels + c, part),
-                          choice{};
-                for (size_t i = down.first; i < down.last; ++i)
-                    for (size_t j = along.first; j < along.last; ++j) {
-                        const T at_place = T(place(down, along, i, j, across));
+                Vector<T> most = load(x + (down.first * columns + along.first) * channels + c, part);
+                Vector<T> choice = broadcast<T>(number_of_first<T>(down, along, down.first, across));
+                for (size_t i = down.first; i < down.last; ++i) {
+                    T number = number_of_first<T>(down, along, i, across);
+                    for (size_t j = along.first; j < along.last; ++j, number += 1) {
                         const Vector<T> value = load(x + (i * columns + j) * channels + c, part);
-                        if (i == down.first && j == along.first) {
-                            choice = broadcast<T>(at_place);
-                            continue;
-                        }
                         // NaN counts as the largest, as in NumPy.
-                        const auto larger = (value > most) | ((value != value) & (most == most));
+                        const auto larger = ~(value <= most) & (most == most);
                         most = larger ? value : most;
-                        choice = larger ? broadcast<T>(at_place) : choice;
+                        choice = larger ? broadcast<T>(number) : choice;
                     }
+                }
                 store(out + at + c, most, part);
                 store(choices + at + c, choice, part);
             });
@@ -97,29 +113,29 @@ struct MaxPool2D : Pool2D {
         if (!back.grad_x[0]) return;
         const size_t channels = here.step.columns, columns = here.step.shapes[0][1],
                      across = static_cast<size_t>(here.step.settings[pool + 1]);
-        memset(back.grad_x[0], 0, here.rows * here.step.inputs * sizeof(T));
-        each_window(here, [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along) {
-            T* grad_x = back.grad_x[0] + row * here.step.inputs;
-            const size_t at = row * here.step.outputs + window * channels;
-            sweep<T>(channels, [&](size_t c, auto part) {
-                const Vector<T> choice = load(here.room + at + c, part),
-                                grad = load(back.grad + at + c, part);
-                for (size_t i = down.first; i < down.last; ++i)
-                    for (size_t j = along.first; j < along.last; ++j) {
-                        const Vector<T> chosen =
-                            choice == T(place(down, along, i, j, across)) ? grad : Vector<T>{};
-                        T* to = grad_x + (i * columns + j) * channels + c;
-                        store(to, load(to, part) + chosen, part);
-                    }
-            });
-        });
+        each_gradient(here, back,
+                      [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along, auto add) {
+                          T* grad_x = back.grad_x[0] + row * here.step.inputs;
+                          const size_t at = row * here.step.outputs + window * channels;
+                          sweep<T>(channels, [&](size_t c, auto part) {
+                              const Vector<T> choice = load(here.room + at + c, part),
+                                              grad = load(back.grad + at + c, part);
+                              for (size_t i = down.first; i < down.last; ++i) {
+                                  T number = number_of_first<T>(down, along, i, across);
+                                  for (size_t j = along.first; j < along.last; ++j, number += 1)
+                                      add(grad_x + (i * columns + j) * channels + c,
+                                          choice == number ? grad : Vector<T>{}, part);
+                              }
+                          });
+                      });
     }
 
 private:
-    // The number of a place in its window.
-    static size_t place(Windows::Inside down, Windows::Inside along, size_t i, size_t j, size_t across) {
-        return static_cast<size_t>(static_cast<ptrdiff_t>(i) - down.begin) * across +
-               static_cast<size_t>(static_cast<ptrdiff_t>(j) - along.begin);
+    // The number, in its window, of the first place in a row of it.
+    template <class T>
+    static T number_of_first(Windows::Inside down, Windows::Inside along, size_t row, size_t across) {
+        return T(static_cast<size_t>(static_cast<ptrdiff_t>(row) - down.begin) * across +
+                 static_cast<size_t>(static_cast<ptrdiff_t>(along.first) - along.begin));
     }
 };
 
@@ -147,19 +163,17 @@ struct AveragePool2D : Pool2D {
     static void backward(const Here<T>& here, const Back<T>& back) {
         if (!back.grad_x[0]) return;
         const size_t channels = here.step.columns, columns = here.step.shapes[0][1];
-        memset(back.grad_x[0], 0, here.rows * here.step.inputs * sizeof(T));
-        each_window(here, [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along) {
-            T* grad_x = back.grad_x[0] + row * here.step.inputs;
-            const T* grad = back.grad + row * here.step.outputs + window * channels;
-            sweep<T>(channels, [&](size_t c, auto part) {
-                const Vector<T> each = load(grad + c, part) / count<T>(down, along);
-                for (size_t i = down.first; i < down.last; ++i)
-                    for (size_t j = along.first; j < along.last; ++j) {
-                        T* at = grad_x + (i * columns + j) * channels + c;
-                        store(at, load(at, part) + each, part);
-                    }
-            });
-        });
+        each_gradient(here, back,
+                      [&](size_t row, size_t window, Windows::Inside down, Windows::Inside along, auto add) {
+                          T* grad_x = back.grad_x[0] + row * here.step.inputs;
+                          const T* grad = back.grad + row * here.step.outputs + window * channels;
+                          sweep<T>(channels, [&](size_t c, auto part) {
+                              const Vector<T> each = load(grad + c, part) / count<T>(down, along);
+                              for (size_t i = down.first; i < down.last; ++i)
+                                  for (size_t j = along.first; j < along.last; ++j)
+                                      add(grad_x + (i * columns + j) * channels + c, each, part);
+                          });
+                      });
     }
 
 private:
