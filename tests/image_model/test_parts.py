@@ -82,3 +82,33 @@ def test_classes_without_pictures_to_train_on(tmp_path: Path) -> None:
     assert "there are no pictures to train on of top" in found
     with pytest.raises(gg.DataError, match="must show at least two classes, got only low"):
         told(tmp_path / "b", train=(images[y == 0], y[y == 0]), test=(images[:30], y[:30]))
+
+
+def test_the_health_check_finds_what_training_says(tmp_path: Path) -> None:
+    images, y = views(60, 1)
+    other, its_y = views(40, 2)
+    brighter = np.minimum(other * 1.5, 255).astype(np.uint8)
+    brighter[:3] = images[:3]
+    for part, (pictures, classes) in {"train": (images, y), "test": (brighter, its_y)}.items():
+        class_folder(tmp_path / "parts", pictures, classes, part)
+        class_folder(tmp_path / "whole", pictures, classes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", gg.GanglionNotice)
+        model = gg.ImageModel.train(tmp_path / "parts", **(QUICK | {"epochs": 1}))
+        divided, undivided = (model.health(tmp_path / name) for name in ("parts", "whole"))
+        only_test = model.health(tmp_path / "parts" / "test")
+    planted = ["shared_pictures", "different_brightness"]
+    assert [finding.name for finding in divided.findings][:2] == planted
+    assert "3 pictures for validation and test are copies" in divided.findings[0].title
+    assert divided.rows == 60
+    for health in (undivided, only_test):
+        assert not {*planted} & {finding.name for finding in health.findings}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_parts_that_are_alike_are_healthy(tmp_path: Path, seed: int) -> None:
+    for part, count in {"train": 60, "test": 30}.items():
+        class_folder(tmp_path, *views(count, 100 * (count + seed)), part)
+    model = gg.ImageModel.train(tmp_path, **(QUICK | {"epochs": 1}))
+    found = {finding.name for finding in model.health(tmp_path).findings}
+    assert not found & {"shared_pictures", "different_brightness"}

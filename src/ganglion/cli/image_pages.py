@@ -88,7 +88,8 @@ def answer_page(model: ImageModel, name: str, image: Any, answer: pl.DataFrame) 
     probabilities = answer.select(pl.col("^probability_.*$")).to_numpy()[0]
     order = (-probabilities).argsort(kind="stable")[:MOST_CLASSES]
     number = target.classes.index(said)
-    words = f"{name}: the model predicts {said} with probability {figure(float(probabilities[number]))}"
+    probability = figure(float(probabilities[number]))
+    words = f"{name}: the model predicts {target.label(number)} with probability {probability}"
     if float(raw[number]) != float(probabilities[number]):
         words += f", calibrated from the network's {figure(float(raw[number]))}"
     if number != order[0]:

@@ -32,11 +32,16 @@ class Wanted:
     what: str
 
     def open(
-        self, source: Any, labels: Any, path: str | None, folder: str | os.PathLike[str] | None
+        self,
+        source: Any,
+        labels: Any,
+        path: str | None,
+        folder: str | os.PathLike[str] | None,
+        every_part: bool = False,
     ) -> Pictures:
         """Return the pictures that have at least one of the targets, with a column for each.
 
-        Of pictures for training and for the test, those for the test are taken.
+        Of pictures for training and for the test, those for the test are taken, unless `every_part`.
 
         Raises:
             FileError, DataError: as for `ImageModel.train`, and if a target is unknown for all pictures.
@@ -56,7 +61,7 @@ class Wanted:
             targets = self.label_column.targets(targets.to_series()).select(self.names)
         there = targets.select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
         parts = pictures.parts
-        if parts is not None and (parts == "test").any():
+        if parts is not None and (parts == "test").any() and not every_part:
             there = there & (parts == "test")
         if not there.any():
             of = f"the target {self.names[0]!r}" if len(self.names) == 1 else "one of the targets"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
@@ -27,9 +28,18 @@ from ganglion.image_model.labeled import Wanted
 from ganglion.image_model.labels import LabelColumn
 from ganglion.image_model.learner import Tested
 from ganglion.image_model.mistakes import Mistakes
+from ganglion.image_model.parts import find_in_parts, split_of_parts
 from ganglion.image_model.saved import read_images_part, to_saved
 from ganglion.image_model.training import Kinds, Recipe, train
-from ganglion.images import Augmentation, Fitting, LeftOut, Store, decode_pictures, open_images
+from ganglion.images import (
+    Augmentation,
+    Fitting,
+    LeftOut,
+    Store,
+    decode_pictures,
+    find_copies,
+    open_images,
+)
 from ganglion.images.arrays import CHANNELS
 from ganglion.images.rows import PictureRows, Scaling
 from ganglion.network import Network
@@ -413,16 +423,29 @@ class ImageModel:
         """Return the problems of the network, its training or the pictures; see `Network.health`.
 
         Args:
-            source: pictures with the target, preferably those of the training.
+            source: pictures with the target, preferably those of the training. Of folders named train,
+                validation and test, the last two are compared with the first.
             labels: beside an array, what is in each picture.
             path: as for `train`.
             folder: as for `train`.
         """
         wanted = Wanted([self.target.column], self.label_column, "a health check")
-        store = decode_pictures(wanted.open(source, labels, path, folder), self.fitting)
+        pictures = wanted.open(source, labels, path, folder, every_part=True)
+        store = decode_pictures(pictures, self.fitting)
         assert store.pictures.targets is not None
         y = self.target.encode(store.pictures.targets.to_series())
-        return self.network.health(self.rows_of(store.images), y, classes=self.labels)
+        parts = store.pictures.parts
+        if parts is None or not (parts == "train").any():
+            return self.network.health(self.rows_of(store.images), y, classes=self.labels)
+        split = split_of_parts(parts)
+        others = np.concatenate([split.validation, split.test])
+        learned, held_out = ((self.rows_of(store.images[rows]), y[rows]) for rows in (split.train, others))
+        health = self.network.health(
+            *learned, validation=held_out if len(others) else None, classes=self.labels
+        )
+        blocks = find_copies(store.images).blocks
+        found = find_in_parts(store.images, y[:, None].astype(np.float64), [self.target], blocks, split)
+        return dataclasses.replace(health, findings=[*found, *health.findings])
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write network, target and how pictures are read atomically to one safetensors file.

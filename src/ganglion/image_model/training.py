@@ -33,7 +33,7 @@ from ganglion.image_model.labels import (
     split_labels,
 )
 from ganglion.image_model.learner import Judged, Learner, Member
-from ganglion.image_model.parts import notice_parts
+from ganglion.image_model.parts import notice_parts, split_of_parts
 from ganglion.images import (
     Augmentation,
     Fitting,
@@ -357,19 +357,20 @@ def _split(learner: Learner, rows: Divisible) -> Split:
     validation = VALIDATION if recipe.validation is None else recipe.validation
     if parts is None:
         return hold_out(rows, test, validation, recipe.seed)
-    train, validated, tested = (np.flatnonzero(parts == name) for name in ("train", "validation", "test"))
-    if not len(train):
+    given = split_of_parts(parts)
+    if not len(given.train):
         raise DataError("the source must have pictures to train on, got none in a folder train")
-    notice_parts(
-        learner.store.images, learner.y, learner.targets, rows.blocks, Split(train, validated, tested)
-    )
+    notice_parts(learner.store.images, learner.y, learner.targets, rows.blocks, given)
     inner = hold_out(
-        rows.part(train), 0.0 if len(tested) else test, 0.0 if len(validated) else validation, recipe.seed
+        rows.part(given.train),
+        0.0 if len(given.test) else test,
+        0.0 if len(given.validation) else validation,
+        recipe.seed,
     )
     return Split(
-        train[inner.train],
-        validated if len(validated) else train[inner.validation],
-        tested if len(tested) else train[inner.test],
+        given.train[inner.train],
+        given.validation if len(given.validation) else given.train[inner.validation],
+        given.test if len(given.test) else given.train[inner.test],
     )
 
 
