@@ -36,6 +36,24 @@ SHAPES = {
     "large layers": ([300, 520, 130, 10], 100),
     "larger than a panel": ([1100, 70, 3], 60),
 }
+# Layers before a dense layer of 2 units, the shape of an image, and a batch.
+IMAGES: dict[str, tuple[list[gg.Layer], tuple[int, ...], int]] = {
+    "tiles": ([gg.Conv2D(16, 1), gg.Conv2D(20, 3, "relu"), gg.Conv2D(16, 3, "tanh")], (16, 16, 1), 8),
+    "odd tiles": ([gg.Conv2D(17, 1), gg.Conv2D(33, 3, "relu", padding="valid")], (19, 21, 2), 9),
+    "many tiles": ([gg.Conv2D(64, 1, "relu"), gg.Conv2D(64, 3, "relu", padding=2)], (12, 10, 1), 3),
+    "tiles on the way back": ([gg.Conv2D(32, 1), gg.Conv2D(32, 3, "relu", stride=2)], (17, 16, 1), 5),
+    "tiles with batch normalization": (
+        [gg.Conv2D(16, 1), gg.Conv2D(16, 3), gg.BatchNormalization(), gg.Activate("relu")], (18, 18, 1), 40
+    ),
+    "pairs": ([gg.Conv2D(8, 5, "relu"), gg.Conv2D(6, 3), gg.Conv2D(16, 5, "relu")], (13, 12, 1), 8),
+    "odd pairs": ([gg.Conv2D(3, (4, 3), "relu", padding="valid"), gg.Conv2D(5, (7, 1))], (11, 9, 3), 7),
+    "wide pairs": ([gg.Conv2D(31, 1), gg.Conv2D(7, (2, 1), "relu"), gg.Conv2D(2, (3, 5))], (8, 9, 1), 6),
+    "pairs that lie apart": ([gg.Conv2D(9, 1), gg.Conv2D(8, 3, "relu", dilation=2)], (14, 14, 1), 6),
+    "pairs of a signal": ([gg.Conv1D(8, 7, "relu", stride=2), gg.Conv1D(4, 3)], (41, 3), 6),
+    "pools side by side": ([gg.Conv2D(5, 3), gg.MaxPool2D(2), gg.AveragePool2D(3)], (13, 19, 1), 7),
+    "pools that overlap": ([gg.Conv2D(9, 3), gg.MaxPool2D(3, stride=2), gg.AveragePool2D(2, stride=1)], (15, 14, 1), 7),
+    "pools with gaps": ([gg.Conv2D(17, 3), gg.MaxPool2D(2, stride=3, padding="same")], (14, 13, 1), 7),
+}  # fmt: skip
 
 
 @pytest.fixture(params=SETS)
@@ -55,6 +73,20 @@ def test_every_size_on_every_instruction_set(instruction_set: str, name: str, dt
     sizes, batch = SHAPES[name]
     assert_agreement(
         layers_of(sizes), sizes[0], gg.MeanSquaredError(), rows=batch + 5, batch_size=batch, dtype=dtype
+    )
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_images_of_every_size_on_every_instruction_set(instruction_set: str, name: str, dtype: str) -> None:
+    layers, shape, batch = IMAGES[name]
+    assert_agreement(
+        [*layers, gg.Flatten(), gg.Dense(2)],
+        shape,
+        gg.MeanSquaredError(),
+        rows=batch + 5,
+        batch_size=batch,
+        dtype=dtype,
     )
 
 
@@ -127,10 +159,14 @@ def test_two_hundred_steps_stay_together(dtype: str) -> None:
     assert max(found.values()) <= 200 * TOLERANCE[dtype], found
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [*SHAPES, *IMAGES])
 def test_the_number_of_threads_does_not_change_a_bit(name: str) -> None:
-    sizes, batch = SHAPES[name]
-    architecture = Architecture([*layers_of(sizes), gg.Dropout(0.2)], sizes[0])
+    if name in SHAPES:
+        sizes, batch = SHAPES[name]
+        architecture = Architecture([*layers_of(sizes), gg.Dropout(0.2)], sizes[0])
+    else:
+        layers, shape, batch = IMAGES[name]
+        architecture = Architecture([*layers, gg.Flatten(), gg.Dense(2), gg.Dropout(0.2)], shape)
     before, found = MODULE.get_threads(), []
     try:
         for threads in (1, 2, 3):

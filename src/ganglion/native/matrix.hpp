@@ -56,6 +56,16 @@ struct Epilogue {
     Epilogue moved(size_t at) const { return {kind, seen ? seen + at : seen}; }
 };
 
+template <class T, class Lanes>
+GANGLION_INLINE Vector<T> finished(const Epilogue<T>& epilogue, Vector<T> sums, size_t at, Lanes lanes) {
+    switch (epilogue.kind) {
+        case Epilogue<T>::as_they_are: break;
+        case Epilogue<T>::not_below_zero: return maximum<T>(sums, Vector<T>{});
+        case Epilogue<T>::where_positive: return where_positive<T>(load(epilogue.seen + at, lanes), sums);
+    }
+    return sums;
+}
+
 // The arguments of a tile. They are read from memory one by one: reading several at once, right after they
 // were written one by one, would stall.
 template <class T>

@@ -5,7 +5,7 @@
 // filters) with the channels and filters of this layer.
 #pragma once
 
-#include "convolution.hpp"
+#include "correlation.hpp"
 
 namespace ganglion::GANGLION_ISA {
 
@@ -22,18 +22,18 @@ struct TransposedConv2D : LayerKind {
     }
 
     // For each piece of the images: an image with its padding, and a gradient of the kernels. At the end the
-    // kernels for the way forward and back, and kernels in pairs.
+    // kernels for the way forward and back, and prepared kernels.
     template <class T>
     static size_t room(const Step& step, size_t) {
         const Geometry g = geometry(step);
         return pieces(g) * piece_size<T>(g) + 2 * whole_lines<T>(g.weight()) +
-               larger(paired_size<T>(g), paired_size<T>(g.back()));
+               larger(prepared_size<T>(g), prepared_size<T>(g.back()));
     }
 
     template <class T>
     static const T* forward(const Here<T>& here, T* out) {
         const Geometry g = geometry(here.step), way = g.back();
-        const T* turned = in_pairs<T>(way, kernels(here, g), room_for_pairs(here, g));
+        const T* turned = prepared<T>(way, kernels(here, g), room_for_prepared(here, g));
         const T* bias_at = has_bias(here.step) ? here.own + g.weight() : nullptr;
         each_image(here, way, [&](size_t image, size_t, T* room) {
             const T* x = placed(way, g.height.stride, g.width.stride, here.x() + image * g.z(), room);
@@ -49,7 +49,7 @@ struct TransposedConv2D : LayerKind {
         const T* turned = kernels(here, g);
         T* straight = here.room + pieces(g) * piece_size<T>(g) + whole_lines<T>(size);
         turn_around<T>(way, turned, straight);
-        const T* paired = in_pairs<T>(g, straight, room_for_pairs(here, g));
+        const T* paired = prepared<T>(g, straight, room_for_prepared(here, g));
         const auto gradient_of = [&](size_t piece) {
             return here.room + piece * piece_size<T>(g) + image_size<T>(g);
         };
@@ -99,7 +99,7 @@ private:
     }
 
     template <class T>
-    static T* room_for_pairs(const Here<T>& here, const Geometry& g) {
+    static T* room_for_prepared(const Here<T>& here, const Geometry& g) {
         return here.room + pieces(g) * piece_size<T>(g) + 2 * whole_lines<T>(g.weight());
     }
 
