@@ -299,9 +299,11 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     of_images = {name: row for name, row in rows.items() if takes_images(name)}
     of_numbers = {name: row for name, row in rows.items() if not takes_images(name)}
-    for name, some in (("results", of_numbers), ("images", of_images)):
-        if some:
-            write(given.out / name, some, rates, given.rounds)
+    if of_numbers:
+        write(given.out / "results", "Compared with other libraries", of_numbers, rates, given.rounds)
+    if of_images:
+        title = "Networks of images, compared with other libraries"
+        write(given.out / "images", title, of_images, rates, given.rounds)
 
 
 def takes_images(name: str) -> bool:
@@ -310,7 +312,7 @@ def takes_images(name: str) -> bool:
     return len(workload.shape) > 1
 
 
-def write(path: Path, rows: dict[str, Any], rates: dict[str, float], rounds: int) -> None:
+def write(path: Path, title: str, rows: dict[str, Any], rates: dict[str, float], rounds: int) -> None:
     """Write measured rows as data, as a page and as a picture; print the page."""
     for row in rows.values():
         best = {peer: min(entry["median"] for entry in by.values()) for peer, by in row["peers"].items()}
@@ -320,6 +322,7 @@ def write(path: Path, rows: dict[str, Any], rates: dict[str, float], rounds: int
             row["times_floor"] = best["ganglion"] / row["floor"]
     kernels = kernels_of(row["peers"] for row in rows.values())
     result = {
+        "title": title,
         "machine": machine() | {"kernels": kernels},
         "operations_per_second": rates,
         "rounds": rounds,

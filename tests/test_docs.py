@@ -72,7 +72,7 @@ def test_numbers_said_are_numbers_shown(page: Path) -> None:
         assert number in shown, f"{number} is said, but not shown by any code"
 
 
-@pytest.mark.parametrize("name", ["results", "estimators"])
+@pytest.mark.parametrize("name", ["results", "images", "estimators"])
 def test_the_figures_of_the_benchmark_are_those_of_its_results(name: str) -> None:
     """Every row of the README's tables is a row of the table that the benchmark wrote."""
     results = (ROOT / "docs" / "benchmarks" / f"{name}.md").read_text(encoding="utf-8")
@@ -84,8 +84,9 @@ def test_the_figures_of_the_benchmark_are_those_of_its_results(name: str) -> Non
         assert row in results
 
 
-def test_the_machine_of_the_benchmark_is_named() -> None:
-    results = (ROOT / "docs" / "benchmarks" / "results.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["results", "images"])
+def test_the_machine_of_the_benchmark_is_named(name: str) -> None:
+    results = (ROOT / "docs" / "benchmarks" / f"{name}.md").read_text(encoding="utf-8")
     machine = results.split("On ", 1)[1].split(";")[0]
     assert machine in (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -39,7 +39,7 @@ def markdown(result: dict[str, Any]) -> str:
     peers = columns(result)
     rates = result["operations_per_second"]
     lines = [
-        "# Compared with other libraries",
+        f"# {result['title']}",
         "",
         where(result["machine"]),
         "",
