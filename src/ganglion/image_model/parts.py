@@ -57,7 +57,11 @@ def notice_parts(
             notice(f"there are no pictures to train on of {', '.join(lacking[:5])}{of}", "unknown-classes")
     for finding in find_in_parts(images, y, targets, blocks, split):
         title, remedy = (text[0].lower() + text[1:-1] for text in (finding.title, finding.remedy))
-        notice(f"{title} ({finding.evidence}): {remedy}", finding.name.replace("_", "-"))
+        text = f"{title} ({finding.evidence}): {remedy}"
+        if finding.name == "shared_pictures":
+            notice(text, "shared-pictures")
+        else:
+            notice(text, "different-brightness")
 
 
 def find_in_parts(
