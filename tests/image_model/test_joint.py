@@ -394,7 +394,7 @@ FORGED: list[Callable[[dict[str, Any]], object]] = [
     lambda part: part.update(label_column={"column": "a", "separator": ";"}),
     lambda part: part.update(label_column={"column": "a", "separator": ";", "words": [1]}),
     lambda part: part.update(label_column={"column": "a", "separator": ";", "words": ["a", "a"]}),
-    lambda part: part.update(label_column={"column": "a", "separator": " ", "words": ["a", "b"]}),
+    lambda part: part.update(label_column={"column": "a", "separator": "", "words": ["a", "b"]}),
     lambda part: part.update(label_column={"column": 1, "separator": ";", "words": ["a", "b"]}),
     lambda part: part.update(label_column={"column": "a", "separator": ";", "words": ["a", "b", "c"]}),
 ]
@@ -498,3 +498,13 @@ def test_many_labels_have_a_line_each_and_some_sheets(
         f"many-mistakes-w_{n}.html" for n in range(8)
     ]
     assert "the reports of the 10 targets" in run(capsys, "evaluate", "many.safetensors", "many.csv")[1]
+
+
+def test_blanks_may_stand_between_labels(tmp_path: Path) -> None:
+    images, truth = planted()
+    spaced = [cell.replace(";", "") for cell in words(truth)]
+    found = gg.ImageModel.train(images, labels=spaced, label_separator=" ", **(QUICK | {"epochs": 3}))
+    assert sorted(found.heads) == ["left", "low", "top"]
+    found.save(tmp_path / "m.safetensors")
+    predicted = gg.JointImageModel.load(tmp_path / "m.safetensors").predict(images[:9])["labels"]
+    assert set(" ".join(predicted).split()) <= {"left", "low", "top"}

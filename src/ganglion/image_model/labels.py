@@ -103,12 +103,12 @@ class LabelColumn:
 
 
 def check_separator(separator: object) -> str:
-    """Return what stands between labels.
+    """Return what stands between labels, which may be a blank.
 
     Raises:
         ConfigError: if it is no sign.
     """
-    if not isinstance(separator, str) or not separator.strip():
+    if not isinstance(separator, str) or not separator:
         raise ConfigError(
             f"label_separator must be the sign between labels, got {shortened(separator)}",
             'such as label_separator=";" (--label-separator ";")',
