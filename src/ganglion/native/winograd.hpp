@@ -56,47 +56,46 @@ struct View {
     ptrdiff_t rows, columns, top, left;
 };
 
-// The points of the patches of a strip of tiles, which begins with row `first` of them.
+// The points of the patches of a strip of tiles, which begins with row `first` of them. Neighbors share half
+// of a patch, whose columns are taken over.
 template <class T>
 void transform_patches(const Strip& strip, const View<T>& x, size_t first, T* to) {
     const size_t channels = strip.channels, apart = strip.apart<T>(channels);
-    const size_t row = static_cast<size_t>(x.columns) * channels;
-    const auto transform = [&](auto number) {
+    const ptrdiff_t step = static_cast<ptrdiff_t>(channels), row = x.columns * step;
+    for (size_t i = 0; i < strip.tiles_down; ++i) {
+        const ptrdiff_t top = static_cast<ptrdiff_t>(2 * (first + i)) - x.top;
+        const bool inside = top >= 0 && top + 4 <= x.rows;
         sweep<T>(channels, [&](size_t c, auto part) {
-            Vector<T> at[4][4];
+            Vector<T> at[4][4];  // the points along the columns
+            const auto column = [&](ptrdiff_t k, size_t n) {
+                const T* from = x.at + top * row + k * step + static_cast<ptrdiff_t>(c);
+                const bool there = k >= 0 && k < x.columns;
 #pragma GCC unroll 4
-            for (size_t m = 0; m < 4; ++m)
+                for (ptrdiff_t m = 0; m < 4; ++m)
+                    at[m][n] = there && (inside || (top + m >= 0 && top + m < x.rows))
+                                   ? load(from + m * row, part)
+                                   : Vector<T>{};
+                points_of_patch<T>(at[0][n], at[1][n], at[2][n], at[3][n]);
+            };
+            column(-x.left, 0);
+            column(1 - x.left, 1);
+            T* own = to + i * strip.tiles_along * channels + c;
+            for (size_t j = 0; j < strip.tiles_along; ++j, own += channels) {
+                const ptrdiff_t left = static_cast<ptrdiff_t>(2 * j) - x.left;
+                column(left + 2, 2);
+                column(left + 3, 3);
 #pragma GCC unroll 4
-                for (size_t n = 0; n < 4; ++n) at[m][n] = number(m, n, c, part);
+                for (size_t m = 0; m < 4; ++m) {
+                    Vector<T> points[4] = {at[m][0], at[m][1], at[m][2], at[m][3]};
+                    points_of_patch<T>(points[0], points[1], points[2], points[3]);
 #pragma GCC unroll 4
-            for (size_t n = 0; n < 4; ++n) points_of_patch<T>(at[0][n], at[1][n], at[2][n], at[3][n]);
-#pragma GCC unroll 4
-            for (size_t m = 0; m < 4; ++m) points_of_patch<T>(at[m][0], at[m][1], at[m][2], at[m][3]);
-#pragma GCC unroll 4
-            for (size_t m = 0; m < 4; ++m)
-#pragma GCC unroll 4
-                for (size_t n = 0; n < 4; ++n) store(to + (4 * m + n) * apart + c, at[m][n], part);
-        });
-    };
-    for (size_t i = 0; i < strip.tiles_down; ++i)
-        for (size_t j = 0; j < strip.tiles_along; ++j, to += channels) {
-            const ptrdiff_t down = static_cast<ptrdiff_t>(2 * (first + i)) - x.top,
-                            along = static_cast<ptrdiff_t>(2 * j) - x.left;
-            if (down >= 0 && along >= 0 && down + 4 <= x.rows && along + 4 <= x.columns) {
-                const T* patch =
-                    x.at + static_cast<size_t>(down) * row + static_cast<size_t>(along) * channels;
-                transform([&](size_t m, size_t n, size_t c, auto part) {
-                    return load(patch + m * row + n * channels + c, part);
-                });
-                continue;
+                    for (size_t n = 0; n < 4; ++n) store(own + (4 * m + n) * apart, points[n], part);
+                    at[m][0] = at[m][2];
+                    at[m][1] = at[m][3];
+                }
             }
-            transform([&](size_t m, size_t n, size_t c, auto part) {
-                const ptrdiff_t r = down + static_cast<ptrdiff_t>(m), k = along + static_cast<ptrdiff_t>(n);
-                if (r < 0 || k < 0 || r >= x.rows || k >= x.columns) return Vector<T>{};
-                return load(x.at + static_cast<size_t>(r) * row + static_cast<size_t>(k) * channels + c,
-                            part);
-            });
-        }
+        });
+    }
 }
 
 // G of three numbers.
