@@ -143,20 +143,28 @@ const T* prepared(const Geometry& g, const T* weight, T* room) {
     return room;
 }
 
+// Calls work(strip, first row of tiles, numbers in a row of z) for each strip of an image.
+template <class Work>
+void each_strip(const Geometry& g, Work work) {
+    Strip strip = g.strip();
+    const size_t all = (g.height.count + 1) / 2, step = strip.tiles_down;
+    for (size_t i = 0; i < all; i += step) {
+        strip.tiles_down = smaller(step, all - i);
+        work(strip, i, g.width.count * g.filters);
+    }
+}
+
 // z of one image by tiles, strip by strip, which are laid out in `room`.
 template <class T>
 void correlate_tiles(const Geometry& g, const View<T>& x, const T* points, const T* bias, T* z,
                      Epilogue<T> epilogue, T* room) {
-    Strip strip = g.strip();
-    const size_t all = (g.height.count + 1) / 2, row = g.width.count * g.filters;
-    T* sums = room + POINTS * strip.apart<T>(g.channels);
-    for (size_t i = 0; i < all; i += strip.tiles_down) {
-        strip.tiles_down = smaller(strip.tiles_down, all - i);
+    each_strip(g, [&](const Strip& strip, size_t i, size_t row) {
+        T* sums = room + POINTS * strip.apart<T>(g.channels);
         transform_patches<T>(strip, x, i, room);
         multiply_points<T>(strip, room, points, sums);
         transform_sums<T>(strip, sums, bias, epilogue.moved(2 * i * row), g.height.count - 2 * i,
                           g.width.count, row, z + 2 * i * row);
-    }
+    });
 }
 
 // z of one image whose padding is in place. `weight` comes from `prepared`, and `bias` may be null.
@@ -315,18 +323,15 @@ void correlate_back(const Geometry& g, const T* x, const T* grad, T* gradient) {
     }
 }
 
-// Adds the gradient of the points of the kernels from one image; `room` is that of `correlate`.
+// Adds the gradient of the points of the kernels from one image; `room` is that of `correlate_tiles`.
 template <class T>
 void correlate_back_tiles(const Geometry& g, const View<T>& x, const T* grad, T* gradient, T* room) {
-    Strip strip = g.strip();
-    const size_t all = (g.height.count + 1) / 2, row = g.width.count * g.filters;
-    T* sums = room + POINTS * strip.apart<T>(g.channels);
-    for (size_t i = 0; i < all; i += strip.tiles_down) {
-        strip.tiles_down = smaller(strip.tiles_down, all - i);
+    each_strip(g, [&](const Strip& strip, size_t i, size_t row) {
+        T* sums = room + POINTS * strip.apart<T>(g.channels);
         transform_patches<T>(strip, x, i, room);
         transform_gradients<T>(strip, grad + 2 * i * row, g.height.count - 2 * i, g.width.count, row, sums);
         multiply_points_back<T>(strip, room, sums, gradient);
-    }
+    });
 }
 
 // The same if each channel has one filter of its own: with vectors along the channels.

@@ -38,6 +38,14 @@ inline Strip strip_of(size_t down, size_t along, size_t channels, size_t filters
     return {smaller(down, larger(1, NUMBERS_OF_POINTS / each)), along, channels, filters};
 }
 
+template <class T, class Lanes>
+GANGLION_INLINE void store_points(const Vector<T> (&at)[4][4], T* to, size_t apart, Lanes lanes) {
+#pragma GCC unroll 4
+    for (size_t m = 0; m < 4; ++m)
+#pragma GCC unroll 4
+        for (size_t n = 0; n < 4; ++n) store(to + (4 * m + n) * apart, at[m][n], lanes);
+}
+
 // Bᵀ of four numbers.
 template <class T>
 GANGLION_INLINE void points_of_patch(Vector<T>& a, Vector<T>& b, Vector<T>& c, Vector<T>& d) {
@@ -119,10 +127,7 @@ void transform_kernels(size_t size, const T* weight, T* to) {
                                 load(weight + (6 + n) * size + k, part), &half[0][n], 3);
 #pragma GCC unroll 4
         for (size_t m = 0; m < 4; ++m) points_of_kernel<T>(half[m][0], half[m][1], half[m][2], &at[m][0], 1);
-#pragma GCC unroll 4
-        for (size_t m = 0; m < 4; ++m)
-#pragma GCC unroll 4
-            for (size_t n = 0; n < 4; ++n) store(to + (4 * m + n) * size + k, at[m][n], part);
+        store_points<T>(at, to + k, size, part);
     });
 }
 
@@ -187,10 +192,7 @@ void transform_gradients(const Strip& strip, const T* grad, size_t height, size_
                 for (size_t n = 0; n < 2; ++n) points_of_sums<T>(sum(0, n), sum(1, n), &half[0][n], 2);
 #pragma GCC unroll 4
                 for (size_t m = 0; m < 4; ++m) points_of_sums<T>(half[m][0], half[m][1], &at[m][0], 1);
-#pragma GCC unroll 4
-                for (size_t m = 0; m < 4; ++m)
-#pragma GCC unroll 4
-                    for (size_t n = 0; n < 4; ++n) store(to + (4 * m + n) * apart + f, at[m][n], part);
+                store_points<T>(at, to + f, apart, part);
             });
 }
 
