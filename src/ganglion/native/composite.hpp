@@ -12,9 +12,13 @@ struct Residual : LayerKind {
 
     template <class T>
     static const T* forward(const Here<T>& here, T* out) {
-        const T *inside = here.x(0), *around = here.x(1);
-        sweep<T>(here.rows * here.step.outputs, [&](size_t i, auto part) {
-            store(out + i, load(inside + i, part) + load(around + i, part), part);
+        const size_t width = here.step.outputs;
+        each_rows(here.workers.team, here.rows, width, [&](size_t first, size_t last) {
+            const T *inside = here.x(0) + first * width, *around = here.x(1) + first * width;
+            T* to = out + first * width;
+            sweep<T>((last - first) * width, [&](size_t i, auto part) {
+                store(to + i, load(inside + i, part) + load(around + i, part), part);
+            });
         });
         return out;
     }
@@ -22,9 +26,13 @@ struct Residual : LayerKind {
     // Both inputs receive the same gradient.
     template <class T>
     static void backward(const Here<T>& here, const Back<T>& back) {
+        const size_t width = here.step.outputs;
         for (size_t k = 0; k < 2; ++k)
             if (back.grad_x[k] && back.grad_x[k] != back.grad)
-                memcpy(back.grad_x[k], back.grad, here.rows * here.step.outputs * sizeof(T));
+                each_rows(here.workers.team, here.rows, width, [&](size_t first, size_t last) {
+                    memcpy(back.grad_x[k] + first * width, back.grad + first * width,
+                           (last - first) * width * sizeof(T));
+                });
     }
 };
 

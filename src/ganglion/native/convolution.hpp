@@ -72,7 +72,7 @@ struct Convolution : LayerKind {
     }
 
 private:
-    static constexpr size_t PIECES_OF_IMAGES = 8, MOST_NUMBERS = 1 << 20;
+    static constexpr size_t PIECES_OF_IMAGES = 8, MOST_NUMBERS = 1 << 20, LEAST_WINDOWS = 512;
 
     static Geometry geometry(const Step& step) {
         const Shape& from = step.shapes[0];
@@ -138,6 +138,11 @@ private:
         return room_for_kernels<T>(g, room) + whole_lines<T>(g.weight());
     }
 
+    // Whether an image needs no padding and no places between its elements, or tiles get them on the way.
+    static bool is_seen_in_place(const Geometry& g, bool spread) {
+        return !spread && (g.tiled || !g.is_padded());
+    }
+
     // An image with its padding, and with `down` and `along` places from one of its elements to the next:
     // itself if it needs neither.
     template <class T>
@@ -146,11 +151,11 @@ private:
         const auto size = [](size_t count) { return static_cast<ptrdiff_t>(count); };
         if (g.tiled && !spread)
             return {from, size(g.height.size), size(g.width.size), g.height.before, g.width.before};
-        const bool as_it_is = !spread && !g.is_padded();
-        if (!as_it_is)
+        const bool in_place = is_seen_in_place(g, spread);
+        if (!in_place)
             place<T>(g, down, along, (g.height.size + down - 1) / down, (g.width.size + along - 1) / along,
                      from, room);
-        return {as_it_is ? from : room, size(g.down()), size(g.across()), 0, 0};
+        return {in_place ? from : room, size(g.down()), size(g.across()), 0, 0};
     }
 
     template <class T>
@@ -163,7 +168,8 @@ private:
 
     template <class T>
     static size_t piece_count(const Here<T>& here, const Geometry& own) {
-        return here.workers.team ? smaller(here.rows, pieces(own)) : 1;
+        const size_t worth = here.rows * own.height.count * own.width.count / LEAST_WINDOWS;
+        return here.workers.team ? smaller(smaller(here.rows, larger(1, worth)), pieces(own)) : 1;
     }
 
     // Calls work(piece, first image, image after the last, room for an image with its padding) for each piece
@@ -174,7 +180,8 @@ private:
         const size_t rows = here.rows, count = piece_count(here, own);
         each(here.workers.team, count, [&](size_t piece, size_t) {
             T* room = here.room + piece * piece_size<T>(own);
-            memset(room, 0, g.down() * g.row() * sizeof(T));
+            if (!is_seen_in_place(g, own.height.stride > 1 || own.width.stride > 1))
+                memset(room, 0, g.down() * g.row() * sizeof(T));
             work(piece, rows * piece / count, rows * (piece + 1) / count, room);
         });
     }

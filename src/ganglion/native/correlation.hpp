@@ -49,7 +49,7 @@ struct Geometry {
     Strip strip() const { return strip_of((height.count + 1) / 2, (width.count + 1) / 2, channels, filters); }
 
 private:
-    static constexpr size_t FEWEST_CHANNELS = 16, FEWEST_WINDOWS = 64, LEAST_WORK = 1 << 16;
+    static constexpr size_t FEWEST_CHANNELS = 16, FEWEST_WINDOWS = 64, LEAST_WORK = 1 << 15;
 
     static bool suits(const Axis& axis) { return axis.window == 3 && axis.stride == 1 && axis.dilation == 1; }
     static Axis back(const Axis& axis) {

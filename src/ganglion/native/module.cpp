@@ -6,6 +6,10 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <atomic>
 #include <memory>
 #include <new>
@@ -80,12 +84,25 @@ public:
             size_ = 0;
             memory_.reset(static_cast<char*>(::operator new(bytes, LINE)));
             size_ = bytes;
+            ask_for_large_pages();
         }
         return memory_.get();
     }
 
 private:
     static constexpr std::align_val_t LINE{64};
+    static constexpr size_t LARGE_PAGE = 2 << 20;
+
+    // The first use of each page takes time, so that a few large ones are better.
+    void ask_for_large_pages() {
+#ifdef MADV_HUGEPAGE
+        char* memory = memory_.get();
+        const size_t skipped = -reinterpret_cast<uintptr_t>(memory) % LARGE_PAGE;
+        if (size_ < skipped + LARGE_PAGE) return;
+        const size_t whole = (size_ - skipped) / LARGE_PAGE * LARGE_PAGE;
+        madvise(memory + skipped, whole, MADV_HUGEPAGE);  // it is no error if there are none
+#endif
+    }
     struct Free {
         void operator()(char* memory) const { ::operator delete(memory, LINE); }
     };

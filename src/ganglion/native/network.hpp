@@ -210,10 +210,13 @@ void backward(const Pass<T>& pass, size_t first, size_t rows, Block<T>& block, T
             if (!added.wanted || !added.adds) continue;
             T* total = block.grads[added.slot];
             const T* part = block.grads[added.scratch];
-            size_t count = rows;
-            for (size_t axis = 0; axis < step.shapes[k].axes; ++axis) count *= step.shapes[k][axis];
-            sweep<T>(count, [&](size_t j, auto lanes) {
-                store(total + j, load(total + j, lanes) + load(part + j, lanes), lanes);
+            size_t width = 1;
+            for (size_t axis = 0; axis < step.shapes[k].axes; ++axis) width *= step.shapes[k][axis];
+            each_rows(pass.workers.team, rows, width, [&](size_t begin, size_t end) {
+                sweep<T>((end - begin) * width, [&](size_t n, auto lanes) {
+                    const size_t j = begin * width + n;
+                    store(total + j, load(total + j, lanes) + load(part + j, lanes), lanes);
+                });
             });
         }
     }

@@ -14,7 +14,7 @@
 namespace ganglion::GANGLION_ISA {
 
 constexpr size_t POINTS = 16;
-constexpr size_t NUMBERS_OF_POINTS = 1 << 15;  // of a strip of tiles, few enough for the second cache
+constexpr size_t NUMBERS_OF_POINTS = 1 << 16;  // of a strip of tiles, few enough for the second cache
 
 // A strip of tiles, and how far apart its points lie: not by a power of 2, which would share lines of the
 // cache.
