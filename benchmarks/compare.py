@@ -127,8 +127,8 @@ def measure(peers: list[str], workload: Workload, rounds: int, command: Any) -> 
     return found
 
 
-def product_rate(dtype: str) -> float:
-    """Return the operations per second of a large matrix product with two threads (OpenBLAS)."""
+def product_rate(dtype: str, threads: int) -> float:
+    """Return the operations per second of a large matrix product (OpenBLAS)."""
     code = (
         "import numpy as np, time\n"
         f"a = np.random.default_rng(0).normal(size=(1024, 1024)).astype('{dtype}')\n"
@@ -137,9 +137,12 @@ def product_rate(dtype: str) -> float:
         "    begun = time.perf_counter(); a @ a; best = min(best, time.perf_counter() - begun)\n"
         "print(2 * 1024**3 / best)"
     )
-    environment = environment_for(len(THREADS))
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment_for(threads),
     )
     return float(done.stdout)
 
@@ -193,8 +196,9 @@ def _name(requirement: str) -> str:
     return requirement[:end]
 
 
-def floor(workload: Workload, rates: dict[str, float]) -> float:
-    return workload.operations / rates[workload.dtype]
+def floors(workload: Workload, rates: dict[int, dict[str, float]]) -> dict[int, float]:
+    """Return the seconds of a step's products alone, for each number of threads."""
+    return {threads: workload.operations / rate[workload.dtype] for threads, rate in rates.items()}
 
 
 def check_losses(name: str, found: dict[str, dict[str, Any]]) -> None:
@@ -258,8 +262,9 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "benchmarks")
     given = parser.parse_args()
-    rates = {dtype: product_rate(dtype) for dtype in ("float32", "float64")}
-    print(", ".join(f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in rates.items()))
+    rates = {n: {dtype: product_rate(dtype, n) for dtype in ("float32", "float64")} for n in THREADS}
+    for threads, rate in rates.items():
+        print(f"{threads} threads: " + ", ".join(f"{r / 1e9:.0f} GFLOP/s in {d}" for d, r in rate.items()))
     rows: dict[str, Any] = {}
     for name in given.only:
         if name in WORKLOADS:
@@ -268,7 +273,7 @@ def main() -> None:
             found = measure(peers, workload, given.rounds, lambda peer: {"do": "train"})
             say(name, found)
             check_losses(name, found)
-            rows[name] = {"what": describe(workload), "peers": found, "floor": floor(workload, rates)}
+            rows[name] = {"what": describe(workload), "peers": found, "floors": floors(workload, rates)}
         elif name == MANY.name:
             found = measure(
                 ["ganglion", *MANY.peers],
@@ -312,14 +317,17 @@ def takes_images(name: str) -> bool:
     return len(workload.shape) > 1
 
 
-def write(path: Path, title: str, rows: dict[str, Any], rates: dict[str, float], rounds: int) -> None:
+def write(
+    path: Path, title: str, rows: dict[str, Any], rates: dict[int, dict[str, float]], rounds: int
+) -> None:
     """Write measured rows as data, as a page and as a picture; print the page."""
     for row in rows.values():
         best = {peer: min(entry["median"] for entry in by.values()) for peer, by in row["peers"].items()}
         row["best"] = best
         row["ratios"] = {peer: value / best["ganglion"] for peer, value in best.items() if peer != "ganglion"}
-        if "floor" in row:
-            row["times_floor"] = best["ganglion"] / row["floor"]
+        if "floors" in row:
+            own = row["peers"]["ganglion"]
+            row["times_floor"] = {n: own[str(n)]["median"] / least for n, least in row["floors"].items()}
     kernels = kernels_of(row["peers"] for row in rows.values())
     result = {
         "title": title,

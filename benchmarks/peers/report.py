@@ -46,8 +46,11 @@ def markdown(result: dict[str, Any]) -> str:
         f"Medians of {result['rounds']} rounds, each library at the better of 1 and 2 threads, PyTorch on "
         "images also at the better of channels first and channels last. Training: time per step. × of floor: "
         "the ratio to the time of the step's products alone, those of convolutions included, at the rate of "
-        f"a large matrix product ({rates['float32'] / 1e9:.0f} GFLOP/s in float32, "
-        f"{rates['float64'] / 1e9:.0f} in float64)."
+        "a large matrix product, on one thread and on two ("
+        + " and ".join(f"{rate['float32'] / 1e9:.0f}" for rate in rates.values())
+        + " GFLOP/s in float32, "
+        + " and ".join(f"{rate['float64'] / 1e9:.0f}" for rate in rates.values())
+        + " in float64)."
         + (
             " Of the thousand networks ganglion trains all in each round, scikit-learn 40, PyTorch 20; the "
             "table compares the time per network."
@@ -60,7 +63,7 @@ def markdown(result: dict[str, Any]) -> str:
     ]
     for name, row in result["rows"].items():
         ratios = [f"{row['ratios'][p]:.3g} ×" if p in row["ratios"] else "–" for p in peers]
-        times = f"{row['times_floor']:.2f}" if "times_floor" in row else "–"
+        times = ", ".join(f"{times:.2f}" for times in row.get("times_floor", {}).values()) or "–"
         own = duration(row["best"]["ganglion"])
         lines.append(f"| {name}: {row['what']} | {own} | " + " | ".join(ratios) + f" | {times} |")
     by_peer = {
