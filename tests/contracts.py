@@ -478,6 +478,8 @@ LAYERS = [
     LayerCase(
         gg.Parallel({"left": [gg.Dense(3, "tanh")], "right": [gg.Dropout(0.4)], "as it is": []}), (4,), (11,)
     ),
+    LayerCase(gg.PiecewiseLinear([[-1, 0.5, 1], [], [0, 2]]), (3,), (6,)),
+    LayerCase(gg.PiecewiseLinear([[i / 9.1 - 1.05 for i in range(21)], [], [-9, 9]]), (2, 3), (2, 24)),
     LayerCase(gg.MaxPool2D(2), (4, 6, 3), (2, 3, 3)),
     LayerCase(gg.MaxPool2D((3, 2), stride=(2, 1), padding="same"), (5, 4, 2), (3, 4, 2)),
     LayerCase(gg.AveragePool2D(2), (4, 5, 3), (2, 2, 3)),

@@ -63,6 +63,7 @@ from .core.layers import (
     LayerNormalization as LayerNormalization,
     MaxPool2D as MaxPool2D,
     Parallel as Parallel,
+    PiecewiseLinear as PiecewiseLinear,
     Reshape as Reshape,
     Residual as Residual,
     SeparableConv2D as SeparableConv2D,

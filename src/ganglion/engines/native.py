@@ -236,6 +236,7 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
     steps = [
         _plain(step.layer)
         | {
+            "constants": list(step.layer.constants()),
             "activation": _activation(step.activation or IDENTITY, step.shape),
             "stream": step.stream,
             "reads": list(step.reads),

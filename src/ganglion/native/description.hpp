@@ -41,6 +41,7 @@ struct Return {
 struct Step {
     int kind;
     double settings[MOST_SETTINGS];
+    const double* constants;  // further numbers of the layer, as many as it has
     Activation activation;
     uint64_t stream;  // the number of its random stream
     size_t read_count, writes;

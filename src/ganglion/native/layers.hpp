@@ -9,6 +9,7 @@
 #include "embedding.hpp"
 #include "global_pooling.hpp"
 #include "normalization.hpp"
+#include "piecewise.hpp"
 #include "pooling.hpp"
 #include "reshape.hpp"
 #include "resize.hpp"
@@ -16,9 +17,9 @@
 
 namespace ganglion::GANGLION_ISA {
 
-using Layers =
-    List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape, Residual,
-         Parallel, MaxPool2D, AveragePool2D, GlobalMaxPool, GlobalAveragePool, Embedding, EmbeddingBag,
-         Conv1D, Conv2D, TransposedConv2D, Upsample2D, ZeroPad2D, Crop2D, SpatialDropout, GroupNormalization>;
+using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape,
+                    Residual, Parallel, MaxPool2D, AveragePool2D, GlobalMaxPool, GlobalAveragePool, Embedding,
+                    EmbeddingBag, Conv1D, Conv2D, TransposedConv2D, Upsample2D, ZeroPad2D, Crop2D,
+                    SpatialDropout, GroupNormalization, PiecewiseLinear>;
 
 }  // namespace ganglion::GANGLION_ISA

@@ -42,7 +42,7 @@ struct BatchNormalization : Normalization {
     // Mean and variance are those of the batch in training, else those of the state.
     template <class T>
     static const T* forward(const Here<T>& here, T* out) {
-        const size_t features = here.step.features, rows = lines(here);
+        const size_t features = here.step.features;
         const T *x = here.x(), *scale = here.own, *shift = scale + features;
         T *mean = here.room, *variance = mean + features, *deviation = variance + features,
           *sums = deviation + features;

@@ -73,6 +73,10 @@ Activation Description::read_activation(const nb::dict& from, size_t columns) {
 void Description::read_step(const nb::dict& from) {
     Step step = {};
     step.kind = read_kind(from, chosen->layers, step.settings);
+    std::vector<double>& constants = constants_.emplace_back();
+    for (nb::handle constant : read<nb::list>(from, "constants"))
+        constants.push_back(nb::cast<double>(constant));
+    step.constants = constants.data();
     step.stream = read<uint64_t>(from, "stream");
     step.writes = read<size_t>(from, "writes");
     const Shape reads = keep(read<nb::list>(from, "reads"));

@@ -92,6 +92,7 @@ private:
     std::vector<Step> steps_;
     std::vector<Segment> segments_;
     std::deque<std::vector<size_t>> numbers_;
+    std::deque<std::vector<double>> constants_;
     std::deque<std::vector<Shape>> shapes_;
     std::deque<std::vector<Return>> returns_;
     std::deque<std::vector<ActivationSection>> sections_;

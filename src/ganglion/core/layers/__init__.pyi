@@ -21,6 +21,7 @@ from .normalization import (
     GroupNormalization as GroupNormalization,
     LayerNormalization as LayerNormalization,
 )
+from .piecewise import PiecewiseLinear as PiecewiseLinear
 from .pooling import AveragePool2D as AveragePool2D, MaxPool2D as MaxPool2D
 from .reshape import Flatten as Flatten, Reshape as Reshape
 from .resize import Crop2D as Crop2D, Upsample2D as Upsample2D, ZeroPad2D as ZeroPad2D

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -100,6 +100,10 @@ class Layer(Part):
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one output, given that of one input."""
         return shape
+
+    def constants(self) -> Sequence[float]:
+        """Return further numbers for an engine, which are too many to be settings with names."""
+        return ()
 
     def parameters(self, shape: Shape) -> Mapping[str, Shape]:
         """Return the name and shape of each learned array, given the shape of one input."""
