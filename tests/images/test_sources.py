@@ -4,6 +4,7 @@ import os
 import stat
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -254,6 +255,21 @@ def test_a_table_of_paths(tmp_path: Path, separator: str) -> None:
     assert one.targets.columns == ["weight"]
     with pytest.warns(gg.GanglionNotice, match="2 of 6 files"):
         assert len(decode_pictures(one)) == 4
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [(["4,5", "30", "-1,25"], [4.5, 30, -1.25]), (["4.5", "30", "1,25"], ["4.5", "30", "1,25"])],
+)
+def test_a_table_of_paths_with_decimal_commas(tmp_path: Path, cells: list[str], expected: list[Any]) -> None:
+    write(tmp_path, CLASSES)
+    lines = [
+        f"{name};{cell}" for name, cell in zip(("cat/a.jpg", "cat/b.png", "dog/c.png"), cells, strict=True)
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(["file;weight", *lines]), encoding="utf-8")
+    targets = open_images(tmp_path / "labels.csv").targets
+    assert targets is not None
+    assert targets["weight"].to_list() == expected
 
 
 def test_a_frame_of_paths_in_a_folder_or_an_archive(place) -> None:  # type: ignore[no-untyped-def]

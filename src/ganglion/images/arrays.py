@@ -88,7 +88,7 @@ def _as_bytes(raw: Array, what: str) -> Array:
     if least < 0 or float(most) * factor > 255:
         raise DataError(
             f"{what} must lie from 0 to 255, or from 0 to 1 as fractions, got {least:g} to {most:g}",
-            "scale them first",
+            "scale them first; signals of any size are learned by gg.Network(gg.presets.signal_cnn(...))",
         )
     result = np.empty(raw.shape, np.uint8)
     for start in range(0, len(raw), CHUNK):  # so that the floats of all pictures are never in memory

@@ -33,6 +33,8 @@ class Listed:
 def read_paths(path: Path) -> pl.DataFrame:
     """Return the table in a CSV file: UTF-8, with a header, separated by comma, semicolon, tab or bar.
 
+    Where no comma separates, numbers may have a decimal comma.
+
     Tables in other dialects are read with `tables`, and passed as frames.
 
     Raises:
@@ -42,12 +44,24 @@ def read_paths(path: Path) -> pl.DataFrame:
         with path.open(encoding="utf-8-sig") as file:
             header = file.readline()
         separator = max(SEPARATORS, key=header.count)
-        return pl.read_csv(path, separator=separator, infer_schema_length=None)
+        decimal_comma = separator != "," and _has_commas(
+            pl.read_csv(path, separator=separator, infer_schema=False)
+        )
+        return pl.read_csv(path, separator=separator, infer_schema_length=None, decimal_comma=decimal_comma)
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         reason = " ".join(str(error).split())[:200]
         raise FileError(
             f"{path} cannot be read as a table of paths: {reason}", "save it as CSV in UTF-8"
         ) from error
+
+
+def _has_commas(texts: pl.DataFrame) -> bool:
+    """Return whether numbers are written with a decimal comma: 1,5 and never 1.5."""
+    fractions = [
+        texts.select(pl.any_horizontal(pl.all().str.contains(rf"^\s*[-+]?\d+{sign}\d+\s*$").any())).item()
+        for sign in (",", r"\.")
+    ]
+    return bool(fractions[0] and not fractions[1])
 
 
 def has_paths(path: Path) -> bool:

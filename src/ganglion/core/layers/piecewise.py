@@ -36,7 +36,7 @@ class PiecewiseLinear(Layer):
         edges: for each input the edges of its bins, ascending; k + 1 edges make k bins, and an input without
             edges is only passed on.
 
-    Shapes: x (n, ..., inputs), a (n, ..., inputs + bins of all inputs): an input, its bins, the next input ...
+    Shapes: x (n, ..., inputs), a (n, ..., inputs + all bins): an input, its bins, the next input ...
 
     Raises:
         ConfigError: if the edges of an input do not ascend, also when rounded to float32.
