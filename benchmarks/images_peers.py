@@ -32,7 +32,9 @@ def pytorch(task: Task, model: Any) -> tuple[float, float]:
     size, epochs, count = facts["batch_size"], model.history.epochs, len(task.train)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=facts["optimizer"]["weight_decay"])
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, facts["optimizer"]["learning_rate"]["learning_rate"], total_steps=epochs * -(-count // size)
+        optimizer,
+        facts["optimizer"]["learning_rate"]["learning_rate"],
+        total_steps=epochs * -(-count // size),
     )
     begun = time.perf_counter()
     for _ in range(epochs):

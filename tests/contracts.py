@@ -480,6 +480,8 @@ LAYERS = [
     ),
     LayerCase(gg.PiecewiseLinear([[-1, 0.5, 1], [], [0, 2]]), (3,), (6,)),
     LayerCase(gg.PiecewiseLinear([[i / 9.1 - 1.05 for i in range(21)], [], [-9, 9]]), (2, 3), (2, 24)),
+    LayerCase(gg.Mixture((0.25, -1, 2)), (9,), (3,)),
+    LayerCase(gg.Mixture((0.5, 0.5)), (2, 34), (2, 17)),
     LayerCase(gg.MaxPool2D(2), (4, 6, 3), (2, 3, 3)),
     LayerCase(gg.MaxPool2D((3, 2), stride=(2, 1), padding="same"), (5, 4, 2), (3, 4, 2)),
     LayerCase(gg.AveragePool2D(2), (4, 5, 3), (2, 2, 3)),

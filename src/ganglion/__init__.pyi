@@ -62,6 +62,7 @@ from .core.layers import (
     Layer as Layer,
     LayerNormalization as LayerNormalization,
     MaxPool2D as MaxPool2D,
+    Mixture as Mixture,
     Parallel as Parallel,
     PiecewiseLinear as PiecewiseLinear,
     Reshape as Reshape,

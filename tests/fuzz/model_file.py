@@ -66,7 +66,8 @@ def seeds(folder: Path) -> Iterator[bytes]:
     X = np.random.default_rng(0).normal(size=(8, 4))
     for dtype in ("float32", "float64"):
         layers = [
-            gg.PiecewiseLinear([[0, 1], [], [-1, 0, 2], []]),
+            gg.PiecewiseLinear([[0, 1], [], [-1, 0, 2, 3], []]),
+            gg.Mixture((0.5, 0.5)),
             gg.Dense(2),
             gg.BatchNormalization(),
             gg.LayerNormalization(),

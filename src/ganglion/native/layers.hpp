@@ -8,6 +8,7 @@
 #include "dropout.hpp"
 #include "embedding.hpp"
 #include "global_pooling.hpp"
+#include "mixture.hpp"
 #include "normalization.hpp"
 #include "piecewise.hpp"
 #include "pooling.hpp"
@@ -20,6 +21,6 @@ namespace ganglion::GANGLION_ISA {
 using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape,
                     Residual, Parallel, MaxPool2D, AveragePool2D, GlobalMaxPool, GlobalAveragePool, Embedding,
                     EmbeddingBag, Conv1D, Conv2D, TransposedConv2D, Upsample2D, ZeroPad2D, Crop2D,
-                    SpatialDropout, GroupNormalization, PiecewiseLinear>;
+                    SpatialDropout, GroupNormalization, PiecewiseLinear, Mixture>;
 
 }  // namespace ganglion::GANGLION_ISA

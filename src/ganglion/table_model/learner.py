@@ -13,6 +13,7 @@ from ganglion.answers.judging import Judgment, balancing_weights, judge
 from ganglion.answers.splits import Split
 from ganglion.answers.target import ClassTarget
 from ganglion.checks import check_integer, check_number
+from ganglion.core.layers import Layer, PiecewiseLinear
 from ganglion.core.part import Array
 from ganglion.errors import DataError
 from ganglion.heads import (
@@ -40,6 +41,8 @@ from ganglion.training.history import History
 
 if TYPE_CHECKING:
     from ganglion.table_model.training import Recipe
+
+ROWS_FOR_BINS = 50_000  # of the training rows, whose quantiles are the edges of the bins
 
 
 @dataclass(frozen=True)
@@ -105,12 +108,12 @@ class Learner:
         except DataError:  # so few rows that nothing varies in them
             encoder, targets = self.encoder, self.targets
         weighted = tuple(self._weighted(number, each, split.train) for number, each in enumerate(targets))
-        network = self._network(recipe.hidden, self.dropout, encoder)
+        network = self._network(recipe.hidden, self.dropout, encoder, self._in_bins(encoder, split.train))
         return Member(network, encoder.without(recipe.reasons), weighted, split)
 
     def linear(self, member: Member) -> Member:
         """Return a member without hidden layers, with the same encoder, targets and split."""
-        return dataclasses.replace(member, network=self._network((), 0.0, member.encoder), linear=True)
+        return dataclasses.replace(member, network=self._network((), 0.0, member.encoder, ()), linear=True)
 
     def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:
         """Train a member alone, on all processors, and return the history."""
@@ -202,10 +205,22 @@ class Learner:
         """Return the sample weights of some rows."""
         return None if self.rows.weight is None else self.rows.weight[which]
 
-    def _network(self, hidden: int | Sequence[int], dropout: float, encoder: Encoder) -> Network:
+    def _in_bins(self, encoder: Encoder, learned: Array) -> Sequence[Layer]:
+        """Return the layer that divides numbers into bins, if there are any and a layer to make use of it."""
+        if not (self.recipe.bins and self.recipe.hidden):
+            return ()
+        sample = learned[:: len(learned) // ROWS_FOR_BINS + 1]
+        frame = self.rows.frame[sample]
+        rows, _ = encoder.encode(frame, besides=frame.columns)
+        layer = PiecewiseLinear.of(rows, self.recipe.bins)
+        return (layer,) if any(layer.edges) else ()
+
+    def _network(
+        self, hidden: int | Sequence[int], dropout: float, encoder: Encoder, begin: Sequence[Layer]
+    ) -> Network:
         recipe = self.recipe
         layers = layers_for(hidden, recipe.activation, dropout, self.targets[0])[:-1]
-        layers = [*layers, output_layer(self.targets)]
+        layers = [*begin, *layers, output_layer(self.targets)]
         return Network(layers, len(encoder.features), recipe.seed, engine=recipe.engine)
 
     def _settings(self, member: Member) -> dict[str, Any]:

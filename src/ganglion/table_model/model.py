@@ -96,6 +96,7 @@ class TableModel:
         hidden: int | Sequence[int] = (128, 64),
         activation: str = "relu",
         *,
+        bins: int = 16,
         task: str = "auto",
         dropout: float | None = None,
         epochs: int | None = None,
@@ -147,6 +148,8 @@ class TableModel:
                 row that lacks some of them still teaches the others. All other settings apply to each target.
             hidden: number of units of each hidden layer.
             activation: of the hidden layers.
+            bins: at most so many bins, of about equally many rows, of each number; the network sees how full
+                each is (`gg.PiecewiseLinear`) besides the number itself. 16 by default, 0 for none.
             task: "classification" or "regression"; "auto" infers it from the target.
             dropout: rate after each hidden layer; by default 0.3, less from 5,000 rows on.
             epochs: by default 60, fewer for more than 33,000 rows.
@@ -208,6 +211,7 @@ class TableModel:
             targets=target_names(target),
             hidden=hidden,
             activation=activation,
+            bins=bins,
             task=task,
             dropout=dropout,
             epochs=epochs,

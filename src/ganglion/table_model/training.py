@@ -68,6 +68,7 @@ class Recipe:
     targets: tuple[str, ...]
     hidden: int | Sequence[int]
     activation: str
+    bins: int
     task: str
     dropout: float | None
     epochs: int | None
@@ -91,6 +92,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_integer("seed", self.seed, at_least=0, at_most=2**64 - 1)
+        check_integer("bins", self.bins, at_least=0, at_most=1024)
         for name, column in (("weight", self.sampling.weight), ("group", self.sampling.group)):
             if column in self.targets:
                 raise ConfigError(f"{name} must be another column than the target, got {shortened(column)}")

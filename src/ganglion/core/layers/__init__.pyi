@@ -16,6 +16,7 @@ from .global_pooling import (
     GlobalAveragePool as GlobalAveragePool,
     GlobalMaxPool as GlobalMaxPool,
 )
+from .mixture import Mixture as Mixture
 from .normalization import (
     BatchNormalization as BatchNormalization,
     GroupNormalization as GroupNormalization,
