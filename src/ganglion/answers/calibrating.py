@@ -98,6 +98,12 @@ def fit_temperature(rows: HeldOut, class_weights: tuple[float, ...] = ()) -> flo
     return float(1 / _sharpness(logs, offset, truth, weights)) if mean > error else 1.0
 
 
+def fit_sharpness(rows: HeldOut) -> float:
+    """Return the power of the probabilities that minimizes the log loss: 1 / temperature."""
+    logs = log_outputs(rows.outputs)
+    return _sharpness(logs, np.zeros(logs.shape[1]), rows.truth, rows.weights)
+
+
 def fit_weights(
     rows: HeldOut, temperature: float, class_weights: tuple[float, ...], shares: tuple[float, ...]
 ) -> tuple[float, ...]:

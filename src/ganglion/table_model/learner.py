@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ganglion.answers.held_out import HeldOut
 from ganglion.answers.judging import Judgment, balancing_weights, judge
 from ganglion.answers.splits import Split
 from ganglion.answers.target import ClassTarget
@@ -79,7 +80,7 @@ class Learner:
         self.recipe, self.rows = recipe, rows
         self.encoder, self.targets, self.units = encoder, targets, units
         self.encoded_targets = encode_targets(targets, rows.frame)
-        suited = Settings.suited_to(learned)
+        self.suited = suited = Settings.suited_to(learned)
         self.epochs = (
             suited.epochs if recipe.epochs is None else check_integer("epochs", recipe.epochs, at_least=1)
         )
@@ -107,13 +108,22 @@ class Learner:
             targets = refit(self.targets, frame)
         except DataError:  # so few rows that nothing varies in them
             encoder, targets = self.encoder, self.targets
-        weighted = tuple(self._weighted(number, each, split.train) for number, each in enumerate(targets))
-        network = self._network(recipe.hidden, self.dropout, encoder, self._in_bins(encoder, split.train))
-        return Member(network, encoder.without(recipe.reasons), weighted, split)
+        network = self._network(recipe.hidden, self.dropout, encoder, self.in_bins(encoder, split.train))
+        return Member(network, encoder.without(recipe.reasons), self.weighted(targets, split.train), split)
 
     def linear(self, member: Member) -> Member:
         """Return a member without hidden layers, with the same encoder, targets and split."""
         return dataclasses.replace(member, network=self._network((), 0.0, member.encoder, ()), linear=True)
+
+    def in_bins(self, encoder: Encoder, learned: Array) -> Sequence[Layer]:
+        """Return the layer that divides numbers into bins, if there are any and a layer to make use of it."""
+        if not (self.recipe.bins and self.recipe.hidden):
+            return ()
+        sample = learned[:: len(learned) // ROWS_FOR_BINS + 1]
+        frame = self.rows.frame[sample]
+        rows, _ = encoder.encode(frame, besides=frame.columns)
+        layer = PiecewiseLinear.of(rows, self.recipe.bins)
+        return (layer,) if any(layer.edges) else ()
 
     def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:
         """Train a member alone, on all processors, and return the history."""
@@ -205,16 +215,6 @@ class Learner:
         """Return the sample weights of some rows."""
         return None if self.rows.weight is None else self.rows.weight[which]
 
-    def _in_bins(self, encoder: Encoder, learned: Array) -> Sequence[Layer]:
-        """Return the layer that divides numbers into bins, if there are any and a layer to make use of it."""
-        if not (self.recipe.bins and self.recipe.hidden):
-            return ()
-        sample = learned[:: len(learned) // ROWS_FOR_BINS + 1]
-        frame = self.rows.frame[sample]
-        rows, _ = encoder.encode(frame, besides=frame.columns)
-        layer = PiecewiseLinear.of(rows, self.recipe.bins)
-        return (layer,) if any(layer.edges) else ()
-
     def _network(
         self, hidden: int | Sequence[int], dropout: float, encoder: Encoder, begin: Sequence[Layer]
     ) -> Network:
@@ -225,22 +225,23 @@ class Learner:
 
     def _settings(self, member: Member) -> dict[str, Any]:
         """Return the settings of `Network.fit` for a member."""
-        split, frame, targets = member.split, self.rows.frame, member.targets
-        learned, weight = frame[split.train], self.weight(split.train)
-        x, _ = member.encoder.encode_learned(learned, goals_of(self.targets, learned), besides=frame.columns)
-        y = encode_targets(targets, learned)
-        if self.recipe.class_weight is not None:
-            weight = balanced_rows(targets, y, weight)
         return {
-            "X": x,
-            "y": as_learned(targets, y),
-            "loss": loss_of(targets),
+            **self.lesson(member),
             "optimizer": self.linear_optimizer if member.linear else self.optimizer,
             "epochs": self.linear_epochs if member.linear else self.epochs,
             "batch_size": self.linear_batch_size if member.linear else self.batch_size,
             "validation": self._validation(member),
-            "sample_weight": weight,
         }
+
+    def lesson(self, member: Member) -> dict[str, Any]:
+        """Return what a member learns from, as `Network.fit` takes it."""
+        frame, targets, weight = self.rows.frame, member.targets, self.weight(member.split.train)
+        learned = frame[member.split.train]
+        x, _ = member.encoder.encode_learned(learned, goals_of(self.targets, learned), besides=frame.columns)
+        y = encode_targets(targets, learned)
+        if self.recipe.class_weight is not None:
+            weight = balanced_rows(targets, y, weight)
+        return {"X": x, "y": as_learned(targets, y), "loss": loss_of(targets), "sample_weight": weight}
 
     def _validation(self, member: Member) -> tuple[Array, ...] | None:
         which = member.split.validation
@@ -253,8 +254,17 @@ class Learner:
             return x, y
         return (x, y, weight) if weight.any() else None
 
+    def held_out(self, members: Sequence[Member], of: Callable[[Split], Array]) -> HeldOut | None:
+        """Return what members of one target say of the rows `of` their splits."""
+        target = members[0].targets[0]
+        values = self.rows.frame.get_column(target.column)
+        return held_out(self._outputs(members, of), 0, target, values, self.rows.weight, self.units)
+
+    def weighted(self, targets: Sequence[AnyTarget], which: Array) -> tuple[AnyTarget, ...]:
+        """Return targets whose fractions or centers count the weights of the rows."""
+        return tuple(self._weighted(number, target, which) for number, target in enumerate(targets))
+
     def _weighted(self, number: int, target: AnyTarget, which: Array) -> AnyTarget:
-        """Return a target whose fractions or center count the weights of the rows."""
         which = which[~np.isnan(self.encoded_targets[which, number])]
         weight = self.weight(which)
         if weight is None or not weight.any():

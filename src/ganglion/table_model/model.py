@@ -97,6 +97,7 @@ class TableModel:
         activation: str = "relu",
         *,
         bins: int = 16,
+        quality: str = "fast",
         task: str = "auto",
         dropout: float | None = None,
         epochs: int | None = None,
@@ -150,6 +151,9 @@ class TableModel:
             activation: of the hidden layers.
             bins: at most so many bins, of about equally many rows, of each number; the network sees how full
                 each is (`gg.PiecewiseLinear`) besides the number itself. 16 by default, 0 for none.
+            quality: "fast" (default) for one network; "good" for a mixture of three kinds of networks, each
+                trained on some folds, which takes seconds; "best" for four kinds and more folds. Mixtures
+                choose their networks themselves and have one target; `epochs` and the like are for "fast".
             task: "classification" or "regression"; "auto" infers it from the target.
             dropout: rate after each hidden layer; by default 0.3, less from 5,000 rows on.
             epochs: by default 60, fewer for more than 33,000 rows.
@@ -212,6 +216,7 @@ class TableModel:
             hidden=hidden,
             activation=activation,
             bins=bins,
+            quality=quality,
             task=task,
             dropout=dropout,
             epochs=epochs,

@@ -22,7 +22,7 @@ from ganglion.answers.target import fit_target
 from ganglion.answers.thresholds import Objective
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, amount, notice, shortened
+from ganglion.errors import ConfigError, DataError, amount, notice, one_of, shortened
 from ganglion.heads import (
     AnyTarget,
     check_objective,
@@ -34,6 +34,7 @@ from ganglion.heads import (
 from ganglion.many import Watching
 from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.learner import Learner, Member
+from ganglion.table_model.mixing import QUALITIES, Quality, mix
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.columns import DateColumn
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from ganglion.table_model.model import TableModel
 
 TARGET = "a target"
+HIDDEN = (128, 64)
 
 # Copies are worth a notice from this fraction of the rows on.
 FEW_COPIES = 0.01
@@ -69,6 +71,7 @@ class Recipe:
     hidden: int | Sequence[int]
     activation: str
     bins: int
+    quality: str
     task: str
     dropout: float | None
     epochs: int | None
@@ -93,11 +96,48 @@ class Recipe:
     def __post_init__(self) -> None:
         check_integer("seed", self.seed, at_least=0, at_most=2**64 - 1)
         check_integer("bins", self.bins, at_least=0, at_most=1024)
+        if self.quality not in QUALITIES:
+            raise ConfigError(
+                f"quality must be 'fast', 'good' or 'best', got {shortened(self.quality)}",
+                one_of(str(self.quality), QUALITIES),
+            )
+        if QUALITIES[self.quality] is not None:
+            self._check_mixed()
         for name, column in (("weight", self.sampling.weight), ("group", self.sampling.group)):
             if column in self.targets:
                 raise ConfigError(f"{name} must be another column than the target, got {shortened(column)}")
         if self.class_weight not in (None, "balanced"):
             raise ConfigError(f"class_weight must be 'balanced' or None, got {shortened(self.class_weight)}")
+
+    def _check_mixed(self) -> None:
+        """Raise `ConfigError` for what a mixture decides itself, or cannot do."""
+        own = {
+            "hidden": self.hidden != HIDDEN,
+            "activation": self.activation != "relu",
+            "dropout": self.dropout is not None,
+            "epochs": self.epochs is not None,
+            "batch_size": self.batch_size is not None,
+            "optimizer": self.optimizer != "adamw",
+            "learning_rate": self.learning_rate is not None,
+        }
+        if given := [name for name, is_given in own.items() if is_given]:
+            raise ConfigError(
+                f"quality {self.quality!r} chooses the networks itself, got {listed(given)}",
+                "leave that out, or use quality='fast'",
+            )
+        if len(self.targets) > 1 or self.sampling.order is not None or self.may_stop:
+            what = (
+                "several targets"
+                if len(self.targets) > 1
+                else "an order"
+                if self.sampling.order
+                else "callbacks"
+            )
+            raise ConfigError(
+                f"quality {self.quality!r} learns one target on folds, without an order or callbacks that "
+                f"may stop a run, got {what}",
+                "use quality='fast'",
+            )
 
     @property
     def reasons(self) -> dict[str, str]:
@@ -167,8 +207,13 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
     notice_missing_values(inputs)
     if sampling.folds or sampling.test or sampling.validation:
         _probe(inputs, rows, targets, divisible, recipe)
+    maker = Maker(kinds, recipe, read.reading)
+    if (quality := QUALITIES[recipe.quality]) is not None:
+        mixed = _mix(maker, learner, splits, divisible, quality)
+        if mixed is not None:
+            return mixed
     flow = _cross_validate if sampling.folds else _hold_out
-    return flow(Maker(kinds, recipe, read.reading), learner, splits, divisible)
+    return flow(maker, learner, splits, divisible)
 
 
 @dataclass(frozen=True)
@@ -357,6 +402,32 @@ def _hold_out(
         for each in judgments
     ]
     return maker.model(kept, history, counts, judgments, learner.remembered(kept))
+
+
+def _mix(
+    maker: Maker, learner: Learner, splits: list[Split], rows: Divisible, quality: Quality
+) -> TableModel | JointTableModel | None:
+    """Train the mixture that is kept, and to cross-validate one for each fold; None if rows are too few."""
+    recipe, split = learner.recipe, splits[0]
+    cross = bool(recipe.sampling.folds) and len(split.test) > 0
+    maker.recipe.announce(maker.model(learner.untrained(split)))
+    whole = np.arange(rows.rows) if cross else np.sort(np.concatenate([split.train, split.validation]))
+    kept = mix(learner, rows, whole, NOTHING if cross else split.test, quality)
+    if kept is None:
+        return None
+    tested = [kept.member]
+    if cross:
+        each = [mix(learner, rows, one.train, one.test, quality) for one in splits]
+        tested = [one.member for one in each if one is not None]
+        if len(tested) < len(splits):
+            return None
+    counts = {"train": len(whole), "validation": 0, "test": sum(len(one.split.test) for one in tested)}
+    linear = [learner.linear(member) for member in tested if len(member.split.test)]
+    validated = [learner.linear(member) for member in kept.folds] if recipe.objective and linear else []
+    if linear:
+        learner.run_all([*linear, *validated], [[]] * (len(linear) + len(validated)))
+    judgments = learner.judge(kept.member, whole, kept.folds, tested, linear, validated)
+    return maker.model(kept.member, kept.history, counts, judgments, learner.remembered(kept.member))
 
 
 def _note(order: str | None, encoder: Encoder) -> str:

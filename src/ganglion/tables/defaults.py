@@ -62,7 +62,12 @@ def linear_training(rows: int, epochs: int, batch_size: int) -> tuple[int, Optim
     """Return epochs and optimizer of a model without hidden layers, which needs larger steps, and enough."""
     enough = FEWEST_UPDATES * batch_size // max(rows, 1)
     epochs = max(epochs, min(enough, MOST_EPOCHS))
-    return epochs, AdamW(OneCycle(LINEAR_RATE, epochs=epochs), weight_decay=min(0.1, 100 / max(rows, 1)))
+    return epochs, one_cycle(LINEAR_RATE, epochs, min(0.1, 100 / max(rows, 1)))
+
+
+def one_cycle(rate: float, epochs: int, weight_decay: float) -> AdamW:
+    """Return AdamW with a rate that rises to a peak and falls to almost 0 by the last epoch."""
+    return AdamW(OneCycle(rate, epochs=epochs), weight_decay=weight_decay)
 
 
 def optimizer_for(

@@ -113,6 +113,16 @@ class Encoder:
         """Return this encoder with some columns recorded as left out on purpose, each with the reason."""
         return dataclasses.replace(self, left_out={**self.left_out, **reasons})
 
+    def relearned(self, table: pl.DataFrame, goals: Mapping[str, Array]) -> Self:
+        """Return this encoder with the mean targets of categories, if it has any, from these rows alone."""
+        columns = tuple(
+            LevelColumn.fit(table.get_column(column.column), goals, column.fold_case)
+            if isinstance(column, LevelColumn)
+            else column
+            for column in self.columns
+        )
+        return dataclasses.replace(self, columns=columns)
+
     @property
     def features(self) -> list[str]:
         """The names of the features of each row."""

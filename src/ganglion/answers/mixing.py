@@ -1,0 +1,77 @@
+"""How much each kind of network counts in a mixture, by what it says of rows that it has not learned from."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganglion.answers.calibrating import MOST_ROWS, fit_sharpness
+from ganglion.answers.calibration import TINY, log_outputs
+from ganglion.answers.held_out import HeldOut
+from ganglion.core.part import Array
+
+STEPS = 10  # the weights are multiples of 1 / STEPS
+LEAST_GAIN = 0.002  # by which another kind must lower the loss to be used at all
+
+
+@dataclass(frozen=True)
+class Blend:
+    """The weights of kinds, which sum to 1, and the exponents that sharpen their probabilities first.
+
+    Args:
+        weights: of each kind, some of them 0.
+        sharpness: of each kind; 1 for numbers.
+        losses: of each kind alone and, last, of the mixture: log loss or mean squared error.
+    """
+
+    weights: tuple[float, ...]
+    sharpness: tuple[float, ...]
+    losses: tuple[float, ...]
+
+
+def blend(kinds: Sequence[HeldOut], classes: bool) -> Blend:
+    """Return the blend with the least loss on held-out rows, of which all kinds have the same.
+
+    Each kind's probabilities are raised to the power that minimizes their own log loss; then all weights in
+    steps of a tenth are tried. The more kinds a blend has, the more it must gain.
+    """
+    rows = kinds[0]
+    chosen = np.flatnonzero(rows.weights > 0)
+    if len(chosen) > MOST_ROWS:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ROWS).round().astype(np.int64)]
+    parts = [kind.part(chosen) for kind in kinds]
+    truth, weights = parts[0].truth, parts[0].weights
+    candidates = _simplex(len(kinds))
+    if classes:
+        sharpness = [fit_sharpness(part) for part in parts]
+        said = np.stack([_said(part, power) for part, power in zip(parts, sharpness, strict=True)])
+        losses = [np.average(-np.log(np.maximum(row @ said, TINY)), weights=weights) for row in candidates]
+    else:
+        sharpness = [1.0] * len(kinds)
+        errors = np.stack([part.outputs[:, 0].astype(np.float64) - truth for part in parts])
+        moments = (errors * weights) @ errors.T / weights.sum()
+        losses = [float(row @ moments @ row) for row in candidates]
+    handicap = 1 + LEAST_GAIN * np.count_nonzero(candidates, axis=1)
+    best = int(np.argmin(np.array(losses) * handicap))
+    alone = [losses[int(np.argmax(candidates[:, kind]))] for kind in range(len(kinds))]
+    return Blend(
+        tuple(candidates[best].tolist()), tuple(sharpness), (*map(float, alone), float(losses[best]))
+    )
+
+
+def _simplex(kinds: int) -> Array:
+    """Return all weights of so many kinds that are multiples of 1 / STEPS and sum to 1."""
+    grids = itertools.product(range(STEPS + 1), repeat=kinds - 1)
+    found = [(*parts, STEPS - sum(parts)) for parts in grids if sum(parts) <= STEPS]
+    return np.array(found, np.float64) / STEPS
+
+
+def _said(rows: HeldOut, power: float) -> Array:
+    """Return the probability of the true class of each row, all probabilities raised to a power."""
+    exponents = power * log_outputs(rows.outputs)
+    exponents -= exponents.max(axis=1, keepdims=True)
+    odds = np.exp(exponents)
+    return np.asarray(odds[np.arange(len(rows)), rows.truth] / odds.sum(axis=1))

@@ -1,0 +1,208 @@
+"""Mixtures: several kinds of networks learn on folds and become one network, weighed by what they say of rows
+that they have not learned from.
+
+Tables differ in what they need: some are almost linear, some want sharp boundaries. The kinds below differ
+in that, and the held-out answers tell how much each counts. The network of a mixture is one graph: the bins
+of the numbers, a branch for each trained network, and the weighted mean of their answers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganglion.answers.mixing import Blend, blend
+from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits
+from ganglion.answers.target import ClassTarget
+from ganglion.core.layers import Layer, Mixture, Parallel
+from ganglion.core.part import Array
+from ganglion.heads import goals_of, output_layer, refit
+from ganglion.many import train_many
+from ganglion.network import Network
+from ganglion.table_model.learner import Learner, Member
+from ganglion.tables.defaults import EPOCHS, layers_for, one_cycle
+from ganglion.training.history import History
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way to learn a table.
+
+    Args:
+        name: by which its branches are named.
+        hidden, activation: of the hidden layers; without them, the answer is linear in the bins.
+        dropout: the rate after each hidden layer; None for that of a single network.
+        epochs: where a single network has 60.
+        rate: the highest learning rate.
+        decay: the weight decay; None for that of a single network.
+    """
+
+    name: str
+    hidden: tuple[int, ...] = (128, 64)
+    activation: str = "relu"
+    dropout: float | None = None
+    epochs: int = EPOCHS
+    rate: float = 0.005
+    decay: float | None = None
+
+
+STEADY = Kind("steady")
+SMOOTH = Kind("smooth", activation="mish")
+SHARP = Kind("sharp", (256, 128), dropout=0.1, epochs=100)
+STRAIGHT = Kind("straight", (), rate=0.01, decay=0.02)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The kinds of networks of a quality level, and the least and the largest number of folds."""
+
+    kinds: tuple[Kind, ...]
+    fewest_folds: int
+    most_folds: int
+
+    def folds(self, rows: int) -> int:
+        """Return the number of folds for so many rows: more where rows are few."""
+        return int(np.clip(20_000 // max(rows, 1), self.fewest_folds, self.most_folds))
+
+
+QUALITIES: dict[str, Quality | None] = {
+    "fast": None,
+    "good": Quality((STEADY, SHARP, STRAIGHT), 3, 5),
+    "best": Quality((STEADY, SMOOTH, SHARP, STRAIGHT), 4, 10),
+}
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A trained mixture.
+
+    Args:
+        member: the mixture of all its networks.
+        folds: for each fold the mixture of the networks that have not seen it, which is validated by it.
+        history: of the first network.
+        kinds: the names of the kinds.
+        blend: how much each counts.
+    """
+
+    member: Member
+    folds: list[Member]
+    history: History
+    kinds: tuple[str, ...]
+    blend: Blend
+
+
+def mix(learner: Learner, rows: Divisible, learned: Array, tested: Array, quality: Quality) -> Mixed | None:
+    """Train a mixture on some rows; None if they cannot be divided.
+
+    Args:
+        learner: makes members and knows the table.
+        rows: what the folds have to respect.
+        learned: the rows to learn from.
+        tested: the rows that will test the mixture.
+        quality: the kinds and the number of folds.
+    """
+    recipe, frame = learner.recipe, learner.rows.frame[learned]
+    inner = fold_splits(rows.part(learned), quality.folds(len(learned)), 1, recipe.seed)
+    if not inner:
+        return None
+    encoder = recipe.fit_encoder(frame, goals_of(learner.targets, frame), learner.encoder).without(
+        recipe.reasons
+    )
+    targets = learner.weighted(refit(learner.targets, frame), learned)
+    begin = learner.in_bins(encoder, learned)
+    folds = []
+    for part in inner:
+        split = Split(learned[part.train], learned[part.test], NOTHING)
+        own = learner.rows.frame[split.train]
+        relearned = encoder.relearned(own, goals_of(learner.targets, own))
+        folds.append(
+            Member(Network([output_layer(targets)], len(encoder.features)), relearned, targets, split)
+        )
+    trained = _train(learner, folds, begin, quality.kinds)
+    answers = [
+        learner.held_out(members, lambda split: split.validation) for members in zip(*trained, strict=True)
+    ]
+    held = [each for each in answers if each is not None]
+    if len(held) < len(answers):
+        return None  # no held-out row has a weight
+    found = blend(held, isinstance(targets[0], ClassTarget))
+    names = tuple(kind.name for kind in quality.kinds)
+
+    def mixed(of: Sequence[tuple[int, Sequence[Member]]]) -> Network:
+        branches, scales, weights = dict[str, Network](), [], []
+        for number, members in of:
+            for kind, member in enumerate(members):
+                if found.weights[kind]:
+                    branches[f"{names[kind]} {number + 1}"] = member.network
+                    scales.append(found.sharpness[kind])
+                    weights.append(found.weights[kind] / len(of))
+        return _assembled(learner, begin, branches, scales, weights)
+
+    numbered = list(enumerate(trained))
+    kept = Member(mixed(numbered), encoder, targets, Split(learned, NOTHING, tested))
+    each = [
+        dataclasses.replace(member, network=mixed([one])) for member, one in zip(folds, numbered, strict=True)
+    ]
+    return Mixed(kept, each, trained[0][0].network.history, names, found)
+
+
+def _train(
+    learner: Learner, folds: Sequence[Member], begin: Sequence[Layer], kinds: Sequence[Kind]
+) -> list[list[Member]]:
+    """Return trained members: for each fold, one of each kind."""
+    recipe, suited = learner.recipe, learner.suited
+    members, settings = list[Member](), list[dict[str, Any]]()
+    for fold in folds:
+        lesson: dict[str, Any] | None = None
+        for kind in kinds:
+            dropout = suited.dropout if kind.dropout is None else kind.dropout
+            hidden = layers_for(kind.hidden, kind.activation, dropout, fold.targets[0])[:-1]
+            network = Network(
+                [*begin, *hidden, output_layer(fold.targets)],
+                len(fold.encoder.features),
+                (recipe.seed + len(members)) % 2**64,
+                engine=recipe.engine,
+            )
+            member = dataclasses.replace(fold, network=network)
+            lesson = learner.lesson(member) if lesson is None else lesson
+            epochs = max(1, round(suited.epochs * kind.epochs / EPOCHS))
+            decay = suited.weight_decay if kind.decay is None else kind.decay
+            optimizer = one_cycle(kind.rate, epochs, decay)
+            settings.append(
+                {**lesson, "optimizer": optimizer, "epochs": epochs, "batch_size": suited.batch_size}
+            )
+            members.append(member)
+    networks = [member.network for member in members]
+    train_many(networks, settings[0]["X"], settings[0]["y"], each=settings, progress=recipe.progress)
+    return [members[first : first + len(kinds)] for first in range(0, len(members), len(kinds))]
+
+
+def _assembled(
+    learner: Learner,
+    begin: Sequence[Layer],
+    branches: dict[str, Network],
+    scales: Sequence[float],
+    weights: Sequence[float],
+) -> Network:
+    """Return one network: the common beginning of several, their other layers, and the mean of their answers.
+
+    A power of probabilities is a factor of what goes into the softmax, hence of the last layer's weights.
+    """
+    layers = {name: list(network.layers[len(begin) :]) for name, network in branches.items()}
+    inputs = next(iter(branches.values())).architecture.input_shape
+    whole = Network(
+        [*begin, Parallel(layers), Mixture(tuple(weights))],
+        inputs,
+        learner.recipe.seed,
+        engine=learner.recipe.engine,
+    )
+    into = iter(whole.named_parameters().values())
+    for network, scale in zip(branches.values(), scales, strict=True):
+        last = network.architecture.steps[-1].name
+        for name, values in network.named_parameters().items():
+            next(into)[...] = values * (scale if name.startswith(f"{last}/") else 1.0)
+    return whole
