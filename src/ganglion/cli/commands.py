@@ -49,8 +49,8 @@ from ganglion.training.callbacks import Callback
 from ganglion.training.stopping import EarlyStopping
 
 TABLES_ONLY = (
-    "hidden", "activation", "dropout", "optimizer", "repeats", "order", "where", "drop", "category", "keep",
-    "fold_case", "scaling",
+    "hidden", "activation", "bins", "dropout", "optimizer", "repeats", "order", "where", "drop", "category",
+    "keep", "fold_case", "scaling",
 )  # fmt: skip
 
 
@@ -103,8 +103,10 @@ def train(
     *more: Path,
     target: str | None = None,
     out: Path | None = None,
+    quality: str | None = None,
     hidden: str = "128,64",
     activation: str = "relu",
+    bins: Whole = 16,
     task: str = "auto",
     epochs: Whole | None = None,
     batch_size: Whole | None = None,
@@ -150,10 +152,16 @@ def train(
         need none.
     out
         File to write the model to; by default the table's name with .safetensors, in the current folder.
+    quality
+        fast, good or best. Of a table, fast is one network (the default), good and best are mixtures of
+        several kinds of networks, which take longer. Of pictures, good takes minutes (the default), best
+        trains a larger network for longer.
     hidden
         Units of each hidden layer, separated by commas; "" for none.
     activation
         Activation of the hidden layers: relu, tanh, gelu ...
+    bins
+        Bins of each number, which the network sees beside the number itself; 0 for none.
     task
         classification or regression; by default inferred from the target.
     epochs
@@ -226,6 +234,7 @@ def train(
             pictures,
             json,
             started,
+            quality=quality or "good",
             target=None if target is None else joint.target_of(target),
             group=group,
             weight=weight,
@@ -264,8 +273,10 @@ def train(
         collected,
         started,
         stopping,
+        quality=quality or "fast",
         hidden=_units(hidden),
         activation=activation,
+        bins=bins,
         task=task,
         epochs=epochs,
         batch_size=batch_size,

@@ -188,8 +188,6 @@ class PictureFlags:
         How pictures of another shape are fitted: crop or pad.
     augment
         How training pictures are varied: auto, none, or changes such as flip,shift=0.1,rotate=10,mixup=0.2.
-    quality
-        good for minutes of training, best for a larger network and longer training.
     class_weight
         balanced for classes of equal total weight, none, or auto, which balances classes of very different
         size.
@@ -209,7 +207,6 @@ class PictureFlags:
     size: str | None = None
     fit: str = "crop"
     augment: str = "auto"
-    quality: str = "good"
     class_weight: str = "auto"
     path: str | None = None
     folder: Path | None = None

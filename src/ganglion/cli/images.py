@@ -120,7 +120,6 @@ def train(
         size=size,
         fit=flags.fit,
         augment=augment,
-        quality=flags.quality,
         label_separator=flags.label_separator,
         path=flags.path,
         folder=flags.folder,

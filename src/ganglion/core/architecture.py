@@ -108,6 +108,21 @@ class Architecture:
         """The activation of the last step, or None if it has none."""
         return self.steps[-1].activation
 
+    @property
+    def answer_activation(self) -> Activation | None:
+        """The activation that made the outputs: of a mixture, that of all its answers; None for none."""
+        last = self.steps[-1]
+        if not last.layer.mixes:
+            return last.activation
+        writers = {step.writes: step for step in self.steps}
+        joined = writers.get(last.reads[0])
+        found = (
+            {writers[read].activation if read in writers else None for read in joined.reads}
+            if joined
+            else {None}
+        )
+        return found.pop() if len(found) == 1 else None
+
     @cached_property
     def penalized(self) -> Array:
         """1 for each parameter on which weight decay, L1 and L2 act, 0 for the others; a flat int8 vector."""

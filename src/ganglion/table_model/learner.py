@@ -230,7 +230,7 @@ class Learner:
             "optimizer": self.linear_optimizer if member.linear else self.optimizer,
             "epochs": self.linear_epochs if member.linear else self.epochs,
             "batch_size": self.linear_batch_size if member.linear else self.batch_size,
-            "validation": self._validation(member),
+            "validation": self.validation(member),
         }
 
     def lesson(self, member: Member) -> dict[str, Any]:
@@ -243,7 +243,7 @@ class Learner:
             weight = balanced_rows(targets, y, weight)
         return {"X": x, "y": as_learned(targets, y), "loss": loss_of(targets), "sample_weight": weight}
 
-    def _validation(self, member: Member) -> tuple[Array, ...] | None:
+    def validation(self, member: Member) -> tuple[Array, ...] | None:
         which = member.split.validation
         if not len(which):
             return None

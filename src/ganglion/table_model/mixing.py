@@ -21,10 +21,11 @@ from ganglion.answers.target import ClassTarget
 from ganglion.core.layers import Layer, Mixture, Parallel
 from ganglion.core.part import Array
 from ganglion.heads import goals_of, output_layer, refit
-from ganglion.many import train_many
+from ganglion.many import Watching, train_many
 from ganglion.network import Network
 from ganglion.table_model.learner import Learner, Member
 from ganglion.tables.defaults import EPOCHS, layers_for, one_cycle
+from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 
 
@@ -94,8 +95,42 @@ class Mixed:
     kinds: tuple[str, ...]
     blend: Blend
 
+    def describe(self) -> str:
+        """Return what was averaged, and what each kind gave alone."""
+        what = "log loss" if isinstance(self.member.targets[0], ClassTarget) else "RMSE"
+        scale = 1.0 if what == "log loss" else self.member.targets[0].scale  # type: ignore[union-attr]
+        losses = [loss if what == "log loss" else loss**0.5 * scale for loss in self.blend.losses]
+        parts = ", ".join(
+            f"{name} {weight:.0%} ({loss:.4g} alone)"
+            for name, weight, loss in zip(self.kinds, self.blend.weights, losses, strict=False)
+        )
+        count = len(self.folds) * sum(weight > 0 for weight in self.blend.weights)
+        return (
+            f"a mixture of {count} networks, {what} {losses[-1]:.4g} on rows that they had not learned from: "
+            f"{parts}"
+        )
 
-def mix(learner: Learner, rows: Divisible, learned: Array, tested: Array, quality: Quality) -> Mixed | None:
+
+def untrained(learner: Learner, split: Split, quality: Quality) -> Member:
+    """Return a mixture with one untrained network of each kind, to show what will be learned."""
+    member = learner.untrained(split)
+    begin = learner.in_bins(member.encoder, split.train)
+    networks = {
+        kind.name: _network(learner, member, begin, kind, place) for place, kind in enumerate(quality.kinds)
+    }
+    count = len(networks)
+    whole = _assembled(learner, begin, networks, [1.0] * count, [1 / count] * count)
+    return dataclasses.replace(member, network=whole)
+
+
+def mix(
+    learner: Learner,
+    rows: Divisible,
+    learned: Array,
+    tested: Array,
+    quality: Quality,
+    callbacks: Sequence[Callback] = (),
+) -> Mixed | None:
     """Train a mixture on some rows; None if they cannot be divided.
 
     Args:
@@ -104,6 +139,7 @@ def mix(learner: Learner, rows: Divisible, learned: Array, tested: Array, qualit
         learned: the rows to learn from.
         tested: the rows that will test the mixture.
         quality: the kinds and the number of folds.
+        callbacks: watch the first network, which the rows of its fold validate.
     """
     recipe, frame = learner.recipe, learner.rows.frame[learned]
     inner = fold_splits(rows.part(learned), quality.folds(len(learned)), 1, recipe.seed)
@@ -122,7 +158,7 @@ def mix(learner: Learner, rows: Divisible, learned: Array, tested: Array, qualit
         folds.append(
             Member(Network([output_layer(targets)], len(encoder.features)), relearned, targets, split)
         )
-    trained = _train(learner, folds, begin, quality.kinds)
+    trained = _train(learner, folds, begin, quality.kinds, callbacks)
     answers = [
         learner.held_out(members, lambda split: split.validation) for members in zip(*trained, strict=True)
     ]
@@ -151,7 +187,11 @@ def mix(learner: Learner, rows: Divisible, learned: Array, tested: Array, qualit
 
 
 def _train(
-    learner: Learner, folds: Sequence[Member], begin: Sequence[Layer], kinds: Sequence[Kind]
+    learner: Learner,
+    folds: Sequence[Member],
+    begin: Sequence[Layer],
+    kinds: Sequence[Kind],
+    callbacks: Sequence[Callback],
 ) -> list[list[Member]]:
     """Return trained members: for each fold, one of each kind."""
     recipe, suited = learner.recipe, learner.suited
@@ -159,14 +199,7 @@ def _train(
     for fold in folds:
         lesson: dict[str, Any] | None = None
         for kind in kinds:
-            dropout = suited.dropout if kind.dropout is None else kind.dropout
-            hidden = layers_for(kind.hidden, kind.activation, dropout, fold.targets[0])[:-1]
-            network = Network(
-                [*begin, *hidden, output_layer(fold.targets)],
-                len(fold.encoder.features),
-                (recipe.seed + len(members)) % 2**64,
-                engine=recipe.engine,
-            )
+            network = _network(learner, fold, begin, kind, len(members))
             member = dataclasses.replace(fold, network=network)
             lesson = learner.lesson(member) if lesson is None else lesson
             epochs = max(1, round(suited.epochs * kind.epochs / EPOCHS))
@@ -176,9 +209,25 @@ def _train(
                 {**lesson, "optimizer": optimizer, "epochs": epochs, "batch_size": suited.batch_size}
             )
             members.append(member)
+    if callbacks:
+        watching = [Watching(callback) for callback in callbacks]
+        settings[0] |= {"callbacks": watching, "validation": learner.validation(members[0])}
     networks = [member.network for member in members]
     train_many(networks, settings[0]["X"], settings[0]["y"], each=settings, progress=recipe.progress)
     return [members[first : first + len(kinds)] for first in range(0, len(members), len(kinds))]
+
+
+def _network(learner: Learner, member: Member, begin: Sequence[Layer], kind: Kind, number: int) -> Network:
+    """Return an untrained network of a kind for the rows of a member, with a seed of its own."""
+    recipe = learner.recipe
+    dropout = learner.suited.dropout if kind.dropout is None else kind.dropout
+    hidden = layers_for(kind.hidden, kind.activation, dropout, member.targets[0])[:-1]
+    return Network(
+        [*begin, *hidden, output_layer(member.targets)],
+        len(member.encoder.features),
+        (recipe.seed + number) % 2**64,
+        engine=recipe.engine,
+    )
 
 
 def _assembled(

@@ -34,7 +34,7 @@ from ganglion.heads import (
 from ganglion.many import Watching
 from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.learner import Learner, Member
-from ganglion.table_model.mixing import QUALITIES, Quality, mix
+from ganglion.table_model.mixing import QUALITIES, Quality, mix, untrained
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.columns import DateColumn
@@ -397,10 +397,7 @@ def _hold_out(
                 learner.run(validated[0])
     judgments = learner.judge(kept, both, [first], [kept], linear, validated)
     note = _note(recipe.sampling.order, kept.encoder)
-    judgments = [
-        dataclasses.replace(each, report=each.report and dataclasses.replace(each.report, note=note))
-        for each in judgments
-    ]
+    judgments = [_with_note(each, note) for each in judgments]
     return maker.model(kept, history, counts, judgments, learner.remembered(kept))
 
 
@@ -410,9 +407,9 @@ def _mix(
     """Train the mixture that is kept, and to cross-validate one for each fold; None if rows are too few."""
     recipe, split = learner.recipe, splits[0]
     cross = bool(recipe.sampling.folds) and len(split.test) > 0
-    maker.recipe.announce(maker.model(learner.untrained(split)))
+    recipe.announce(maker.model(untrained(learner, split, quality)))
     whole = np.arange(rows.rows) if cross else np.sort(np.concatenate([split.train, split.validation]))
-    kept = mix(learner, rows, whole, NOTHING if cross else split.test, quality)
+    kept = mix(learner, rows, whole, NOTHING if cross else split.test, quality, recipe.callbacks)
     if kept is None:
         return None
     tested = [kept.member]
@@ -427,7 +424,14 @@ def _mix(
     if linear:
         learner.run_all([*linear, *validated], [[]] * (len(linear) + len(validated)))
     judgments = learner.judge(kept.member, whole, kept.folds, tested, linear, validated)
+    notes = [kept.describe()] if cross else [_note(None, kept.member.encoder), kept.describe()]
+    judgments = [_with_note(each, "\n".join(notes)) for each in judgments]
     return maker.model(kept.member, kept.history, counts, judgments, learner.remembered(kept.member))
+
+
+def _with_note(judgment: Judgment, note: str) -> Judgment:
+    report = judgment.report
+    return dataclasses.replace(judgment, report=report and dataclasses.replace(report, note=note))
 
 
 def _note(order: str | None, encoder: Encoder) -> str:

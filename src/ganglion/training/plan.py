@@ -118,13 +118,13 @@ def _orders(seed: int, rows: int, shuffle: bool) -> Callable[[int], Array]:
 
 
 def pick_loss(architecture: Architecture, loss: Loss | str | None) -> Loss:
-    """Return the given loss; for None, the one that suits the last activation.
+    """Return the given loss; for None, the one that suits the activation of the outputs.
 
     Raises:
         ConfigError: if the outputs are not valid predictions for the loss.
     """
     last = architecture.steps[-1]
-    activation = last.activation
+    activation = architecture.answer_activation
     chosen = loss_for(activation) if loss is None else Loss.find(loss)
     if activation is not None:
         chosen.check_activation(activation)

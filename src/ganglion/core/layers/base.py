@@ -79,6 +79,9 @@ class Layer(Part):
     normalizes: ClassVar[bool] = False
     """Whether it scales its input to mean 0 and standard deviation 1, whatever its scale is."""
 
+    mixes: ClassVar[bool] = False
+    """Whether its outputs are means of answers that stand side by side."""
+
     @property
     def is_random(self) -> bool:
         """Whether training is random, as with dropout."""

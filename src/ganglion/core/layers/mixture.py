@@ -41,6 +41,7 @@ class Mixture(Layer):
     weights: tuple[float, ...]
 
     name = "mixture"
+    mixes = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.weights, tuple | list) or not self.weights:
