@@ -19,23 +19,24 @@ LEAST_GAIN = 0.002  # by which another kind must lower the loss to be used at al
 
 @dataclass(frozen=True)
 class Blend:
-    """The weights of kinds, which sum to 1, and the exponents that sharpen their probabilities first.
+    """The weights of kinds, which sum to 1, and what sharpens the answers of each first.
 
     Args:
         weights: of each kind, some of them 0.
-        sharpness: of each kind; 1 for numbers.
+        scales: of each kind: the power of its probabilities, or the factor of its numbers.
         losses: of each kind alone and, last, of the mixture: log loss or mean squared error.
     """
 
     weights: tuple[float, ...]
-    sharpness: tuple[float, ...]
+    scales: tuple[float, ...]
     losses: tuple[float, ...]
 
 
 def blend(kinds: Sequence[HeldOut], classes: bool) -> Blend:
     """Return the blend with the least loss on held-out rows, of which all kinds have the same.
 
-    Each kind's probabilities are raised to the power that minimizes their own log loss; then all weights in
+    Each kind's probabilities are raised to the power, and its numbers (of mean 0) multiplied by the factor,
+    that minimizes their own loss: regularization makes networks too careful or too bold. Then all weights in
     steps of a tenth are tried. The more kinds a blend has, the more it must gain.
     """
     rows = kinds[0]
@@ -46,20 +47,27 @@ def blend(kinds: Sequence[HeldOut], classes: bool) -> Blend:
     truth, weights = parts[0].truth, parts[0].weights
     candidates = _simplex(len(kinds))
     if classes:
-        sharpness = [fit_sharpness(part) for part in parts]
-        said = np.stack([_said(part, power) for part, power in zip(parts, sharpness, strict=True)])
+        scales = np.array([fit_sharpness(part) for part in parts])
+        said = np.stack([_said(part, power) for part, power in zip(parts, scales, strict=True)])
         losses = [np.average(-np.log(np.maximum(row @ said, TINY)), weights=weights) for row in candidates]
     else:
-        sharpness = [1.0] * len(kinds)
-        errors = np.stack([part.outputs[:, 0].astype(np.float64) - truth for part in parts])
+        outputs = np.stack([part.outputs[:, 0].astype(np.float64) for part in parts])
+        scales = _scales(outputs, truth, weights)
+        errors = outputs * scales[:, None] - truth
         moments = (errors * weights) @ errors.T / weights.sum()
         losses = [float(row @ moments @ row) for row in candidates]
     handicap = 1 + LEAST_GAIN * np.count_nonzero(candidates, axis=1)
     best = int(np.argmin(np.array(losses) * handicap))
     alone = [losses[int(np.argmax(candidates[:, kind]))] for kind in range(len(kinds))]
     return Blend(
-        tuple(candidates[best].tolist()), tuple(sharpness), (*map(float, alone), float(losses[best]))
+        tuple(candidates[best].tolist()), tuple(scales.tolist()), (*map(float, alone), float(losses[best]))
     )
+
+
+def _scales(outputs: Array, truth: Array, weights: Array) -> Array:
+    """Return the factor of each kind's numbers that minimizes the mean squared error, never a negative one."""
+    squares = (outputs * outputs) @ weights
+    return np.where(squares > 0, (outputs @ (weights * truth)) / np.maximum(squares, TINY), 1.0).clip(0, 2)
 
 
 def _simplex(kinds: int) -> Array:

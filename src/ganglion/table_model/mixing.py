@@ -174,7 +174,7 @@ def mix(
             for kind, member in enumerate(members):
                 if found.weights[kind]:
                     branches[f"{names[kind]} {number + 1}"] = member.network
-                    scales.append(found.sharpness[kind])
+                    scales.append(found.scales[kind])
                     weights.append(found.weights[kind] / len(of))
         return _assembled(learner, begin, branches, scales, weights)
 
