@@ -184,6 +184,16 @@ def test_tables_and_settings_that_cannot_be_used_are_refused(
         gg.TableModel.train(change(flowers()), **({"target": "species"} | QUICK | settings))
 
 
+def test_numbers_are_divided_into_bins_on_request() -> None:
+    model = gg.TableModel.train(flowers(), "species", bins=4, **QUICK)
+    bins = model.network.layers[0]
+    assert isinstance(bins, gg.PiecewiseLinear)
+    assert all(2 <= len(edges) <= 5 for edges in bins.edges)
+    assert model.attribute(flowers()[:2]).columns[3:] == model.encoder.features
+    linear = gg.TableModel.train(flowers(), "species", bins=4, hidden=(), epochs=2)
+    assert len(linear.network.layers) == 1
+
+
 def test_settings_reach_the_network() -> None:
     model = gg.TableModel.train(
         flowers(),

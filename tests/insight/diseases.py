@@ -425,7 +425,7 @@ DISEASES = [
         "digit_images",
         build=convolutions,
         rows=lambda x, y: 1 - np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0))),
-        fit={"epochs": 10},
+        fit={"epochs": 20},
     ),
     *_each("border_effects", "strokes", build=convolutions, rows=lambda x, y: 1 - x, fit={"epochs": 10}),
     *_each("border_effects", "squares", build=convolutions, rows=lambda x, y: 2.7 + x, fit={"epochs": 10}),

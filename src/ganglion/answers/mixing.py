@@ -65,7 +65,7 @@ def blend(kinds: Sequence[HeldOut], classes: bool) -> Blend:
 
 
 def _scales(outputs: Array, truth: Array, weights: Array) -> Array:
-    """Return the factor of each kind's numbers that minimizes the mean squared error, never a negative one."""
+    """Return the factor of each kind's numbers, from 0 to 2, that minimizes the mean squared error."""
     squares = (outputs * outputs) @ weights
     return np.where(squares > 0, (outputs @ (weights * truth)) / np.maximum(squares, TINY), 1.0).clip(0, 2)
 

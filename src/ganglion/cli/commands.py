@@ -106,7 +106,7 @@ def train(
     quality: str | None = None,
     hidden: str = "128,64",
     activation: str = "relu",
-    bins: Whole = 16,
+    bins: Whole | None = None,
     task: str = "auto",
     epochs: Whole | None = None,
     batch_size: Whole | None = None,
@@ -161,7 +161,8 @@ def train(
     activation
         Activation of the hidden layers: relu, tanh, gelu ...
     bins
-        Bins of each number, which the network sees beside the number itself; 0 for none.
+        Bins of each number, which the network sees beside the number itself; by default none for one
+        network, and 16 for mixtures.
     task
         classification or regression; by default inferred from the target.
     epochs

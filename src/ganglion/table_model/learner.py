@@ -117,12 +117,13 @@ class Learner:
 
     def in_bins(self, encoder: Encoder, learned: Array) -> Sequence[Layer]:
         """Return the layer that divides numbers into bins, if there are any and a layer to make use of it."""
-        if not (self.recipe.bins and self.recipe.hidden):
+        bins = self.recipe.most_bins
+        if not (bins and self.recipe.hidden):
             return ()
         sample = learned[:: len(learned) // ROWS_FOR_BINS + 1]
         frame = self.rows.frame[sample]
         rows, _ = encoder.encode(frame, besides=frame.columns)
-        layer = PiecewiseLinear.of(rows, self.recipe.bins)
+        layer = PiecewiseLinear.of(rows, bins)
         return (layer,) if any(layer.edges) else ()
 
     def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:

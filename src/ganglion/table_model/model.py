@@ -96,7 +96,7 @@ class TableModel:
         hidden: int | Sequence[int] = (128, 64),
         activation: str = "relu",
         *,
-        bins: int = 16,
+        bins: int | None = None,
         quality: str = "fast",
         task: str = "auto",
         dropout: float | None = None,
@@ -150,7 +150,8 @@ class TableModel:
             hidden: number of units of each hidden layer.
             activation: of the hidden layers.
             bins: at most so many bins, of about equally many rows, of each number; the network sees how full
-                each is (`gg.PiecewiseLinear`) besides the number itself. 16 by default, 0 for none.
+                each is (`gg.PiecewiseLinear`) besides the number itself. By default none for one network,
+                which would overfit small tables, and 16 for mixtures.
             quality: "fast" (default) for one network; "good" for a mixture of three kinds of networks, each
                 trained on some folds, which takes seconds; "best" for four kinds and more folds. Mixtures
                 choose their networks themselves and have one target; `epochs` and the like are for "fast".

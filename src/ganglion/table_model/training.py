@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 
 TARGET = "a target"
 HIDDEN = (128, 64)
+BINS = 16
 
 # Copies are worth a notice from this fraction of the rows on.
 FEW_COPIES = 0.01
@@ -70,7 +71,7 @@ class Recipe:
     targets: tuple[str, ...]
     hidden: int | Sequence[int]
     activation: str
-    bins: int
+    bins: int | None
     quality: str
     task: str
     dropout: float | None
@@ -95,7 +96,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_integer("seed", self.seed, at_least=0, at_most=2**64 - 1)
-        check_integer("bins", self.bins, at_least=0, at_most=1024)
+        if self.bins is not None:
+            check_integer("bins", self.bins, at_least=0, at_most=1024)
         if self.quality not in QUALITIES:
             raise ConfigError(
                 f"quality must be 'fast', 'good' or 'best', got {shortened(self.quality)}",
@@ -108,6 +110,12 @@ class Recipe:
                 raise ConfigError(f"{name} must be another column than the target, got {shortened(column)}")
         if self.class_weight not in (None, "balanced"):
             raise ConfigError(f"class_weight must be 'balanced' or None, got {shortened(self.class_weight)}")
+
+    @property
+    def most_bins(self) -> int:
+        """The number of bins of a number, at most."""
+        default = 0 if QUALITIES[self.quality] is None else BINS
+        return default if self.bins is None else self.bins
 
     def _check_mixed(self) -> None:
         """Raise `ConfigError` for what a mixture decides itself, or cannot do."""
