@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises pictures sanitize sanitize-threads aarch64 fuzz wheel docs clean
+.PHONY: demo native test check format peers bench timings promises pictures quality sanitize sanitize-threads aarch64 fuzz wheel docs clean
 
 demo: .venv/native  ## train on handwritten digits and show all features
 	$(BIN)/ganglion demo
@@ -38,6 +38,9 @@ bench: .venv-bench/ready  ## compare speed with scikit-learn, PyTorch and JAX; R
 	.venv-bench/bin/python benchmarks/compare.py --rounds $(or $(ROUNDS),7) $(MORE)
 	.venv-bench/bin/python benchmarks/estimators.py --rounds $(or $(ROUNDS),7)
 endif
+
+quality: .venv-quality/ready  ## compare how well tables are learned with LightGBM, CatBoost and linear models; MORE="--seeds 1"
+	.venv-quality/bin/python benchmarks/quality.py $(MORE)
 
 timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's step, reading tables, inspection and serving
 	$(BIN)/python benchmarks/start.py
@@ -99,14 +102,15 @@ docs: .venv/ready-docs .venv/native  ## run the guide, write its pictures and th
 	$(BIN)/python docs/reference.py
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
 
-.venv-bench/ready: requirements/bench.txt pyproject.toml CMakeLists.txt $(wildcard src/ganglion/native/*) $(shell find src/ganglion -name '*.py' -o -name '*.pyi')
-	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/bench.txt
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check .
+# Environments of their own for what is compared with: .venv-bench, .venv-quality.
+.venv-%/ready: requirements/%.txt pyproject.toml CMakeLists.txt $(wildcard src/ganglion/native/*) $(shell find src/ganglion -name '*.py' -o -name '*.pyi')
+	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/$*.txt
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check .
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench build docs/_build docs/reference dist src/ganglion/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-bench .venv-quality build docs/_build docs/reference dist src/ganglion/_native* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ganglion needs Python 3.11 or later")'

@@ -78,7 +78,7 @@ def test_the_network_is_the_weighted_mean_of_its_branches(mixed: gg.TableModel) 
     assert sum(mixture.weights) == pytest.approx(1)
     parameters, total = iter(mixed.network.named_parameters().values()), 0.0
     for (name, layers), weight in zip(parallel.branches, mixture.weights, strict=True):
-        assert name.split()[0] in {"steady", "sharp", "straight"}
+        assert name.split()[0] in {"steady", "sharp", "straight", "plain"}
         branch = gg.Network([bins, *layers], inputs=rows.shape[1])
         for own in branch.named_parameters().values():
             own[...] = next(parameters)

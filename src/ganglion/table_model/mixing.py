@@ -40,6 +40,7 @@ class Kind:
         epochs: where a single network has 60.
         rate: the highest learning rate.
         decay: the weight decay; None for that of a single network.
+        in_bins: whether it sees the bins of the numbers, and not only the numbers themselves.
     """
 
     name: str
@@ -49,12 +50,14 @@ class Kind:
     epochs: int = EPOCHS
     rate: float = 0.005
     decay: float | None = None
+    in_bins: bool = True
 
 
 STEADY = Kind("steady")
 SMOOTH = Kind("smooth", activation="mish")
 SHARP = Kind("sharp", (256, 128), dropout=0.1, epochs=100)
 STRAIGHT = Kind("straight", (), rate=0.01, decay=0.02)
+PLAIN = Kind("plain", in_bins=False)
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ class Quality:
 
 QUALITIES: dict[str, Quality | None] = {
     "fast": None,
-    "good": Quality((STEADY, SHARP, STRAIGHT), 3, 5),
-    "best": Quality((STEADY, SMOOTH, SHARP, STRAIGHT), 4, 10),
+    "good": Quality((STEADY, SHARP, STRAIGHT, PLAIN), 3, 5),
+    "best": Quality((STEADY, SMOOTH, SHARP, STRAIGHT, PLAIN), 4, 10),
 }
 
 
@@ -223,7 +226,7 @@ def _network(learner: Learner, member: Member, begin: Sequence[Layer], kind: Kin
     dropout = learner.suited.dropout if kind.dropout is None else kind.dropout
     hidden = layers_for(kind.hidden, kind.activation, dropout, member.targets[0])[:-1]
     return Network(
-        [*begin, *hidden, output_layer(member.targets)],
+        [*(begin if kind.in_bins else ()), *hidden, output_layer(member.targets)],
         len(member.encoder.features),
         (recipe.seed + number) % 2**64,
         engine=recipe.engine,
@@ -239,9 +242,12 @@ def _assembled(
 ) -> Network:
     """Return one network: the common beginning of several, their other layers, and the mean of their answers.
 
-    A power of probabilities is a factor of what goes into the softmax, hence of the last layer's weights.
+    A power of probabilities is a factor of what goes into the softmax, hence of the last layer's weights. A
+    network that has not seen the bins gets weights of 0 for them.
     """
-    layers = {name: list(network.layers[len(begin) :]) for name, network in branches.items()}
+    layers = {
+        name: [layer for layer in network.layers if layer not in begin] for name, network in branches.items()
+    }
     inputs = next(iter(branches.values())).architecture.input_shape
     whole = Network(
         [*begin, Parallel(layers), Mixture(tuple(weights))],
@@ -250,8 +256,13 @@ def _assembled(
         engine=learner.recipe.engine,
     )
     into = iter(whole.named_parameters().values())
+    passed = begin[0].passed if begin else ...  # type: ignore[attr-defined]
     for network, scale in zip(branches.values(), scales, strict=True):
         last = network.architecture.steps[-1].name
         for name, values in network.named_parameters().items():
-            next(into)[...] = values * (scale if name.startswith(f"{last}/") else 1.0)
+            own = next(into)
+            own[...] = 0
+            own[... if own.shape == values.shape else passed] = values * (
+                scale if name.startswith(f"{last}/") else 1.0
+            )
     return whole

@@ -152,8 +152,8 @@ class TableModel:
             bins: at most so many bins, of about equally many rows, of each number; the network sees how full
                 each is (`gg.PiecewiseLinear`) besides the number itself. By default none for one network,
                 which would overfit small tables, and 16 for mixtures.
-            quality: "fast" (default) for one network; "good" for a mixture of three kinds of networks, each
-                trained on some folds, which takes seconds; "best" for four kinds and more folds. Mixtures
+            quality: "fast" (default) for one network; "good" for a mixture of four kinds of networks, each
+                trained on some folds, which takes seconds; "best" for five kinds and more folds. Mixtures
                 choose their networks themselves and have one target; `epochs` and the like are for "fast".
             task: "classification" or "regression"; "auto" infers it from the target.
             dropout: rate after each hidden layer; by default 0.3, less from 5,000 rows on.

@@ -128,8 +128,8 @@ class PiecewiseLinear(Layer):
         return np.repeat(np.arange(len(self.edges)), [max(1, len(own)) for own in self.edges])
 
     @cached_property
-    def _first(self) -> Array:
-        """The output that passes each input on, before its bins."""
+    def passed(self) -> Array:
+        """The outputs that pass the inputs on, each before its bins."""
         return np.flatnonzero(np.diff(self._source, prepend=-1))
 
     @cached_property
@@ -153,13 +153,13 @@ class PiecewiseLinear(Layer):
         low, high = (edges.astype(grad_z.dtype) for edges in self._bins)
         parts = grad_z.copy()
         parts[..., self._is_bin] *= ((cache >= 0) & (cache < 1)) / (high - low)
-        return np.add.reduceat(parts, self._first, axis=-1), {}
+        return np.add.reduceat(parts, self.passed, axis=-1), {}
 
     @cached_property
     def _is_bin(self) -> Array:
         """Which outputs are bins."""
         found = np.ones(len(self._source), bool)
-        found[self._first] = False
+        found[self.passed] = False
         return found
 
 
@@ -204,7 +204,7 @@ class PiecewiseLinearArithmetic(Arithmetic):
         """Return the index of an output's input, and the edges of its bin; None if it is no bin."""
         layer: PiecewiseLinear = step.layer  # type: ignore[assignment]
         source = int(layer._source[index[-1]])
-        place = index[-1] - int(layer._first[source])
+        place = index[-1] - int(layer.passed[source])
         low, high = (None, None) if place == 0 else layer.edges[source][place - 1 : place + 1]
         return (*index[:-1], source), low, high
 
