@@ -155,3 +155,11 @@ def test_rows_that_cannot_be_divided_get_one_network() -> None:
     table = {"person": ["a"] * 40 + ["b"] * 10, "x": np.arange(50) % 7, "y": np.arange(50) % 2}
     model = gg.TableModel.train(table, "y", group="person", quality="good", test=0.2, validation=0)
     assert not isinstance(model.network.layers[-1], gg.Mixture)
+
+
+def test_an_answer_is_explained_in_words(mixed: gg.TableModel) -> None:
+    trace = mixed.trace(flowers(), row=0)
+    text = str(trace.unit("mixture_1", 0))
+    assert "a weighted sum of the answers" in text
+    assert "at (" not in text
+    assert "clip((x - low) / (high - low))" in str(trace.unit("piecewise_linear_1", 1))

@@ -19,7 +19,8 @@ def unit_words(part: LayerTrace, row: int, index: Index, equations: Sequence[Equ
     words = f"Unit {place} of {part.name} gives {value}"
     if unit != "unit":
         place = index[0] if len(index) == 2 else index[:-1]
-        words = f"{unit.capitalize()} {index[-1]} of {part.name} gives {value} at {place}"
+        where = f" at {place}" if len(index) > 1 else ""
+        words = f"{unit.capitalize()} {index[-1]} of {part.name} gives {value}{where}"
     sums = [e for e in equations if isinstance(e, Sum) and e.left == part.out(index)]
     if not sums or not part.layer.arithmetic.adds_up_inputs:
         return words + "."
