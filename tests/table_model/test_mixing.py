@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -163,3 +164,15 @@ def test_an_answer_is_explained_in_words(mixed: gg.TableModel) -> None:
     assert "a weighted sum of the answers" in text
     assert "at (" not in text
     assert "clip((x - low) / (high - low))" in str(trace.unit("piecewise_linear_1", 1))
+
+
+class Interrupt(gg.HealthCheck):
+    """Sends Ctrl-C in the first network's first epoch."""
+
+    def on_epoch_end(self, training: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_before_a_fold_is_done_ends_the_training() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        gg.TableModel.train(flowers(), "species", test=0.2, quality="good", callbacks=[Interrupt()])

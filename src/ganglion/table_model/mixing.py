@@ -143,6 +143,9 @@ def mix(
         tested: the rows that will test the mixture.
         quality: the kinds and the number of folds.
         callbacks: watch the first network, which the rows of its fold validate.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C before any fold was done.
     """
     recipe, frame = learner.recipe, learner.rows.frame[learned]
     inner = fold_splits(rows.part(learned), quality.folds(len(learned)), 1, recipe.seed)
@@ -162,6 +165,7 @@ def mix(
             Member(Network([output_layer(targets)], len(encoder.features)), relearned, targets, split)
         )
     trained = _train(learner, folds, begin, quality.kinds, callbacks)
+    folds = [members[0] for members in trained]
     answers = [
         learner.held_out(members, lambda split: split.validation) for members in zip(*trained, strict=True)
     ]
@@ -196,7 +200,11 @@ def _train(
     kinds: Sequence[Kind],
     callbacks: Sequence[Callback],
 ) -> list[list[Member]]:
-    """Return trained members: for each fold, one of each kind."""
+    """Return trained members: for each fold, one of each kind; after Ctrl-C of the folds that were done.
+
+    Raises:
+        KeyboardInterrupt: if it came before any fold was done.
+    """
     recipe, suited = learner.recipe, learner.suited
     members, settings = list[Member](), list[dict[str, Any]]()
     for fold in folds:
@@ -216,8 +224,17 @@ def _train(
         watching = [Watching(callback) for callback in callbacks]
         settings[0] |= {"callbacks": watching, "validation": learner.validation(members[0])}
     networks = [member.network for member in members]
-    train_many(networks, settings[0]["X"], settings[0]["y"], each=settings, progress=recipe.progress)
-    return [members[first : first + len(kinds)] for first in range(0, len(members), len(kinds))]
+    histories = train_many(
+        networks, settings[0]["X"], settings[0]["y"], each=settings, progress=recipe.progress
+    )
+    whole = [
+        members[first : first + len(kinds)]
+        for first in range(0, len(members), len(kinds))
+        if all(history.ended == "completed" for history in histories[first : first + len(kinds)])
+    ]
+    if not whole:
+        raise KeyboardInterrupt
+    return whole
 
 
 def _network(learner: Learner, member: Member, begin: Sequence[Layer], kind: Kind, number: int) -> Network:

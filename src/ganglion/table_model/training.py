@@ -422,10 +422,14 @@ def _mix(
         return None
     tested = [kept.member]
     if cross:
-        each = [mix(learner, rows, one.train, one.test, quality) for one in splits]
-        tested = [one.member for one in each if one is not None]
-        if len(tested) < len(splits):
-            return None
+        tested = []
+        try:
+            for one in splits:
+                if (found := mix(learner, rows, one.train, one.test, quality)) is None:
+                    return None
+                tested.append(found.member)
+        except KeyboardInterrupt:  # the model is there, and is tested by fewer rows
+            pass
     counts = {"train": len(whole), "validation": 0, "test": sum(len(one.split.test) for one in tested)}
     linear = [learner.linear(member) for member in tested if len(member.split.test)]
     validated = [learner.linear(member) for member in kept.folds] if recipe.objective and linear else []
