@@ -60,6 +60,9 @@ STRAIGHT = Kind("straight", (), rate=0.01, decay=0.02)
 PLAIN = Kind("plain", in_bins=False)
 
 
+LEAD = 2  # folds on which all kinds learn; those that do not count there are given up
+
+
 @dataclass(frozen=True)
 class Quality:
     """The kinds of networks of a quality level, and the least and the largest number of folds."""
@@ -88,8 +91,9 @@ class Mixed:
         member: the mixture of all its networks.
         folds: for each fold the mixture of the networks that have not seen it, which is validated by it.
         history: of the first network.
-        kinds: the names of the kinds.
+        kinds: the names of the kinds that are used.
         blend: how much each counts.
+        left_out: the loss of each kind that was given up after the first folds.
     """
 
     member: Member
@@ -97,20 +101,25 @@ class Mixed:
     history: History
     kinds: tuple[str, ...]
     blend: Blend
+    left_out: dict[str, float]
 
     def describe(self) -> str:
         """Return what was averaged, and what each kind gave alone."""
-        what = "log loss" if isinstance(self.member.targets[0], ClassTarget) else "RMSE"
-        scale = 1.0 if what == "log loss" else self.member.targets[0].scale  # type: ignore[union-attr]
-        losses = [loss if what == "log loss" else loss**0.5 * scale for loss in self.blend.losses]
-        parts = ", ".join(
-            f"{name} {weight:.0%} ({loss:.4g} alone)"
-            for name, weight, loss in zip(self.kinds, self.blend.weights, losses, strict=False)
-        )
+        target = self.member.targets[0]
+
+        def shown(loss: float) -> str:
+            return f"{loss if isinstance(target, ClassTarget) else loss**0.5 * target.scale:.4g}"
+
+        parts = [
+            f"{name} {weight:.0%} ({shown(loss)} alone)"
+            for name, weight, loss in zip(self.kinds, self.blend.weights, self.blend.losses, strict=False)
+        ]
+        parts += [f"{name} not ({shown(loss)})" for name, loss in self.left_out.items()]
         count = len(self.folds) * sum(weight > 0 for weight in self.blend.weights)
+        what = "log loss" if isinstance(target, ClassTarget) else "RMSE"
         return (
-            f"a mixture of {count} networks, {what} {losses[-1]:.4g} on rows that they had not learned from: "
-            f"{parts}"
+            f"a mixture of {count} networks, {what} {shown(self.blend.losses[-1])} on rows that they had not "
+            f"learned from: {', '.join(parts)}"
         )
 
 
@@ -164,16 +173,23 @@ def mix(
         folds.append(
             Member(Network([output_layer(targets)], len(encoder.features)), relearned, targets, split)
         )
-    trained = _train(learner, folds, begin, quality.kinds, callbacks)
+    kinds, classes = quality.kinds, isinstance(targets[0], ClassTarget)
+    lead = _train(learner, folds[:LEAD], begin, kinds, 0, callbacks)
+    trial = _blend(learner, lead, classes)
+    if trial is None:
+        return None
+    used = [kind for kind, weight in zip(kinds, trial.weights, strict=True) if weight]
+    rest = (
+        _train(learner, folds[len(lead) :], begin, used, len(lead)) if LEAD == len(lead) < len(folds) else []
+    )
+    trained = [
+        [one for one, kind in zip(members, kinds, strict=True) if kind in used] for members in lead
+    ] + rest
+    found = _blend(learner, trained, classes)
+    if found is None:
+        return None
     folds = [members[0] for members in trained]
-    answers = [
-        learner.held_out(members, lambda split: split.validation) for members in zip(*trained, strict=True)
-    ]
-    held = [each for each in answers if each is not None]
-    if len(held) < len(answers):
-        return None  # no held-out row has a weight
-    found = blend(held, isinstance(targets[0], ClassTarget))
-    names = tuple(kind.name for kind in quality.kinds)
+    names = tuple(kind.name for kind in used)
 
     def mixed(of: Sequence[tuple[int, Sequence[Member]]]) -> Network:
         branches, scales, weights = dict[str, Network](), [], []
@@ -190,7 +206,17 @@ def mix(
     each = [
         dataclasses.replace(member, network=mixed([one])) for member, one in zip(folds, numbered, strict=True)
     ]
-    return Mixed(kept, each, trained[0][0].network.history, names, found)
+    left_out = {kind.name: loss for kind, loss in zip(kinds, trial.losses, strict=False) if kind not in used}
+    return Mixed(kept, each, lead[0][0].network.history, names, found, left_out)
+
+
+def _blend(learner: Learner, trained: Sequence[Sequence[Member]], classes: bool) -> Blend | None:
+    """Return the blend of the kinds by what they say of their folds; None if no row of these has a weight."""
+    answers = [
+        learner.held_out(members, lambda split: split.validation) for members in zip(*trained, strict=True)
+    ]
+    held = [each for each in answers if each is not None]
+    return blend(held, classes) if len(held) == len(answers) else None
 
 
 def _train(
@@ -198,19 +224,28 @@ def _train(
     folds: Sequence[Member],
     begin: Sequence[Layer],
     kinds: Sequence[Kind],
-    callbacks: Sequence[Callback],
+    done: int,
+    callbacks: Sequence[Callback] = (),
 ) -> list[list[Member]]:
     """Return trained members: for each fold, one of each kind; after Ctrl-C of the folds that were done.
 
+    Args:
+        learner: makes members and knows the table.
+        folds: what to train on.
+        begin: the layers at the beginning of all networks that see the bins.
+        kinds: what to train.
+        done: how many networks there are already.
+        callbacks: watch the first network.
+
     Raises:
-        KeyboardInterrupt: if it came before any fold was done.
+        KeyboardInterrupt: if it came before any network was done.
     """
     recipe, suited = learner.recipe, learner.suited
     members, settings = list[Member](), list[dict[str, Any]]()
     for fold in folds:
         lesson: dict[str, Any] | None = None
         for kind in kinds:
-            network = _network(learner, fold, begin, kind, len(members))
+            network = _network(learner, fold, begin, kind, done + len(members))
             member = dataclasses.replace(fold, network=network)
             lesson = learner.lesson(member) if lesson is None else lesson
             epochs = max(1, round(suited.epochs * kind.epochs / EPOCHS))
@@ -232,7 +267,7 @@ def _train(
         for first in range(0, len(members), len(kinds))
         if all(history.ended == "completed" for history in histories[first : first + len(kinds)])
     ]
-    if not whole:
+    if not whole and not done:
         raise KeyboardInterrupt
     return whole
 
