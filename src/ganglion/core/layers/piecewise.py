@@ -43,8 +43,8 @@ class PiecewiseLinear(Layer):
         ShapeError: if the rows do not have one number for each entry of `edges`.
 
     >>> layer = gg.PiecewiseLinear([[0, 10, 20], []])
-    >>> gg.Network([layer], inputs=2).predict([[12, 7], [-5, 8]]).round(3).tolist()
-    [[12.0, 1.0, 0.2, 7.0], [-5.0, 0.0, 0.0, 8.0]]
+    >>> gg.Network([layer], inputs=2).predict([[15, 7], [-5, 8]]).tolist()
+    [[15.0, 1.0, 0.5, 7.0], [-5.0, 0.0, 0.0, 8.0]]
     """
 
     edges: tuple[tuple[float, ...], ...]
