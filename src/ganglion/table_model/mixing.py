@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ganglion.answers.calibration import TINY
 from ganglion.answers.mixing import Blend, blend
 from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits
 from ganglion.answers.target import ClassTarget
@@ -93,7 +94,8 @@ class Mixed:
         history: of the first network.
         kinds: the names of the kinds that are used.
         blend: how much each counts.
-        left_out: the loss of each kind that was given up after the first folds.
+        trial: the blend of all kinds on the first folds.
+        left_out: the loss on these of each kind that was given up.
     """
 
     member: Member
@@ -101,25 +103,29 @@ class Mixed:
     history: History
     kinds: tuple[str, ...]
     blend: Blend
+    trial: Blend
     left_out: dict[str, float]
 
     def describe(self) -> str:
-        """Return what was averaged, and what each kind gave alone."""
-        target = self.member.targets[0]
+        """Return what was averaged, and how much worse each kind is alone, on the same rows."""
+        target, together = self.member.targets[0], self.blend.losses[-1]
+        is_class = isinstance(target, ClassTarget)
 
-        def shown(loss: float) -> str:
-            return f"{loss if isinstance(target, ClassTarget) else loss**0.5 * target.scale:.4g}"
+        def alone(loss: float, together: float) -> str:
+            ratio = loss / max(together, TINY)
+            return f"alone {max(ratio if is_class else ratio**0.5, 1) - 1:.1%} worse"
 
         parts = [
-            f"{name} {weight:.0%} ({shown(loss)} alone)"
+            f"{name} {weight:.0%} ({alone(loss, together)})"
             for name, weight, loss in zip(self.kinds, self.blend.weights, self.blend.losses, strict=False)
         ]
-        parts += [f"{name} not ({shown(loss)})" for name, loss in self.left_out.items()]
+        trial = self.trial.losses[-1]
+        parts += [f"{name} 0% ({alone(loss, trial)})" for name, loss in self.left_out.items()]
         count = len(self.folds) * sum(weight > 0 for weight in self.blend.weights)
-        what = "log loss" if isinstance(target, ClassTarget) else "RMSE"
+        loss = f"log loss {together:.4g}" if is_class else f"RMSE {together**0.5 * target.scale:.4g}"  # type: ignore[union-attr]
         return (
-            f"a mixture of {count} networks, {what} {shown(self.blend.losses[-1])} on rows that they had not "
-            f"learned from: {', '.join(parts)}"
+            f"a mixture of {count} networks, {loss} on rows that they had not learned from: "
+            f"{', '.join(parts)}"
         )
 
 
@@ -207,7 +213,7 @@ def mix(
         dataclasses.replace(member, network=mixed([one])) for member, one in zip(folds, numbered, strict=True)
     ]
     left_out = {kind.name: loss for kind, loss in zip(kinds, trial.losses, strict=False) if kind not in used}
-    return Mixed(kept, each, lead[0][0].network.history, names, found, left_out)
+    return Mixed(kept, each, lead[0][0].network.history, names, found, trial, left_out)
 
 
 def _blend(learner: Learner, trained: Sequence[Sequence[Member]], classes: bool) -> Blend | None:
