@@ -40,7 +40,7 @@ SHAPES = {
 IMAGES: dict[str, tuple[list[gg.Layer], tuple[int, ...], int]] = {
     "tiles": ([gg.Conv2D(16, 1), gg.Conv2D(20, 3, "relu"), gg.Conv2D(16, 3, "tanh")], (16, 16, 1), 8),
     "odd tiles": ([gg.Conv2D(17, 1), gg.Conv2D(33, 3, "relu", padding="valid")], (19, 21, 2), 9),
-    "many tiles": ([gg.Conv2D(64, 1, "relu"), gg.Conv2D(64, 3, "relu", padding=2)], (12, 10, 1), 3),
+    "many tiles": ([gg.Conv2D(64, 1, "tanh"), gg.Conv2D(64, 3, "tanh", padding=2)], (12, 10, 1), 3),
     "tiles on the way back": ([gg.Conv2D(32, 1), gg.Conv2D(32, 3, "relu", stride=2)], (17, 16, 1), 5),
     "tiles with batch normalization": (
         [gg.Conv2D(16, 1), gg.Conv2D(16, 3), gg.BatchNormalization(), gg.Activate("relu")], (18, 18, 1), 40
