@@ -92,6 +92,8 @@ def test_rows_of_another_width_are_refused() -> None:
 def test_a_mixture_needs_weights_and_whole_answers() -> None:
     with pytest.raises(gg.ConfigError, match="weights"):
         gg.Mixture(())
+    with pytest.raises(gg.ConfigError, match="at most 65,536"):
+        gg.Mixture((0.1,) * 70_000)
     with pytest.raises(gg.ShapeError, match="divides the last axis among 2 answers"):
         gg.Network([gg.Mixture((0.5, 0.5))], inputs=3)
 

@@ -17,6 +17,8 @@ from ganglion.errors import ConfigError, ShapeError, shortened
 if TYPE_CHECKING:
     from ganglion.core.arithmetic import TracedStep
 
+MOST_ANSWERS = 2**16
+
 
 @dataclass(frozen=True)
 class Mixture(Layer):
@@ -31,7 +33,7 @@ class Mixture(Layer):
     Shapes: x (n, ..., k * outputs), a (n, ..., outputs).
 
     Raises:
-        ConfigError: if there are no weights.
+        ConfigError: if there are no weights, or more than 65,536.
         ShapeError: if the last axis cannot be divided among the answers.
 
     >>> gg.Network([gg.Mixture((0.25, 0.75))], inputs=4).predict([[1, 0, 0, 1]]).tolist()
@@ -46,6 +48,8 @@ class Mixture(Layer):
     def __post_init__(self) -> None:
         if not isinstance(self.weights, tuple | list) or not self.weights:
             raise ConfigError(f"weights must be a list of numbers, got {shortened(self.weights)}")
+        if len(self.weights) > MOST_ANSWERS:
+            raise ConfigError(f"weights must be at most {MOST_ANSWERS:,}, got {len(self.weights):,}")
         found = tuple(check_number("each weight", weight) for weight in self.weights)
         object.__setattr__(self, "weights", found)
 
