@@ -79,9 +79,7 @@ def fit_temperature(rows: HeldOut, class_weights: tuple[float, ...] = ()) -> flo
     must lower the log loss of the other half by more than one standard error. Fewer than 50 independent
     rows are too few to tell.
     """
-    rows = rows.part(np.flatnonzero(rows.weights > 0))
-    if len(rows) > MOST_ROWS:
-        rows = rows.part(np.linspace(0, len(rows) - 1, MOST_ROWS).round().astype(np.int64))
+    rows = counted(rows)
     units = rows.units
     if not len(rows) or units.max() + 1 < FEWEST_ROWS or not np.isfinite(rows.outputs).all():
         return 1.0
@@ -96,6 +94,20 @@ def fit_temperature(rows: HeldOut, class_weights: tuple[float, ...] = ()) -> flo
     mean = np.average(gain, weights=weights)
     error = np.sqrt(np.square(np.bincount(units, weights * (gain - mean))).sum()) / weights.sum()
     return float(1 / _sharpness(logs, offset, truth, weights)) if mean > error else 1.0
+
+
+def counted(rows: HeldOut) -> HeldOut:
+    """Return the rows with a weight: of many, MOST_ROWS at even distances."""
+    chosen = np.flatnonzero(rows.weights > 0)
+    if len(chosen) > MOST_ROWS:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ROWS).round().astype(np.int64)]
+    return rows.part(chosen)
+
+
+def log_losses(rows: HeldOut, sharpness: float) -> Array:
+    """Return the log loss of each row, its probabilities raised to a power."""
+    logs = log_outputs(rows.outputs)
+    return _losses(sharpness, logs, np.zeros(logs.shape[1]), rows.truth)
 
 
 def fit_sharpness(rows: HeldOut) -> float:
@@ -114,13 +126,10 @@ def fit_weights(
     the held-out rows is its fraction of the training rows (Saerens et al., 2002). Truths are not needed,
     which matters where a class has only a handful of held-out rows.
     """
-    counted = rows.weights > 0
-    if counted.sum() < FEWEST_ROWS or not np.isfinite(rows.outputs[counted]).all():
+    rows = counted(rows)
+    if len(rows) < FEWEST_ROWS or not np.isfinite(rows.outputs).all():
         return class_weights
-    chosen = np.flatnonzero(counted)
-    if len(chosen) > MOST_ROWS:
-        chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ROWS).round().astype(np.int64)]
-    logs, weights = log_outputs(rows.outputs[chosen]), rows.weights[chosen]
+    logs, weights = log_outputs(rows.outputs), rows.weights
     wanted, factors = np.array(shares), np.log(np.array(class_weights))
     present = wanted > 0
     for _ in range(100):

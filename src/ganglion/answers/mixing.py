@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganglion.answers.calibrating import MOST_ROWS, fit_sharpness
-from ganglion.answers.calibration import TINY, log_outputs
+from ganglion.answers.calibrating import counted, fit_sharpness, log_losses
+from ganglion.answers.calibration import TINY
 from ganglion.answers.held_out import HeldOut
 from ganglion.core.part import Array
 
@@ -39,16 +39,12 @@ def blend(kinds: Sequence[HeldOut], classes: bool) -> Blend:
     that minimizes their own loss: regularization makes networks too careful or too bold. Then all weights in
     steps of a tenth are tried. The more kinds a blend has, the more it must gain.
     """
-    rows = kinds[0]
-    chosen = np.flatnonzero(rows.weights > 0)
-    if len(chosen) > MOST_ROWS:
-        chosen = chosen[np.linspace(0, len(chosen) - 1, MOST_ROWS).round().astype(np.int64)]
-    parts = [kind.part(chosen) for kind in kinds]
+    parts = [counted(kind) for kind in kinds]
     truth, weights = parts[0].truth, parts[0].weights
     candidates = _simplex(len(kinds))
     if classes:
         scales = np.array([fit_sharpness(part) for part in parts])
-        said = np.stack([_said(part, power) for part, power in zip(parts, scales, strict=True)])
+        said = np.exp(-np.stack([log_losses(*each) for each in zip(parts, scales.tolist(), strict=True)]))
         losses = [np.average(-np.log(np.maximum(row @ said, TINY)), weights=weights) for row in candidates]
     else:
         outputs = np.stack([part.outputs[:, 0].astype(np.float64) for part in parts])
@@ -75,11 +71,3 @@ def _simplex(kinds: int) -> Array:
     grids = itertools.product(range(STEPS + 1), repeat=kinds - 1)
     found = [(*parts, STEPS - sum(parts)) for parts in grids if sum(parts) <= STEPS]
     return np.array(found, np.float64) / STEPS
-
-
-def _said(rows: HeldOut, power: float) -> Array:
-    """Return the probability of the true class of each row, all probabilities raised to a power."""
-    exponents = power * log_outputs(rows.outputs)
-    exponents -= exponents.max(axis=1, keepdims=True)
-    odds = np.exp(exponents)
-    return np.asarray(odds[np.arange(len(rows)), rows.truth] / odds.sum(axis=1))

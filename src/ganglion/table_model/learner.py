@@ -245,6 +245,7 @@ class Learner:
         return {"X": x, "y": as_learned(targets, y), "loss": loss_of(targets), "sample_weight": weight}
 
     def validation(self, member: Member) -> tuple[Array, ...] | None:
+        """Return the validation rows of a member, as `Network.fit` takes them; None if there are none."""
         which = member.split.validation
         if not len(which):
             return None
@@ -266,6 +267,7 @@ class Learner:
         return tuple(self._weighted(number, target, which) for number, target in enumerate(targets))
 
     def _weighted(self, number: int, target: AnyTarget, which: Array) -> AnyTarget:
+        """Return the target with this number for some rows; see `weighted`."""
         which = which[~np.isnan(self.encoded_targets[which, number])]
         weight = self.weight(which)
         if weight is None or not weight.any():

@@ -230,7 +230,7 @@ def _train(
     folds: Sequence[Member],
     begin: Sequence[Layer],
     kinds: Sequence[Kind],
-    done: int,
+    first: int,
     callbacks: Sequence[Callback] = (),
 ) -> list[list[Member]]:
     """Return trained members: for each fold, one of each kind; after Ctrl-C of the folds that were done.
@@ -240,7 +240,7 @@ def _train(
         folds: what to train on.
         begin: the layers at the beginning of all networks that see the bins.
         kinds: what to train.
-        done: how many networks there are already.
+        first: the number of the first of these folds, from which the seeds go on.
         callbacks: watch the first network.
 
     Raises:
@@ -251,7 +251,7 @@ def _train(
     for fold in folds:
         lesson: dict[str, Any] | None = None
         for kind in kinds:
-            network = _network(learner, fold, begin, kind, done + len(members))
+            network = _network(learner, fold, begin, kind, first + len(members))
             member = dataclasses.replace(fold, network=network)
             lesson = learner.lesson(member) if lesson is None else lesson
             epochs = max(1, round(suited.epochs * kind.epochs / EPOCHS))
@@ -273,7 +273,7 @@ def _train(
         for first in range(0, len(members), len(kinds))
         if all(history.ended == "completed" for history in histories[first : first + len(kinds)])
     ]
-    if not whole and not done:
+    if not whole and not first:
         raise KeyboardInterrupt
     return whole
 

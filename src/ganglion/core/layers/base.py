@@ -78,7 +78,6 @@ class Layer(Part):
     """Whether, in training, the output for a row depends on the other rows of the batch."""
     normalizes: ClassVar[bool] = False
     """Whether it scales its input to mean 0 and standard deviation 1, whatever its scale is."""
-
     mixes: ClassVar[bool] = False
     """Whether its outputs are means of answers that stand side by side."""
 
