@@ -41,7 +41,7 @@ from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 
 if TYPE_CHECKING:
-    from ganglion.table_model.training import Recipe
+    from ganglion.table_model.recipe import Recipe
 
 ROWS_FOR_BINS = 50_000  # of the training rows, whose quantiles are the edges of the bins
 

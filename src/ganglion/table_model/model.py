@@ -209,7 +209,8 @@ class TableModel:
         """
         # Whoever only predicts starts faster without these.
         from ganglion.table_model.joint import JointTableModel  # noqa: PLC0415
-        from ganglion.table_model.training import Kinds, Recipe, train  # noqa: PLC0415
+        from ganglion.table_model.recipe import Recipe  # noqa: PLC0415
+        from ganglion.table_model.training import Kinds, train  # noqa: PLC0415
 
         require_threads("training")
         recipe = Recipe(

@@ -7,25 +7,21 @@ folds, each has a network of its own, and the network that is kept has learned f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from ganglion import insight
 from ganglion.answers.calibration import Calibration
 from ganglion.answers.judging import Judgment
 from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits, hold_out, joined
 from ganglion.answers.target import fit_target
-from ganglion.answers.thresholds import Objective
-from ganglion.checks import check_integer
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, amount, notice, one_of, shortened
+from ganglion.errors import ConfigError, DataError, amount, notice
 from ganglion.heads import (
     AnyTarget,
-    check_objective,
     encode_targets,
     goals_of,
     networks_of_heads,
@@ -36,6 +32,7 @@ from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.learner import Learner, Member
 from ganglion.table_model.mixing import QUALITIES, Quality, mix, untrained
 from ganglion.table_model.probing import notice_dates, notice_groups
+from ganglion.table_model.recipe import TARGET, Recipe
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.columns import DateColumn
 from ganglion.tables.copies import contradiction, count_copies, find_copies
@@ -43,144 +40,16 @@ from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed, requ
 from ganglion.tables.findings import notice_findings
 from ganglion.tables.fitting import NAMES, ROW_NUMBERS
 from ganglion.tables.labeled import LabeledRows, labeled_rows, notice_missing_values
-from ganglion.tables.reading import Reading, ReadOptions, open_table
-from ganglion.training.callbacks import Callback, ProgressBar
+from ganglion.tables.reading import Reading, open_table
+from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
-from ganglion.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from ganglion.table_model.joint import JointTableModel
     from ganglion.table_model.model import TableModel
 
-TARGET = "a target"
-HIDDEN = (128, 64)
-BINS = 16
-
 # Copies are worth a notice from this fraction of the rows on.
 FEW_COPIES = 0.01
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The settings of `TableModel.train`, which documents them.
-
-    Raises:
-        ConfigError: for a setting out of range.
-    """
-
-    targets: tuple[str, ...]
-    hidden: int | Sequence[int]
-    activation: str
-    bins: int | None
-    quality: str
-    task: str
-    dropout: float | None
-    epochs: int | None
-    batch_size: int | None
-    optimizer: Optimizer | str
-    learning_rate: float | None
-    sampling: Sampling
-    class_weight: str | None
-    objective: Objective | None
-    read: ReadOptions | None
-    drop: tuple[str, ...]
-    categories: tuple[str, ...]
-    keep: tuple[str, ...]
-    scaling: str
-    fold_case: bool
-    callbacks: Sequence[Callback]
-    progress: bool
-    announce: Callable[[Any], object]
-    seed: int
-    engine: str
-
-    def __post_init__(self) -> None:
-        check_integer("seed", self.seed, at_least=0, at_most=2**64 - 1)
-        if self.bins is not None:
-            check_integer("bins", self.bins, at_least=0, at_most=1024)
-        if self.quality not in QUALITIES:
-            raise ConfigError(
-                f"quality must be 'fast', 'good' or 'best', got {shortened(self.quality)}",
-                one_of(str(self.quality), QUALITIES),
-            )
-        if QUALITIES[self.quality] is not None:
-            self._check_mixed()
-        for name, column in (("weight", self.sampling.weight), ("group", self.sampling.group)):
-            if column in self.targets:
-                raise ConfigError(f"{name} must be another column than the target, got {shortened(column)}")
-        if self.class_weight not in (None, "balanced"):
-            raise ConfigError(f"class_weight must be 'balanced' or None, got {shortened(self.class_weight)}")
-
-    @property
-    def most_bins(self) -> int:
-        """The number of bins of a number, at most."""
-        default = 0 if QUALITIES[self.quality] is None else BINS
-        return default if self.bins is None else self.bins
-
-    def _check_mixed(self) -> None:
-        """Raise `ConfigError` for what a mixture decides itself, or cannot do."""
-        own = {
-            "hidden": self.hidden != HIDDEN,
-            "activation": self.activation != "relu",
-            "dropout": self.dropout is not None,
-            "epochs": self.epochs is not None,
-            "batch_size": self.batch_size is not None,
-            "optimizer": self.optimizer != "adamw",
-            "learning_rate": self.learning_rate is not None,
-        }
-        if given := [name for name, is_given in own.items() if is_given]:
-            raise ConfigError(
-                f"quality {self.quality!r} chooses the networks itself, got {listed(given)}",
-                "leave that out, or use quality='fast'",
-            )
-        if len(self.targets) > 1 or self.sampling.order is not None or self.may_stop:
-            what = (
-                "several targets"
-                if len(self.targets) > 1
-                else "an order"
-                if self.sampling.order
-                else "callbacks"
-            )
-            raise ConfigError(
-                f"quality {self.quality!r} learns one target on folds, without an order or callbacks that "
-                f"may stop a run, got {what}",
-                "use quality='fast'",
-            )
-
-    @property
-    def reasons(self) -> dict[str, str]:
-        """The columns that are no inputs, with the reasons; the only target is none of them."""
-        aside = {self.sampling.weight: WEIGHT, self.sampling.group: GROUP}
-        aside.pop(None, None)
-        targets = dict.fromkeys(self.targets if len(self.targets) > 1 else (), TARGET)
-        return {**targets, **dict.fromkeys(self.drop, DROPPED), **aside}  # type: ignore[dict-item]
-
-    def check_objective(self, targets: Sequence[AnyTarget]) -> None:
-        """Raise `ConfigError` if a threshold cannot be chosen."""
-        if self.objective is None:
-            return
-        check_objective(self.objective, targets)
-        if not (self.sampling.folds or self.sampling.validation):
-            raise ConfigError("a threshold is chosen on validation rows, and validation is 0")
-
-    def fit_encoder(
-        self, frame: pl.DataFrame, goals: Mapping[str, Array] | None = None, like: Encoder | None = None
-    ) -> Encoder:
-        """Return the encoder of the inputs in a frame; see `Encoder.fit`."""
-        return Encoder.fit(
-            frame.drop(*self.targets, *(name for name in self.reasons if name not in self.targets)),
-            self.categories,
-            self.scaling,
-            goals=goals,
-            keep=self.keep,
-            fold_case=self.fold_case,
-            like=like,
-        )
-
-    @property
-    def may_stop(self) -> bool:
-        """Whether a callback may stop the run or change its weights, and not only watch it."""
-        return any(not isinstance(each, insight.HealthCheck | ProgressBar) for each in self.callbacks)
 
 
 def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTableModel:

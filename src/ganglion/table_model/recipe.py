@@ -1,0 +1,149 @@
+"""The recipe of a table model: the settings of its training, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from ganglion import insight
+from ganglion.answers.thresholds import Objective
+from ganglion.checks import check_integer
+from ganglion.core.part import Array
+from ganglion.errors import ConfigError, one_of, shortened
+from ganglion.heads import AnyTarget, check_objective
+from ganglion.table_model.mixing import QUALITIES
+from ganglion.table_model.sampling import Sampling
+from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed
+from ganglion.tables.reading import ReadOptions
+from ganglion.training.callbacks import Callback, ProgressBar
+from ganglion.training.optimizers import Optimizer
+
+TARGET = "a target"
+HIDDEN = (128, 64)
+BINS = 16
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of `TableModel.train`, which documents them.
+
+    Raises:
+        ConfigError: for a setting out of range.
+    """
+
+    targets: tuple[str, ...]
+    hidden: int | Sequence[int]
+    activation: str
+    bins: int | None
+    quality: str
+    task: str
+    dropout: float | None
+    epochs: int | None
+    batch_size: int | None
+    optimizer: Optimizer | str
+    learning_rate: float | None
+    sampling: Sampling
+    class_weight: str | None
+    objective: Objective | None
+    read: ReadOptions | None
+    drop: tuple[str, ...]
+    categories: tuple[str, ...]
+    keep: tuple[str, ...]
+    scaling: str
+    fold_case: bool
+    callbacks: Sequence[Callback]
+    progress: bool
+    announce: Callable[[Any], object]
+    seed: int
+    engine: str
+
+    def __post_init__(self) -> None:
+        check_integer("seed", self.seed, at_least=0, at_most=2**64 - 1)
+        if self.bins is not None:
+            check_integer("bins", self.bins, at_least=0, at_most=1024)
+        if self.quality not in QUALITIES:
+            raise ConfigError(
+                f"quality must be 'fast', 'good' or 'best', got {shortened(self.quality)}",
+                one_of(str(self.quality), QUALITIES),
+            )
+        if QUALITIES[self.quality] is not None:
+            self._check_mixed()
+        for name, column in (("weight", self.sampling.weight), ("group", self.sampling.group)):
+            if column in self.targets:
+                raise ConfigError(f"{name} must be another column than the target, got {shortened(column)}")
+        if self.class_weight not in (None, "balanced"):
+            raise ConfigError(f"class_weight must be 'balanced' or None, got {shortened(self.class_weight)}")
+
+    @property
+    def most_bins(self) -> int:
+        """The number of bins of a number, at most."""
+        default = 0 if QUALITIES[self.quality] is None else BINS
+        return default if self.bins is None else self.bins
+
+    def _check_mixed(self) -> None:
+        """Raise `ConfigError` for what a mixture decides itself, or cannot do."""
+        own = {
+            "hidden": self.hidden != HIDDEN,
+            "activation": self.activation != "relu",
+            "dropout": self.dropout is not None,
+            "epochs": self.epochs is not None,
+            "batch_size": self.batch_size is not None,
+            "optimizer": self.optimizer != "adamw",
+            "learning_rate": self.learning_rate is not None,
+        }
+        if given := [name for name, is_given in own.items() if is_given]:
+            raise ConfigError(
+                f"quality {self.quality!r} chooses the networks itself, got {listed(given)}",
+                "leave that out, or use quality='fast'",
+            )
+        if len(self.targets) > 1 or self.sampling.order is not None or self.may_stop:
+            what = (
+                "several targets"
+                if len(self.targets) > 1
+                else "an order"
+                if self.sampling.order
+                else "callbacks"
+            )
+            raise ConfigError(
+                f"quality {self.quality!r} learns one target on folds, without an order or callbacks that "
+                f"may stop a run, got {what}",
+                "use quality='fast'",
+            )
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """The columns that are no inputs, with the reasons; the only target is none of them."""
+        aside = {self.sampling.weight: WEIGHT, self.sampling.group: GROUP}
+        aside.pop(None, None)
+        targets = dict.fromkeys(self.targets if len(self.targets) > 1 else (), TARGET)
+        return {**targets, **dict.fromkeys(self.drop, DROPPED), **aside}  # type: ignore[dict-item]
+
+    def check_objective(self, targets: Sequence[AnyTarget]) -> None:
+        """Raise `ConfigError` if a threshold cannot be chosen."""
+        if self.objective is None:
+            return
+        check_objective(self.objective, targets)
+        if not (self.sampling.folds or self.sampling.validation):
+            raise ConfigError("a threshold is chosen on validation rows, and validation is 0")
+
+    def fit_encoder(
+        self, frame: pl.DataFrame, goals: Mapping[str, Array] | None = None, like: Encoder | None = None
+    ) -> Encoder:
+        """Return the encoder of the inputs in a frame; see `Encoder.fit`."""
+        return Encoder.fit(
+            frame.drop(*self.targets, *(name for name in self.reasons if name not in self.targets)),
+            self.categories,
+            self.scaling,
+            goals=goals,
+            keep=self.keep,
+            fold_case=self.fold_case,
+            like=like,
+        )
+
+    @property
+    def may_stop(self) -> bool:
+        """Whether a callback may stop the run or change its weights, and not only watch it."""
+        return any(not isinstance(each, insight.HealthCheck | ProgressBar) for each in self.callbacks)
