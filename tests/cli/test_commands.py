@@ -334,3 +334,17 @@ def test_importance_and_dependence(here: Path, capsys: pytest.CaptureFixture[str
     code, _, error = run(capsys, "explain", "f.safetensors", "f.csv", "--dependence", "petals")
     assert code == 2
     assert "no column 'petals'" in error
+
+
+def test_a_mixture_is_trained_and_explained(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("train", "flowers.csv", "--target", "species", "--quality", "good", "--out", "m.safetensors")
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert "4 branches → 4 answers" in out
+    assert "a mixture of" in out
+    code, out, _ = run(capsys, "explain", "m.safetensors", "flowers.csv", "--unit", "mixture_1:0")
+    assert code == 0
+    assert "a weighted sum of the answers" in out
+    code, _, error = run(capsys, *words, "--hidden", "8")
+    assert code == 2
+    assert "chooses the networks itself" in error

@@ -176,3 +176,8 @@ class Interrupt(gg.HealthCheck):
 def test_ctrl_c_before_a_fold_is_done_ends_the_training() -> None:
     with pytest.raises(KeyboardInterrupt):
         gg.TableModel.train(flowers(), "species", test=0.2, quality="good", callbacks=[Interrupt()])
+
+
+def test_several_targets_get_one_network() -> None:
+    with pytest.raises(gg.ConfigError, match="several targets"):
+        gg.TableModel.train(flowers(), ["species", "petal_width"], quality="good")
