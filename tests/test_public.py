@@ -70,7 +70,8 @@ def test_a_public_class_has_its_own_docstring(name: str) -> None:
     maker = next(base for base in found.__mro__ if "__init__" in vars(base))
     ours = maker.__module__.startswith("ganglion.")
     parameters = list(inspect.signature(maker.__init__).parameters)[1:] if ours else []
-    missing = set(parameters) - described(inspect.cleandoc(maker.__doc__ or ""))
+    documented = {name for kind in (found, maker) for name in described(inspect.cleandoc(kind.__doc__ or ""))}
+    missing = set(parameters) - documented
     assert not missing, f"{name} does not say what these are: {sorted(missing)}"
 
 

@@ -2,6 +2,8 @@
 # A new public name is one line here; the reference finds its page by itself.
 
 from . import origins as origins, presets as presets
+from .answers.comparison import Comparison as Comparison
+from .comparison import compare as compare
 from .core.activations import (
     ELU as ELU,
     GELU as GELU,

@@ -56,6 +56,22 @@ IMAGES: dict[str, tuple[list[gg.Layer], tuple[int, ...], int]] = {
 }  # fmt: skip
 
 
+EDGES = [[-1.0, 0.0, 0.5, 2.0], [], [-0.5, 0.5], [i / 9 - 2 for i in range(37)]]
+# What stands behind a piecewise-linear encoding of 4 inputs, and a batch.
+BINNED: dict[str, tuple[list[gg.Layer], int]] = {
+    "one row": ([gg.Dense(9, "tanh")], 1),
+    "few rows": ([gg.Dense(70, "tanh")], 3),
+    "all units of a part": ([gg.Dense(64, "relu")], 40),
+    "several parts": ([gg.Dense(150, "sigmoid"), gg.Dropout(0.3)], 90),
+    "shared by threads": ([gg.Dense(512, "tanh")], 700),
+    "several readers": (
+        [gg.Parallel({"a": [gg.Dense(5, "mish"), gg.Dense(3)], "b": [gg.Dense(3)]}), gg.Dense(4)],
+        30,
+    ),
+    "another reader": ([gg.Parallel({"a": [gg.Dense(5, "tanh")], "b": [gg.Activate("relu")]})], 30),
+}
+
+
 @pytest.fixture(params=SETS)
 def instruction_set(request: pytest.FixtureRequest) -> Any:
     MODULE.use(request.param)
@@ -88,6 +104,24 @@ def test_images_of_every_size_on_every_instruction_set(instruction_set: str, nam
         batch_size=batch,
         dtype=dtype,
     )
+
+
+@pytest.mark.parametrize("name", BINNED)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layers_behind_bins(instruction_set: str, name: str, dtype: str) -> None:
+    layers, batch = BINNED[name]
+    layers = [gg.PiecewiseLinear(EDGES), *layers, gg.Dense(2)]
+    assert_agreement(layers, 4, gg.MeanSquaredError(), rows=batch + 5, batch_size=batch, dtype=dtype)
+
+
+def test_rows_behind_bins_have_the_same_bits_alone() -> None:
+    net = gg.Network([gg.PiecewiseLinear(EDGES), gg.Dense(70, "tanh")], 4, engine="native")
+    X = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    X[::3, 1] = 0
+    X[:4, 0] = [-1.0, 0.5, 2.0, 9.0]  # on the edges, and beyond them
+    together = net.predict(X)
+    for row, expected in zip(X, together, strict=True):
+        assert net.predict(row[None])[0].tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -32,15 +32,20 @@ for _command, _help in {
     "train": "Train a model to predict one column of a table from the others, or what is in pictures.",
     "predict": "Predict the target for each row of a table, or for each picture, in order.",
     "evaluate": "Evaluate a model on a table with the target, or on pictures, compared with a baseline.",
+    "compare": "Compare ganglion with other learners on the same folds of a table.",
     "explain": "Show every number that a model computes for one row or picture, and what moved the answer.",
     "check": "Find problems of a model, its training or its data, each with a remedy.",
     "serve": "Answer requests over HTTP with the predictions of a model.",
     "show": "Show a model: its columns or pictures, network, training and report.",
     "info": "Show versions, the engine in use and why, and the processor.",
 }.items():
-    _module = {"explain": "insight", "check": "insight", "serve": "serving"}.get(_command, "commands")
+    _module = {"compare": "comparing", "explain": "insight", "check": "insight", "serve": "serving"}.get(
+        _command, "commands"
+    )
     # What cyclopts writes by itself names several files ARGS above the table that calls them MORE.
-    _usage = "Usage: ganglion train [OPTIONS] TABLE [MORE...]" if _command == "train" else None
+    _usage = (
+        f"Usage: ganglion {_command} [OPTIONS] TABLE [MORE...]" if _command in ("train", "compare") else None
+    )
     app.command(f"ganglion.cli.{_module}:{_command}", name=_command, help=_help, usage=_usage)
 
 

@@ -20,6 +20,7 @@ from ganglion.core.activations.sections import section_slices
 from ganglion.core.architecture import Architecture
 from ganglion.core.bags import Bags
 from ganglion.core.inputs import InputRows, count_rows, values_of
+from ganglion.core.layers import Dense, PiecewiseLinear
 from ganglion.core.losses import Joint, Loss
 from ganglion.core.model import Model
 from ganglion.core.part import Array, Part, Shape
@@ -249,6 +250,7 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
         }
         for step in architecture.steps
     ]
+    _skip_bins(architecture, steps)
     segments = [
         {
             "start": entry.start,
@@ -260,6 +262,29 @@ def _compile(module: ModuleType, architecture: Architecture, dtype: np.dtype[Any
         for entry in architecture.parameters
     ]
     return module.Program(dtype == np.float64, inputs, steps, segments, architecture.state_size)
+
+
+def _skip_bins(architecture: Architecture, steps: list[dict[str, Any]]) -> None:
+    """Let dense layers behind a piecewise-linear encoding read where each number lies in its bins.
+
+    This takes a few operations for each number, instead of one for each of its bins.
+    """
+    for step, encoding in zip(architecture.steps, steps, strict=True):
+        layer, readers = step.layer, [each for each in architecture.steps if step.writes in each.reads]
+        if not (
+            isinstance(layer, PiecewiseLinear)
+            and step.reads[0] < len(architecture.inputs)
+            and len(step.shape) == 1
+            and readers
+            and all(type(each.layer) is Dense for each in readers)
+        ):
+            continue
+        places = [3 * len(layer.edges)]  # x, the number of its bin, and how full that is
+        encoding |= {"kind": "bins", "shape": places}
+        for each in readers:
+            bins = [float(max(0, len(edges) - 1)) for edges in layer.edges]
+            dense = steps[each.number]
+            dense |= {"kind": "binned_dense", "shapes": [places], "constants": bins}
 
 
 @lru_cache(4096)

@@ -21,5 +21,6 @@ except ImportError:
 
 from ganglion.estimators.classifier import MLPClassifier
 from ganglion.estimators.regressor import MLPRegressor
+from ganglion.estimators.tabular import TabularClassifier, TabularRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["MLPClassifier", "MLPRegressor", "TabularClassifier", "TabularRegressor"]

@@ -203,7 +203,7 @@ class MultilayerPerceptron(
         if not incremental:
             network.forget_optimizer()
         self.n_iter_ = 0
-        with limit_threads(self._threads()):
+        with limit_threads(rules.threads(self.n_jobs)):
             try:
                 history = network.train(plan)
             except KeyboardInterrupt:  # where Ctrl-C has another handler

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ganglion.core.part import Array
 from ganglion.core.rows import NUMBERS_AT_ONCE, Rows
-from ganglion.engines import limit_threads, thread_count
+from ganglion.engines import limit_threads
 from ganglion.errors import ConfigError, DataError, shortened
 from ganglion.estimators import rules
 from ganglion.estimators.building import first_layers
@@ -79,7 +79,7 @@ class Predictor(LiveNetwork):
 
     def _run(self, network: Network, X: Any) -> Array:
         """Return the outputs of the network, or of its first layers, for unchecked rows."""
-        with limit_threads(self._threads()) if self.n_jobs else nullcontext():
+        with limit_threads(rules.threads(self.n_jobs)) if self.n_jobs else nullcontext():
             if self._is_plain(X):
                 with np.errstate(over="ignore"):
                     x = np.ascontiguousarray(X, dtype=network.parameters.dtype)
@@ -107,11 +107,6 @@ class Predictor(LiveNetwork):
         if not get_config()["assume_finite"] and not np.isfinite(x.data if hasattr(x, "tocsr") else x).all():
             raise DataError(f"X must fit {x.dtype.name}, the type of the weights", "use dtype='float64'")
         return x
-
-    def _threads(self) -> int | None:
-        """Return the number of threads that `n_jobs` allows, None for all."""
-        jobs = rules.n_jobs("n_jobs", self.n_jobs)
-        return jobs if jobs is None or jobs > 0 else max(1, thread_count() + 1 + jobs)
 
 
 class _LayerOutput:

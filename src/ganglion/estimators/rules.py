@@ -16,7 +16,7 @@ from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.activations import Activation
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
-from ganglion.engines import check_name
+from ganglion.engines import check_name, thread_count
 from ganglion.errors import ConfigError, one_of, shortened
 from ganglion.optional import load
 from ganglion.training.optimizers import Optimizer, StepOptimizer
@@ -221,6 +221,12 @@ def n_jobs(name: str, value: Any) -> int | None:
             "-1 or None uses all processors",
         )
     return int(value)
+
+
+def threads(value: Any) -> int | None:
+    """Return the number of threads that a checked `n_jobs` allows, None for all."""
+    jobs = n_jobs("n_jobs", value)
+    return jobs if jobs is None or jobs > 0 else max(1, thread_count() + 1 + jobs)
 
 
 def engine(name: str, value: Any) -> object:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "activate.hpp"
+#include "bins.hpp"
 #include "composite.hpp"
 #include "convolution.hpp"
 #include "dense.hpp"
@@ -21,6 +22,6 @@ namespace ganglion::GANGLION_ISA {
 using Layers = List<Dense, Activate, Dropout, BatchNormalization, LayerNormalization, Flatten, Reshape,
                     Residual, Parallel, MaxPool2D, AveragePool2D, GlobalMaxPool, GlobalAveragePool, Embedding,
                     EmbeddingBag, Conv1D, Conv2D, TransposedConv2D, Upsample2D, ZeroPad2D, Crop2D,
-                    SpatialDropout, GroupNormalization, PiecewiseLinear, Mixture>;
+                    SpatialDropout, GroupNormalization, PiecewiseLinear, Mixture, Bins, BinnedDense>;
 
 }  // namespace ganglion::GANGLION_ISA
