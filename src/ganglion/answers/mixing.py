@@ -32,16 +32,17 @@ class Blend:
     losses: tuple[float, ...]
 
 
-def blend(kinds: Sequence[HeldOut], classes: bool) -> Blend:
+def blend(kinds: Sequence[HeldOut], classes: bool, single: bool = False) -> Blend:
     """Return the blend with the least loss on held-out rows, of which all kinds have the same.
 
     Each kind's probabilities are raised to the power, and its numbers (of mean 0) multiplied by the factor,
     that minimizes their own loss: regularization makes networks too careful or too bold. Then all weights in
-    steps of a tenth are tried. The more kinds a blend has, the more it must gain.
+    steps of a tenth are tried, or with `single` each kind alone. The more kinds a blend has, the more it must
+    gain.
     """
     parts = [counted(kind) for kind in kinds]
     truth, weights = parts[0].truth, parts[0].weights
-    candidates = _simplex(len(kinds))
+    candidates = np.eye(len(kinds)) if single else _simplex(len(kinds))
     if classes:
         scales = np.array([fit_sharpness(part) for part in parts])
         said = np.exp(-np.stack([log_losses(*each) for each in zip(parts, scales.tolist(), strict=True)]))

@@ -274,7 +274,7 @@ def train(
         collected,
         started,
         stopping,
-        quality=quality or "fast",
+        quality=quality,
         hidden=_units(hidden),
         activation=activation,
         bins=bins,

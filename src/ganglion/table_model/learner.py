@@ -43,6 +43,7 @@ from ganglion.training.history import History
 if TYPE_CHECKING:
     from ganglion.table_model.recipe import Recipe
 
+MOST_BINS = 8192  # in all, so that weights do not outnumber the cells of a wide table
 ROWS_FOR_BINS = 50_000  # of the training rows, whose quantiles are the edges of the bins
 
 
@@ -117,7 +118,7 @@ class Learner:
 
     def in_bins(self, encoder: Encoder, learned: Array) -> Sequence[Layer]:
         """Return the layer that divides numbers into bins, if there are any and a layer to make use of it."""
-        bins = self.recipe.most_bins
+        bins = min(self.recipe.most_bins, MOST_BINS // max(1, len(encoder.features)))
         if not (bins and self.recipe.hidden):
             return ()
         sample = learned[:: len(learned) // ROWS_FOR_BINS + 1]

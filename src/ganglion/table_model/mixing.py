@@ -3,7 +3,8 @@ that they have not learned from.
 
 Tables differ in what they need: some are almost linear, some want sharp boundaries. The kinds below differ
 in that, and the held-out answers tell how much each counts. The network of a mixture is one graph: the bins
-of the numbers, a branch for each trained network, and the weighted mean of their answers.
+of the numbers, a branch for each trained network, and the weighted mean of their answers. A level of one fold
+takes the best kind instead, and lets it learn again from all rows.
 """
 
 from __future__ import annotations
@@ -54,48 +55,59 @@ class Kind:
     in_bins: bool = True
 
 
-STEADY = Kind("steady")
-SMOOTH = Kind("smooth", activation="mish")
-SHARP = Kind("sharp", (256, 128), dropout=0.1, epochs=100)
-STRAIGHT = Kind("straight", (), rate=0.01, decay=0.02)
-PLAIN = Kind("plain", in_bins=False)
+STEADY = Kind("steady", epochs=40)
+SHARP = Kind("sharp", dropout=0.0)
+SMOOTH = Kind("smooth", activation="mish", epochs=40)
+WIDE = Kind("wide", (256, 64), dropout=0.1)
+STRAIGHT = Kind("straight", (), epochs=20, rate=0.02, decay=0.02)
+PLAIN = Kind("plain", epochs=40, in_bins=False)
+LINEAR = Kind("linear", (), rate=0.05, decay=0.05, in_bins=False)
 
-
-LEAD = 2  # folds on which all kinds learn; those that do not count there are given up
+ROWS_FOR_FOLDS = 20_000  # for which all folds together should stand
 
 
 @dataclass(frozen=True)
 class Quality:
-    """The kinds of networks of a quality level, and the least and the largest number of folds."""
+    """The kinds of networks of a quality level, and the least and the largest number of folds.
+
+    Args:
+        kinds: the networks tried.
+        fewest_folds, most_folds: on which they learn.
+        lead: folds on which all kinds learn; those that do not count there are given up.
+        single: whether only the best kind is used, and learns again from all rows.
+    """
 
     kinds: tuple[Kind, ...]
     fewest_folds: int
     most_folds: int
+    lead: int = 1
+    single: bool = False
 
     def folds(self, rows: int) -> int:
         """Return the number of folds for so many rows: more where rows are few."""
-        return int(np.clip(20_000 // max(rows, 1), self.fewest_folds, self.most_folds))
+        return int(np.clip(ROWS_FOR_FOLDS // max(rows, 1), self.fewest_folds, self.most_folds))
 
 
-QUALITIES: dict[str, Quality | None] = {
-    "fast": None,
-    "good": Quality((STEADY, SHARP, STRAIGHT, PLAIN), 3, 5),
-    "best": Quality((STEADY, SMOOTH, SHARP, STRAIGHT, PLAIN), 4, 10),
+QUALITIES = {
+    "fast": Quality((STEADY, PLAIN, LINEAR), 5, 5, single=True),
+    "good": Quality((STEADY, SHARP, STRAIGHT, PLAIN, LINEAR), 3, 4),
+    "best": Quality((STEADY, SHARP, SMOOTH, WIDE, STRAIGHT, PLAIN, LINEAR), 5, 10, lead=2),
 }
 
 
 @dataclass(frozen=True)
 class Mixed:
-    """A trained mixture.
+    """A trained mixture, or the best kind alone.
 
     Args:
         member: the mixture of all its networks.
         folds: for each fold the mixture of the networks that have not seen it, which is validated by it.
-        history: of the first network.
+        history: of the first network, or of that of the best kind on its fold.
         kinds: the names of the kinds that are used.
         blend: how much each counts.
         trial: the blend of all kinds on the first folds.
         left_out: the loss on these of each kind that was given up.
+        single: whether there is only one network.
     """
 
     member: Member
@@ -105,6 +117,7 @@ class Mixed:
     blend: Blend
     trial: Blend
     left_out: dict[str, float]
+    single: bool
 
     def describe(self) -> str:
         """Return what was averaged, and how much worse each kind is alone, on the same rows."""
@@ -115,29 +128,31 @@ class Mixed:
             ratio = loss / max(together, TINY)
             return f"alone {max(ratio if is_class else ratio**0.5, 1) - 1:.1%} worse"
 
-        parts = [
-            f"{name} {weight:.0%} ({alone(loss, together)})"
-            for name, weight, loss in zip(self.kinds, self.blend.weights, self.blend.losses, strict=False)
-        ]
+        parts = []
+        if not self.single:
+            parts += [
+                f"{name} {weight:.0%} ({alone(loss, together)})"
+                for name, weight, loss in zip(self.kinds, self.blend.weights, self.blend.losses, strict=False)
+            ]
         trial = self.trial.losses[-1]
         parts += [f"{name} 0% ({alone(loss, trial)})" for name, loss in self.left_out.items()]
-        count = len(self.folds) * sum(weight > 0 for weight in self.blend.weights)
         loss = f"log loss {together:.4g}" if is_class else f"RMSE {together**0.5 * target.scale:.4g}"  # type: ignore[union-attr]
-        return (
-            f"a mixture of {count} networks, {loss} on rows that they had not learned from: "
-            f"{', '.join(parts)}"
-        )
+        count = len(self.folds) * sum(weight > 0 for weight in self.blend.weights)
+        what = f"a network of the kind {self.kinds[0]!r}" if self.single else f"a mixture of {count} networks"
+        return f"{what}, {loss} on rows that were not learned from: {', '.join(parts)}"
 
 
 def untrained(learner: Learner, split: Split, quality: Quality) -> Member:
-    """Return a mixture with one untrained network of each kind, to show what will be learned."""
+    """Return a mixture of untrained networks, or a single one, to show what will be learned."""
     member = learner.untrained(split)
     begin = learner.in_bins(member.encoder, split.train)
     networks = {
         kind.name: _network(learner, member, begin, kind, place) for place, kind in enumerate(quality.kinds)
     }
+    if quality.single:
+        return dataclasses.replace(member, network=networks[quality.kinds[0].name])
     count = len(networks)
-    whole = _assembled(learner, begin, networks, [1.0] * count, [1 / count] * count)
+    whole = _assembled(learner, begin, networks, [1 / count] * count)
     return dataclasses.replace(member, network=whole)
 
 
@@ -166,63 +181,105 @@ def mix(
     inner = fold_splits(rows.part(learned), quality.folds(len(learned)), 1, recipe.seed)
     if not inner:
         return None
-    encoder = recipe.fit_encoder(frame, goals_of(learner.targets, frame), learner.encoder).without(
-        recipe.reasons
-    )
+    goals = goals_of(learner.targets, frame)
+    encoder = recipe.fit_encoder(frame, goals, learner.encoder).without(recipe.reasons)
     targets = learner.weighted(refit(learner.targets, frame), learned)
+    whole = Member(
+        Network([output_layer(targets)], len(encoder.features)),
+        encoder,
+        targets,
+        Split(learned, NOTHING, tested),
+    )
     begin = learner.in_bins(encoder, learned)
     folds = []
     for part in inner:
         split = Split(learned[part.train], learned[part.test], NOTHING)
         own = learner.rows.frame[split.train]
         relearned = encoder.relearned(own, goals_of(learner.targets, own))
-        folds.append(
-            Member(Network([output_layer(targets)], len(encoder.features)), relearned, targets, split)
-        )
-    kinds, classes = quality.kinds, isinstance(targets[0], ClassTarget)
-    lead = _train(learner, folds[:LEAD], begin, kinds, 0, callbacks)
-    trial = _blend(learner, lead, classes)
+        folds.append(dataclasses.replace(whole, encoder=relearned, split=split))
+    kinds = quality.kinds
+    lead = _train(learner, folds[: quality.lead], begin, kinds, 0, callbacks, quality.single)
+    trial = _blend(learner, lead, quality.single)
     if trial is None:
         return None
-    used = [kind for kind, weight in zip(kinds, trial.weights, strict=True) if weight]
-    rest = (
-        _train(learner, folds[len(lead) :], begin, used, len(lead)) if LEAD == len(lead) < len(folds) else []
-    )
-    trained = [
-        [one for one, kind in zip(members, kinds, strict=True) if kind in used] for members in lead
-    ] + rest
-    found = _blend(learner, trained, classes)
+    used = [place for place, weight in enumerate(trial.weights) if weight]
+    left_out = {
+        kind.name: loss
+        for place, (kind, loss) in enumerate(zip(kinds, trial.losses, strict=False))
+        if place not in used
+    }
+    if quality.single:
+        return _best(learner, whole, begin, quality, lead[0], trial, left_out)
+    used_kinds = [kinds[place] for place in used]
+    done = len(lead)
+    rest = _train(learner, folds[done:], begin, used_kinds, done * len(kinds)) if done == quality.lead else []
+    trained = [[members[place] for place in used] for members in lead] + rest
+    found = _blend(learner, trained)
     if found is None:
         return None
-    folds = [members[0] for members in trained]
-    names = tuple(kind.name for kind in used)
+    names = tuple(kind.name for kind in used_kinds)
+
+    for members in trained:
+        for member, scale in zip(members, found.scales, strict=True):
+            _sharpen(member.network, scale)
 
     def mixed(of: Sequence[tuple[int, Sequence[Member]]]) -> Network:
-        branches, scales, weights = dict[str, Network](), [], []
+        branches, weights = dict[str, Network](), []
         for number, members in of:
-            for kind, member in enumerate(members):
-                if found.weights[kind]:
-                    branches[f"{names[kind]} {number + 1}"] = member.network
-                    scales.append(found.scales[kind])
-                    weights.append(found.weights[kind] / len(of))
-        return _assembled(learner, begin, branches, scales, weights)
+            for name, weight, member in zip(names, found.weights, members, strict=True):
+                if weight:
+                    branches[f"{name} {number + 1}"] = member.network
+                    weights.append(weight / len(of))
+        return _assembled(learner, begin, branches, weights)
 
     numbered = list(enumerate(trained))
-    kept = Member(mixed(numbered), encoder, targets, Split(learned, NOTHING, tested))
+    kept = dataclasses.replace(whole, network=mixed(numbered))
     each = [
-        dataclasses.replace(member, network=mixed([one])) for member, one in zip(folds, numbered, strict=True)
+        dataclasses.replace(members[0], network=mixed([(number, members)])) for number, members in numbered
     ]
-    left_out = {kind.name: loss for kind, loss in zip(kinds, trial.losses, strict=False) if kind not in used}
-    return Mixed(kept, each, lead[0][0].network.history, names, found, trial, left_out)
+    return Mixed(kept, each, lead[0][0].network.history, names, found, trial, left_out, single=False)
 
 
-def _blend(learner: Learner, trained: Sequence[Sequence[Member]], classes: bool) -> Blend | None:
+def _best(
+    learner: Learner,
+    whole: Member,
+    begin: Sequence[Layer],
+    quality: Quality,
+    tried: Sequence[Member],
+    trial: Blend,
+    left_out: dict[str, float],
+) -> Mixed:
+    """Return the best kind alone: it learns again from all rows, with what sharpens its answers."""
+    place = int(np.argmax(trial.weights))
+    kind, scale, validated = quality.kinds[place], trial.scales[place], tried[place]
+    history = validated.network.history
+    again = _train(learner, [whole], begin, [kind], len(quality.kinds))
+    kept = (
+        again[0][0]
+        if again
+        else dataclasses.replace(
+            validated, split=dataclasses.replace(whole.split, train=validated.split.train)
+        )
+    )
+    for network in {id(member.network): member.network for member in (kept, validated)}.values():
+        _sharpen(network, scale)
+    return Mixed(kept, [validated], history, (kind.name,), _only(trial, place), trial, left_out, single=True)
+
+
+def _only(trial: Blend, place: int) -> Blend:
+    """Return the blend of one kind."""
+    return Blend((1.0,), (trial.scales[place],), (trial.losses[place], trial.losses[-1]))
+
+
+def _blend(learner: Learner, trained: Sequence[Sequence[Member]], single: bool = False) -> Blend | None:
     """Return the blend of the kinds by what they say of their folds; None if no row of these has a weight."""
     answers = [
         learner.held_out(members, lambda split: split.validation) for members in zip(*trained, strict=True)
     ]
     held = [each for each in answers if each is not None]
-    return blend(held, classes) if len(held) == len(answers) else None
+    if len(held) < len(answers):
+        return None
+    return blend(held, isinstance(learner.targets[0], ClassTarget), single)
 
 
 def _train(
@@ -232,6 +289,7 @@ def _train(
     kinds: Sequence[Kind],
     first: int,
     callbacks: Sequence[Callback] = (),
+    validated: bool = False,
 ) -> list[list[Member]]:
     """Return trained members: for each fold, one of each kind; after Ctrl-C of the folds that were done.
 
@@ -240,8 +298,9 @@ def _train(
         folds: what to train on.
         begin: the layers at the beginning of all networks that see the bins.
         kinds: what to train.
-        first: the number of the first of these folds, from which the seeds go on.
-        callbacks: watch the first network.
+        first: the number of networks trained before, from which the seeds go on.
+        callbacks: watch the first network, which the rows of its fold validate.
+        validated: whether they validate all others too.
 
     Raises:
         KeyboardInterrupt: if it came before any network was done.
@@ -261,17 +320,24 @@ def _train(
                 {**lesson, "optimizer": optimizer, "epochs": epochs, "batch_size": suited.batch_size}
             )
             members.append(member)
-    if callbacks:
-        watching = [Watching(callback) for callback in callbacks]
-        settings[0] |= {"callbacks": watching, "validation": learner.validation(members[0])}
+    if not members:
+        return []
+    if callbacks or validated:
+        settings[0] |= {
+            "callbacks": [Watching(callback) for callback in callbacks],
+            "validation": learner.validation(members[0]),
+        }
+    if validated:
+        for own, member in zip(settings[1:], members[1:], strict=True):
+            own["validation"] = learner.validation(member)
     networks = [member.network for member in members]
     histories = train_many(
         networks, settings[0]["X"], settings[0]["y"], each=settings, progress=recipe.progress
     )
     whole = [
-        members[first : first + len(kinds)]
-        for first in range(0, len(members), len(kinds))
-        if all(history.ended == "completed" for history in histories[first : first + len(kinds)])
+        members[start : start + len(kinds)]
+        for start in range(0, len(members), len(kinds))
+        if all(history.ended == "completed" for history in histories[start : start + len(kinds)])
     ]
     if not whole and not first:
         raise KeyboardInterrupt
@@ -292,16 +358,11 @@ def _network(learner: Learner, member: Member, begin: Sequence[Layer], kind: Kin
 
 
 def _assembled(
-    learner: Learner,
-    begin: Sequence[Layer],
-    branches: dict[str, Network],
-    scales: Sequence[float],
-    weights: Sequence[float],
+    learner: Learner, begin: Sequence[Layer], branches: dict[str, Network], weights: Sequence[float]
 ) -> Network:
     """Return one network: the common beginning of several, their other layers, and the mean of their answers.
 
-    A power of probabilities is a factor of what goes into the softmax, hence of the last layer's weights. A
-    network that has not seen the bins gets weights of 0 for them.
+    A network that has not seen the bins gets weights of 0 for them.
     """
     layers = {
         name: [layer for layer in network.layers if layer not in begin] for name, network in branches.items()
@@ -315,12 +376,20 @@ def _assembled(
     )
     into = iter(whole.named_parameters().values())
     passed = begin[0].passed if begin else ...  # type: ignore[attr-defined]
-    for network, scale in zip(branches.values(), scales, strict=True):
-        last = network.architecture.steps[-1].name
-        for name, values in network.named_parameters().items():
+    for network in branches.values():
+        for values in network.named_parameters().values():
             own = next(into)
             own[...] = 0
-            own[... if own.shape == values.shape else passed] = values * (
-                scale if name.startswith(f"{last}/") else 1.0
-            )
+            own[... if own.shape == values.shape else passed] = values
     return whole
+
+
+def _sharpen(network: Network, scale: float) -> None:
+    """Raise the probabilities of a network to a power, or multiply its numbers, in its last weights.
+
+    A power of probabilities is a factor of what goes into the softmax.
+    """
+    last = network.architecture.steps[-1].name
+    for name, values in network.named_parameters().items():
+        if name.startswith(f"{last}/"):
+            np.multiply(values, scale, out=values)

@@ -97,7 +97,7 @@ class TableModel:
         activation: str = "relu",
         *,
         bins: int | None = None,
-        quality: str = "fast",
+        quality: str | None = None,
         task: str = "auto",
         dropout: float | None = None,
         epochs: int | None = None,
@@ -152,9 +152,11 @@ class TableModel:
             bins: at most so many bins, of about equally many rows, of each number; the network sees how full
                 each is (`gg.PiecewiseLinear`) besides the number itself. By default none for one network,
                 which would overfit small tables, and 16 for mixtures.
-            quality: "fast" (default) for one network; "good" for a mixture of four kinds of networks, each
-                trained on some folds, which takes seconds; "best" for five kinds and more folds. Mixtures
-                choose their networks themselves and have one target; `epochs` and the like are for "fast".
+            quality: "good" for a mixture of several kinds of networks, each trained on some folds; "fast" for
+                one network, by default the best of three kinds on held-out rows; "best" for more kinds and
+                folds, which takes longer. By default "good", or "fast" with settings that only one network
+                has: `hidden`, `activation`, `dropout`, `epochs`, `batch_size`, `optimizer` or
+                `learning_rate`, several targets, an order, or callbacks that may stop the run.
             task: "classification" or "regression"; "auto" infers it from the target.
             dropout: rate after each hidden layer; by default 0.3, less from 5,000 rows on.
             epochs: by default 60, fewer for more than 33,000 rows.

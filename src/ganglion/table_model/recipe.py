@@ -14,7 +14,7 @@ from ganglion.checks import check_integer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, one_of, shortened
 from ganglion.heads import AnyTarget, check_objective
-from ganglion.table_model.mixing import QUALITIES
+from ganglion.table_model.mixing import QUALITIES, Quality
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed
 from ganglion.tables.reading import ReadOptions
@@ -38,7 +38,7 @@ class Recipe:
     hidden: int | Sequence[int]
     activation: str
     bins: int | None
-    quality: str
+    quality: str | None
     task: str
     dropout: float | None
     epochs: int | None
@@ -64,13 +64,13 @@ class Recipe:
         check_integer("seed", self.seed, at_least=0, at_most=2**64 - 1)
         if self.bins is not None:
             check_integer("bins", self.bins, at_least=0, at_most=1024)
-        if self.quality not in QUALITIES:
+        if self.quality is not None and self.quality not in QUALITIES:
             raise ConfigError(
                 f"quality must be 'fast', 'good' or 'best', got {shortened(self.quality)}",
                 one_of(str(self.quality), QUALITIES),
             )
-        if QUALITIES[self.quality] is not None:
-            self._check_mixed()
+        if self.quality not in (None, "fast"):
+            self._check_mixed(self.quality)
         for name, column in (("weight", self.sampling.weight), ("group", self.sampling.group)):
             if column in self.targets:
                 raise ConfigError(f"{name} must be another column than the target, got {shortened(column)}")
@@ -78,14 +78,22 @@ class Recipe:
             raise ConfigError(f"class_weight must be 'balanced' or None, got {shortened(self.class_weight)}")
 
     @property
+    def level(self) -> Quality | None:
+        """The quality level, None for one network with the settings of this recipe."""
+        if self._own_settings or self._beyond_mixtures:
+            return None
+        return QUALITIES[self.quality or "good"]
+
+    @property
     def most_bins(self) -> int:
         """The number of bins of a number, at most."""
-        default = 0 if QUALITIES[self.quality] is None else BINS
+        default = 0 if self.level is None else BINS
         return default if self.bins is None else self.bins
 
-    def _check_mixed(self) -> None:
-        """Raise `ConfigError` for what a mixture decides itself, or cannot do."""
-        own = {
+    @property
+    def _own_settings(self) -> list[str]:
+        """The settings given that a quality level would choose itself."""
+        given = {
             "hidden": self.hidden != HIDDEN,
             "activation": self.activation != "relu",
             "dropout": self.dropout is not None,
@@ -94,21 +102,27 @@ class Recipe:
             "optimizer": self.optimizer != "adamw",
             "learning_rate": self.learning_rate is not None,
         }
-        if given := [name for name, is_given in own.items() if is_given]:
+        return [name for name, is_given in given.items() if is_given]
+
+    @property
+    def _beyond_mixtures(self) -> str:
+        """What was asked for that only one network can do; empty if nothing."""
+        if len(self.targets) > 1:
+            return "several targets"
+        if self.sampling.order is not None:
+            return "an order"
+        return "callbacks" if self.may_stop else ""
+
+    def _check_mixed(self, quality: str) -> None:
+        """Raise `ConfigError` for what a mixture decides itself, or cannot do."""
+        if given := self._own_settings:
             raise ConfigError(
-                f"quality {self.quality!r} chooses the networks itself, got {listed(given)}",
+                f"quality {quality!r} chooses the networks itself, got {listed(given)}",
                 "leave that out, or use quality='fast'",
             )
-        if len(self.targets) > 1 or self.sampling.order is not None or self.may_stop:
-            what = (
-                "several targets"
-                if len(self.targets) > 1
-                else "an order"
-                if self.sampling.order
-                else "callbacks"
-            )
+        if what := self._beyond_mixtures:
             raise ConfigError(
-                f"quality {self.quality!r} learns one target on folds, without an order or callbacks that "
+                f"quality {quality!r} learns one target on folds, without an order or callbacks that "
                 f"may stop a run, got {what}",
                 "use quality='fast'",
             )

@@ -30,7 +30,7 @@ from ganglion.heads import (
 from ganglion.many import Watching
 from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.learner import Learner, Member
-from ganglion.table_model.mixing import QUALITIES, Quality, mix, untrained
+from ganglion.table_model.mixing import Quality, mix, untrained
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.recipe import TARGET, Recipe
 from ganglion.table_model.sampling import Sampling
@@ -82,10 +82,10 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
             remedy = "; --keep uses them" if reason in (ROW_NUMBERS, NAMES) else ""
             notice(f"left out: {listed(untold)} ({reason}{remedy})", "left-out-columns")
     notice_missing_values(inputs)
-    if sampling.folds or sampling.test or sampling.validation:
+    if sampling.folds or sampling.test or (sampling.validation and recipe.level is None):
         _probe(inputs, rows, targets, divisible, recipe)
     maker = Maker(kinds, recipe, read.reading)
-    if (quality := QUALITIES[recipe.quality]) is not None:
+    if (quality := recipe.level) is not None:
         mixed = _mix(maker, learner, splits, divisible, quality)
         if mixed is not None:
             return mixed

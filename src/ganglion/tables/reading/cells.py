@@ -273,6 +273,8 @@ def decide(
         return (dataclasses.replace(how, unit=found.unit) if how.kind == "number" else how), problem
     if distinct.str.strip_chars().str.to_lowercase().is_in(list(BOOLEAN)).all():
         return ColumnReading("boolean"), None
+    if not distinct.str.contains(r"\d").any():
+        return text, None
     if dates.parse_time(distinct.str.strip_chars()).null_count() == 0:
         return ColumnReading("time"), _mixed_times(found)
     form, reason = dates.find_form(distinct.str.strip_chars())
