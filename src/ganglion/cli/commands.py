@@ -49,8 +49,8 @@ from ganglion.training.callbacks import Callback
 from ganglion.training.stopping import EarlyStopping
 
 TABLES_ONLY = (
-    "hidden", "activation", "bins", "dropout", "optimizer", "repeats", "order", "where", "drop", "category",
-    "keep", "fold_case", "scaling",
+    "minutes", "hidden", "activation", "bins", "dropout", "optimizer", "repeats", "order", "where", "drop",
+    "category", "keep", "fold_case", "scaling",
 )  # fmt: skip
 
 
@@ -104,6 +104,7 @@ def train(
     target: str | None = None,
     out: Path | None = None,
     quality: str | None = None,
+    minutes: float | None = None,
     hidden: str = "128,64",
     activation: str = "relu",
     bins: Whole | None = None,
@@ -153,9 +154,11 @@ def train(
     out
         File to write the model to; by default the table's name with .safetensors, in the current folder.
     quality
-        fast, good or best. Of a table, fast is one network (the default), good and best are mixtures of
-        several kinds of networks, which take longer. Of pictures, good takes minutes (the default), best
-        trains a larger network for longer.
+        fast, good or best. Of a table, fast is one network, good (the default) a mixture of several kinds of
+        networks, best a larger one, which takes minutes; with --hidden, --epochs and the like it is one
+        network. Of pictures, good takes minutes (the default), best trains a larger network for longer.
+    minutes
+        Time that training on a table may take.
     hidden
         Units of each hidden layer, separated by commas; "" for none.
     activation
@@ -275,6 +278,7 @@ def train(
         started,
         stopping,
         quality=quality,
+        minutes=minutes,
         hidden=_units(hidden),
         activation=activation,
         bins=bins,

@@ -1,15 +1,16 @@
 """Mixtures: several kinds of networks learn on folds and become one network, weighed by what they say of rows
 that they have not learned from.
 
-Tables differ in what they need: some are almost linear, some want sharp boundaries. The kinds below differ
-in that, and the held-out answers tell how much each counts. The network of a mixture is one graph: the bins
-of the numbers, a branch for each trained network, and the weighted mean of their answers. A level of one fold
-takes the best kind instead, and lets it learn again from all rows.
+The network of a mixture is one graph: the bins of the numbers, a branch for each trained network, and the
+weighted mean of their answers. A level of a single network takes the best kind instead, and lets it learn
+again from all rows.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,77 +23,17 @@ from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits
 from ganglion.answers.target import ClassTarget
 from ganglion.core.layers import Layer, Mixture, Parallel
 from ganglion.core.part import Array
+from ganglion.engines import limit_threads, thread_count
 from ganglion.heads import goals_of, output_layer, refit
 from ganglion.many import Watching, train_many
 from ganglion.network import Network
+from ganglion.table_model.kinds import Kind, Quality
 from ganglion.table_model.learner import Learner, Member
 from ganglion.tables.defaults import EPOCHS, layers_for, one_cycle
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 
-
-@dataclass(frozen=True)
-class Kind:
-    """One way to learn a table.
-
-    Args:
-        name: by which its branches are named.
-        hidden, activation: of the hidden layers; without them, the answer is linear in the bins.
-        dropout: the rate after each hidden layer; None for that of a single network.
-        epochs: where a single network has 60.
-        rate: the highest learning rate.
-        decay: the weight decay; None for that of a single network.
-        in_bins: whether it sees the bins of the numbers, and not only the numbers themselves.
-    """
-
-    name: str
-    hidden: tuple[int, ...] = (128, 64)
-    activation: str = "relu"
-    dropout: float | None = None
-    epochs: int = EPOCHS
-    rate: float = 0.005
-    decay: float | None = None
-    in_bins: bool = True
-
-
-STEADY = Kind("steady", epochs=40)
-SHARP = Kind("sharp", dropout=0.0)
-SMOOTH = Kind("smooth", activation="mish", epochs=40)
-WIDE = Kind("wide", (256, 64), dropout=0.1)
-STRAIGHT = Kind("straight", (), epochs=20, rate=0.02, decay=0.02)
-PLAIN = Kind("plain", epochs=40, in_bins=False)
-LINEAR = Kind("linear", (), rate=0.05, decay=0.05, in_bins=False)
-
-ROWS_FOR_FOLDS = 20_000  # for which all folds together should stand
-
-
-@dataclass(frozen=True)
-class Quality:
-    """The kinds of networks of a quality level, and the least and the largest number of folds.
-
-    Args:
-        kinds: the networks tried.
-        fewest_folds, most_folds: on which they learn.
-        lead: folds on which all kinds learn; those that do not count there are given up.
-        single: whether only the best kind is used, and learns again from all rows.
-    """
-
-    kinds: tuple[Kind, ...]
-    fewest_folds: int
-    most_folds: int
-    lead: int = 1
-    single: bool = False
-
-    def folds(self, rows: int) -> int:
-        """Return the number of folds for so many rows: more where rows are few."""
-        return int(np.clip(ROWS_FOR_FOLDS // max(rows, 1), self.fewest_folds, self.most_folds))
-
-
-QUALITIES = {
-    "fast": Quality((STEADY, PLAIN, LINEAR), 5, 5, single=True),
-    "good": Quality((STEADY, SHARP, STRAIGHT, PLAIN, LINEAR), 3, 4),
-    "best": Quality((STEADY, SHARP, SMOOTH, WIDE, STRAIGHT, PLAIN, LINEAR), 5, 10, lead=2),
-}
+ROWS_TIMED = 4096
 
 
 @dataclass(frozen=True)
@@ -142,6 +83,33 @@ class Mixed:
         return f"{what}, {loss} on rows that were not learned from: {', '.join(parts)}"
 
 
+def mix(
+    learner: Learner,
+    rows: Divisible,
+    learned: Array,
+    tested: Array,
+    quality: Quality,
+    callbacks: Sequence[Callback] = (),
+    until: float = math.inf,
+) -> Mixed | None:
+    """Train a mixture on some rows; None if they cannot be divided.
+
+    Args:
+        learner: makes members and knows the table.
+        rows: what the folds have to respect.
+        learned: the rows to learn from.
+        tested: the rows that will test the mixture.
+        quality: the kinds and the number of folds.
+        callbacks: watch the first network, which the rows of its fold validate.
+        until: when to be done, by `time.perf_counter`.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C before any fold was done.
+    """
+    inner = fold_splits(rows.part(learned), quality.folds(len(learned)), 1, learner.recipe.seed)
+    return Mixer(learner, learned, tested, quality, inner, until).mix(callbacks) if inner else None
+
+
 def untrained(learner: Learner, split: Split, quality: Quality) -> Member:
     """Return a mixture of untrained networks, or a single one, to show what will be learned."""
     member = learner.untrained(split)
@@ -156,192 +124,196 @@ def untrained(learner: Learner, split: Split, quality: Quality) -> Member:
     return dataclasses.replace(member, network=whole)
 
 
-def mix(
-    learner: Learner,
-    rows: Divisible,
-    learned: Array,
-    tested: Array,
-    quality: Quality,
-    callbacks: Sequence[Callback] = (),
-) -> Mixed | None:
-    """Train a mixture on some rows; None if they cannot be divided.
+class Mixer:
+    """Trains the networks of one mixture.
 
     Args:
-        learner: makes members and knows the table.
-        rows: what the folds have to respect.
-        learned: the rows to learn from.
-        tested: the rows that will test the mixture.
-        quality: the kinds and the number of folds.
-        callbacks: watch the first network, which the rows of its fold validate.
-
-    Raises:
-        KeyboardInterrupt: after Ctrl-C before any fold was done.
+        learner, learned, tested, quality, until: as for `mix`.
+        inner: the folds.
     """
-    recipe, frame = learner.recipe, learner.rows.frame[learned]
-    inner = fold_splits(rows.part(learned), quality.folds(len(learned)), 1, recipe.seed)
-    if not inner:
-        return None
-    goals = goals_of(learner.targets, frame)
-    encoder = recipe.fit_encoder(frame, goals, learner.encoder).without(recipe.reasons)
-    targets = learner.weighted(refit(learner.targets, frame), learned)
-    whole = Member(
-        Network([output_layer(targets)], len(encoder.features)),
-        encoder,
-        targets,
-        Split(learned, NOTHING, tested),
-    )
-    begin = learner.in_bins(encoder, learned)
-    folds = []
-    for part in inner:
-        split = Split(learned[part.train], learned[part.test], NOTHING)
-        own = learner.rows.frame[split.train]
-        relearned = encoder.relearned(own, goals_of(learner.targets, own))
-        folds.append(dataclasses.replace(whole, encoder=relearned, split=split))
-    kinds = quality.kinds
-    lead = _train(learner, folds[: quality.lead], begin, kinds, 0, callbacks, quality.single)
-    trial = _blend(learner, lead, quality.single)
-    if trial is None:
-        return None
-    used = [place for place, weight in enumerate(trial.weights) if weight]
-    left_out = {
-        kind.name: loss
-        for place, (kind, loss) in enumerate(zip(kinds, trial.losses, strict=False))
-        if place not in used
-    }
-    if quality.single:
-        return _best(learner, whole, begin, quality, lead[0], trial, left_out)
-    used_kinds = [kinds[place] for place in used]
-    done = len(lead)
-    rest = _train(learner, folds[done:], begin, used_kinds, done * len(kinds)) if done == quality.lead else []
-    trained = [[members[place] for place in used] for members in lead] + rest
-    found = _blend(learner, trained)
-    if found is None:
-        return None
-    names = tuple(kind.name for kind in used_kinds)
 
-    for members in trained:
-        for member, scale in zip(members, found.scales, strict=True):
-            _sharpen(member.network, scale)
+    def __init__(
+        self,
+        learner: Learner,
+        learned: Array,
+        tested: Array,
+        quality: Quality,
+        inner: Sequence[Split],
+        until: float,
+    ) -> None:
+        self.learner, self.quality, self.until = learner, quality, until
+        recipe, frame = learner.recipe, learner.rows.frame[learned]
+        goals = goals_of(learner.targets, frame)
+        encoder = recipe.fit_encoder(frame, goals, learner.encoder).without(recipe.reasons)
+        targets = learner.weighted(refit(learner.targets, frame), learned)
+        nothing = Network([output_layer(targets)], len(encoder.features))
+        self.whole = Member(nothing, encoder, targets, Split(learned, NOTHING, tested))
+        self.begin = learner.in_bins(encoder, learned)
+        self.folds = [self._fold(Split(learned[part.train], learned[part.test], NOTHING)) for part in inner]
+        self.effort = 1.0  # the fraction of the usual epochs for which there is time
+        if until < math.inf:
+            self._pace()
 
-    def mixed(of: Sequence[tuple[int, Sequence[Member]]]) -> Network:
+    def mix(self, callbacks: Sequence[Callback]) -> Mixed | None:
+        """Return the trained mixture; None if no row of the first folds has a weight."""
+        kinds, lead = self.quality.kinds, self.folds[: self.quality.lead]
+        tried = self._train(lead, kinds, 0, callbacks)
+        trial = self._blend(tried)
+        if trial is None:
+            return None
+        used = [place for place, weight in enumerate(trial.weights) if weight]
+        left_out = {
+            kind.name: loss
+            for place, (kind, loss) in enumerate(zip(kinds, trial.losses, strict=False))
+            if place not in used
+        }
+        if self.quality.single:
+            return self._best(tried[0], used[0], trial, left_out)
+        trained = [[members[place] for place in used] for members in tried]
+        if len(tried) == len(lead):
+            rest = self._in_time(self.folds[len(lead) :], trained)
+            trained += self._train(rest, [kinds[place] for place in used], len(lead) * len(kinds))
+        found = self._blend(trained)
+        if found is None:
+            return None
+        for members in trained:
+            for member, scale in zip(members, found.scales, strict=True):
+                _sharpen(member.network, scale)
+        names = tuple(kinds[place].name for place in used)
+        numbered = list(enumerate(trained))
+        kept = dataclasses.replace(self.whole, network=self._mixed(numbered, names, found))
+        each = [
+            dataclasses.replace(members[0], network=self._mixed([(number, members)], names, found))
+            for number, members in numbered
+        ]
+        history = tried[0][0].network.history
+        return Mixed(kept, each, history, names, found, trial, left_out, single=False)
+
+    def _best(self, tried: Sequence[Member], place: int, trial: Blend, left_out: dict[str, float]) -> Mixed:
+        """Return the best kind alone: it learns again from all rows, with what sharpens its answers."""
+        kind, scale, validated = self.quality.kinds[place], trial.scales[place], tried[place]
+        history, split = validated.network.history, self.whole.split
+        alone = dataclasses.replace(validated, split=dataclasses.replace(split, train=validated.split.train))
+        again = self._train(self._in_time([self.whole], [[validated]]), [kind], len(self.quality.kinds))
+        kept = again[0][0] if again else alone
+        for network in {kept.network, validated.network}:
+            _sharpen(network, scale)
+        only = Blend((1.0,), (scale,), (trial.losses[place], trial.losses[-1]))
+        return Mixed(kept, [validated], history, (kind.name,), only, trial, left_out, single=True)
+
+    def _fold(self, split: Split) -> Member:
+        """Return a member for a fold, whose mean targets of categories are those of its rows."""
+        own = self.learner.rows.frame[split.train]
+        encoder = self.whole.encoder.relearned(own, goals_of(self.learner.targets, own))
+        return dataclasses.replace(self.whole, encoder=encoder, split=split)
+
+    def _pace(self) -> None:
+        """Leave out folds, and then epochs, for which there is no time, after some rows were timed."""
+        fold, kinds = self.folds[0], self.quality.kinds
+        lesson = self.learner.lesson(fold)
+        rows = len(lesson["X"])
+        some = {
+            name: value[:ROWS_TIMED] if name in ("X", "y") else value for name, value in lesson.items()
+        } | {"sample_weight": None}
+        seconds = []
+        for kind in kinds:
+            network = _network(self.learner, fold, self.begin, kind, 0)
+            begun = time.perf_counter()
+            with limit_threads(1):
+                network.fit(**some, epochs=1, batch_size=self.learner.suited.batch_size)
+            pace = (time.perf_counter() - begun) / min(rows, ROWS_TIMED)
+            seconds.append(pace * rows * self._epochs(kind))
+        one = max(sum(seconds) / min(thread_count(), len(kinds)), *seconds)
+        left = max(self.until - time.perf_counter(), 0.01)
+        self.folds = self.folds[: max(1, int(left / one))]
+        if self.quality.single:
+            one += max(seconds) * len(self.whole.split.train) / rows
+        self.effort = min(1.0, left / one)
+
+    def _in_time(self, folds: Sequence[Member], trained: Sequence[Sequence[Member]]) -> Sequence[Member]:
+        """Return the folds for which there is time, if each takes as long as those that were trained."""
+        members = trained[0]
+        seconds = [member.network.history.seconds[-1] for member in members]
+        rows = len(folds[0].split.train) / len(members[0].split.train) if folds else 1.0
+        one = max(sum(seconds) / min(thread_count(), len(members)), *seconds) * rows
+        return folds[: int(max(0.0, min(len(folds), (self.until - time.perf_counter()) / max(one, TINY))))]
+
+    def _epochs(self, kind: Kind) -> int:
+        return max(1, round(self.learner.suited.epochs * kind.epochs / EPOCHS * self.effort))
+
+    def _blend(self, trained: Sequence[Sequence[Member]]) -> Blend | None:
+        """Return the blend of the kinds by what they say of their folds; None if no row has a weight."""
+        answers = [
+            self.learner.held_out(members, lambda split: split.validation)
+            for members in zip(*trained, strict=True)
+        ]
+        held = [each for each in answers if each is not None]
+        if len(held) < len(answers):
+            return None
+        return blend(held, isinstance(self.whole.targets[0], ClassTarget), self.quality.single)
+
+    def _train(
+        self,
+        folds: Sequence[Member],
+        kinds: Sequence[Kind],
+        first: int,
+        callbacks: Sequence[Callback] = (),
+    ) -> list[list[Member]]:
+        """Return trained members: for each fold, one of each kind; after Ctrl-C of the folds that were done.
+
+        Args:
+            folds: what to train on.
+            kinds: what to train.
+            first: the number of networks trained before, from which the seeds go on.
+            callbacks: watch the first network. The rows of its fold validate it, and each network of which
+                only the best is used.
+
+        Raises:
+            KeyboardInterrupt: if it came before any network was done.
+        """
+        learner = self.learner
+        members, settings = list[Member](), list[dict[str, Any]]()
+        for fold in folds:
+            lesson = learner.lesson(fold)
+            for kind in kinds:
+                network = _network(learner, fold, self.begin, kind, first + len(members))
+                member = dataclasses.replace(fold, network=network)
+                epochs = self._epochs(kind)
+                decay = learner.suited.weight_decay if kind.decay is None else kind.decay
+                own: dict[str, Any] = {"epochs": epochs, "batch_size": learner.suited.batch_size}
+                if self.quality.single or (callbacks and not members):
+                    own["validation"] = learner.validation(member)
+                settings.append({**lesson, **own, "optimizer": one_cycle(kind.rate, epochs, decay)})
+                members.append(member)
+        if not members:
+            return []
+        settings[0]["callbacks"] = [Watching(callback) for callback in callbacks]
+        networks, progress = [member.network for member in members], learner.recipe.progress
+        if len(networks) == 1:  # on all threads
+            histories = [networks[0].fit(**settings[0], progress=progress)]
+        else:
+            x, y = settings[0]["X"], settings[0]["y"]
+            histories = list(train_many(networks, x, y, each=settings, progress=progress))
+        whole = [
+            members[start : start + len(kinds)]
+            for start in range(0, len(members), len(kinds))
+            if all(history.ended == "completed" for history in histories[start : start + len(kinds)])
+        ]
+        if not whole and not first:
+            raise KeyboardInterrupt
+        return whole
+
+    def _mixed(
+        self, of: Sequence[tuple[int, Sequence[Member]]], names: Sequence[str], found: Blend
+    ) -> Network:
+        """Return the mixture of the networks of some folds."""
         branches, weights = dict[str, Network](), []
         for number, members in of:
             for name, weight, member in zip(names, found.weights, members, strict=True):
                 if weight:
                     branches[f"{name} {number + 1}"] = member.network
                     weights.append(weight / len(of))
-        return _assembled(learner, begin, branches, weights)
-
-    numbered = list(enumerate(trained))
-    kept = dataclasses.replace(whole, network=mixed(numbered))
-    each = [
-        dataclasses.replace(members[0], network=mixed([(number, members)])) for number, members in numbered
-    ]
-    return Mixed(kept, each, lead[0][0].network.history, names, found, trial, left_out, single=False)
-
-
-def _best(
-    learner: Learner,
-    whole: Member,
-    begin: Sequence[Layer],
-    quality: Quality,
-    tried: Sequence[Member],
-    trial: Blend,
-    left_out: dict[str, float],
-) -> Mixed:
-    """Return the best kind alone: it learns again from all rows, with what sharpens its answers."""
-    place = int(np.argmax(trial.weights))
-    kind, scale, validated = quality.kinds[place], trial.scales[place], tried[place]
-    history = validated.network.history
-    again = _train(learner, [whole], begin, [kind], len(quality.kinds))
-    kept = (
-        again[0][0]
-        if again
-        else dataclasses.replace(
-            validated, split=dataclasses.replace(whole.split, train=validated.split.train)
-        )
-    )
-    for network in {id(member.network): member.network for member in (kept, validated)}.values():
-        _sharpen(network, scale)
-    return Mixed(kept, [validated], history, (kind.name,), _only(trial, place), trial, left_out, single=True)
-
-
-def _only(trial: Blend, place: int) -> Blend:
-    """Return the blend of one kind."""
-    return Blend((1.0,), (trial.scales[place],), (trial.losses[place], trial.losses[-1]))
-
-
-def _blend(learner: Learner, trained: Sequence[Sequence[Member]], single: bool = False) -> Blend | None:
-    """Return the blend of the kinds by what they say of their folds; None if no row of these has a weight."""
-    answers = [
-        learner.held_out(members, lambda split: split.validation) for members in zip(*trained, strict=True)
-    ]
-    held = [each for each in answers if each is not None]
-    if len(held) < len(answers):
-        return None
-    return blend(held, isinstance(learner.targets[0], ClassTarget), single)
-
-
-def _train(
-    learner: Learner,
-    folds: Sequence[Member],
-    begin: Sequence[Layer],
-    kinds: Sequence[Kind],
-    first: int,
-    callbacks: Sequence[Callback] = (),
-    validated: bool = False,
-) -> list[list[Member]]:
-    """Return trained members: for each fold, one of each kind; after Ctrl-C of the folds that were done.
-
-    Args:
-        learner: makes members and knows the table.
-        folds: what to train on.
-        begin: the layers at the beginning of all networks that see the bins.
-        kinds: what to train.
-        first: the number of networks trained before, from which the seeds go on.
-        callbacks: watch the first network, which the rows of its fold validate.
-        validated: whether they validate all others too.
-
-    Raises:
-        KeyboardInterrupt: if it came before any network was done.
-    """
-    recipe, suited = learner.recipe, learner.suited
-    members, settings = list[Member](), list[dict[str, Any]]()
-    for fold in folds:
-        lesson: dict[str, Any] | None = None
-        for kind in kinds:
-            network = _network(learner, fold, begin, kind, first + len(members))
-            member = dataclasses.replace(fold, network=network)
-            lesson = learner.lesson(member) if lesson is None else lesson
-            epochs = max(1, round(suited.epochs * kind.epochs / EPOCHS))
-            decay = suited.weight_decay if kind.decay is None else kind.decay
-            optimizer = one_cycle(kind.rate, epochs, decay)
-            settings.append(
-                {**lesson, "optimizer": optimizer, "epochs": epochs, "batch_size": suited.batch_size}
-            )
-            members.append(member)
-    if not members:
-        return []
-    if callbacks or validated:
-        settings[0] |= {
-            "callbacks": [Watching(callback) for callback in callbacks],
-            "validation": learner.validation(members[0]),
-        }
-    if validated:
-        for own, member in zip(settings[1:], members[1:], strict=True):
-            own["validation"] = learner.validation(member)
-    networks = [member.network for member in members]
-    histories = train_many(
-        networks, settings[0]["X"], settings[0]["y"], each=settings, progress=recipe.progress
-    )
-    whole = [
-        members[start : start + len(kinds)]
-        for start in range(0, len(members), len(kinds))
-        if all(history.ended == "completed" for history in histories[start : start + len(kinds)])
-    ]
-    if not whole and not first:
-        raise KeyboardInterrupt
-    return whole
+        return _assembled(self.learner, self.begin, branches, weights)
 
 
 def _network(learner: Learner, member: Member, begin: Sequence[Layer], kind: Kind, number: int) -> Network:

@@ -98,6 +98,7 @@ class TableModel:
         *,
         bins: int | None = None,
         quality: str | None = None,
+        minutes: float | None = None,
         task: str = "auto",
         dropout: float | None = None,
         epochs: int | None = None,
@@ -157,6 +158,8 @@ class TableModel:
                 folds, which takes longer. By default "good", or "fast" with settings that only one network
                 has: `hidden`, `activation`, `dropout`, `epochs`, `batch_size`, `optimizer` or
                 `learning_rate`, several targets, an order, or callbacks that may stop the run.
+            minutes: the time that all of it may take, reading and report included; a quality level then makes
+                do with fewer folds, and if need be with fewer epochs.
             task: "classification" or "regression"; "auto" infers it from the target.
             dropout: rate after each hidden layer; by default 0.3, less from 5,000 rows on.
             epochs: by default 60, fewer for more than 33,000 rows.
@@ -221,6 +224,7 @@ class TableModel:
             activation=activation,
             bins=bins,
             quality=quality,
+            minutes=minutes,
             task=task,
             dropout=dropout,
             epochs=epochs,

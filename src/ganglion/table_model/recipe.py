@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
 from ganglion import insight
 from ganglion.answers.thresholds import Objective
-from ganglion.checks import check_integer
+from ganglion.checks import check_integer, check_number
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, one_of, shortened
 from ganglion.heads import AnyTarget, check_objective
-from ganglion.table_model.mixing import QUALITIES, Quality
+from ganglion.table_model.kinds import QUALITIES, Quality
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed
 from ganglion.tables.reading import ReadOptions
@@ -39,6 +41,7 @@ class Recipe:
     activation: str
     bins: int | None
     quality: str | None
+    minutes: float | None
     task: str
     dropout: float | None
     epochs: int | None
@@ -59,6 +62,7 @@ class Recipe:
     announce: Callable[[Any], object]
     seed: int
     engine: str
+    started: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
         check_integer("seed", self.seed, at_least=0, at_most=2**64 - 1)
@@ -69,6 +73,13 @@ class Recipe:
                 f"quality must be 'fast', 'good' or 'best', got {shortened(self.quality)}",
                 one_of(str(self.quality), QUALITIES),
             )
+        if self.minutes is not None:
+            check_number("minutes", self.minutes, above=0)
+            if self.level is None:
+                raise ConfigError(
+                    f"minutes bounds what a quality level does, got it with {self._why_one_network}",
+                    "use callbacks=[gg.TimeBudget(seconds)] for one network of your own",
+                )
         if self.quality not in (None, "fast"):
             self._check_mixed(self.quality)
         for name, column in (("weight", self.sampling.weight), ("group", self.sampling.group)):
@@ -83,6 +94,15 @@ class Recipe:
         if self._own_settings or self._beyond_mixtures:
             return None
         return QUALITIES[self.quality or "good"]
+
+    @property
+    def until(self) -> float:
+        """When training should be done, by `time.perf_counter`; infinity without a bound."""
+        return math.inf if self.minutes is None else self.started + 60 * self.minutes
+
+    @property
+    def _why_one_network(self) -> str:
+        return listed(self._own_settings) if self._own_settings else self._beyond_mixtures
 
     @property
     def most_bins(self) -> int:

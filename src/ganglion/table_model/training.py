@@ -7,6 +7,7 @@ folds, each has a network of its own, and the network that is kept has learned f
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,9 +29,10 @@ from ganglion.heads import (
     strata_of,
 )
 from ganglion.many import Watching
+from ganglion.table_model.kinds import Quality
 from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.learner import Learner, Member
-from ganglion.table_model.mixing import Quality, mix, untrained
+from ganglion.table_model.mixing import mix, untrained
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.recipe import TARGET, Recipe
 from ganglion.table_model.sampling import Sampling
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
 
 # Copies are worth a notice from this fraction of the rows on.
 FEW_COPIES = 0.01
+# The fraction of the time left that training a model may take, and the same if others test it.
+FOR_THE_MODEL, FOR_THE_MODEL_AND_TESTS = 0.85, 0.3
 
 
 def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTableModel:
@@ -286,15 +290,19 @@ def _mix(
     cross = bool(recipe.sampling.folds) and len(split.test) > 0
     recipe.announce(maker.model(untrained(learner, split, quality)))
     whole = np.arange(rows.rows) if cross else np.sort(np.concatenate([split.train, split.validation]))
-    kept = mix(learner, rows, whole, NOTHING if cross else split.test, quality, recipe.callbacks)
+    now, share = time.perf_counter(), FOR_THE_MODEL_AND_TESTS if cross else FOR_THE_MODEL
+    until = now + share * (recipe.until - now)
+    kept = mix(learner, rows, whole, NOTHING if cross else split.test, quality, recipe.callbacks, until)
     if kept is None:
         return None
     tested = [kept.member]
     if cross:
         tested = []
         try:
-            for one in splits:
-                if (found := mix(learner, rows, one.train, one.test, quality)) is None:
+            for done, one in enumerate(splits):
+                now = time.perf_counter()
+                until = now + FOR_THE_MODEL * (recipe.until - now) / (len(splits) - done)
+                if (found := mix(learner, rows, one.train, one.test, quality, until=until)) is None:
                     return None
                 tested.append(found.member)
         except KeyboardInterrupt:  # the model is there, and is tested by fewer rows
