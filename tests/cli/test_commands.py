@@ -27,7 +27,7 @@ QUICK = ("--epochs", "3", "--hidden", "8")
 def test_the_whole_path_from_table_to_predictions(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "train", "flowers.csv", "--target", "species")
     assert code == 0
-    for part in ("sepal_length", "4 inputs → 128 relu", "stopped because", "validation loss", "baseline"):
+    for part in ("sepal_length", "59 bins → 5 branches", "stopped because", "validation loss", "baseline"):
         assert part in out
     assert "true \\ predicted" in out
     assert "model written to flowers.safetensors" in out
@@ -340,7 +340,7 @@ def test_a_mixture_is_trained_and_explained(here: Path, capsys: pytest.CaptureFi
     words = ("train", "flowers.csv", "--target", "species", "--quality", "good", "--out", "m.safetensors")
     code, out, _ = run(capsys, *words)
     assert code == 0
-    assert "4 branches → 4 answers" in out
+    assert "5 branches → 5 answers" in out
     assert "a mixture of" in out
     code, out, _ = run(capsys, "explain", "m.safetensors", "flowers.csv", "--unit", "mixture_1:0")
     assert code == 0

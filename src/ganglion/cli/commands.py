@@ -105,14 +105,14 @@ def train(
     out: Path | None = None,
     quality: str | None = None,
     minutes: float | None = None,
-    hidden: str = "128,64",
-    activation: str = "relu",
+    hidden: str | None = None,
+    activation: str | None = None,
     bins: Whole | None = None,
     task: str = "auto",
     epochs: Whole | None = None,
     batch_size: Whole | None = None,
     dropout: float | None = None,
-    optimizer: str = "adamw",
+    optimizer: str | None = None,
     learning_rate: float | None = None,
     patience: Whole | None = None,
     validation: float | None = None,
@@ -160,9 +160,9 @@ def train(
     minutes
         Time that training on a table may take.
     hidden
-        Units of each hidden layer, separated by commas; "" for none.
+        Units of each hidden layer, separated by commas; "" for none. By default 128,64.
     activation
-        Activation of the hidden layers: relu, tanh, gelu ...
+        Activation of the hidden layers: relu (the default), tanh, gelu ...
     bins
         Bins of each number, which the network sees beside the number itself; by default none for one
         network, and 16 for mixtures.
@@ -175,7 +175,7 @@ def train(
     dropout
         Dropout rate after each hidden layer; by default 0.3, less for large tables.
     optimizer
-        sgd, rmsprop, adagrad, adam, adamw, lion or lbfgs.
+        sgd, rmsprop, adagrad, adam, adamw (the default), lion or lbfgs.
     learning_rate
         Peak of a one-cycle schedule; 0.005 by default.
     patience
@@ -279,7 +279,7 @@ def train(
         stopping,
         quality=quality,
         minutes=minutes,
-        hidden=_units(hidden),
+        hidden=None if hidden is None else _units(hidden),
         activation=activation,
         bins=bins,
         task=task,

@@ -45,6 +45,7 @@ from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
 
+HIDDEN = (128, 64)
 RESERVED = ("prediction", "explained", "baseline")
 
 
@@ -93,8 +94,8 @@ class TableModel:
         cls,
         table: Any,
         target: str | Sequence[str],
-        hidden: int | Sequence[int] = (128, 64),
-        activation: str = "relu",
+        hidden: int | Sequence[int] | None = None,
+        activation: str | None = None,
         *,
         bins: int | None = None,
         quality: str | None = None,
@@ -103,7 +104,7 @@ class TableModel:
         dropout: float | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
-        optimizer: Optimizer | str = "adamw",
+        optimizer: Optimizer | str | None = None,
         learning_rate: float | None = None,
         validation: float | None = None,
         test: float | None = None,
@@ -148,8 +149,8 @@ class TableModel:
             target: the name of the column to predict. Rows without a target are ignored. With a list of
                 names, one network predicts all of these columns, and the result is a `JointTableModel`; a
                 row that lacks some of them still teaches the others. All other settings apply to each target.
-            hidden: number of units of each hidden layer.
-            activation: of the hidden layers.
+            hidden: number of units of each hidden layer, 128 and 64 by default.
+            activation: of the hidden layers, "relu" by default.
             bins: at most so many bins, of about equally many rows, of each number; the network sees how full
                 each is (`gg.PiecewiseLinear`) besides the number itself. By default none for one network,
                 which would overfit small tables, and 16 for mixtures.
@@ -218,10 +219,20 @@ class TableModel:
         from ganglion.table_model.training import Kinds, train  # noqa: PLC0415
 
         require_threads("training")
+        own = {
+            "hidden": hidden,
+            "activation": activation,
+            "dropout": dropout,
+            "epochs": epochs,
+            "batch_size": batch_size,
+            "optimizer": optimizer,
+            "learning_rate": learning_rate,
+        }
         recipe = Recipe(
             targets=target_names(target),
-            hidden=hidden,
-            activation=activation,
+            own=tuple(name for name, value in own.items() if value is not None),
+            hidden=HIDDEN if hidden is None else hidden,
+            activation="relu" if activation is None else activation,
             bins=bins,
             quality=quality,
             minutes=minutes,
@@ -229,7 +240,7 @@ class TableModel:
             dropout=dropout,
             epochs=epochs,
             batch_size=batch_size,
-            optimizer=optimizer,
+            optimizer="adamw" if optimizer is None else optimizer,
             learning_rate=learning_rate,
             sampling=Sampling(weight, group, order, where, test, validation, folds, repeats),
             class_weight=class_weight,

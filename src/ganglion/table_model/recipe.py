@@ -24,7 +24,6 @@ from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.optimizers import Optimizer
 
 TARGET = "a target"
-HIDDEN = (128, 64)
 BINS = 16
 
 
@@ -32,11 +31,15 @@ BINS = 16
 class Recipe:
     """The settings of `TableModel.train`, which documents them.
 
+    Args:
+        own: the names of the settings given that a quality level would choose itself.
+
     Raises:
         ConfigError: for a setting out of range.
     """
 
     targets: tuple[str, ...]
+    own: tuple[str, ...]
     hidden: int | Sequence[int]
     activation: str
     bins: int | None
@@ -91,7 +94,7 @@ class Recipe:
     @property
     def level(self) -> Quality | None:
         """The quality level, None for one network with the settings of this recipe."""
-        if self._own_settings or self._beyond_mixtures:
+        if self.own or self._beyond_mixtures:
             return None
         return QUALITIES[self.quality or "good"]
 
@@ -102,27 +105,13 @@ class Recipe:
 
     @property
     def _why_one_network(self) -> str:
-        return listed(self._own_settings) if self._own_settings else self._beyond_mixtures
+        return listed(self.own) if self.own else self._beyond_mixtures
 
     @property
     def most_bins(self) -> int:
         """The number of bins of a number, at most."""
         default = 0 if self.level is None else BINS
         return default if self.bins is None else self.bins
-
-    @property
-    def _own_settings(self) -> list[str]:
-        """The settings given that a quality level would choose itself."""
-        given = {
-            "hidden": self.hidden != HIDDEN,
-            "activation": self.activation != "relu",
-            "dropout": self.dropout is not None,
-            "epochs": self.epochs is not None,
-            "batch_size": self.batch_size is not None,
-            "optimizer": self.optimizer != "adamw",
-            "learning_rate": self.learning_rate is not None,
-        }
-        return [name for name, is_given in given.items() if is_given]
 
     @property
     def _beyond_mixtures(self) -> str:
@@ -135,7 +124,7 @@ class Recipe:
 
     def _check_mixed(self, quality: str) -> None:
         """Raise `ConfigError` for what a mixture decides itself, or cannot do."""
-        if given := self._own_settings:
+        if given := self.own:
             raise ConfigError(
                 f"quality {quality!r} chooses the networks itself, got {listed(given)}",
                 "leave that out, or use quality='fast'",

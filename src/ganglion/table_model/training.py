@@ -288,8 +288,8 @@ def _mix(
     """Train the mixture that is kept, and to cross-validate one for each fold; None if rows are too few."""
     recipe, split = learner.recipe, splits[0]
     cross = bool(recipe.sampling.folds) and len(split.test) > 0
-    recipe.announce(maker.model(untrained(learner, split, quality)))
     whole = np.arange(rows.rows) if cross else np.sort(np.concatenate([split.train, split.validation]))
+    recipe.announce(maker.model(untrained(learner, Split(whole, NOTHING, NOTHING), quality)))
     now, share = time.perf_counter(), FOR_THE_MODEL_AND_TESTS if cross else FOR_THE_MODEL
     until = now + share * (recipe.until - now)
     kept = mix(learner, rows, whole, NOTHING if cross else split.test, quality, recipe.callbacks, until)

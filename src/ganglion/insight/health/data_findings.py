@@ -117,7 +117,10 @@ def constant_feature(subject: Subject) -> Finding | None:
     x = subject.columns
     if len(x) < 2 or not subject.has_columns:
         return None
-    same = np.flatnonzero((x == x[0]).all(axis=0))
+    same = (x == x[0]).all(axis=0)
+    if subject.validation is not None:  # a feature that varies there is rare, not constant
+        same &= (subject.validation.x.reshape(len(subject.validation), -1) == x[0]).all(axis=0)
+    same = np.flatnonzero(same)
     if not len(same):
         return None
     if len(same) == x.shape[1]:
