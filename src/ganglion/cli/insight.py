@@ -35,6 +35,7 @@ from ganglion.table_model.model import RESERVED, TableModel
 from ganglion.tables.columns import NumberColumn
 
 MOST_COLUMNS = 20
+LEAST_SHOWN = 0.005  # of a bin
 PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")
 
 
@@ -148,8 +149,9 @@ def explain(
         pages.append("below: the next training step, with its dropout, not the prediction")
     if not requested and contributions is None and verification is None:
         output, unit_number = _output(loaded, prediction)
-        pages += [_scaled_page(loaded, single), overview_text(trace), trace.unit(output, unit_number).words]
-        first = trace.layers[0].name
+        pages += [_scaled_page(loaded, single), _bins_page(loaded, single)]
+        pages += [overview_text(trace), trace.unit(output, unit_number).words]
+        first = next(step.name for step in loaded.network.architecture.steps if step.parameters)
         more = f", --gradient {first}/weight:0,0, --update {first}/weight:0,0, --verify"
         pages += [f"more detail: --unit {first}:0, --features{'' if trace.loss is None else more}"]
     pages += [str(each) for each in requested]
@@ -293,6 +295,28 @@ def _scaled_page(model: TableModel, single: pl.DataFrame) -> str:
             made = Function(Symbol(column.column), scaled, rule, arguments=numbers)
             lines.append(f"  {column.column} = {made.expression} = {figure(scaled)}{missing}")
     heading = "the network sees scaled numbers, (value - center) / scale:"
+    return "\n".join([heading, *lines]) if lines else ""
+
+
+def _bins_page(model: TableModel, single: pl.DataFrame) -> str:
+    """Return which bins of each number of the row are full, and how far the next one is."""
+    lines = []
+    for name, edges in list(model.bins.items())[:MOST_COLUMNS]:
+        value = single[name][0]
+        if not isinstance(value, int | float):
+            continue
+        full = sum(value >= edge for edge in edges[1:])
+        before = f"bin {full} full, " if full == 1 else f"bins 1 to {full} full, " if full else ""
+        line = f"  {name} {figure(value)}: {before}"
+        if full == len(edges) - 1:
+            lines.append(line.removesuffix(", "))
+            continue
+        low, high = edges[full], edges[full + 1]
+        reach = max(0.0, (value - low) / (high - low))
+        of = f"({figure(low)} to {figure(high)})"
+        part = f"full to {reach:.2f}" if reach >= LEAST_SHOWN else "empty"
+        lines.append(f"{line}bin {full + 1} {of} {part}")
+    heading = "and how full the bins of each number are, of which the later ones are empty:"
     return "\n".join([heading, *lines]) if lines else ""
 
 

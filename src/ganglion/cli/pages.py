@@ -30,7 +30,11 @@ def columns_page(
     """Return the encoding of each column, the target or targets, and by default the columns left out."""
     encoder, targets = model.encoder, targets or [model.target]
     predicted = {target.column for target in targets}
-    lines = [(_one_line(column.column), column.describe()) for column in encoder.columns]
+    bins = {name: f", {amount(len(edges) - 1, 'bin')}" for name, edges in model.bins.items()}
+    lines = [
+        (_one_line(column.column), column.describe() + bins.get(column.column, ""))
+        for column in encoder.columns
+    ]
     hidden = len(lines) - MOST_COLUMNS
     if hidden > 1:
         lines = [*lines[:MOST_COLUMNS], ("...", f"{hidden} more")]

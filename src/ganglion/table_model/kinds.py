@@ -43,7 +43,7 @@ SMOOTH = Kind("smooth", activation="mish", epochs=40)
 WIDE = Kind("wide", (256, 64), dropout=0.1)
 STRAIGHT = Kind("straight", (), epochs=20, rate=0.02, decay=0.02)
 PLAIN = Kind("plain", epochs=40, in_bins=False)
-LINEAR = Kind("linear", (), rate=0.05, decay=0.05, in_bins=False)
+LINEAR = Kind("linear", (), rate=0.05, decay=0.02, in_bins=False)
 
 ROWS_FOR_FOLDS = 20_000  # for which all folds together should stand
 
@@ -71,7 +71,7 @@ class Quality:
 
 
 QUALITIES = {
-    "fast": Quality((STEADY, PLAIN, LINEAR), 5, 5, single=True),
+    "fast": Quality((STEADY, SHARP, LINEAR), 5, 5, single=True),
     "good": Quality((STEADY, SHARP, STRAIGHT, PLAIN, LINEAR), 3, 4),
-    "best": Quality((STEADY, SHARP, SMOOTH, WIDE, STRAIGHT, PLAIN, LINEAR), 5, 10, lead=2),
+    "best": Quality((STEADY, SHARP, SMOOTH, WIDE, STRAIGHT, PLAIN, LINEAR), 5, 10, lead=10),
 }

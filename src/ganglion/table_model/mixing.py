@@ -29,7 +29,7 @@ from ganglion.many import Watching, train_many
 from ganglion.network import Network
 from ganglion.table_model.kinds import Kind, Quality
 from ganglion.table_model.learner import Learner, Member
-from ganglion.tables.defaults import EPOCHS, layers_for, one_cycle
+from ganglion.tables.defaults import EPOCHS, enough_epochs, layers_for, one_cycle
 from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 
@@ -83,16 +83,8 @@ class Mixed:
         return f"{what}, {loss} on rows that were not learned from: {', '.join(parts)}"
 
 
-def mix(
-    learner: Learner,
-    rows: Divisible,
-    learned: Array,
-    tested: Array,
-    quality: Quality,
-    callbacks: Sequence[Callback] = (),
-    until: float = math.inf,
-) -> Mixed | None:
-    """Train a mixture on some rows; None if they cannot be divided.
+class Mixer:
+    """Trains the networks of one mixture.
 
     Args:
         learner: makes members and knows the table.
@@ -100,62 +92,57 @@ def mix(
         learned: the rows to learn from.
         tested: the rows that will test the mixture.
         quality: the kinds and the number of folds.
-        callbacks: watch the first network, which the rows of its fold validate.
         until: when to be done, by `time.perf_counter`.
 
-    Raises:
-        KeyboardInterrupt: after Ctrl-C before any fold was done.
-    """
-    inner = fold_splits(rows.part(learned), quality.folds(len(learned)), 1, learner.recipe.seed)
-    return Mixer(learner, learned, tested, quality, inner, until).mix(callbacks) if inner else None
-
-
-def untrained(learner: Learner, split: Split, quality: Quality) -> Member:
-    """Return a mixture of untrained networks, or a single one, to show what will be learned."""
-    member = learner.untrained(split)
-    begin = learner.in_bins(member.encoder, split.train)
-    networks = {
-        kind.name: _network(learner, member, begin, kind, place) for place, kind in enumerate(quality.kinds)
-    }
-    if quality.single:
-        return dataclasses.replace(member, network=networks[quality.kinds[0].name])
-    count = len(networks)
-    whole = _assembled(learner, begin, networks, [1 / count] * count)
-    return dataclasses.replace(member, network=whole)
-
-
-class Mixer:
-    """Trains the networks of one mixture.
-
-    Args:
-        learner, learned, tested, quality, until: as for `mix`.
-        inner: the folds.
+    Attributes:
+        folds: a member for each fold; none if the rows cannot be divided.
     """
 
     def __init__(
         self,
         learner: Learner,
+        rows: Divisible,
         learned: Array,
         tested: Array,
         quality: Quality,
-        inner: Sequence[Split],
-        until: float,
+        until: float = math.inf,
     ) -> None:
         self.learner, self.quality, self.until = learner, quality, until
-        recipe, frame = learner.recipe, learner.rows.frame[learned]
-        goals = goals_of(learner.targets, frame)
-        encoder = recipe.fit_encoder(frame, goals, learner.encoder).without(recipe.reasons)
+        recipe, frame, encoder = learner.recipe, learner.rows.frame[learned], learner.encoder
+        if len(learned) < rows.rows:
+            goals = goals_of(learner.targets, frame)
+            encoder = recipe.fit_encoder(frame, goals, encoder).without(recipe.reasons)
         targets = learner.weighted(refit(learner.targets, frame), learned)
         nothing = Network([output_layer(targets)], len(encoder.features))
         self.whole = Member(nothing, encoder, targets, Split(learned, NOTHING, tested))
         self.begin = learner.in_bins(encoder, learned)
+        inner = fold_splits(rows.part(learned), quality.folds(len(learned)), 1, recipe.seed)
         self.folds = [self._fold(Split(learned[part.train], learned[part.test], NOTHING)) for part in inner]
         self.effort = 1.0  # the fraction of the usual epochs for which there is time
-        if until < math.inf:
+        if self.folds and until < math.inf:
             self._pace()
 
-    def mix(self, callbacks: Sequence[Callback]) -> Mixed | None:
-        """Return the trained mixture; None if no row of the first folds has a weight."""
+    def untrained(self) -> Member:
+        """Return a mixture of untrained networks, or a single one, to show what will be learned."""
+        networks = {
+            kind.name: _network(self.learner, self.whole, self.begin, kind, place)
+            for place, kind in enumerate(self.quality.kinds)
+        }
+        if self.quality.single:
+            return dataclasses.replace(self.whole, network=networks[self.quality.kinds[0].name])
+        count = len(networks)
+        mixed = _assembled(self.learner, self.begin, networks, [1 / count] * count)
+        return dataclasses.replace(self.whole, network=mixed)
+
+    def mix(self, callbacks: Sequence[Callback] = ()) -> Mixed | None:
+        """Train the mixture and return it; None if no row of the first folds has a weight.
+
+        Args:
+            callbacks: watch the first network, which the rows of its fold validate.
+
+        Raises:
+            KeyboardInterrupt: after Ctrl-C before any fold was done.
+        """
         kinds, lead = self.quality.kinds, self.folds[: self.quality.lead]
         tried = self._train(lead, kinds, 0, callbacks)
         trial = self._blend(tried)
@@ -239,7 +226,11 @@ class Mixer:
         return folds[: int(max(0.0, min(len(folds), (self.until - time.perf_counter()) / max(one, TINY))))]
 
     def _epochs(self, kind: Kind) -> int:
-        return max(1, round(self.learner.suited.epochs * kind.epochs / EPOCHS * self.effort))
+        suited = self.learner.suited
+        epochs = suited.epochs * kind.epochs / EPOCHS
+        if not kind.hidden:  # large steps need a number of updates to become small
+            epochs = max(epochs, enough_epochs(len(self.whole.split.train), suited.batch_size))
+        return max(1, round(epochs * self.effort))
 
     def _blend(self, trained: Sequence[Sequence[Member]]) -> Blend | None:
         """Return the blend of the kinds by what they say of their folds; None if no row has a weight."""

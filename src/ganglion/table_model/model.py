@@ -20,6 +20,7 @@ from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import make_objective
 from ganglion.checks import check_flag, check_integer
+from ganglion.core.layers import PiecewiseLinear
 from ganglion.core.part import Array
 from ganglion.errors import (
     DataError,
@@ -35,6 +36,7 @@ from ganglion.network import Network
 from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.sampling import Sampling
 from ganglion.table_model.saved import read_table_part, to_saved
+from ganglion.tables.columns import NumberColumn
 from ganglion.tables.dicts import check_record
 from ganglion.tables.encode import Encoder
 from ganglion.tables.forking import require_threads
@@ -266,6 +268,22 @@ class TableModel:
         return (
             [target.label(i) for i in range(len(target.classes))] if isinstance(target, ClassTarget) else None
         )
+
+    @property
+    def bins(self) -> dict[str, list[float]]:
+        """The edges of the bins of each column of numbers, in its own units; only of columns that have some.
+
+        The network sees how full each bin is besides the number itself; see `gg.PiecewiseLinear`.
+        """
+        layer = self.network.layers[0]
+        if not isinstance(layer, PiecewiseLinear):
+            return {}
+        edges = dict(zip(self.encoder.features, layer.edges, strict=True))
+        return {
+            column.column: [edge * column.scale + column.center for edge in edges[column.column]]
+            for column in self.encoder.columns
+            if isinstance(column, NumberColumn) and edges[column.column]
+        }
 
     @property
     def advice(self) -> str:

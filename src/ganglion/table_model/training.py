@@ -32,7 +32,7 @@ from ganglion.many import Watching
 from ganglion.table_model.kinds import Quality
 from ganglion.table_model.learned import LearnedRows
 from ganglion.table_model.learner import Learner, Member
-from ganglion.table_model.mixing import mix, untrained
+from ganglion.table_model.mixing import Mixer
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.recipe import TARGET, Recipe
 from ganglion.table_model.sampling import Sampling
@@ -289,10 +289,13 @@ def _mix(
     recipe, split = learner.recipe, splits[0]
     cross = bool(recipe.sampling.folds) and len(split.test) > 0
     whole = np.arange(rows.rows) if cross else np.sort(np.concatenate([split.train, split.validation]))
-    recipe.announce(maker.model(untrained(learner, Split(whole, NOTHING, NOTHING), quality)))
     now, share = time.perf_counter(), FOR_THE_MODEL_AND_TESTS if cross else FOR_THE_MODEL
     until = now + share * (recipe.until - now)
-    kept = mix(learner, rows, whole, NOTHING if cross else split.test, quality, recipe.callbacks, until)
+    mixer = Mixer(learner, rows, whole, NOTHING if cross else split.test, quality, until)
+    if not mixer.folds:
+        return None
+    recipe.announce(maker.model(mixer.untrained()))
+    kept = mixer.mix(recipe.callbacks)
     if kept is None:
         return None
     tested = [kept.member]
@@ -302,7 +305,8 @@ def _mix(
             for done, one in enumerate(splits):
                 now = time.perf_counter()
                 until = now + FOR_THE_MODEL * (recipe.until - now) / (len(splits) - done)
-                if (found := mix(learner, rows, one.train, one.test, quality, until=until)) is None:
+                mixer = Mixer(learner, rows, one.train, one.test, quality, until)
+                if not mixer.folds or (found := mixer.mix()) is None:
                     return None
                 tested.append(found.member)
         except KeyboardInterrupt:  # the model is there, and is tested by fewer rows

@@ -60,9 +60,13 @@ def layers_for(
 
 def linear_training(rows: int, epochs: int, batch_size: int) -> tuple[int, Optimizer]:
     """Return epochs and optimizer of a model without hidden layers, which needs larger steps, and enough."""
-    enough = FEWEST_UPDATES * batch_size // max(rows, 1)
-    epochs = max(epochs, min(enough, MOST_EPOCHS))
+    epochs = max(epochs, enough_epochs(rows, batch_size))
     return epochs, one_cycle(LINEAR_RATE, epochs, min(0.1, 100 / max(rows, 1)))
+
+
+def enough_epochs(rows: int, batch_size: int) -> int:
+    """Return in how many epochs a model without hidden layers makes enough updates."""
+    return min(FEWEST_UPDATES * batch_size // max(rows, 1), MOST_EPOCHS)
 
 
 def one_cycle(rate: float, epochs: int, weight_decay: float) -> AdamW:

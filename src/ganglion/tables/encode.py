@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -21,7 +22,8 @@ DROPPED = "dropped"
 GROUP = "keeps the rows of a group together"
 WEIGHT = "the weight of each row"
 ROWS_AT_ONCE = 2048
-CELLS_FOR_THREADS = 200_000  # below, starting threads takes longer than the work that they would share
+# Below, threads take longer to start, or to wait for each other, than the work that they would share.
+CELLS_FOR_THREADS, ROWS_FOR_THREADS = 200_000, 1000
 MAXIMUM_FEATURES = 100_000
 BEYOND_FLOAT32 = float(2**128 - 2**103)  # the least number that is rounded to infinity
 
@@ -92,8 +94,8 @@ class Encoder:
                 return fit.category(values) if values.n_unique() > 1 else CONSTANT
             return fit.column(values, like is not None or values.name in keep)
 
-        with ThreadPoolExecutor() as pool:
-            found = dict(zip(table.columns, pool.map(fit_column, table.get_columns()), strict=True))
+        with _mapping(table.height, table.width) as each:
+            found = dict(zip(table.columns, each(fit_column, table.get_columns()), strict=True))
         if like is None and not any(isinstance(column, Column) for column in found.values()):
             for name in [name for name, reason in found.items() if reason == ROW_NUMBERS]:
                 found[name] = fit.column(table.get_column(name), kept=True)
@@ -178,11 +180,8 @@ class Encoder:
             rows[:, stop - numbers.shape[1] : stop] = _as_float32(numbers)
             return notes
 
-        if table.height * len(self.columns) < CELLS_FOR_THREADS:
-            found = list(map(encode_column, self.columns, stops))
-        else:
-            with ThreadPoolExecutor() as pool:
-                found = list(pool.map(encode_column, self.columns, stops))
+        with _mapping(table.height, len(self.columns)) as each:
+            found = list(each(encode_column, self.columns, stops))
         notes = [note for some in found for note in some]
         # A block of rows at a time, so that the block stays in the cache.
         for first in range(0, table.height, ROWS_AT_ONCE):
@@ -268,6 +267,16 @@ class Encoder:
         if len({column.column for column in found}) != len(found):
             raise ConfigError("an encoder's columns must have different names")
         return cls(found, dict(left_out))
+
+
+@contextmanager
+def _mapping(rows: int, columns: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give `map`, on several threads where columns are long enough."""
+    if rows < ROWS_FOR_THREADS or rows * columns < CELLS_FOR_THREADS:
+        yield map
+        return
+    with ThreadPoolExecutor() as pool:
+        yield pool.map
 
 
 def require_column(table: pl.DataFrame, name: str) -> pl.Series:

@@ -10,7 +10,7 @@ how a table model uses its columns and how far its probabilities are right, `ima
 pictures and which part of an image decides; common code is in `drawing.py`.
 """
 
-from ganglion.insight.plot.columns import dependence, importance, reliability
+from ganglion.insight.plot.columns import bins, dependence, importance, reliability
 from ganglion.insight.plot.comparison import comparison
 from ganglion.insight.plot.confusion import confusion
 from ganglion.insight.plot.images import augmented, feature_maps, filters, occlusion, saliency, why
@@ -20,6 +20,7 @@ from ganglion.insight.plot.pictures import activation, history, network, units
 __all__ = [
     "activation",
     "augmented",
+    "bins",
     "boundary",
     "comparison",
     "confusion",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -115,6 +118,45 @@ def dependence(dependence: Dependence, ax: Axes | None = None) -> Axes:
     ax.set_ylabel(f"mean {what}" + (f" of {dependence.answers[shown[0]]}" if len(shown) == 1 else ""))
     if len(shown) > 1:
         ax.legend(fontsize=9)
+    return ax
+
+
+def bins(name: str, edges: Sequence[float], values: Any = None, ax: Axes | None = None) -> Axes:
+    """Draw the bins of one column of numbers: how full each is as the number grows.
+
+    Args:
+        name: of the column.
+        edges: of its bins, as `TableModel.bins` has them.
+        values: of the column in some rows, drawn as a histogram behind; None (default) for no histogram.
+        ax: the matplotlib Axes to draw on; a new figure's by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ConfigError: if there are fewer than two edges, or `ax` is not axes.
+        MissingPackageError: without matplotlib.
+
+    >>> import matplotlib.pyplot as plt
+    >>> ax = gg.plot.bins("age", [18, 25, 40, 90], values=[19, 22, 24, 31, 38, 55, 80])
+    >>> ax.get_xlabel(), len(ax.get_lines())
+    ('age', 3)
+    >>> plt.close(ax.figure)
+    """
+    found = np.array(list(edges), float)
+    if len(found) < 2:
+        raise ConfigError(f"edges must be at least two numbers, got {shortened(edges)}")
+    check_axes(ax)
+    ax = axes_or_new(ax, height=3.0)
+    if values is not None:
+        counts, cuts = np.histogram(np.asarray(values, float), bins=40, range=(found[0], found[-1]))
+        heights = counts / max(int(counts.max()), 1)
+        ax.bar(cuts[:-1], heights, np.diff(cuts), align="edge", color=GRAY, alpha=0.25, linewidth=0)
+    for number, (low, high) in enumerate(pairwise(found)):
+        color = (BLUE, ORANGE)[number % 2]
+        ax.plot([found[0], low, high, found[-1]], [0, 0, 1, 1], color=color, linewidth=1)
+    ax.set_xlabel(name)
+    ax.set_ylabel("how full each bin is")
     return ax
 
 
