@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from ganglion.answers.calibration import TINY
+from ganglion.answers.held_out import HeldOut
+from ganglion.answers.judging import balancing_weights
 from ganglion.answers.mixing import Blend, blend
 from ganglion.answers.splits import NOTHING, Divisible, Split, fold_splits
 from ganglion.answers.target import ClassTarget
@@ -238,10 +240,19 @@ class Mixer:
             self.learner.held_out(members, lambda split: split.validation)
             for members in zip(*trained, strict=True)
         ]
-        held = [each for each in answers if each is not None]
+        held = [self._balanced(each) for each in answers if each is not None]
         if len(held) < len(answers):
             return None
         return blend(held, isinstance(self.whole.targets[0], ClassTarget), self.quality.single)
+
+    def _balanced(self, held: HeldOut) -> HeldOut:
+        """Return held-out rows whose weights balance the classes as the training did."""
+        target = self.whole.targets[0]
+        if self.learner.recipe.class_weight is None or not isinstance(target, ClassTarget):
+            return held
+        return dataclasses.replace(
+            held, weight=held.weights * np.array(balancing_weights(target))[held.truth.astype(np.int64)]
+        )
 
     def _train(
         self,
