@@ -79,7 +79,7 @@ def test_the_network_is_the_weighted_mean_of_its_branches(mixed: gg.TableModel) 
     assert sum(mixture.weights) == pytest.approx(1)
     parameters, total = iter(mixed.network.named_parameters().values()), 0.0
     for (name, layers), weight in zip(parallel.branches, mixture.weights, strict=True):
-        assert name.split()[0] in {"steady", "sharp", "straight", "plain"}
+        assert name.split()[0] in {"steady", "sharp", "straight", "plain", "linear"}
         branch = gg.Network([bins, *layers], inputs=rows.shape[1])
         for own in branch.named_parameters().values():
             own[...] = next(parameters)
@@ -120,6 +120,75 @@ def test_numbers_are_mixed_and_cross_validated() -> None:
     assert model.predict(table, interval=0.9).columns == ["prediction", "low", "high"]
 
 
+def test_a_mixture_is_the_default(mixed: gg.TableModel) -> None:
+    assert isinstance(gg.TableModel.train(flowers(), "species").network.layers[-1], gg.Mixture)
+    for settings in ({"hidden": (128, 64)}, {"epochs": 60}, {"order": "petal_width"}):
+        model = gg.TableModel.train(flowers(), "species", **settings)  # type: ignore[arg-type]
+        assert len(model.network.layers) == 5
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "layers"),
+    [
+        ({"x": np.linspace(0, 9, 200), "y": 3 * np.linspace(0, 9, 200) + 2}, "linear", 1),
+        ({"x": np.linspace(0, 50, 2000), "y": np.sin(np.linspace(0, 50, 2000))}, "sharp", 4),
+    ],
+)
+def test_fast_is_the_best_of_several_kinds(table: Any, kind: str, layers: int) -> None:
+    model = gg.TableModel.train(table, "y", quality="fast", test=0.2)
+    assert len(model.network.layers) == layers
+    assert model.report is not None
+    assert model.report.metrics["r2"] > 0.99
+    assert f"a network of the kind {kind!r}" in model.report.note
+
+
+def test_a_kind_that_learned_again_is_sharpened_as_on_its_fold() -> None:
+    noise = CHANCE.normal(size=1500)
+    x = CHANCE.normal(size=1500)
+    table = {"x": x, "y": np.where(x + 2 * noise > 0, "yes", "no")}
+    model = gg.TableModel.train(table, "y", quality="fast")
+    assert model.report is not None
+    assert model.report.metrics["log_loss"] < 1.02 * model.report.linear["log_loss"]
+    assert 0.8 < model.calibration.temperature < 1.25  # hardly anything is left to correct
+
+
+def test_balanced_classes_are_blended_in_balance() -> None:
+    x = CHANCE.normal(size=1500)
+    table = {"x": x, "y": np.where(x + 0.5 * CHANCE.normal(size=1500) > 1.6, "rare", "often")}
+    model = gg.TableModel.train(table, "y", class_weight="balanced")
+    assert model.report is not None
+    assert model.report.metrics["balanced_accuracy"] > 0.8
+
+
+def test_the_bins_are_in_the_units_of_the_table(mixed: gg.TableModel) -> None:
+    lengths = flowers()["petal_length"]
+    edges = mixed.bins["petal_length"]
+    assert edges == sorted(edges)
+    assert lengths.min() == pytest.approx(edges[0], abs=0.2)  # of the rows learned from
+    assert lengths.max() == pytest.approx(edges[-1], abs=0.5)
+    assert gg.TableModel.train(flowers(), "species", epochs=1).bins == {}
+
+
+def test_a_wide_table_gets_no_bins() -> None:
+    table = {f"x{n}": CHANCE.normal(size=30) for n in range(5000)} | {"y": CHANCE.normal(size=30)}
+    model = gg.TableModel.train(table, "y", quality="fast", test=0)
+    assert model.bins == {}
+
+
+def test_less_time_means_fewer_epochs_and_folds() -> None:
+    x = CHANCE.normal(size=(3000, 4))
+    table = {f"x{n}": x[:, n] for n in range(4)} | {"y": x[:, 0] * x[:, 1]}
+    whole = gg.TableModel.train(table, "y", test=0.2, minutes=10)
+    brief = gg.TableModel.train(table, "y", test=0.2, minutes=1e-4)
+    assert whole.report is not None
+    assert brief.report is not None
+    assert whole.history.epochs == 40
+    assert brief.history.epochs < 10
+    assert len(brief.network.layers[1].branches) < len(whole.network.layers[1].branches)  # type: ignore[attr-defined]
+    again = gg.TableModel.train(table, "y", test=0.2)
+    assert (again.network.parameters == whole.network.parameters).all()
+
+
 def test_the_same_seed_gives_the_same_mixture(mixed: gg.TableModel) -> None:
     again = gg.TableModel.train(flowers(), "species", test=0.2, quality="good")
     assert (again.network.parameters == mixed.network.parameters).all()
@@ -145,6 +214,8 @@ def test_no_fold_learns_of_categories_from_the_rows_that_weigh_it() -> None:
         ({"quality": "good", "order": "petal_width"}, "an order"),
         ({"quality": "good", "callbacks": [gg.EarlyStopping(5)]}, "callbacks"),
         ({"bins": -1}, "bins"),
+        ({"minutes": 0}, "minutes"),
+        ({"minutes": 1, "epochs": 5}, "minutes bounds what a quality level does, got it with 'epochs'"),
     ],
 )
 def test_what_does_not_fit_is_refused(settings: dict[str, Any], says: str) -> None:
