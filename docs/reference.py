@@ -31,7 +31,7 @@ MODULES: dict[str, ModuleType] = {
 }
 GROUPS = {
     "Network": ("ganglion.network", "ganglion.many", "ganglion.training.history"),
-    "Tables": ("ganglion.table_model", "ganglion.tables", "ganglion.answers"),
+    "Tables": ("ganglion.table_model", "ganglion.tables", "ganglion.answers", "ganglion.comparison"),
     "Images": ("ganglion.image_model", "ganglion.images"),
     "Estimators": ("ganglion.estimators",),
     "Layers": ("ganglion.core.layers",),

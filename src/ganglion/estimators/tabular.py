@@ -176,7 +176,7 @@ def _unused(name: str, names: Collection[str]) -> str:
 
 
 class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
-    """A classifier for tables as people have them: `gg.TableModel` as an estimator of scikit-learn.
+    """A classifier for tables as people have them, as an estimator of scikit-learn.
 
     Columns of numbers, words, dates and truth values, with missing values, need no preparation. Free text and
     row numbers are left out of frames with a notice; of an array, all columns are used.
@@ -275,7 +275,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
 
 
 class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
-    """A regressor for tables as people have them: `gg.TableModel` as an estimator of scikit-learn.
+    """A regressor for tables as people have them, as an estimator of scikit-learn.
 
     Columns of numbers, words, dates and truth values, with missing values, need no preparation. Free text and
     row numbers are left out of frames with a notice; of an array, all columns are used.
