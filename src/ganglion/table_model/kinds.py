@@ -72,6 +72,6 @@ class Quality:
 
 QUALITIES = {
     "fast": Quality((STEADY, SHARP, LINEAR), 5, 5, single=True),
-    "good": Quality((STEADY, SHARP, STRAIGHT, PLAIN, LINEAR), 3, 4),
+    "good": Quality((STEADY, SHARP, STRAIGHT, PLAIN, LINEAR), 3, 5),
     "best": Quality((STEADY, SHARP, SMOOTH, WIDE, STRAIGHT, PLAIN, LINEAR), 5, 10, lead=10),
 }
