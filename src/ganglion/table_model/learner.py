@@ -119,7 +119,7 @@ class Learner:
     def in_bins(self, encoder: Encoder, learned: Array) -> Sequence[Layer]:
         """Return the layer that divides numbers into bins, if there are any and a layer to make use of it."""
         bins = min(self.recipe.most_bins, MOST_BINS // max(1, len(encoder.features)))
-        if not (bins and self.recipe.hidden):
+        if not (bins and self.recipe.hidden) or bins < min(2, self.recipe.most_bins):
             return ()
         sample = learned[:: len(learned) // ROWS_FOR_BINS + 1]
         frame = self.rows.frame[sample]
