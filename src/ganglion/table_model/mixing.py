@@ -46,7 +46,8 @@ class Mixed:
         member: the mixture of all its networks.
         folds: for each fold the mixture of the networks that have not seen it, which is validated by it.
         history: of the first network, or of that of the best kind on its fold.
-        kinds: the names of the kinds that are used.
+        tried: the names of all kinds.
+        kinds: the names of those that are used.
         blend: how much each counts.
         trial: the blend of all kinds on the first folds.
         left_out: the loss on these of each kind that was given up.
@@ -56,6 +57,7 @@ class Mixed:
     member: Member
     folds: list[Member]
     history: History
+    tried: tuple[str, ...]
     kinds: tuple[str, ...]
     blend: Blend
     trial: Blend
@@ -71,18 +73,19 @@ class Mixed:
             ratio = loss / max(together, TINY)
             return f"alone {max(ratio if is_class else ratio**0.5, 1) - 1:.1%} worse"
 
-        parts = []
+        parts = {
+            name: f"{name} 0% ({alone(loss, self.trial.losses[-1])})" for name, loss in self.left_out.items()
+        }
         if not self.single:
-            parts += [
-                f"{name} {weight:.0%} ({alone(loss, together)})"
+            parts |= {
+                name: f"{name} {weight:.0%} ({alone(loss, together)})"
                 for name, weight, loss in zip(self.kinds, self.blend.weights, self.blend.losses, strict=False)
-            ]
-        trial = self.trial.losses[-1]
-        parts += [f"{name} 0% ({alone(loss, trial)})" for name, loss in self.left_out.items()]
+            }
+        said = ", ".join(parts[name] for name in self.tried if name in parts)
         loss = f"log loss {together:.4g}" if is_class else f"RMSE {together**0.5 * target.scale:.4g}"  # type: ignore[union-attr]
         count = len(self.folds) * sum(weight > 0 for weight in self.blend.weights)
         what = f"a network of the kind {self.kinds[0]!r}" if self.single else f"a mixture of {count} networks"
-        return f"{what}, {loss} on rows that were not learned from: {', '.join(parts)}"
+        return f"{what}, {loss} on rows that were not learned from: {said}"
 
 
 class Mixer:
@@ -176,7 +179,7 @@ class Mixer:
             for number, members in numbered
         ]
         history = tried[0][0].network.history
-        return Mixed(kept, each, history, names, found, trial, left_out, single=False)
+        return Mixed(kept, each, history, self._names, names, found, trial, left_out, single=False)
 
     def _best(self, tried: Sequence[Member], place: int, trial: Blend, left_out: dict[str, float]) -> Mixed:
         """Return the best kind alone: it learns again from all rows, with what sharpens its answers."""
@@ -188,7 +191,13 @@ class Mixer:
         for network in {kept.network, validated.network}:
             _sharpen(network, scale)
         only = Blend((1.0,), (scale,), (trial.losses[place], trial.losses[-1]))
-        return Mixed(kept, [validated], history, (kind.name,), only, trial, left_out, single=True)
+        return Mixed(
+            kept, [validated], history, self._names, (kind.name,), only, trial, left_out, single=True
+        )
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(kind.name for kind in self.quality.kinds)
 
     def _fold(self, split: Split) -> Member:
         """Return a member for a fold, whose mean targets of categories are those of its rows."""
