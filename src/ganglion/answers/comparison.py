@@ -20,8 +20,8 @@ class Comparison:
     Attributes:
         target: the column predicted.
         rows: the number of rows, each of which was held out once.
-        metrics: for each learner by name its metrics, with a number for each fold: "log_loss" and "accuracy",
-            or "rmse" and "r2". The first metric ranks the learners.
+        metrics: for each learner by name its metrics, with a number for each fold: "log_loss", "accuracy"
+            and "calibration_error", or "rmse" and "r2". The first metric ranks the learners.
         seconds: for each learner the seconds to learn each fold.
         absent: the packages of learners that are not installed.
         failed: the learners that could not learn the table, each with the reason.
@@ -64,7 +64,7 @@ class Comparison:
         first = self.metrics[names[0]]
         folds = len(first[self.metric])
         width = max(len(name) for name in (*names, *self.failed)) + 2
-        heads = "".join(f"{metric_label(metric):>22}" for metric in first)
+        heads = "".join(f"{metric_label(metric):>20}" for metric in first)
         lines = [
             f"{self.target}, {amount(self.rows, 'row')}: mean ± spread over {amount(folds, 'fold')}",
             "",
@@ -73,7 +73,7 @@ class Comparison:
         for name in names:
             cells = [_mean_and_spread(metric, values) for metric, values in self.metrics[name].items()]
             seconds = f"{statistics.fmean(self.seconds[name]):.2g}"
-            lines.append(f"{name:<{width}}" + "".join(f"{cell:>22}" for cell in cells) + f"{seconds:>18}")
+            lines.append(f"{name:<{width}}" + "".join(f"{cell:>20}" for cell in cells) + f"{seconds:>18}")
         lines += [f"{name:<{width}}  failed: {reason}" for name, reason in self.failed.items()]
         lines += ["", self.verdict]
         if self.absent:

@@ -14,6 +14,7 @@ import polars as pl
 
 from ganglion.answers.calibration import TINY
 from ganglion.answers.comparison import Comparison
+from ganglion.answers.reliability import Reliability
 from ganglion.answers.splits import Divisible, Split, fold_splits, joined
 from ganglion.answers.target import ClassTarget, fit_target
 from ganglion.checks import check_integer
@@ -139,10 +140,17 @@ class Columns:
 
 @dataclass(frozen=True)
 class Trial:
-    """What one learner reaches on one fold."""
+    """What one learner reaches on one fold.
+
+    Args:
+        metrics: by name.
+        seconds: to learn and to answer.
+        model: the table model, None for another learner.
+    """
 
     metrics: dict[str, float]
     seconds: float
+    model: TableModel | None = None
 
 
 @dataclass(frozen=True)
@@ -183,18 +191,20 @@ class Contest:
         if name in PEERS:
             load(PEERS[name].package)  # takes seconds, which are not learning
         learned, asked = self.frame[split.train], self.frame[split.test]
-        started = time.perf_counter()
+        model, started = None, time.perf_counter()
         if name in OWN:
-            answer = self._own(learned, asked, OWN[name])
+            model = self._learn(learned, OWN[name])
+            answer = self._answers(model, asked)
         else:
             answer = self._peer(learned, asked, self.y[split.train], PEERS[name])
-        return Trial(self._scores(self.y[split.test], answer), time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Trial(self._scores(self.y[split.test], answer), seconds, model)
 
-    def _own(self, learned: pl.DataFrame, asked: pl.DataFrame, quality: str) -> Array:
-        """Return what a quality level answers: numbers, (n,), or the probabilities of all classes."""
+    def _learn(self, learned: pl.DataFrame, quality: str) -> TableModel:
+        """Return the model of a quality level."""
         columns = self.columns
         with collect_notices():
-            model = TableModel.train(
+            model: TableModel = TableModel.train(
                 learned,
                 columns.target,
                 quality=quality,
@@ -206,20 +216,25 @@ class Contest:
                 keep=columns.keep,
                 seed=self.seed,
             )
+        return model
+
+    def _answers(self, model: TableModel, asked: pl.DataFrame) -> Array:
+        """Return what a model answers: numbers, (n,), or the probabilities of all classes."""
+        with collect_notices():
             found = model.predict(asked)
         if not isinstance(self.goal, ClassTarget):
             return found["prediction"].to_numpy()
         answer = np.zeros((asked.height, len(self.goal.classes)))
-        for label in model.target.labels:
+        for label in model.labels or ():  # a fold may lack a class
             answer[:, self.goal.labels.index(label)] = found[f"probability_{label}"].to_numpy()
         return answer
 
     def _peer(self, learned: pl.DataFrame, asked: pl.DataFrame, y: Array, peer: Peer) -> Array:
-        """Return what another learner answers, as `_own` does."""
+        """Return what another learner answers, as `_answers` does."""
         encoder = self.columns.encoder(learned, like=self.encoder)
         if not isinstance(self.goal, ClassTarget):
             return peer.answer(Lesson(encoder, learned, asked, y, False, self.seed))
-        present, numbers = np.unique(y, return_inverse=True)  # a fold may lack a class
+        present, numbers = np.unique(y, return_inverse=True)
         answer = np.zeros((asked.height, len(self.goal.classes)))
         answer[:, present] = peer.answer(Lesson(encoder, learned, asked, numbers, True, self.seed))
         return answer
@@ -229,10 +244,11 @@ class Contest:
         if not isinstance(self.goal, ClassTarget):
             squares = float(np.mean((answer - truth) ** 2))
             return {"rmse": math.sqrt(squares), "r2": 1 - squares / max(float(truth.var()), TINY)}
-        said = answer[np.arange(len(truth)), truth]
+        said, alike = answer[np.arange(len(truth)), truth], np.ones(len(truth))
         return {
             "log_loss": float(-np.log(np.clip(said, LEAST, 1)).mean()),
             "accuracy": float((answer.argmax(axis=1) == truth).mean()),
+            "calibration_error": Reliability.measure(answer, truth, alike, self.goal.labels).error,
         }
 
 

@@ -270,21 +270,18 @@ def _skip_bins(architecture: Architecture, steps: list[dict[str, Any]]) -> None:
     This takes a few operations for each number, instead of one for each of its bins.
     """
     for step, encoding in zip(architecture.steps, steps, strict=True):
-        layer, readers = step.layer, [each for each in architecture.steps if step.writes in each.reads]
-        if not (
-            isinstance(layer, PiecewiseLinear)
-            and step.reads[0] < len(architecture.inputs)
-            and len(step.shape) == 1
-            and readers
-            and all(type(each.layer) is Dense for each in readers)
-        ):
+        layer = step.layer
+        if not isinstance(layer, PiecewiseLinear) or len(step.shape) != 1:
+            continue
+        readers = [each for each in architecture.steps if step.writes in each.reads]
+        of_input = step.reads[0] < len(architecture.inputs)
+        if not (of_input and readers and all(type(each.layer) is Dense for each in readers)):
             continue
         places = [3 * len(layer.edges)]  # x, the number of its bin, and how full that is
         encoding |= {"kind": "bins", "shape": places}
+        bins = [float(max(0, len(edges) - 1)) for edges in layer.edges]
         for each in readers:
-            bins = [float(max(0, len(edges) - 1)) for edges in layer.edges]
-            dense = steps[each.number]
-            dense |= {"kind": "binned_dense", "shapes": [places], "constants": bins}
+            steps[each.number] |= {"kind": "binned_dense", "shapes": [places], "constants": bins}
 
 
 @lru_cache(4096)

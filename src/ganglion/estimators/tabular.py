@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
@@ -77,7 +78,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
         """
         rules.verbose("verbose", self.verbose)
         y = self._check_target(y)
-        frame = self._frame(X, reset=True)
+        opened = open_table(self._checked(X, reset=True))
+        frame = opened.frame
         check_consistent_length(frame, y)
         if frame.height < 2:
             raise DataError(f"a table needs at least 2 rows to learn from, got n_samples={frame.height}")
@@ -88,14 +90,15 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
         seed = int(check_random_state(self.random_state).randint(SEEDS))
         target, weights = (_unused(name, frame.columns) for name in ("target", "weight"))
         table = frame.with_columns(pl.Series(target, self._encode(y)), pl.Series(weights, weight))
+        table = _reordered(table, weights, seed)
         with limit_threads(rules.threads(self.n_jobs)), collect_notices() as notices:
             self.model_ = TableModel.train(
-                _reordered(table, weights, seed),
+                dataclasses.replace(opened, frame=table),
                 target,
                 quality=self.quality,
                 task=self.task,
                 test=0,
-                weight=weights,
+                weight=weights if weights in table.columns else None,
                 categories=self.categories,
                 drop=[*self.drop, *row_numbers],
                 keep=keep,
@@ -118,10 +121,10 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
     def _predictions(self, X: Any) -> pl.DataFrame:
         check_is_fitted(self)
         with limit_threads(rules.threads(self.n_jobs)), collect_notices():
-            return self.model_.predict(self._frame(X, reset=False))
+            return self.model_.predict(self._checked(X, reset=False))
 
-    def _frame(self, X: Any, reset: bool) -> pl.DataFrame:
-        """Return rows as a frame; an array gets the names of the columns learned, or x0, x1 ..."""
+    def _checked(self, X: Any, reset: bool) -> Any:
+        """Return a frame as it is; an array as one, with the names of the columns learned, or x0, x1 ..."""
         if hasattr(X, "columns") and hasattr(X, "shape"):
             _check_feature_names(self, X, reset=reset)
             _check_n_features(self, X, reset=reset)
@@ -129,7 +132,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
                 raise DataError(
                     f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required."
                 )
-            return open_table(X).frame
+            return X
         rows = validate_data(self, X, reset=reset, ensure_all_finite="allow-nan")
         names = getattr(self, "feature_names_in_", [f"x{number}" for number in range(rows.shape[1])])
         return pl.DataFrame(rows, schema=list(map(str, names))).fill_nan(None)
@@ -158,13 +161,13 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]
 def _reordered(table: pl.DataFrame, weights: str, seed: int) -> pl.DataFrame:
     """Return the rows in an order that does not depend on theirs; one of weight 2 becomes two.
 
-    Weights that are not whole numbers, or large, stay weights.
+    Weights that are not whole numbers, or large, stay weights; else their column is gone.
     """
     table = table.filter(pl.col(weights) > 0)
     times = table[weights].to_numpy()
     if (times == times.round()).all() and times.sum() <= MOST_REPEATED * len(times):
         rows = np.repeat(np.arange(len(times)), times.astype(np.int64))
-        table = table[rows].with_columns(pl.lit(1.0).alias(weights))
+        table = table[rows].drop(weights)
     return table.sort(table.columns)[np.random.default_rng(seed).permutation(table.height)]
 
 
@@ -178,8 +181,8 @@ def _unused(name: str, names: Collection[str]) -> str:
 class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     """A classifier for tables as people have them, as an estimator of scikit-learn.
 
-    Columns of numbers, words, dates and truth values, with missing values, need no preparation. Free text and
-    row numbers are left out of frames with a notice; of an array, all columns are used.
+    Columns of numbers, words, dates and truth values, with missing values, need no preparation. Names and row
+    numbers are left out of frames with a notice, and free text is refused; of an array, all columns are used.
 
     Args:
         quality: "good" (default) for a mixture of several kinds of networks, "best" for more of them, "fast"
@@ -277,8 +280,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
 class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
     """A regressor for tables as people have them, as an estimator of scikit-learn.
 
-    Columns of numbers, words, dates and truth values, with missing values, need no preparation. Free text and
-    row numbers are left out of frames with a notice; of an array, all columns are used.
+    Columns of numbers, words, dates and truth values, with missing values, need no preparation. Names and row
+    numbers are left out of frames with a notice, and free text is refused; of an array, all columns are used.
 
     Args:
         quality: "good" (default) for a mixture of several kinds of networks, "best" for more of them, "fast"
