@@ -32,6 +32,7 @@ from ganglion.answers.splits import NOTHING, Split
 from ganglion.answers.target import fit_target
 from ganglion.comparison.comparing import OWN, Columns, Contest
 from ganglion.comparison.peers import PEERS
+from ganglion.tables.reading import open_table
 
 HERE = Path(__file__).parent
 FEW_ERRORS = 0.002  # added to error rates, so that one row does not decide a ratio
@@ -126,7 +127,7 @@ def load(source: Source, seed: int) -> tuple[pl.DataFrame, int]:
             frame[name] = frame[name].astype("string")
     frame = frame[frame[source.target].notna()]
     order = np.random.default_rng(seed).permutation(len(frame))[:MOST_ROWS]
-    table = pl.from_pandas(frame.reset_index(drop=True))[order]
+    table = open_table(frame.reset_index(drop=True), None, targets=(source.target,)).frame[order]
     return table, table.height // 5
 
 

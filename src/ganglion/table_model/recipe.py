@@ -98,10 +98,11 @@ class Recipe:
             return None
         return QUALITIES[self.quality or "good"]
 
-    @property
-    def until(self) -> float:
-        """When training should be done, by `time.perf_counter`; infinity without a bound."""
-        return math.inf if self.minutes is None else self.started + 60 * self.minutes
+    def until(self, share: float) -> float:
+        """Return when this fraction of the time left will be over; infinity without a bound."""
+        now = time.perf_counter()
+        end = math.inf if self.minutes is None else self.started + 60 * self.minutes
+        return now + share * (end - now)
 
     @property
     def _why_one_network(self) -> str:

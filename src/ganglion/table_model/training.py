@@ -7,7 +7,6 @@ folds, each has a network of its own, and the network that is kept has learned f
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -289,8 +288,7 @@ def _mix(
     recipe, split = learner.recipe, splits[0]
     cross = bool(recipe.sampling.folds) and len(split.test) > 0
     whole = np.arange(rows.rows) if cross else np.sort(np.concatenate([split.train, split.validation]))
-    now, share = time.perf_counter(), FOR_THE_MODEL_AND_TESTS if cross else FOR_THE_MODEL
-    until = now + share * (recipe.until - now)
+    until = recipe.until(FOR_THE_MODEL_AND_TESTS if cross else FOR_THE_MODEL)
     mixer = Mixer(learner, rows, whole, NOTHING if cross else split.test, quality, until)
     if not mixer.folds:
         return None
@@ -303,8 +301,7 @@ def _mix(
         tested = []
         try:
             for done, one in enumerate(splits):
-                now = time.perf_counter()
-                until = now + FOR_THE_MODEL * (recipe.until - now) / (len(splits) - done)
+                until = recipe.until(FOR_THE_MODEL / (len(splits) - done))
                 mixer = Mixer(learner, rows, one.train, one.test, quality, until)
                 if not mixer.folds or (found := mixer.mix()) is None:
                     return None
