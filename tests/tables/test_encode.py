@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 import json
 import random
@@ -257,12 +258,83 @@ def test_a_column_may_have_any_name(name: str) -> None:
 def test_only_the_parts_of_a_date_that_vary_are_features() -> None:
     days = [datetime.date(2026, 1, 1) + datetime.timedelta(days=i) for i in range(20)]
     encoder = Encoder.fit(pl.DataFrame({"day": days}))
-    assert encoder.features == ["day:day", "day:weekday", "day:elapsed"]
+    assert encoder.features == [
+        *("day:day", "day:weekday", "day:elapsed", "day:weekday sine", "day:weekday cosine")
+    ]
     later = encoder.encode(pl.DataFrame({"day": [None, datetime.datetime(2027, 5, 11, 12)]}))[0]
-    assert later.shape == (2, 3)
+    assert later.shape == (2, 5)
     assert later[0].tolist() == np.float32(encoder.columns[0].encode_value(None)[0]).tolist()
     restored = Encoder.from_configuration(encoder.configuration())
     assert restored == encoder
     old = encoder.configuration()["columns"][0] | {"fill": [0] * 6, "center": [0] * 6, "scale": [1] * 6}
     del old["parts"]
     assert len(Encoder.from_configuration({"columns": [old], "left_out": {}}).features) == 6
+
+
+def test_a_number_that_is_often_missing_says_so() -> None:
+    values = [None, 1.0, 2.0, 3.0, 7.0] * 5
+    encoder = Encoder.fit(pl.DataFrame({"v": values}))
+    assert encoder.features == ["v", "v:missing"]
+    assert encoder.encode(pl.DataFrame({"v": values}))[0][:, 1].tolist() == [1, 0, 0, 0, 0] * 5
+    assert encoder.encode_record({"v": None})[0].ravel().tolist()[1] == 1
+    assert encoder.columns[0].describe() == "number, 3.1 ± 2.059 + missing"
+    assert Encoder.fit(pl.DataFrame({"v": values[:20]})).features == ["v"]  # four times are too few
+    old = encoder.configuration()
+    del old["columns"][0]["missing"]
+    assert Encoder.from_configuration(old).features == ["v"]
+
+
+def test_a_date_that_is_often_missing_says_so() -> None:
+    days = [None, datetime.date(2026, 1, 1), datetime.date(2026, 1, 2)] * 5
+    encoder = Encoder.fit(pl.DataFrame({"d": days}))
+    assert encoder.features[-1] == "d:missing"
+    assert encoder.encode(pl.DataFrame({"d": days}))[0][:, -1].tolist() == [1, 0, 0] * 5
+    assert encoder.columns[0].describe() == "date: day, weekday, elapsed + missing"
+
+
+def test_the_end_of_a_period_lies_beside_its_beginning() -> None:
+    times = [datetime.datetime(2025, 1 + i % 12, 1 + i % 28, i % 24) for i in range(300)]
+    encoder = Encoder.fit(pl.DataFrame({"at": times}))
+    column = encoder.columns[0]
+    assert column.describe() == (
+        "date: month, day, weekday, hour, elapsed; month, weekday, hour also on a circle"
+    )
+    for part, last, first, between in (
+        ("month", "2025-12-03", "2025-01-03", "2025-06-03"),
+        ("weekday", "2025-03-02", "2025-03-03", "2025-03-05"),
+        ("hour", "2025-03-02T23:00:00", "2025-03-02T00:00:00", "2025-03-02T12:00:00"),
+    ):
+        places = [encoder.features.index(f"at:{part} {function}") for function in ("sine", "cosine")]
+        end, start, middle = encoder.encode(pl.DataFrame({"at": [last, first, between]}))[0][:, places]
+        assert np.linalg.norm(end - start) < 0.6 * np.linalg.norm(start - middle)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=8, max_size=200).filter(lambda v: len(set(v)) > 1))
+def test_quantile_scaling_keeps_the_order_and_nothing_else(values: list[float]) -> None:
+    try:
+        encoder = Encoder.fit(pl.DataFrame({"v": values}), scaling="quantile", keep=["v"])
+    except gg.DataError:
+        return
+    x = encoder.encode(pl.DataFrame({"v": values}))[0][:, 0]
+    assert (np.diff(x[np.argsort(values)]) >= 0).all()
+    assert np.abs(x).max() < 3
+    column = encoder.columns[0]
+    assert column.scaled(1e30) == column.scaled(max(values))
+    rule, numbers = column.rule(values[0])
+    assert eval(rule, {}, numbers) == pytest.approx(float(column.scaled(values[0])), abs=1e-9)
+
+
+def test_quantile_scaling_makes_any_distribution_normal() -> None:
+    values = np.exp(3 * np.random.default_rng(0).normal(size=5000))
+    encoder = Encoder.fit(pl.DataFrame({"v": values}), scaling="quantile")
+    x = encoder.encode(pl.DataFrame({"v": values}))[0][:, 0]
+    assert (x.mean(), x.std()) == pytest.approx((0, 1), abs=0.05)
+    normal = np.log(values) / 3
+    assert x[abs(normal) < 2] == pytest.approx(normal[abs(normal) < 2], abs=0.1)
+    column = encoder.columns[0]
+    assert column.unscaled(column.scaled(2.5)) == pytest.approx(2.5)
+    assert Encoder.from_configuration(json.loads(json.dumps(encoder.configuration()))) == encoder
+    for wrong in ([], [1.0], [2.0, 1.0], [1.0, 1.0], ["a", "b"], [0.0] * 200):
+        with pytest.raises(gg.ConfigError, match="quantile"):
+            dataclasses.replace(column, quantiles=wrong)

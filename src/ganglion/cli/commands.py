@@ -216,7 +216,7 @@ def train(
     fold_case
         Make words that differ only in case or outer blanks one category or class.
     scaling
-        Scaling of numbers: standard, or robust for columns with outliers.
+        Scaling of numbers: standard; robust for columns with outliers; quantile if only their order counts.
     seed
         Determines everything random.
     engine

@@ -281,7 +281,7 @@ def _row_page(model: TableModel, single: pl.DataFrame, row: int, prediction: pl.
 
 def _scaled_page(model: TableModel, single: pl.DataFrame) -> str:
     """Return the scaling of each number of the row."""
-    lines = []
+    lines, rules = list[str](), list[str]()
     for column in model.encoder.columns[:MOST_COLUMNS]:
         if not isinstance(column, NumberColumn):
             continue
@@ -289,12 +289,14 @@ def _scaled_page(model: TableModel, single: pl.DataFrame) -> str:
         if value is None:
             value, missing = column.fill, "   (missing, replaced by the median)"
         if isinstance(value, int | float):
-            numbers = {"value": float(value), "center": column.center, "scale": column.scale}
-            scaled = (value - column.center) / column.scale
-            rule = "(value - center) / scale"
+            scaled = float(column.scaled(value))
+            rule, numbers = column.rule(float(value))
+            rules.append(rule)
             made = Function(Symbol(column.column), scaled, rule, arguments=numbers)
             lines.append(f"  {column.column} = {made.expression} = {figure(scaled)}{missing}")
-    heading = "the network sees scaled numbers, (value - center) / scale:"
+            if column.missing:
+                lines.append(f"  {column.column}:missing = {int(bool(missing))}")
+    heading = f"the network sees scaled numbers, {rules[0]}:" if rules else ""
     return "\n".join([heading, *lines]) if lines else ""
 
 

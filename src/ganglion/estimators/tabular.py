@@ -190,7 +190,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         categories: names of columns of numbers to treat as categories.
         drop: names of columns to ignore.
         keep: names of columns to use although they look like row numbers, identifiers or names.
-        scaling: of number columns, "standard" (default) or "robust".
+        scaling: of number columns, "standard" (default), "robust" or "quantile".
         class_weight: "balanced" gives all classes equal total weight, a dict each label its own; by default
             all count alike.
         random_state: determines everything random: a whole number, a `RandomState`, or None (default) for
@@ -289,7 +289,7 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
         categories: names of columns of numbers to treat as categories.
         drop: names of columns to ignore.
         keep: names of columns to use although they look like row numbers, identifiers or names.
-        scaling: of number columns, "standard" (default) or "robust".
+        scaling: of number columns, "standard" (default), "robust" or "quantile".
         random_state: determines everything random: a whole number, a `RandomState`, or None (default) for
             other numbers each time.
         n_jobs: the number of threads; None (default) and -1 use all processors.

@@ -19,7 +19,7 @@ class Kind:
 
     Args:
         name: by which its branches are named.
-        hidden, activation: of the hidden layers; without them, the answer is linear in the bins.
+        hidden: the units of the hidden layers; without any, the answer is linear in the bins.
         dropout: the rate after each hidden layer; None for that of a single network.
         epochs: where a single network has 60.
         rate: the highest learning rate.
@@ -29,7 +29,6 @@ class Kind:
 
     name: str
     hidden: tuple[int, ...] = (128, 64)
-    activation: str = "relu"
     dropout: float | None = None
     epochs: int = EPOCHS
     rate: float = 0.005
@@ -39,7 +38,6 @@ class Kind:
 
 STEADY = Kind("steady", epochs=40)
 SHARP = Kind("sharp", dropout=0.0)
-SMOOTH = Kind("smooth", activation="mish", epochs=40)
 WIDE = Kind("wide", (256, 64), dropout=0.1)
 STRAIGHT = Kind("straight", (), epochs=20, rate=0.02, decay=0.02)
 PLAIN = Kind("plain", epochs=40, in_bins=False)
@@ -73,5 +71,5 @@ class Quality:
 QUALITIES = {
     "fast": Quality((STEADY, SHARP, LINEAR), 5, 5, single=True),
     "good": Quality((STEADY, SHARP, STRAIGHT, PLAIN, LINEAR), 3, 5),
-    "best": Quality((STEADY, SHARP, SMOOTH, WIDE, STRAIGHT, PLAIN, LINEAR), 5, 10, lead=10),
+    "best": Quality((STEADY, SHARP, WIDE, STRAIGHT, PLAIN, LINEAR), 5, 10, lead=10),
 }

@@ -331,7 +331,7 @@ def _network(learner: Learner, member: Member, begin: Sequence[Layer], kind: Kin
     """Return an untrained network of a kind for the rows of a member, with a seed of its own."""
     recipe = learner.recipe
     dropout = learner.suited.dropout if kind.dropout is None else kind.dropout
-    hidden = layers_for(kind.hidden, kind.activation, dropout, member.targets[0])[:-1]
+    hidden = layers_for(kind.hidden, "relu", dropout, member.targets[0])[:-1]
     return Network(
         [*(begin if kind.in_bins else ()), *hidden, output_layer(member.targets)],
         len(member.encoder.features),

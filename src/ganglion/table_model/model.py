@@ -196,7 +196,8 @@ class TableModel:
             drop: columns to ignore.
             categories: columns of numbers to treat as categories.
             keep: columns to use although they look like row numbers, identifiers or names.
-            scaling: of number columns, "standard" or "robust".
+            scaling: of number columns, "standard", "robust" (median and quartiles, for columns with outliers)
+                or "quantile" (normal scores: only the order of the numbers counts).
             fold_case: True makes words that differ only in case or outer blanks one category or class.
             callbacks: for the validated run.
             progress: whether to show a progress bar in a terminal.
@@ -280,7 +281,7 @@ class TableModel:
             return {}
         edges = dict(zip(self.encoder.features, layer.edges, strict=True))
         return {
-            column.column: [edge * column.scale + column.center for edge in edges[column.column]]
+            column.column: column.unscaled(np.array(edges[column.column])).tolist()
             for column in self.encoder.columns
             if isinstance(column, NumberColumn) and edges[column.column]
         }

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, GanglionNotice, one_of
+from ganglion.errors import ConfigError, DataError, GanglionNotice, one_of, shortened
 from ganglion.tables.columns import Column, Encoded, LevelColumn, folds_of
 from ganglion.tables.fitting import CONSTANT, NAMES, ROW_NUMBERS, Fit
 
@@ -25,6 +25,7 @@ ROWS_AT_ONCE = 2048
 # Below, threads take longer to start, or to wait for each other, than the work that they would share.
 CELLS_FOR_THREADS, ROWS_FOR_THREADS = 200_000, 1000
 MAXIMUM_FEATURES = 100_000
+SCALINGS = ("standard", "robust", "quantile")
 BEYOND_FLOAT32 = float(2**128 - 2**103)  # the least number that is rounded to infinity
 
 
@@ -66,8 +67,9 @@ class Encoder:
         Args:
             table: the training rows, without the target.
             categories: columns to encode as categories whatever they hold.
-            scaling: of numbers: "standard" (mean and standard deviation, the default) or "robust" (median
-                and quartiles, for columns with outliers).
+            scaling: of numbers: "standard" (mean and standard deviation, the default), "robust" (median
+                and quartiles, for columns with outliers) or "quantile" (normal scores: only their order
+                counts).
             goals: the targets of the rows by name, from `Target.goals`. With them, a column of more than 100
                 categories keeps all, each as the mean of its targets; without, all but 100 are merged.
             keep: columns never to leave out as row numbers, identifiers or names.
@@ -80,12 +82,15 @@ class Encoder:
                 is left.
             ConfigError: for an unknown scaling.
         """
-        if scaling not in ("standard", "robust"):
-            raise ConfigError(f"scaling must be 'standard' or 'robust', got {scaling!r}")
+        if scaling not in SCALINGS:
+            raise ConfigError(
+                f"scaling must be 'standard', 'robust' or 'quantile', got {shortened(scaling)}",
+                one_of(str(scaling), SCALINGS),
+            )
         for name in (*categories, *keep):
             require_column(table, name)
         left = {} if like is None else {n: r for n, r in like.left_out.items() if r in (ROW_NUMBERS, NAMES)}
-        fit = Fit(scaling == "robust", goals, fold_case)
+        fit = Fit(scaling, goals, fold_case)
 
         def fit_column(values: pl.Series) -> Column | str:
             if values.name in left:

@@ -20,6 +20,7 @@ from ganglion.tables.columns import (
     DateColumn,
     LevelColumn,
     NumberColumn,
+    QuantileColumn,
 )
 from ganglion.tables.reading.cells import LEADING_ZERO
 
@@ -72,12 +73,12 @@ class Fit:
     """Fits columns of the right kind, or gives the reason why one is left out.
 
     Args:
-        robust: whether numbers are scaled by median and quartiles.
+        scaling: of numbers; see `Encoder.fit`.
         goals: the targets of the rows by name, None if unknown.
         fold_case: whether words that differ only in case or outer blanks are one category.
     """
 
-    robust: bool
+    scaling: str
     goals: Mapping[str, Array] | None
     fold_case: bool
 
@@ -107,7 +108,8 @@ class Fit:
             return BooleanColumn.fit(values)
         if dtype in (pl.Date, pl.Datetime):
             return DateColumn.fit(values)
-        return NumberColumn.fit(values, self.robust)
+        kind = QuantileColumn if self.scaling == "quantile" else NumberColumn
+        return kind.fit(values, self.scaling == "robust")
 
     def words(self, text: pl.Series, missing: bool, kept: bool) -> Column | str:
         """Return a fitted column of text, or the reason why it is left out."""

@@ -11,8 +11,9 @@ from ganglion.tables.columns.category import MOST_CATEGORIES, CategoryColumn
 from ganglion.tables.columns.date import DateColumn
 from ganglion.tables.columns.level import LevelColumn, folds_of
 from ganglion.tables.columns.number import NumberColumn
+from ganglion.tables.columns.quantile import QuantileColumn
 
-built_in(Column, [NumberColumn, BooleanColumn, CategoryColumn, DateColumn, LevelColumn])
+built_in(Column, [NumberColumn, QuantileColumn, BooleanColumn, CategoryColumn, DateColumn, LevelColumn])
 
 __all__ = [
     "BooleanColumn",
@@ -24,5 +25,6 @@ __all__ = [
     "LevelColumn",
     "MOST_CATEGORIES",
     "NumberColumn",
+    "QuantileColumn",
     "folds_of",
 ]

@@ -15,6 +15,7 @@ from ganglion.core.part import Array, Part
 from ganglion.errors import ConfigError, GanglionNotice
 
 MARGIN = 0.25  # of the range that was learned: values that lie farther outside are noted
+FEWEST_MISSING = 5  # values for which a feature of their own says that they are missing
 ROWS_FOR_LISTS = 20_000  # below, a list of Python words is looked up faster than polars is called
 Encoded = tuple[Array, list[GanglionNotice]]
 EncodedValue = tuple[Sequence[float], GanglionNotice | None]

@@ -16,6 +16,7 @@ from ganglion.checks import check_number
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, GanglionNotice, shortened
 from ganglion.tables.columns.base import (
+    FEWEST_MISSING,
     Column,
     Encoded,
     EncodedValue,
@@ -25,18 +26,37 @@ from ganglion.tables.columns.base import (
     outside,
 )
 
-PARTS = ("year", "month", "day", "weekday", "hour", "elapsed")
+CYCLES = {"month": 12, "weekday": 7, "hour": 24}
+PARTS = (
+    *("year", "month", "day", "weekday", "hour", "elapsed"),
+    *(f"{part} {function}" for part in CYCLES for function in ("sine", "cosine")),
+    "missing",
+)
+ELAPSED = PARTS.index("elapsed")
+FEWEST_TURNS = 3  # different values of a part from which its place on a circle tells something new
 MICROSECONDS = 86_400_000_000  # in a day
 FORM_OF_DATES = "write dates as 2026-01-31"
 EPOCH = datetime.datetime(1970, 1, 1)
+
+
+def _circle(period: int) -> Array:
+    """Return sine and cosine of each part of a period, with exact zeros."""
+    angles = [2 * math.pi * part / period for part in range(period)]
+    return np.array([[round(math.sin(angle), 15), round(math.cos(angle), 15)] for angle in angles])
+
+
+CIRCLES = {part: _circle(period) for part, period in CYCLES.items()}
 
 
 @dataclass(frozen=True)
 class DateColumn(Column):
     """Those of year, month, day, weekday, hour and days elapsed that vary, each standardized.
 
+    Month, weekday and hour also become points on a circle, on which December is beside January: the sine and
+    the cosine of 2π · part / period. A last part is 1 where the date is missing, else 0.
+
     Args:
-        fill: median of each part in the training rows.
+        fill: median of each part in the training rows; what stands for a missing date.
         center, scale: mean and standard deviation of each part; a scale of 0, as files of older versions may
             hold, marks a constant part.
         low, high: first and last date of the training rows, in days since 1970; None if unknown.
@@ -48,7 +68,7 @@ class DateColumn(Column):
     scale: tuple[float, ...]
     low: float | None = None
     high: float | None = None
-    parts: tuple[str, ...] = PARTS
+    parts: tuple[str, ...] = PARTS[: ELAPSED + 1]
 
     name = "date"
     median: ClassVar[str] = "the median date"
@@ -71,14 +91,21 @@ class DateColumn(Column):
         parts = cls._split(values.drop_nulls())
         scale = parts.std(axis=0)
         varies = scale > 0
+        for part in CYCLES:
+            if len(np.unique(parts[:, PARTS.index(part)])) < FEWEST_TURNS:
+                varies[PARTS.index(f"{part} sine")] = varies[PARTS.index(f"{part} cosine")] = False
+        varies[-1] = values.null_count() >= FEWEST_MISSING
+        fill, center, scale[-1] = np.median(parts, axis=0), parts.mean(axis=0), 1.0
+        fill[-1] = 1.0
 
         def row(array: Array) -> tuple[float, ...]:
             return tuple(map(float, array[varies]))
 
-        low, high = float(parts[:, -1].min()), float(parts[:, -1].max())
+        days = parts[:, ELAPSED]
         names = tuple(name for name, each in zip(PARTS, varies, strict=True) if each)
-        fill, center = np.median(parts, axis=0), parts.mean(axis=0)
-        return cls(values.name, row(fill), row(center), row(scale), low, high, names)
+        return cls(
+            values.name, row(fill), row(center), row(scale), float(days.min()), float(days.max()), names
+        )
 
     @classmethod
     def _split(cls, values: pl.Series) -> Array:
@@ -86,14 +113,20 @@ class DateColumn(Column):
         days, months, years = (times.astype(f"datetime64[{unit}]") for unit in "DMY")
         day = days.astype(np.int64)
         microseconds = times.astype(np.int64)
+        month = months.astype(np.int64) % 12 + 1
+        weekday = (day + 3) % 7 + 1
+        hour = (microseconds - day * MICROSECONDS) // (MICROSECONDS // 24)
+        turns = {"month": month, "weekday": weekday, "hour": hour}
         return np.column_stack(
             [
                 years.astype(np.int64) + 1970.0,
-                months.astype(np.int64) % 12 + 1.0,
+                month,
                 (days - months.astype("datetime64[D]")).astype(np.int64) + 1.0,
-                (day + 3) % 7 + 1.0,
-                (microseconds - day * MICROSECONDS) // (MICROSECONDS // 24) + 0.0,
+                weekday,
+                hour,
                 microseconds.astype(np.float64) / MICROSECONDS,
+                *(CIRCLES[part][turns[part] % period] for part, period in CYCLES.items()),
+                np.zeros(len(times)),
             ]
         )
 
@@ -115,7 +148,7 @@ class DateColumn(Column):
         else:
             raise DataError(f"column {values.name!r} must hold dates, got {dtype_name(values)}")
         parts, count = self._split(parsed), parsed.null_count()
-        days, parts = parts[:, -1], parts[:, self._places]
+        days, parts = parts[:, ELAPSED], parts[:, self._places]
         if count:
             absent = parsed.is_null().to_numpy()
             days, parts[absent] = days[~absent], self.fill
@@ -135,7 +168,13 @@ class DateColumn(Column):
             note = missing_values(self.column, 1, self.median)
         else:
             elapsed = float((time - EPOCH) // MICROSECOND) / MICROSECONDS
-            every = (time.year, time.month, time.day, time.isoweekday(), time.hour, elapsed)
+            turns = (time.month, time.isoweekday(), time.hour)
+            circles = (CIRCLES[part][turn % CYCLES[part]] for part, turn in zip(CYCLES, turns, strict=True))
+            every = (
+                *(time.year, time.month, time.day, time.isoweekday(), time.hour, elapsed),
+                *(place for circle in circles for place in circle.tolist()),
+                0.0,
+            )
             parts = tuple(every[place] for place in self._places)
             least, most = self._limits
             if not least <= elapsed <= most:
@@ -175,9 +214,11 @@ class DateColumn(Column):
         raise DataError(f"column {self.column!r} must hold dates, got {shortened(value)}")
 
     def describe(self) -> str:
-        return "date: " + ", ".join(
-            part for part, scale in zip(self.parts, self.scale, strict=True) if scale > 0
-        )
+        used = [part for part, scale in zip(self.parts, self.scale, strict=True) if scale > 0]
+        plain = ", ".join(part for part in used if part in PARTS[: ELAPSED + 1])
+        turning = ", ".join(part for part in CYCLES if f"{part} sine" in used or f"{part} cosine" in used)
+        also = f"; {turning} also on a circle" if turning else ""
+        return f"date: {plain}{also}{' + missing' if 'missing' in used else ''}"
 
 
 def _day(days: float) -> str:

@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 
 from ganglion.answers.values import figure, to_float, to_floats, to_numbers
-from ganglion.checks import check_number
+from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array
 from ganglion.errors import DataError, GanglionNotice
 from ganglion.tables.columns.base import (
+    FEWEST_MISSING,
     Column,
     Encoded,
     EncodedValue,
@@ -30,12 +31,13 @@ ROWS_AT_ONCE = 2**14
 
 @dataclass(frozen=True)
 class NumberColumn(Column):
-    """(value - center) / scale, with `fill` in place of missing values.
+    """(value - center) / scale, with `fill` in place of missing values, and whether a value is missing.
 
     Args:
         fill: median of the training rows, or of an evenly spaced sample if there are over 100,000.
         center, scale: mean and standard deviation, or median and half the interquartile range.
         low, high: least and greatest value of the training rows; None if unknown.
+        missing: whether a second feature is 1 where the value is missing, else 0.
     """
 
     fill: float
@@ -43,6 +45,7 @@ class NumberColumn(Column):
     scale: float
     low: float | None = None
     high: float | None = None
+    missing: bool = False
 
     name = "number"
 
@@ -52,6 +55,7 @@ class NumberColumn(Column):
         check_number("center", self.center)
         check_number("scale", self.scale, above=0)
         check_range(self.low, self.high)
+        check_flag("missing", self.missing)
 
     @classmethod
     def fit(cls, values: pl.Series, robust: bool = False) -> Self:
@@ -70,12 +74,16 @@ class NumberColumn(Column):
         if not (np.isfinite(center) and np.isfinite(scale) and scale > 0):
             raise DataError(f"column {values.name!r} holds numbers too large or too close together to scale")
         low, high = float(filled.min()), float(filled.max())
-        return cls(values.name, median, center, scale, low, high)
+        return cls(values.name, median, center, scale, low, high, numbers.null_count() >= FEWEST_MISSING)
+
+    @property
+    def features(self) -> list[str]:
+        return [self.column, f"{self.column}:missing"] if self.missing else [self.column]
 
     def encode(self, values: pl.Series) -> Encoded:
         missing, beyond = 0, list[Array]()
         least, most = self._limits
-        result = np.empty((len(values), 1), dtype=np.float32)
+        result = np.zeros((len(values), len(self.features)), dtype=np.float32)
         for first in range(0, len(values), ROWS_AT_ONCE):  # a block of rows stays in the cache
             try:
                 block = to_floats(
@@ -87,12 +95,11 @@ class NumberColumn(Column):
             if not (block.min() >= least and block.max() <= most):  # also if one is missing
                 gaps = np.isnan(block)
                 missing += int(np.count_nonzero(gaps))
+                result[first : first + ROWS_AT_ONCE, 1:] = gaps[:, None]
                 block = np.where(gaps, self.fill, block)
                 beyond.append(block[(block < least) | (block > most)])
             with np.errstate(over="ignore"):  # the encoder refuses what is infinite
-                scaled = block - self.center
-                scaled /= self.scale
-                result[first : first + ROWS_AT_ONCE, 0] = scaled
+                result[first : first + ROWS_AT_ONCE, 0] = self.scaled(block)
         notes = [missing_values(self.column, missing, f"the median, {self.fill:g}")] if missing else []
         if beyond and len(outside := np.concatenate(beyond)):
             notes.append(self._outside(outside))
@@ -100,14 +107,27 @@ class NumberColumn(Column):
 
     def encode_value(self, value: Any) -> EncodedValue:
         least, most = self._limits
-        number, note = value if type(value) is float else to_float(self.column, value), None
+        number, note, missing = value if type(value) is float else to_float(self.column, value), None, False
         if not least <= number <= most:
             number = to_float(self.column, number)  # refuses the infinite
-            if math.isnan(number):
+            if missing := math.isnan(number):
                 number, note = self.fill, missing_values(self.column, 1, f"the median, {self.fill:g}")
             if not least <= number <= most:
                 note = self._outside(np.array([number]))
-        return ((number - self.center) / self.scale,), note
+        scaled = self.scaled(number)
+        return ((scaled, float(missing)) if self.missing else (scaled,)), note
+
+    def scaled(self, numbers: Any) -> Any:
+        """Return a number, or an array of numbers, as the network sees it."""
+        return (numbers - self.center) / self.scale
+
+    def unscaled(self, numbers: Any) -> Any:
+        """Return a number of the network, or an array of numbers, in the column's own unit."""
+        return numbers * self.scale + self.center
+
+    def rule(self, number: float) -> tuple[str, dict[str, float]]:
+        """Return the formula of `scaled` for a number, and what stands in it."""
+        return "(value - center) / scale", {"value": number, "center": self.center, "scale": self.scale}
 
     @cached_property
     def _limits(self) -> tuple[float, float]:
@@ -118,4 +138,4 @@ class NumberColumn(Column):
         return outside(self.column, numbers, low, high, lambda number: f"{number:g}")
 
     def describe(self) -> str:
-        return f"number, {figure(self.center)} ± {figure(self.scale)}"
+        return f"number, {figure(self.center)} ± {figure(self.scale)}{' + missing' if self.missing else ''}"
