@@ -132,6 +132,7 @@ def load(source: Source, seed: int) -> tuple[pl.DataFrame, int]:
 
 
 LEARNERS = ("LightGBM", *OWN, *(name for name in PEERS if name not in ("LightGBM", "XGBoost")))
+USUAL = [name for name in LEARNERS if not (name in PEERS and PEERS[name].slow)]
 
 
 def measure(source: Source, learners: list[str], seed: int) -> list[list[float]]:
@@ -204,7 +205,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", nargs="*", default=["all"])
-    parser.add_argument("--learners", nargs="*", default=list(LEARNERS), choices=list(LEARNERS))
+    parser.add_argument("--learners", nargs="*", default=USUAL, choices=LEARNERS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "benchmarks")
     given = parser.parse_args()

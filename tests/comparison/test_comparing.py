@@ -136,6 +136,18 @@ def test_trees_get_categories_and_gaps(
     assert set(Recorder.y) == {0, 1}
 
 
+def test_networks_of_pytabkit_get_categories_and_no_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("pytabkit")
+    module.RealMLP_TD_Classifier = Recorder  # type: ignore[attr-defined]
+    module.__spec__ = sys.__spec__
+    monkeypatch.setitem(sys.modules, "pytabkit", module)
+    gg.compare(table().select("size", "color", "open", "grade"), "grade", ["RealMLP-TD"])
+    assert Recorder.given["cat_col_names"] == ["1"]
+    assert not Recorder.learned.isna().any().any()
+    assert set(Recorder.learned["1"]) <= {"0.0", "1.0", "2.0", "nan"}
+    assert "RealMLP-TD" not in gg.compare(table().drop("price"), "grade", folds=2).metrics
+
+
 def comparison() -> Comparison:
     metrics = {"a": {"rmse": [1.0, 2.0], "r2": [0.5, 0.25]}, "b": {"rmse": [0.9, 2.5], "r2": [0.6, 0.125]}}
     return Comparison("price", 20, metrics, {"a": [0.5, 1.0], "b": [3, 5]}, ["xgboost"])

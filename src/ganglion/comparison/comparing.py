@@ -61,7 +61,8 @@ def compare(
         target: the name of the column to predict.
         learners: names of those to compare; by default "ganglion fast", "ganglion good" and whatever is
             installed of "LightGBM", "CatBoost", "XGBoost", and scikit-learn's "histogram gradient boosting",
-            "random forest" and "linear". There is also "ganglion best".
+            "random forest" and "linear". There are also "ganglion best" and, of pytabkit, "RealMLP-TD",
+            "RealMLP-TD-S" and "TabM".
         folds: the number of folds, 3 by default.
         task: "classification" or "regression"; "auto" infers it from the target.
         group: a column whose equal values keep rows together; it is not an input.
@@ -113,7 +114,7 @@ def compare(
         metrics[name] = {metric: [trial.metrics[metric] for trial in trials] for metric in trials[0].metrics}
     if not metrics:
         raise DataError(f"no learner could learn the table: {next(iter(failed.values()))}")
-    absent = sorted({peer.install for peer in PEERS.values() if not peer.is_installed})
+    absent = sorted({peer.install for peer in PEERS.values() if not (peer.is_installed or peer.slow)})
     return Comparison(target, rows.frame.height, metrics, seconds, absent, failed)
 
 
@@ -255,7 +256,7 @@ class Contest:
 def _chosen(learners: Sequence[str] | None) -> list[str]:
     """Return the names of the learners, after checking them."""
     if learners is None:
-        return [*DEFAULT, *(name for name, peer in PEERS.items() if peer.is_installed)]
+        return [*DEFAULT, *(name for name, peer in PEERS.items() if peer.is_installed and not peer.slow)]
     known = [*OWN, *PEERS]
     if not learners:
         raise ConfigError("learners must be names of learners, got none", one_of("", known))

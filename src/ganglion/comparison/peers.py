@@ -1,7 +1,8 @@
 """Other learners, with their own default settings, each with the columns as it takes them best.
 
-Trees see numbers as they are, with gaps, and words as categories; the others see what ganglion's own networks
-see: numbers scaled and filled, and one column for each category.
+Trees see numbers as they are, with gaps, and words as categories; so do the networks of pytabkit, with gaps
+filled. The others see what ganglion's own networks see: numbers scaled and filled, and one column for each
+category.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ganglion.tables.columns import CategoryColumn, LevelColumn, NumberColumn
 from ganglion.tables.encode import Encoder
 
 MOST_CODES = 255  # of categories, in scikit-learn's trees
+STRENGTHS = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)  # of a penalty; cross-validation chooses one
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,13 @@ class Peer:
         package: the module to import.
         install: its name for pip.
         answer: learns a lesson and returns the answers: numbers, (n,), or probabilities, (n, classes).
+        slow: whether it takes minutes for a thousand rows, and is compared only if it is asked for.
     """
 
     package: str
     install: str
     answer: Callable[[Lesson], Array]
+    slow: bool = False
 
     @property
     def is_installed(self) -> bool:
@@ -161,15 +165,26 @@ def _linear(lesson: Lesson) -> Array:
     return _answers(learner, lesson, *lesson.encoded)
 
 
-STRENGTHS = (
-    0.001,
-    0.01,
-    0.1,
-    1.0,
-    10.0,
-    100.0,
-    1000.0,
-)  # of the penalty, from which cross-validation chooses
+def _of_pytabkit(name: str) -> Callable[[Lesson], Array]:
+    def answer(lesson: Lesson) -> Array:
+        learner = _pick(load("pytabkit"), f"{name}_", lesson)(device="cpu", random_state=lesson.seed)
+        learned, asked, categories = lesson.plain
+        middle = np.nanmedian(learned, axis=0)
+
+        def frame(rows: Array) -> Any:
+            columns = {
+                str(place): rows[:, place].astype(str)
+                if place in categories
+                else np.where(np.isnan(rows[:, place]), middle[place], rows[:, place])
+                for place in range(rows.shape[1])
+            }
+            return load("pandas").DataFrame(columns)
+
+        names = [str(place) for place in categories]
+        return _answers(learner, lesson, frame(learned), frame(asked), cat_col_names=names)
+
+    return answer
+
 
 PEERS = {
     "LightGBM": Peer("lightgbm", "lightgbm", _lightgbm),
@@ -178,4 +193,7 @@ PEERS = {
     "histogram gradient boosting": Peer("sklearn.ensemble", "scikit-learn", _histograms),
     "random forest": Peer("sklearn.ensemble", "scikit-learn", _forest),
     "linear": Peer("sklearn.linear_model", "scikit-learn", _linear),
+    "RealMLP-TD": Peer("pytabkit", "pytabkit", _of_pytabkit("RealMLP_TD"), slow=True),
+    "RealMLP-TD-S": Peer("pytabkit", "pytabkit", _of_pytabkit("RealMLP_TD_S"), slow=True),
+    "TabM": Peer("pytabkit", "pytabkit", _of_pytabkit("TabM_D"), slow=True),
 }
