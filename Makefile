@@ -53,13 +53,13 @@ timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's s
 sanitize: sanitized-address  ## run the engine's tests under the address and undefined-behavior sanitizers
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	    $(call SANITIZED,address) -n auto tests/contracts.py tests/engines/test_native.py tests/engines/test_sanitized.py \
-	    -m "not peers" -k "both_engines or every_size or random_arch or threads_does or sanitized"
+	    tests/text/test_grams.py -m "not peers" -k "both_engines or every_size or random_arch or threads_does or sanitized"
 
 # Processes started by the tests import the regular build, so behavior after a fork is not covered.
 sanitize-threads: sanitized-thread  ## run the tests of the engine's threads under the thread sanitizer
 	OPENBLAS_NUM_THREADS=1 LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS="die_after_fork=0 halt_on_error=1" \
 	    $(call SANITIZED,thread) --capture=sys tests/engines/test_native.py tests/engines/test_sanitized.py \
-	    -k "threads or at_once or sanitized"
+	    tests/text/test_grams.py -k "threads or at_once or sanitized"
 
 aarch64: .venv/ready-dev .venv/native  ## cross-compile the engine for 64-bit Arm and test it under emulation (Debian)
 	.ci/aarch64

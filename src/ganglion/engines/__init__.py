@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from types import ModuleType
 
 from ganglion.engines.contract import Completed, Engine, Learned, Objective, Session
 from ganglion.engines.native import NativeEngine, load_native
@@ -25,6 +26,7 @@ __all__ = [
     "check_name",
     "explain",
     "native",
+    "native_module",
     "pick",
     "limit_threads",
     "thread_count",
@@ -36,6 +38,12 @@ def native() -> tuple[Engine | None, str]:
     """Return the native engine and how it runs, or None and why it is unavailable."""
     module, how = load_native()
     return (None if module is None else NativeEngine(module)), how
+
+
+def native_module() -> ModuleType | None:
+    """Return the compiled module for what is no network; None if it is unavailable or not wanted."""
+    engine = native()[0] if check_name("auto") != "reference" else None
+    return engine.module if isinstance(engine, NativeEngine) else None
 
 
 def check_name(name: str) -> str:

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "reading.hpp"
+#include "text.hpp"
 #include "threads.hpp"
 
 namespace nb = nanobind;
@@ -365,6 +366,27 @@ void function(int which, const Any& x, const Writable& result) {
     functions.function(which, x.size(), x.data(), result.data());
 }
 
+nb::tuple grams_of(const nb::bytes& texts, const nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig>& ends,
+                   const nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig>& letters, bool characters,
+                   size_t least, size_t most, unsigned bits) {
+    int64_t before = 0;
+    for (size_t i = 0; i < ends.size(); before = ends.data()[i++])
+        require(ends.data()[i] >= before, "ends that ascend");
+    require(before == static_cast<int64_t>(texts.size()), "texts that end with the last of them");
+    require(letters.size() == 0x110000, "a class for each code point");
+    require(bits >= 1 && bits <= 22, "1 to 22 bits");
+    Counted found;
+    {
+        nb::gil_scoped_release released;
+        count_grams(reinterpret_cast<const uint8_t*>(texts.data()), ends.data(), ends.size(), letters.data(),
+                    {characters, least, most, bits}, found);
+    }
+    const auto bytes = [](const auto& values) {
+        return nb::bytes(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
+    };
+    return nb::make_tuple(bytes(found.buckets), bytes(found.counts), bytes(found.offsets));
+}
+
 }  // namespace
 }  // namespace ganglion
 
@@ -389,6 +411,8 @@ NB_MODULE(_native, module) {
     module.def("set_threads", &set_threads);
     module.def("get_threads", &get_threads);
     module.def("function", &function, nb::arg("which"), nb::arg("x"), nb::arg("result"));
+    module.def("count_grams", &grams_of, nb::arg("texts"), nb::arg("ends"), nb::arg("letters"),
+               nb::arg("characters"), nb::arg("least"), nb::arg("most"), nb::arg("bits"));
     module.def("kinds", [] {
         nb::dict found;
         found["layer"] = kinds_of(chosen->layers);
