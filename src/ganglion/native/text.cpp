@@ -128,10 +128,8 @@ void count_grams(const uint8_t* texts, const int64_t* ends, size_t count, const 
     for (size_t i = 0; i < count; ++i) {
         words.read(at, texts + ends[i], letters);
         at = texts + ends[i];
-        if (grams.characters)
-            count_characters(words, grams, counter);
-        else
-            count_words(words, grams, counter);
+        if (grams.characters) count_characters(words, grams, counter);
+        else count_words(words, grams, counter);
         counter.end_text();
     }
 }
