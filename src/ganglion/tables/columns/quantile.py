@@ -75,3 +75,6 @@ class QuantileColumn(NumberColumn):
             "least": float(least),
             "most": float(most),
         }
+
+    def describe(self) -> str:
+        return f"{super().describe()}, by quantiles"
