@@ -1,6 +1,8 @@
 // Counts the n-grams of texts in numbered buckets.
 #include "text.hpp"
 
+#include <algorithm>
+
 namespace ganglion {
 
 namespace {
@@ -21,37 +23,56 @@ uint32_t next_point(const uint8_t*& at) {
     return point;
 }
 
-// Counts what is in one text, and is zero again before the next.
+// Counts what is in one text: a table with open addresses, as large as the text can need, and never larger
+// than the number of buckets, where no two of them meet.
 class Counter {
 public:
-    Counter(std::vector<uint32_t>& counts, Counted& found, unsigned bits)
-        : counts_(counts), found_(found), bits_(bits) {
-        if (counts_.size() < size_t(1) << bits) counts_.resize(size_t(1) << bits);
-    }
+    explicit Counter(unsigned bits) : bits_(bits) {}
 
-    Counter(const Counter&) = delete;
-    Counter& operator=(const Counter&) = delete;
-    ~Counter() {  // also if there was no memory for what was found
-        for (size_t i = found_.counts.size(); i < found_.buckets.size(); ++i) counts_[found_.buckets[i]] = 0;
+    void begin(size_t most) {  // most n-grams that are to come
+        size_t size = 64;
+        while (size < 2 * most && size < size_t(1) << bits_) size *= 2;
+        mask_ = static_cast<uint32_t>(size - 1);
+        slots_.assign(size, {});
+        if (buckets_.size() < std::min(most, size)) {
+            buckets_.resize(std::min(most, size));
+            counts_.resize(buckets_.size());
+        }
+        found_ = 0;
     }
 
     void add(uint64_t hash) {
         hash ^= hash >> 32;
         const uint32_t bucket = static_cast<uint32_t>(hash * MIXER >> (64 - bits_));
-        if (!counts_[bucket]++) found_.buckets.push_back(bucket);
+        for (uint32_t at = bucket & mask_;; at = (at + 1) & mask_) {
+            Slot& slot = slots_[at];
+            if (!slot.place) {
+                buckets_[found_] = bucket;
+                counts_[found_] = 1;
+                slot = {bucket, ++found_};
+                return;
+            }
+            if (slot.bucket == bucket) {
+                ++counts_[slot.place - 1];
+                return;
+            }
+        }
     }
 
-    void end_text() {
-        for (size_t i = found_.counts.size(); i < found_.buckets.size(); ++i) {
-            found_.counts.push_back(counts_[found_.buckets[i]]);
-            counts_[found_.buckets[i]] = 0;
-        }
-        found_.offsets.push_back(static_cast<int64_t>(found_.buckets.size()));
+    void end(Counted& found) const {
+        found.buckets.insert(found.buckets.end(), buckets_.data(), buckets_.data() + found_);
+        found.counts.insert(found.counts.end(), counts_.data(), counts_.data() + found_);
+        found.offsets.push_back(static_cast<int64_t>(found.buckets.size()));
     }
 
 private:
-    std::vector<uint32_t>& counts_;
-    Counted& found_;
+    struct Slot {
+        uint32_t bucket, place;  // the place in order of coming, from 1; 0 of an empty slot
+    };
+
+    std::vector<Slot> slots_;
+    std::vector<uint32_t> buckets_, counts_;
+    uint32_t mask_ = 0, found_ = 0;
     unsigned bits_;
 };
 
@@ -100,16 +121,17 @@ void count_words(const Words& words, const Grams& grams, Counter& counter) {
 }
 
 void count_characters(const Words& words, const Grams& grams, Counter& counter) {
+    std::vector<uint32_t> marked;  // a word with a mark before and after it
     for (size_t word = 0, begin = 0; word < words.ends.size(); begin = words.ends[word++]) {
         if (words.signs[word]) continue;
-        const size_t length = words.ends[word] - begin + 2;  // with a mark before and after it
-        const auto point = [&](size_t i) {
-            return i == 0 ? BEGIN : i == length - 1 ? END : words.points[begin + i - 1];
-        };
-        for (size_t first = 0; first < length; ++first) {
+        marked.assign(1, BEGIN);
+        marked.insert(marked.end(), &words.points[begin], &words.points[begin] + (words.ends[word] - begin));
+        marked.push_back(END);
+        for (size_t first = 0; first < marked.size(); ++first) {
+            const size_t most = std::min(grams.most, marked.size() - first);
             uint64_t hash = joined(BASIS, CHARACTERS);
-            for (size_t size = 1; size <= grams.most && first + size <= length; ++size) {
-                hash = joined(hash, point(first + size - 1));
+            for (size_t size = 1; size <= most; ++size) {
+                hash = joined(hash, marked[first + size - 1]);
                 if (size >= grams.least) counter.add(hash);
             }
         }
@@ -120,17 +142,19 @@ void count_characters(const Words& words, const Grams& grams, Counter& counter) 
 
 void count_grams(const uint8_t* texts, const int64_t* ends, size_t count, const uint8_t* letters,
                  const Grams& grams, Counted& found) {
-    thread_local std::vector<uint32_t> counts;
-    Counter counter(counts, found, grams.bits);
+    Counter counter(grams.bits);
     Words words;
     found.offsets.push_back(0);
     const uint8_t* at = texts;
     for (size_t i = 0; i < count; ++i) {
         words.read(at, texts + ends[i], letters);
         at = texts + ends[i];
+        const size_t units =
+            grams.characters ? words.points.size() + 2 * words.ends.size() : words.ends.size();
+        counter.begin(units * (grams.most - grams.least + 1));
         if (grams.characters) count_characters(words, grams, counter);
         else count_words(words, grams, counter);
-        counter.end_text();
+        counter.end(found);
     }
 }
 
