@@ -88,7 +88,7 @@ NOTICES = {
     "left-out-columns", "lost-settings", "merged-categories", "missing-code", "missing-target",
     "missing-values", "missing-words", "no-header", "no-test", "numbers-as-dates", "outside-range",
     "random-split", "reference-engine", "repeated-header", "several-labels", "shared-pictures", "spellings",
-    "task", "unknown-categories", "unknown-classes", "unknown-columns", "unknown-labels",
+    "task", "unknown-categories", "unknown-classes", "unknown-columns", "unknown-labels", "unknown-texts",
     "unreadable-pictures", "useful-row-numbers", "where",
 }  # fmt: skip
 

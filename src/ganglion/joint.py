@@ -16,6 +16,7 @@ import polars as pl
 
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget, Target
+from ganglion.core.part import Array
 from ganglion.errors import ConfigError, FileError, GanglionError, one_of
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.heads import AnyTarget, networks_of_heads
@@ -104,6 +105,7 @@ class JointModel(ABC, Generic[Head]):
         parts = [self._describe(head) for head in self.heads.values()]
         own = (*self.of_head, *self.optional)
         shared = {key: value for key, value in parts[0].items() if key not in own}
+        saved.columns = self._columns()
         setattr(saved, self.part, shared | {"heads": [{key: part[key] for key in own} for part in parts]})
         write_model(path, saved)
 
@@ -132,12 +134,14 @@ class JointModel(ABC, Generic[Head]):
             return None
         network = Network.from_saved(saved, engine)
         try:
-            return cls(network, cls._read_heads(part, network, engine))
+            return cls(network, cls._read_heads(part, network, engine, saved.columns))
         except GanglionError as error:
             raise FileError(f"the model file is damaged: {error.message}") from error
 
     @classmethod
-    def _read_heads(cls, part: dict[str, Any], network: Network, engine: str) -> dict[str, Head]:
+    def _read_heads(
+        cls, part: dict[str, Any], network: Network, engine: str, columns: Mapping[str, Array]
+    ) -> dict[str, Head]:
         shared, heads = {key: value for key, value in part.items() if key != "heads"}, part["heads"]
         if not isinstance(heads, list) or not 2 <= len(heads) <= cls.most:
             raise ConfigError("its heads must be a list of at least two")
@@ -156,7 +160,7 @@ class JointModel(ABC, Generic[Head]):
             raise ConfigError("its targets must have different names")
         networks = networks_of_heads(network, targets, engine)
         return {
-            target.column: cls._read(shared | head, own)
+            target.column: cls._read(shared | head, own, columns)
             for target, own, head in zip(targets, networks, heads, strict=True)
         }
 
@@ -167,8 +171,12 @@ class JointModel(ABC, Generic[Head]):
 
     @staticmethod
     @abstractmethod
-    def _read(part: dict[str, Any], network: Network) -> Head:
-        """Return the model of one head, given its description and its network."""
+    def _read(part: dict[str, Any], network: Network, columns: Mapping[str, Array]) -> Head:
+        """Return the model of one head, given its description, its network and what its columns hold."""
+
+    def _columns(self) -> dict[str, Array]:
+        """Return what a model file holds of a table's columns besides its description."""
+        return {}
 
     def __repr__(self) -> str:
         names = ", ".join(map(repr, self.heads))

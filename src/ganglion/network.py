@@ -19,7 +19,7 @@ from ganglion import insight
 from ganglion.checks import check_flag, check_integer
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import aligned_copy, are_inputs, as_array
-from ganglion.core.inputs import InputRows, is_single, plain_inputs, read_rows
+from ganglion.core.inputs import Input, InputRows, is_single, plain_inputs, read_rows
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.model import Model
@@ -47,7 +47,8 @@ class Network:
 
     Args:
         layers: the layers in order, such as `[gg.Dense(16, "relu"), gg.Dense(3, "softmax")]`.
-        inputs: the number of inputs, or the shape of one input.
+        inputs: the number of inputs, or the shape of one input; an `Input`, such as `gg.BagInput(1000)`; or a
+            dict of several inputs by name.
         seed: determines all randomness: initial weights, the order of rows, dropout; 0 by default.
         dtype: "float32" (default) or "float64", for all arithmetic.
         engine: "auto" (default) uses the fastest engine that supports every part; "native" raises an error
@@ -66,7 +67,7 @@ class Network:
     def __init__(
         self,
         layers: Sequence[Layer],
-        inputs: int | Sequence[int],
+        inputs: int | Sequence[int] | Input | Mapping[str, Any],
         seed: int = 0,
         dtype: str = "float32",
         engine: str = "auto",

@@ -153,10 +153,9 @@ class ClassTarget(Target):
         return codes.to_numpy()
 
     def goals(self, values: pl.Series) -> dict[str, Array]:
-        """Return whether a row has the second of two classes, or each of the most frequent of many."""
+        """Return whether a row has the second of two classes, or each of more."""
         codes = self.encode(values)
-        order = sorted(range(len(self.classes)), key=lambda number: -self.shares[number])
-        chosen = [1] if len(order) == 2 else sorted(order[:MOST_GOALS])
+        chosen = [1] if len(self.classes) == 2 else range(len(self.classes))
         return {self.label(number): (codes == number).astype(np.float64) for number in chosen}
 
     def decode(self, numbers: Array) -> pl.Series:

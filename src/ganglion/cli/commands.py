@@ -50,7 +50,7 @@ from ganglion.training.stopping import EarlyStopping
 
 TABLES_ONLY = (
     "minutes", "hidden", "activation", "bins", "dropout", "optimizer", "repeats", "order", "where", "drop",
-    "category", "keep", "fold_case", "scaling",
+    "category", "keep", "text", "fold_case", "scaling",
 )  # fmt: skip
 
 
@@ -130,6 +130,7 @@ def train(
     drop: Names = [],  # noqa: B006  # read only
     category: Names = [],  # noqa: B006
     keep: Names = [],  # noqa: B006
+    text: Names = [],  # noqa: B006
     fold_case: Flag = False,
     scaling: str = "standard",
     seed: Whole = 0,
@@ -210,9 +211,11 @@ def train(
     drop
         Columns to ignore, separated by commas.
     category
-        Columns of numbers to treat as categories, separated by commas.
+        Columns to treat as categories although they hold numbers or texts, separated by commas.
     keep
         Columns to use although they look like row numbers, identifiers or names.
+    text
+        Columns to take for texts; those of mostly different values with several words are found.
     fold_case
         Make words that differ only in case or outer blanks one category or class.
     scaling
@@ -303,6 +306,7 @@ def train(
         drop=split(drop),
         categories=split(category),
         keep=split(keep),
+        text=split(text),
         fold_case=fold_case,
         scaling=scaling,
         seed=seed,

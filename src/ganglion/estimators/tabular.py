@@ -182,7 +182,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     """A classifier for tables as people have them, as an estimator of scikit-learn.
 
     Columns of numbers, words, dates and truth values, with missing values, need no preparation. Names and row
-    numbers are left out of frames with a notice, and free text is refused; of an array, all columns are used.
+    numbers are left out of frames with a notice, and texts are learned; of an array, all columns are used.
 
     Args:
         quality: "good" (default) for a mixture of several kinds of networks, "best" for more of them, "fast"
@@ -281,7 +281,7 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
     """A regressor for tables as people have them, as an estimator of scikit-learn.
 
     Columns of numbers, words, dates and truth values, with missing values, need no preparation. Names and row
-    numbers are left out of frames with a notice, and free text is refused; of an array, all columns are used.
+    numbers are left out of frames with a notice, and texts are learned; of an array, all columns are used.
 
     Args:
         quality: "good" (default) for a mixture of several kinds of networks, "best" for more of them, "fast"

@@ -1,8 +1,8 @@
 """The model file: safetensors, with one tensor for each named parameter and a JSON description.
 
 The reader trusts nothing. Before it allocates anything, it checks that the description names only built-in
-parts and that the tensors' names, types, shapes and offsets are exactly those that follow from it. A checksum
-covers description and numbers. No file contains code.
+parts and that the tensors' names, types, shapes and offsets are exactly those that follow from it; those of a
+table's columns are checked by the columns. A checksum covers description and numbers. No file contains code.
 
 Layout: 8 bytes with the length of the header; the header, JSON with the tensors and, under `__metadata__`,
 the keys `ganglion` (the description) and `sha256`; then the numbers, little-endian, without gaps.
@@ -43,6 +43,8 @@ MAXIMUM_DEPTH = 100  # of lists and objects in the description of a network
 MOST_DIGITS = 20
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "F64": np.dtype(np.float64)}
 FACTS = {"loss", "optimizer", "batch_size", "regularization", "rows", "versions"}
+COLUMN_DTYPES = {**DTYPES, "U32": np.dtype(np.uint32), "I8": np.dtype(np.int8)}
+OF_COLUMNS = "columns/"  # how the names of the tensors of a table's columns begin
 PARTS = ("table", "images")  # of models for data, of which a file has at most one
 NOT_OURS = "load only files that ganglion's save wrote"
 
@@ -57,6 +59,7 @@ class SavedModel:
         facts: settings of its training, as plain JSON data (the keys of `FACTS`).
         table: the table part of a table model, as plain JSON data; None for another model.
         images: the same of an image model.
+        columns: what the columns of a table hold besides, by number of the column and name.
     """
 
     model: Model
@@ -64,6 +67,7 @@ class SavedModel:
     facts: dict[str, Any] = field(default_factory=dict)
     table: dict[str, Any] | None = None
     images: dict[str, Any] | None = None
+    columns: dict[str, Array] = field(default_factory=dict)
 
     def is_no(self, wanted: str, path: str | os.PathLike[str]) -> FileError:
         """Return the error for a file that holds another kind of model than the wanted one."""
@@ -106,7 +110,7 @@ def write_model(path: str | os.PathLike[str], saved: SavedModel) -> None:
             (architecture.state, model.state),
         )
         for entry in entries
-    }
+    } | {OF_COLUMNS + name: np.ascontiguousarray(values) for name, values in saved.columns.items()}
     text = json.dumps(description, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # The library chooses the order of the tensors, and the checksum covers their bytes in file order.
     plain = safetensors.numpy.save(tensors)
@@ -171,7 +175,7 @@ def _parse(file: BinaryIO, size: int) -> SavedModel:
     _keys(description, {"format", "network", "training"}, set(PARTS))
     _keys(description["network"], {"inputs", "layers", "seed"}, set())
     architecture, seed = _network(description["network"])
-    dtype = _check_tensors(header, architecture, size - 8 - length)
+    dtype = _check_tensors(header, architecture, size - 8 - length, "table" in description)
     numbers = file.read(size - 8 - length)
     if metadata["sha256"] != _checksum(text, numbers):
         raise _DamageError("its checksum does not match")
@@ -185,7 +189,12 @@ def _parse(file: BinaryIO, size: int) -> SavedModel:
     parts = {name: _object(description[name]) for name in PARTS if description.get(name) is not None}
     if len(parts) > 1:
         raise _DamageError("it describes both a table and images")
-    return SavedModel(Model(architecture, parameters, state, seed), history, facts, **parts)
+    columns = {
+        name.removeprefix(OF_COLUMNS): values
+        for name, values in tensors.items()
+        if name.startswith(OF_COLUMNS)
+    }
+    return SavedModel(Model(architecture, parameters, state, seed), history, facts, columns=columns, **parts)
 
 
 def _vector(entries: list[Entry], size: int, tensors: Mapping[str, Array], dtype: np.dtype[Any]) -> Array:
@@ -234,22 +243,31 @@ def _network(network: Mapping[str, Any]) -> tuple[Architecture, int]:
         raise _DamageError(f"its network cannot be built: {error.message}") from error
 
 
-def _check_tensors(header: Mapping[str, Any], architecture: Architecture, size: int) -> np.dtype[Any]:
-    """Check every tensor against the architecture, and return their common dtype."""
+def _check_tensors(
+    header: Mapping[str, Any], architecture: Architecture, size: int, is_table: bool
+) -> np.dtype[Any]:
+    """Check every tensor against the architecture, and return the common dtype of those of the network."""
     expected = {e.name: e for e in (*architecture.parameters, *architecture.state)}
-    if set(header) != set(expected):
+    own = {name: tensor for name, tensor in header.items() if not (is_table and name.startswith(OF_COLUMNS))}
+    if set(own) != set(expected):
         raise _DamageError("its tensors are not those of its network")
-    kinds = {str(_object(tensor).get("dtype")) for tensor in header.values()}
+    kinds = {str(_object(tensor).get("dtype")) for tensor in own.values()}
     kind = kinds.pop() if len(kinds) == 1 else "F32" if not kinds else None
     if kind not in DTYPES:
         raise _DamageError("its tensors are not all float32 or all float64")
     spans = []
     for name, tensor in header.items():
         _keys(tensor, {"dtype", "shape", "data_offsets"}, set())
-        entry, offsets = expected[name], tensor["data_offsets"]
-        bytes_needed = (entry.stop - entry.start) * DTYPES[kind].itemsize
-        if tensor["shape"] != list(entry.shape):
-            raise _DamageError(f"tensor {name} has shape {tensor['shape']}, its network needs {entry.shape}")
+        offsets = tensor["data_offsets"]
+        if name in own:
+            entry = expected[name]
+            bytes_needed = (entry.stop - entry.start) * DTYPES[kind].itemsize
+            if tensor["shape"] != list(entry.shape):
+                raise _DamageError(
+                    f"tensor {name} has shape {tensor['shape']}, its network needs {entry.shape}"
+                )
+        else:
+            bytes_needed = _bytes_of_column(name, tensor)
         if (
             not isinstance(offsets, list)
             or not all(type(offset) is int for offset in offsets)
@@ -262,6 +280,18 @@ def _check_tensors(header: Mapping[str, Any], architecture: Architecture, size: 
     if [start for start, _ in sorted(spans)] != ends[:-1] or ends[-1] != size:
         raise _DamageError("its tensors leave gaps, overlap or are truncated")
     return DTYPES[kind]
+
+
+def _bytes_of_column(name: str, tensor: Mapping[str, Any]) -> int:
+    """Return the number of bytes of a column's tensor."""
+    shape, kind = tensor["shape"], tensor["dtype"]
+    if not isinstance(shape, list) or not 1 <= len(shape) <= 2:
+        raise _DamageError(f"tensor {name} has the wrong shape")
+    if not all(type(length) is int and 0 <= length <= MAXIMUM_BYTES for length in shape):
+        raise _DamageError(f"tensor {name} has the wrong shape")
+    if not isinstance(kind, str) or kind not in COLUMN_DTYPES:
+        raise _DamageError(f"tensor {name} has a type that no column has")
+    return math.prod(shape) * COLUMN_DTYPES[kind].itemsize
 
 
 def _json(data: bytes) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from ganglion.answers.predictions import half_width, plain_answer, prediction_columns
 from ganglion.answers.report import Report
+from ganglion.core.part import Array
 from ganglion.errors import ConfigError
 from ganglion.heads import sections
 from ganglion.image_model.labeled import Wanted
@@ -152,8 +154,10 @@ class JointImageModel(JointModel[ImageModel]):
         }
 
     @classmethod
-    def _read_heads(cls, part: dict[str, Any], network: Network, engine: str) -> dict[str, ImageModel]:
-        heads = super()._read_heads(part, network, engine)
+    def _read_heads(
+        cls, part: dict[str, Any], network: Network, engine: str, columns: Mapping[str, Array]
+    ) -> dict[str, ImageModel]:
+        heads = super()._read_heads(part, network, engine, columns)
         label_column = next(iter(heads.values())).label_column
         if label_column is not None and label_column.words != tuple(heads):
             raise ConfigError("its heads must be those of its labels")
@@ -164,5 +168,5 @@ class JointImageModel(JointModel[ImageModel]):
         return to_saved(head).images or {}
 
     @staticmethod
-    def _read(part: dict[str, Any], network: Network) -> ImageModel:
+    def _read(part: dict[str, Any], network: Network, columns: Mapping[str, Array]) -> ImageModel:
         return ImageModel(network, **read_images_part(part, network))

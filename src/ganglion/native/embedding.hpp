@@ -73,13 +73,9 @@ struct EmbeddingBag : Table {
         for (size_t i = 0; i < here.rows; ++i) {
             T* to = out + i * width;
             memset(to, 0, width * sizeof(T));
-            each_value<T>(here.step, bags.indices, bags.offsets, bags.weights, bags.row(i),
-                          [&](size_t row, T factor) {
-                              const T* from = here.own + row * width;
-                              sweep<T>(width, [&](size_t j, auto part) {
-                                  store(to + j, load(to + j, part) + load(from + j, part) * factor, part);
-                              });
-                          });
+            each_value<T>(
+                here.step, bags.indices, bags.offsets, bags.weights, bags.row(i),
+                [&](size_t row, T factor) { add_scaled<T>(width, here.own + row * width, factor, to); });
         }
         return out;
     }

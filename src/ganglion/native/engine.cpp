@@ -191,10 +191,10 @@ size_t gradient(const Network& network, Run& run, void* result, double* loss, do
     *sum_of_penalties = penalty<T>(space);
     T* whole = static_cast<T*>(result);
     memset(whole, 0, network.parameters * sizeof(T));  // for table rows that were not read
-    for (size_t i = 0; i < space.slice_count; ++i) {
-        const Slice<T>& slice = space.slices[i];
-        memcpy(whole + slice.start, slice.gradient, (slice.stop - slice.start) * sizeof(T));
-    }
+    for (size_t i = 0; i < space.slice_count; ++i)
+        each_piece(space.slices[i], [&](size_t start, const T* gradient, size_t count) {
+            memcpy(whole + start, gradient, count * sizeof(T));
+        });
     return 0;
 }
 

@@ -387,6 +387,41 @@ nb::tuple grams_of(const nb::bytes& texts, const nb::ndarray<const int64_t, nb::
     return nb::make_tuple(bytes(found.buckets), bytes(found.counts), bytes(found.offsets));
 }
 
+template <class T>
+using Flat = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+void weigh(
+    const std::vector<std::tuple<Flat<const int64_t>, Flat<const int64_t>, Flat<const float>>>& counted,
+    const Flat<const int32_t>& rows, const Flat<const double>& rare, const Flat<const double>& damped,
+    const Flat<int64_t>& found, const Flat<int64_t>& offsets, const Flat<float>& weights) {
+    require(offsets.size() > 0, "room for offsets");
+    for (size_t i = 0; i < rows.size(); ++i)
+        require(rows.data()[i] >= 0 && static_cast<size_t>(rows.data()[i]) < rare.size(),
+                "rows of the table");
+    const size_t texts = offsets.size() - 1;
+    size_t room = texts;
+    std::vector<Part> parts;
+    for (const auto& [buckets, ends, counts] : counted) {
+        require(ends.size() == offsets.size() && ends.data()[0] == 0 && buckets.size() == counts.size(),
+                "as many texts in each part");
+        for (size_t i = 0; i < texts; ++i)
+            require(ends.data()[i] <= ends.data()[i + 1], "offsets that ascend");
+        require(ends.data()[texts] == static_cast<int64_t>(buckets.size()),
+                "offsets that end with the buckets");
+        for (size_t i = 0; i < buckets.size(); ++i) {
+            require(buckets.data()[i] >= 0 && static_cast<size_t>(buckets.data()[i]) < rows.size(),
+                    "buckets");
+            require(counts.data()[i] >= 1 && counts.data()[i] <= static_cast<float>(damped.size()), "counts");
+        }
+        room += buckets.size();
+        parts.push_back({buckets.data(), ends.data(), counts.data()});
+    }
+    require(found.size() == room && weights.size() == room, "room for all that was counted");
+    nb::gil_scoped_release released;
+    weigh_grams(parts, texts, rows.data(), rare.data(), damped.data(), found.data(), offsets.data(),
+                weights.data());
+}
+
 }  // namespace
 }  // namespace ganglion
 
@@ -413,6 +448,8 @@ NB_MODULE(_native, module) {
     module.def("function", &function, nb::arg("which"), nb::arg("x"), nb::arg("result"));
     module.def("count_grams", &grams_of, nb::arg("texts"), nb::arg("ends"), nb::arg("letters"),
                nb::arg("characters"), nb::arg("least"), nb::arg("most"), nb::arg("bits"));
+    module.def("weigh_grams", &weigh, nb::arg("counted"), nb::arg("rows"), nb::arg("rare"), nb::arg("damped"),
+               nb::arg("found"), nb::arg("offsets"), nb::arg("weights"));
     module.def("kinds", [] {
         nb::dict found;
         found["layer"] = kinds_of(chosen->layers);

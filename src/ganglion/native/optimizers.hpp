@@ -208,37 +208,69 @@ GANGLION_INLINE void with_optimizer(const Optimizer& optimizer, Body body) {
     with_kind(Optimizers{}, optimizer.kind, [&](auto kind) { kind.template with<T>(optimizer, body); });
 }
 
-// Updates one piece: parameters -= change(gradient * clip) + decay * parameters. Overwrites the gradient with
+// Some parameters, and their gradient: `copies` of it, one for each group. They lie together from `start`, or
+// are rows of a table that starts there, of `units` numbers each.
+template <class T>
+struct Slice {
+    size_t start, count;
+    T* gradient;
+    size_t copies;
+    bool penalized;
+    const size_t* rows;  // null if they lie together
+    size_t units;
+};
+
+// Calls body(where parameters begin, their gradient, how many) for each piece of a slice that lies together.
+template <class T, class Body>
+GANGLION_INLINE void each_piece(const Slice<T>& slice, Body body) {
+    if (!slice.rows) return body(slice.start, slice.gradient, slice.count);
+    for (size_t at = 0, i = 0; at < slice.count; at += slice.units, ++i)
+        body(slice.start + slice.rows[i] * slice.units, slice.gradient + at, slice.units);
+}
+
+// Updates a slice: parameters -= change(gradient * clip) + decay * parameters. Overwrites the gradient with
 // the old parameters. Returns whether all new parameters are finite.
 template <class T>
-bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, size_t count, T* gradient,
-            T* parameters, T* slot_0, T* slot_1) {
+bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, const Slice<T>& slice,
+            T* parameters, T* const* slot) {
     Vector<T> spoiled[4] = {};
     with_optimizer<T>(optimizer, [&](auto chosen) {
-        sweep_by_4<T>(count, [&](size_t i, auto part, size_t n) {
+        const auto change = [&](size_t at, T* gradient, auto part, size_t n) {
             Vector<T> slots[2] = {};
-            if constexpr (chosen.slots > 0) slots[0] = load(slot_0 + i, part);
-            if constexpr (chosen.slots > 1) slots[1] = load(slot_1 + i, part);
-            const Vector<T> before = load(parameters + i, part);
-            const Vector<T> change = chosen.change(settings, load(gradient + i, part) * clip, slots);
-            const Vector<T> after = before - (change + before * decay);
-            if constexpr (chosen.slots > 0) store(slot_0 + i, slots[0], part);
-            if constexpr (chosen.slots > 1) store(slot_1 + i, slots[1], part);
-            store(gradient + i, before, part);
-            store(parameters + i, after, part);
+            if constexpr (chosen.slots > 0) slots[0] = load(slot[0] + at, part);
+            if constexpr (chosen.slots > 1) slots[1] = load(slot[1] + at, part);
+            const Vector<T> before = load(parameters + at, part);
+            const Vector<T> less = chosen.change(settings, load(gradient, part) * clip, slots);
+            const Vector<T> after = before - (less + before * decay);
+            if constexpr (chosen.slots > 0) store(slot[0] + at, slots[0], part);
+            if constexpr (chosen.slots > 1) store(slot[1] + at, slots[1], part);
+            store(gradient, before, part);
+            store(parameters + at, after, part);
             spoiled[n] += masked<T>(after - after, part, T(0));  // 0 for a finite number, else NaN
-        });
+        };
+        if (slice.rows)
+            each_piece(slice, [&](size_t start, T* gradient, size_t count) {
+                sweep_row<T>(count, [&](size_t i, auto part) {
+                    change(start + i, gradient + i, part, i / lanes<T> % 4);
+                });
+            });
+        else
+            sweep_by_4<T>(slice.count, [&](size_t i, auto part, size_t n) {
+                change(slice.start + i, slice.gradient + i, part, n);
+            });
     });
     return sum<T>(spoiled[0] + spoiled[1] + spoiled[2] + spoiled[3]) == T(0);
 }
 
 // The same for plain SGD if it is known in advance that all parameters remain finite.
 template <class T>
-void update_safely(Settings<T> settings, T clip, T decay, size_t count, const T* gradient, T* parameters) {
-    sweep<T>(count, [&](size_t i, auto part) {
-        const Vector<T> before = load(parameters + i, part);
-        store(parameters + i, before - (load(gradient + i, part) * clip * settings.rate + before * decay),
-              part);
+void update_safely(Settings<T> settings, T clip, T decay, const Slice<T>& slice, T* parameters) {
+    each_piece(slice, [&](size_t start, const T* gradient, size_t count) {
+        sweep<T>(count, [&](size_t i, auto part) {
+            const Vector<T> before = load(parameters + start + i, part);
+            store(parameters + start + i,
+                  before - (load(gradient + i, part) * clip * settings.rate + before * decay), part);
+        });
     });
 }
 

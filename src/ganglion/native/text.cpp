@@ -1,7 +1,8 @@
-// Counts the n-grams of texts in numbered buckets.
+// Counts the n-grams of texts in numbered buckets, and weighs them.
 #include "text.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ganglion {
 
@@ -155,6 +156,34 @@ void count_grams(const uint8_t* texts, const int64_t* ends, size_t count, const 
         if (grams.characters) count_characters(words, grams, counter);
         else count_words(words, grams, counter);
         counter.end(found);
+    }
+}
+
+void weigh_grams(const std::vector<Part>& parts, size_t texts, const int32_t* rows, const double* rare,
+                 const double* damped, int64_t* found, int64_t* offsets, float* weights) {
+    std::vector<double> exact;
+    size_t end = 0;
+    offsets[0] = 0;
+    for (size_t text = 0; text < texts; ++text) {
+        found[end] = 0;
+        weights[end++] = 1;
+        for (const Part& part : parts) {
+            const size_t first = end;
+            double squares = 0;
+            exact.clear();
+            for (int64_t i = part.offsets[text]; i < part.offsets[text + 1]; ++i) {
+                const int32_t row = rows[part.buckets[i]];
+                if (!row) continue;
+                const double weight = damped[static_cast<size_t>(part.counts[i]) - 1] * rare[row];
+                squares += weight * weight;
+                exact.push_back(weight);
+                found[end++] = row;
+            }
+            const double norm = std::sqrt(squares);
+            for (size_t i = 0; i < exact.size(); ++i)
+                weights[first + i] = static_cast<float>(exact[i] / norm);
+        }
+        offsets[text + 1] = static_cast<int64_t>(end);
     }
 }
 

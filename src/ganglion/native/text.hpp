@@ -1,4 +1,4 @@
-// Counts the n-grams of texts in numbered buckets; ganglion/text/grams.py is its definition.
+// Counts the n-grams of texts in numbered buckets, and weighs them; ganglion/text/grams.py is the definition.
 #pragma once
 
 #include <cstddef>
@@ -26,5 +26,17 @@ struct Counted {
 // `letters` holds a class for each code point.
 void count_grams(const uint8_t* texts, const int64_t* ends, size_t count, const uint8_t* letters,
                  const Grams& grams, Counted& found);
+
+// What was counted in one part of some texts; row i ends before offsets[i + 1].
+struct Part {
+    const int64_t *buckets, *offsets;
+    const float* counts;
+};
+
+// Rows of a table for each text and their weights; ganglion/text/weighing.py is the definition. `damped`
+// holds the factor of each count from 1. `found` and `weights` have room for all that was counted and one
+// number for each text.
+void weigh_grams(const std::vector<Part>& parts, size_t texts, const int32_t* rows, const double* rare,
+                 const double* damped, int64_t* found, int64_t* offsets, float* weights);
 
 }  // namespace ganglion

@@ -14,20 +14,21 @@ Sums reduce(const Run& run, const Workspace<T>& space, const Slice<T>& slice) {
     const T* parameters = static_cast<const T*>(run.parameters);
     const bool penalized = slice.penalized && (l1 != 0 || l2 != 0);
     const bool changes = penalized || slice.copies > 1;
-    const size_t count = slice.stop - slice.start;
-    if (!changes) return {static_cast<double>(sum_of_squares<T>(count, slice.gradient)), 0};
+    if (!changes) return {static_cast<double>(sum_of_squares<T>(slice.count, slice.gradient)), 0};
     Vector<T> squares[4] = {}, penalties[4] = {};
-    sweep_by_4<T>(count, [&](size_t i, auto part, size_t n) {
-        T* at = slice.gradient + i;
-        Vector<T> g = load(at, part);
-        for (size_t group = 1; group < slice.copies; ++group) g += load(at + group * space.stride, part);
-        if (penalized) {
-            const Vector<T> w = load(parameters + slice.start + i, part);
-            g += sign<T>(w) * l1 + w * l2;
-            penalties[n] += absolute<T>(w) * l1 + w * w * (l2 * T(0.5));
-        }
-        store(at, g, part);
-        squares[n] += g * g;
+    each_piece(slice, [&](size_t start, T* gradient, size_t count) {
+        sweep_by_4<T>(count, [&](size_t i, auto part, size_t n) {
+            T* at = gradient + i;
+            Vector<T> g = load(at, part);
+            for (size_t group = 1; group < slice.copies; ++group) g += load(at + group * space.stride, part);
+            if (penalized) {
+                const Vector<T> w = load(parameters + start + i, part);
+                g += sign<T>(w) * l1 + w * l2;
+                penalties[n] += absolute<T>(w) * l1 + w * w * (l2 * T(0.5));
+            }
+            store(at, g, part);
+            squares[n] += g * g;
+        });
     });
     return {static_cast<double>(sum<T>(squares[0] + squares[1] + squares[2] + squares[3])),
             static_cast<double>(sum<T>(penalties[0] + penalties[1] + penalties[2] + penalties[3]))};
@@ -105,14 +106,10 @@ double update(Run& run, Workspace<T>& space, Team* team, double rate) {
     };
     const auto update_slice = [&](size_t piece, size_t) {
         const Slice<T>& slice = space.slices[piece];
-        const size_t at = slice.start;
         const T decay = slice.penalized ? T(rate * optimizer.weight_decay) : T(0);
         space.outcomes[piece] = Failure::none;
-        if (safe)
-            return update_safely<T>(settings, clip, decay, slice.stop - at, slice.gradient, parameters + at);
-        const bool finite =
-            update<T>(optimizer, settings, clip, decay, slice.stop - at, slice.gradient, parameters + at,
-                      slots[0] ? slots[0] + at : nullptr, slots[1] ? slots[1] + at : nullptr);
+        if (safe) return update_safely<T>(settings, clip, decay, slice, parameters);
+        const bool finite = update<T>(optimizer, settings, clip, decay, slice, parameters, slots);
         space.outcomes[piece] = finite ? Failure::none : Failure::weight;
     };
     if (optimizer.clip_norm != 0 || is_bounded(optimizer)) {
@@ -138,10 +135,11 @@ double update(Run& run, Workspace<T>& space, Team* team, double rate) {
             run.failure = space.outcomes[i];
     if (run.failure != Failure::none)
         for (size_t i = 0; i < space.slice_count; ++i) {
-            const Slice<T> slice = space.slices[i];
             // If a slice was updated, its gradient holds the old parameters.
             if (space.outcomes[i] != Failure::gradient)
-                memcpy(parameters + slice.start, slice.gradient, (slice.stop - slice.start) * sizeof(T));
+                each_piece(space.slices[i], [&](size_t start, const T* gradient, size_t count) {
+                    memcpy(parameters + start, gradient, count * sizeof(T));
+                });
         }
     run.update += run.failure != Failure::gradient;
     return norm<T>(space);
@@ -182,13 +180,14 @@ void follow_up(const Pass<T>& pass, Run& run, const Workspace<T>& space) {
     if (T* average = static_cast<T*>(run.mean)) {
         const double t = static_cast<double>(run.update),
                      keep = run.optimizer.average < t / (t + 9) ? run.optimizer.average : t / (t + 9);
-        for (size_t s = 0; s < space.slice_count; ++s) {
-            const size_t start = space.slices[s].start;
-            sweep<T>(space.slices[s].stop - start, [&](size_t i, auto part) {
-                const Vector<T> m = load(average + start + i, part);
-                store(average + start + i, m + (load(parameters + start + i, part) - m) * T(1 - keep), part);
+        for (size_t s = 0; s < space.slice_count; ++s)
+            each_piece(space.slices[s], [&](size_t start, const T*, size_t count) {
+                sweep<T>(count, [&](size_t i, auto part) {
+                    const Vector<T> m = load(average + start + i, part);
+                    store(average + start + i, m + (load(parameters + start + i, part) - m) * T(1 - keep),
+                          part);
+                });
             });
-        }
     }
 }
 

@@ -64,8 +64,9 @@ using Integers = typename Types<T>::Integers;
 template <class T>
 constexpr size_t lanes = GANGLION_BYTES / sizeof(T);
 
-// The used part of a vector: all of it, or its first `count` lanes.
+// The used part of a vector: all of it, its first lane, or its first `count` lanes.
 struct Whole {};
+struct One {};
 struct First {
     size_t count;
 };
@@ -86,6 +87,16 @@ GANGLION_INLINE void store(T* to, Vector<T> value, Whole) {
 }
 
 // A load sets unused lanes to 0; a store does not write them.
+template <class T>
+GANGLION_INLINE Vector<T> load(const T* from, One) {
+    return Vector<T>{*from};
+}
+
+template <class T>
+GANGLION_INLINE void store(T* to, Vector<T> value, One) {
+    *to = value[0];
+}
+
 #if defined(__AVX512F__)
 GANGLION_INLINE Vector<float> load(const float* from, First part) {
     return (Vector<float>)_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << part.count) - 1), from);
@@ -143,6 +154,23 @@ GANGLION_INLINE void sweep(size_t count, Body body) {
     if (i < count) body(i, First{count - i});
 }
 
+// The same for short arrays that change often: what fills no vector goes one by one, because a number that is
+// read soon after a part of a vector was written has to wait for it.
+template <class T, class Body>
+GANGLION_INLINE void sweep_row(size_t count, Body body) {
+    size_t i = 0;
+    for (; i + lanes<T> <= count; i += lanes<T>) body(i, Whole{});
+    for (; i < count; ++i) body(i, One{});
+}
+
+// Adds `factor` times a short array to another.
+template <class T>
+GANGLION_INLINE void add_scaled(size_t count, const T* x, T factor, T* to) {
+    sweep_row<T>(count, [&](size_t i, auto part) {
+        store(to + i, load(to + i, part) + load(x + i, part) * factor, part);
+    });
+}
+
 // The same with body(i, part, n), where n cycles from 0 to 3: for sums, which would otherwise wait for each
 // other.
 template <class T, class Body>
@@ -159,6 +187,12 @@ GANGLION_INLINE void sweep_by_4(size_t count, Body body) {
 template <class T>
 GANGLION_INLINE Vector<T> masked(Vector<T> value, Whole, T) {
     return value;
+}
+template <class T>
+GANGLION_INLINE Vector<T> masked(Vector<T> value, One, T otherwise) {
+    Vector<T> found = broadcast<T>(otherwise);
+    found[0] = value[0];
+    return found;
 }
 template <class T>
 GANGLION_INLINE Vector<T> masked(Vector<T> value, First part, T otherwise) {

@@ -72,15 +72,6 @@ inline Split split(const Network& network, size_t rows) {
     return {groups, (most + blocks - 1) / blocks, false};
 }
 
-// A part of the parameters, and its gradient: `copies` of it, one for each group.
-template <class T>
-struct Slice {
-    size_t start, stop;
-    T* gradient;
-    size_t copies;
-    bool penalized;
-};
-
 // The sum of squares of a slice's gradient, and its penalty.
 struct Sums {
     double squares, penalty;
@@ -163,7 +154,7 @@ Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_
                 own.gradient = arena.take<T>(read * step.columns);
                 own.place_of = arena.take<uint32_t>(table);
                 own.row_of = arena.take<size_t>(read);
-                most += read;
+                most += read / larger(1, SLICE / step.columns) + 1;
                 if (arena.at) space.sparse[i] = own, space.kept[i] = own.kept;
             }
         });
@@ -188,9 +179,13 @@ Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_
             const size_t length = ((stop - start + parts - 1) / parts + 15) / 16 * 16;
             const size_t from = start + i * length;
             if (from < stop)
-                space.slices[space.slice_count++] = {from, smaller(stop, from + length),
+                space.slices[space.slice_count++] = {from,
+                                                     smaller(stop, from + length) - from,
                                                      space.gradients + gradient + (from - start),
-                                                     space.way.groups, penalized};
+                                                     space.way.groups,
+                                                     penalized,
+                                                     nullptr,
+                                                     0};
         }
     };
     size_t gradient = 0;  // the offset of the next segment's gradient
@@ -208,7 +203,7 @@ Workspace<T> lay_out(Arena& arena, const Network& network, const Run& run, size_
     return space;
 }
 
-// Sums the gradients of the table rows that a batch read, and adds a slice for each.
+// Sums the gradients of the table rows that a batch read, and adds slices of them.
 template <class T>
 void collect(const Network& network, const Run& run, Workspace<T>& space, const int64_t* order, size_t rows) {
     space.slice_count = space.dense_slices;
@@ -217,31 +212,31 @@ void collect(const Network& network, const Run& run, Workspace<T>& space, const 
         run.regularization.l1 != 0 || run.regularization.l2 != 0 || run.optimizer.weight_decay != 0;
     for (size_t i = 0; i < network.count; ++i) {
         const Step& step = network.steps[i];
-        const size_t units = step.columns;
+        const size_t units = step.columns, at_once = larger(1, SLICE / units);
         with_kind(Layers{}, step.kind, [&](auto kind) {
             if constexpr (kind.row_sparse) {
                 SparseGradient<T>& own = space.sparse[i];
                 own.count = 0;
-                kind.template each_read<T>(
-                    step, run.x[step.reads[0]], order, rows, own.kept,
-                    [&](size_t row, T factor, const T* grad) {
-                        size_t place = own.place_of[row];
-                        if (place >= own.count || own.row_of[place] != row) {
-                            place = own.count++;
-                            own.place_of[row] = static_cast<uint32_t>(place);
-                            own.row_of[place] = row;
-                            memset(own.gradient + place * units, 0, units * sizeof(T));
-                        }
-                        T* total = own.gradient + place * units;
-                        sweep<T>(units, [&](size_t j, auto part) {
-                            store(total + j, load(total + j, part) + load(grad + j, part) * factor, part);
-                        });
-                    });
-                for (size_t place = 0; place < own.count; ++place) {
-                    const size_t start = step.parameters + own.row_of[place] * units;
-                    space.slices[space.slice_count++] = {start, start + units, own.gradient + place * units,
-                                                         1, decays};
-                }
+                kind.template each_read<T>(step, run.x[step.reads[0]], order, rows, own.kept,
+                                           [&](size_t row, T factor, const T* grad) {
+                                               size_t place = own.place_of[row];
+                                               if (place >= own.count || own.row_of[place] != row) {
+                                                   place = own.count++;
+                                                   own.place_of[row] = static_cast<uint32_t>(place);
+                                                   own.row_of[place] = row;
+                                                   memset(own.gradient + place * units, 0, units * sizeof(T));
+                                               }
+                                               add_scaled<T>(units, grad, factor,
+                                                             own.gradient + place * units);
+                                           });
+                for (size_t place = 0; place < own.count; place += at_once)
+                    space.slices[space.slice_count++] = {step.parameters,
+                                                         smaller(at_once, own.count - place) * units,
+                                                         own.gradient + place * units,
+                                                         1,
+                                                         decays,
+                                                         own.row_of + place,
+                                                         units};
             }
         });
     }

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from ganglion.answers.report import Report
+from ganglion.core.part import Array
 from ganglion.errors import GanglionNotice
 from ganglion.joint import JointModel, columns_of
 from ganglion.network import Network
@@ -85,5 +86,8 @@ class JointTableModel(JointModel[TableModel]):
         return to_saved(head).table or {}
 
     @staticmethod
-    def _read(part: dict[str, Any], network: Network) -> TableModel:
-        return TableModel(network, **read_table_part(part, network))
+    def _read(part: dict[str, Any], network: Network, columns: Mapping[str, Array]) -> TableModel:
+        return TableModel(network, **read_table_part(part, network, columns))
+
+    def _columns(self) -> dict[str, Array]:
+        return next(iter(self.heads.values())).encoder.arrays()

@@ -114,7 +114,7 @@ class Mixer:
     ) -> None:
         self.learner, self.quality, self.until = learner, quality, until
         recipe, frame, encoder = learner.recipe, learner.rows.frame[learned], learner.encoder
-        if len(learned) < rows.rows:
+        if len(learned) < rows.rows or encoder.has_texts:
             goals = goals_of(learner.targets, frame)
             encoder = recipe.fit_encoder(frame, goals, encoder).without(recipe.reasons)
         targets = learner.weighted(refit(learner.targets, frame), learned)

@@ -124,6 +124,7 @@ class TableModel:
         drop: Collection[str] = (),
         categories: Collection[str] = (),
         keep: Collection[str] = (),
+        text: Collection[str] = (),
         scaling: str = "standard",
         fold_case: bool = False,
         callbacks: Sequence[Callback] = (),
@@ -194,8 +195,9 @@ class TableModel:
             positive: the positive class; by default the rarer one.
             read: how the table is to be read, where it must not be found from the table itself.
             drop: columns to ignore.
-            categories: columns of numbers to treat as categories.
+            categories: columns to treat as categories although they hold numbers or texts.
             keep: columns to use although they look like row numbers, identifiers or names.
+            text: columns to take for texts; those of mostly different values with several words are found.
             scaling: of number columns, "standard", "robust" (median and quartiles, for columns with outliers)
                 or "quantile" (normal scores: only the order of the numbers counts).
             fold_case: True makes words that differ only in case or outer blanks one category or class.
@@ -252,6 +254,7 @@ class TableModel:
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
             keep=column_names("keep", keep),
+            text=column_names("text", text),
             scaling=scaling,
             fold_case=check_flag("fold_case", fold_case),
             callbacks=check_callbacks(callbacks),
@@ -577,7 +580,7 @@ class TableModel:
             raise FileError("the model has several targets", "load it with gg.JointTableModel.load")
         network = Network.from_saved(saved, engine)
         try:
-            return cls(network, **read_table_part(saved.table, network))
+            return cls(network, **read_table_part(saved.table, network, saved.columns))
         except GanglionError as error:
             raise FileError(f"the model file is damaged: {error.message}") from error
 

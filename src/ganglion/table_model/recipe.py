@@ -58,6 +58,7 @@ class Recipe:
     drop: tuple[str, ...]
     categories: tuple[str, ...]
     keep: tuple[str, ...]
+    text: tuple[str, ...]
     scaling: str
     fold_case: bool
     callbacks: Sequence[Callback]
@@ -163,6 +164,7 @@ class Recipe:
             self.scaling,
             goals=goals,
             keep=self.keep,
+            text=self.text,
             fold_case=self.fold_case,
             like=like,
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ganglion.answers.calibration import Calibration
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget, Target
 from ganglion.checks import check_flag, check_integer
+from ganglion.core.part import Array
 from ganglion.errors import ConfigError
 from ganglion.files.model_file import SavedModel
 from ganglion.network import Network
@@ -27,6 +29,7 @@ OPTIONAL = {"calibration", "sampling", "reading", "learned"}  # parts that files
 def to_saved(model: TableModel) -> SavedModel:
     """Return the contents of the model's file."""
     saved = model.network.to_saved()
+    saved.columns = model.encoder.arrays()
     saved.table = {
         "encoder": model.encoder.configuration(),
         "target": model.target.configuration(),
@@ -42,8 +45,15 @@ def to_saved(model: TableModel) -> SavedModel:
     return saved
 
 
-def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
+def read_table_part(
+    table: dict[str, Any], network: Network, columns: Mapping[str, Array] | None = None
+) -> dict[str, Any]:
     """Return the parts of the table model, by the names that its constructor takes.
+
+    Args:
+        table: the description.
+        network: the network.
+        columns: what the columns hold besides.
 
     Raises:
         ConfigError, DataError: if the description is not valid, or does not fit the network.
@@ -57,7 +67,7 @@ def read_table_part(table: dict[str, Any], network: Network) -> dict[str, Any]:
         check_integer(f"the number of rows for {name}", count, at_least=0)
     if not isinstance(table["target"], dict):
         raise ConfigError("its target must be an object")
-    encoder, target = Encoder.from_configuration(table["encoder"]), Target.find(table["target"])
+    encoder, target = Encoder.from_configuration(table["encoder"], columns), Target.find(table["target"])
     outputs = len(target.classes) if isinstance(target, ClassTarget) else 1
     shapes = network.architecture.input_shape, network.architecture.outputs
     if shapes != ((len(encoder.features),), (outputs,)):

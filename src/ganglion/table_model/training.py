@@ -59,7 +59,7 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
     """Train a table model by a recipe; see `TableModel.train`."""
     names = recipe.targets
     read = open_table(table, recipe.read, targets=names)
-    read.check({*recipe.drop, *recipe.categories, *recipe.keep})
+    read.check({*recipe.drop, *recipe.categories, *recipe.keep, *recipe.text})
     whole = read.frame
     for name in recipe.drop:
         require_column(whole, name)
@@ -78,7 +78,8 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
     independent = divisible.blocks
     if independent is None and sampling.repeats > 1:  # each row is tested several times
         independent = np.arange(divisible.rows)
-    learner = Learner(recipe, rows, encoder, targets, learned, independent)
+    counted, frame = encoder.stored(rows.frame)
+    learner = Learner(recipe, dataclasses.replace(rows, frame=frame), counted, targets, learned, independent)
     for reason, left_out in encoder.reasons().items():
         untold = [name for name in left_out if name not in told]
         if untold and reason not in (DROPPED, GROUP, WEIGHT, TARGET):
@@ -127,7 +128,7 @@ class Maker:
         learned: Sequence[LearnedRows] = (),
     ) -> TableModel | JointTableModel:
         """Return the model; untrained without a history."""
-        recipe, encoder = self.recipe, member.encoder
+        recipe, encoder = self.recipe, member.encoder.alone()
         needed = {column.column for column in encoder.columns} | set(recipe.reasons) - set(recipe.drop)
         reading = self.reading if recipe.sampling.where else self.reading.only({*needed, *recipe.targets})
         networks = networks_of_heads(member.network, member.targets, recipe.engine)

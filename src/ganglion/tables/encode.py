@@ -15,7 +15,7 @@ import polars as pl
 
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, GanglionNotice, one_of, shortened
-from ganglion.tables.columns import Column, Encoded, LevelColumn, folds_of
+from ganglion.tables.columns import Column, Encoded, LevelColumn, TextColumn, folds_of
 from ganglion.tables.fitting import CONSTANT, NAMES, ROW_NUMBERS, Fit
 
 DROPPED = "dropped"
@@ -57,6 +57,7 @@ class Encoder:
         goals: Mapping[str, Array] | None = None,
         keep: Collection[str] = (),
         fold_case: bool = False,
+        text: Collection[str] = (),
         like: Encoder | None = None,
     ) -> Self:
         """Determine the kind of each column and how to encode it.
@@ -74,12 +75,13 @@ class Encoder:
                 categories keeps all, each as the mean of its targets; without, all but 100 are merged.
             keep: columns never to leave out as row numbers, identifiers or names.
             fold_case: whether words that differ only in case or outer blanks are one category.
+            text: columns of texts, whatever they hold. Others are found; of both, a first encoder knows only
+                which n-grams suit them, and one that is like it learns from them.
             like: the encoder of the whole table, if these are some of its rows: what was left out there as
                 row numbers, identifiers or names is left out here too, and no other column.
 
         Raises:
-            DataError: for a column of free text or of numbers mixed with words, or if no usable column
-                is left.
+            DataError: for a column of numbers mixed with words, or if no usable column is left.
             ConfigError: for an unknown scaling.
         """
         if scaling not in SCALINGS:
@@ -87,14 +89,20 @@ class Encoder:
                 f"scaling must be 'standard', 'robust' or 'quantile', got {shortened(scaling)}",
                 one_of(str(scaling), SCALINGS),
             )
-        for name in (*categories, *keep):
+        for name in (*categories, *keep, *text):
             require_column(table, name)
+        texts = {} if like is None else {c.column: c for c in like.columns if isinstance(c, TextColumn)}
         left = {} if like is None else {n: r for n, r in like.left_out.items() if r in (ROW_NUMBERS, NAMES)}
         fit = Fit(scaling, goals, fold_case)
 
         def fit_column(values: pl.Series) -> Column | str:
             if values.name in left:
                 return left[values.name]
+            if values.name in texts:
+                known = texts[values.name]
+                return known if goals is None or known.store is None else known.fitted(values, goals)
+            if values.name in text and values.name not in texts:
+                return TextColumn.bare(values)
             if values.name in categories:
                 return fit.category(values) if values.n_unique() > 1 else CONSTANT
             return fit.column(values, like is not None or values.name in keep)
@@ -130,6 +138,25 @@ class Encoder:
         )
         return dataclasses.replace(self, columns=columns)
 
+    def stored(self, table: pl.DataFrame) -> tuple[Self, pl.DataFrame]:
+        """Return this encoder with what was counted in texts, and the table with their numbers instead."""
+        columns = list[Column]()
+        for column in self.columns:
+            if isinstance(column, TextColumn):
+                column, numbers = column.stored(table.get_column(column.column))  # noqa: PLW2901
+                table = table.with_columns(numbers)
+            columns.append(column)
+        return dataclasses.replace(self, columns=tuple(columns)), table
+
+    def alone(self) -> Self:
+        """Return this encoder without what only its training needed."""
+        return dataclasses.replace(self, columns=tuple(column.alone() for column in self.columns))
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether some column holds texts."""
+        return any(isinstance(column, TextColumn) for column in self.columns)
+
     @property
     def features(self) -> list[str]:
         """The names of the features of each row."""
@@ -162,9 +189,9 @@ class Encoder:
         """
         if not any(isinstance(column, LevelColumn) for column in self.columns):
             return self.encode(table, besides)
-        targets, folds = np.column_stack(list(goals.values())), folds_of(table.height)
+        folds = folds_of(table.height)
         return self._encode(
-            table, besides, lambda column, values: column.encode_learned(values, targets, folds)
+            table, besides, lambda column, values: column.encode_learned(values, goals, folds)
         )
 
     def _encode(
@@ -247,6 +274,14 @@ class Encoder:
         text = f"ignored, because unknown in training: {listed(surplus)}"
         return [GanglionNotice(text, "unknown-columns")] if surplus else []
 
+    def arrays(self) -> dict[str, Array]:
+        """Return what a model file holds besides the configuration, by number of the column and name."""
+        return {
+            f"{number}/{name}": values
+            for number, column in enumerate(self.columns)
+            for name, values in column.arrays().items()
+        }
+
     def configuration(self) -> dict[str, Any]:
         """Return the encoder as plain JSON data."""
         return {
@@ -255,8 +290,8 @@ class Encoder:
         }
 
     @classmethod
-    def from_configuration(cls, configuration: Any) -> Self:
-        """Return the encoder that `configuration` described.
+    def from_configuration(cls, configuration: Any, arrays: Mapping[str, Array] | None = None) -> Self:
+        """Return the encoder that `configuration` described, with its arrays.
 
         Raises:
             ConfigError: if the description is not valid.
@@ -268,7 +303,13 @@ class Encoder:
             raise ConfigError("an encoder's columns must be a list, and left_out an object")
         if not all(isinstance(text, str) for item in left_out.items() for text in item):
             raise ConfigError("an encoder's left_out must hold the reasons as text")
-        found = tuple(Column.find(column) for column in columns)
+        own: list[dict[str, Array]] = [{} for _ in columns]
+        for name, values in (arrays or {}).items():
+            number, _, rest = name.partition("/")
+            if not number.isdecimal() or int(number) >= len(own):
+                raise ConfigError(f"there is no column for the array {name!r}")
+            own[int(number)][rest] = values
+        found = tuple(Column.find(column).with_arrays(o) for column, o in zip(columns, own, strict=True))
         if len({column.column for column in found}) != len(found):
             raise ConfigError("an encoder's columns must have different names")
         return cls(found, dict(left_out))

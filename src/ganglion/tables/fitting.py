@@ -21,6 +21,7 @@ from ganglion.tables.columns import (
     LevelColumn,
     NumberColumn,
     QuantileColumn,
+    TextColumn,
 )
 from ganglion.tables.reading.cells import LEADING_ZERO
 
@@ -145,11 +146,7 @@ class Fit:
         if not kept and len(distinct) > FEW and 2 * int((frequency == 1).sum()) > int(frequency.sum()):
             if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
                 return NAMES
-            raise DataError(
-                f"column {text.name!r} holds free text (such as {distinct[0][:40]!r}), and a network needs "
-                f"numbers or categories",
-                f"leave it out ({_leave_out(text.name)}), or turn it into categories or numbers first",
-            )
+            return TextColumn.bare(text)
         return self.category(text, (distinct, frequency))
 
     def category(self, values: pl.Series, words: tuple[pl.Series, pl.Series] | None = None) -> Column | str:

@@ -12,8 +12,11 @@ from ganglion.tables.columns.date import DateColumn
 from ganglion.tables.columns.level import LevelColumn, folds_of
 from ganglion.tables.columns.number import NumberColumn
 from ganglion.tables.columns.quantile import QuantileColumn
+from ganglion.tables.columns.text import TextColumn
 
-built_in(Column, [NumberColumn, QuantileColumn, BooleanColumn, CategoryColumn, DateColumn, LevelColumn])
+built_in(
+    Column, [NumberColumn, QuantileColumn, BooleanColumn, CategoryColumn, DateColumn, LevelColumn, TextColumn]
+)
 
 __all__ = [
     "BooleanColumn",
@@ -26,5 +29,6 @@ __all__ = [
     "MOST_CATEGORIES",
     "NumberColumn",
     "QuantileColumn",
+    "TextColumn",
     "folds_of",
 ]

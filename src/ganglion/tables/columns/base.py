@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -60,7 +60,7 @@ class Column(Part):
         """
         raise NotImplementedError(f"{type(self).__name__} needs a method encode_value")
 
-    def encode_learned(self, values: pl.Series, goals: Array, folds: Array) -> Encoded:
+    def encode_learned(self, values: pl.Series, goals: Mapping[str, Array], folds: Array) -> Encoded:
         """Return the features of the rows that the column was fitted on, as `encode` does by default.
 
         A kind whose features are made from the targets makes those of a row from the other folds, so that no
@@ -68,10 +68,28 @@ class Column(Part):
 
         Args:
             values: of the training rows.
-            goals: their targets, of shape (n, goals).
+            goals: their targets by name, of shape (n,) each.
             folds: the fold of each row.
         """
         return self.encode(values)
+
+    def arrays(self) -> Mapping[str, Array]:
+        """Return what a model file holds of the column besides its configuration."""
+        return {}
+
+    def with_arrays(self, arrays: Mapping[str, Array]) -> Self:
+        """Return the column with its arrays.
+
+        Raises:
+            ConfigError: for arrays that do not fit.
+        """
+        if arrays:
+            raise ConfigError(f"a column of kind {self.name} has no arrays")
+        return self
+
+    def alone(self) -> Self:
+        """Return the column without what only its training needed."""
+        return self
 
     def describe(self) -> str:
         """Return a short description of the encoding."""

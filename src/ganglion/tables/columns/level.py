@@ -89,6 +89,7 @@ class LevelColumn(Column):
     @classmethod
     def fit(cls, values: pl.Series, goals: Mapping[str, Array], fold_case: bool = False) -> Self:
         """Learn the statistics of the training rows, given their targets by goal."""
+        goals = _most_frequent(goals)
         text = merged(as_text(values)) if fold_case else as_text(values)
         levels = tuple(sorted(counted(text)[0].head(MOST_LEVELS)))
         zero, one = (0.0,) * len(goals), (1.0,) * len(goals)
@@ -137,14 +138,15 @@ class LevelColumn(Column):
             return self._rows[-1], self._unknown(1, [word])
         return self._rows[place], None
 
-    def encode_learned(self, values: pl.Series, goals: Array, folds: Array) -> Encoded:
+    def encode_learned(self, values: pl.Series, goals: Mapping[str, Array], folds: Array) -> Encoded:
         codes, notes = self._codes(values)
         count = len(self.levels) + 2
         inside = codes * FOLDS + folds
         numbers = np.bincount(codes, minlength=count)[codes]
         numbers = numbers - np.bincount(inside, minlength=count * FOLDS)[inside]
         result = np.empty((len(codes), len(self.goals)))
-        for i, goal in enumerate(goals.T):
+        for i, name in enumerate(self.goals):
+            goal = goals[name]
             sums = np.bincount(codes, goal, count)[codes]
             sums -= np.bincount(inside, goal, count * FOLDS)[inside]
             smoothing, prior = self.smoothing[i], self.prior[i]
@@ -202,6 +204,12 @@ class LevelColumn(Column):
     def describe(self) -> str:
         shown = ", ".join(self.levels[:4])
         return f"category, {len(self.levels):,} values, as the mean target of each: {shown}, ..."
+
+
+def _most_frequent(goals: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return the goals with the largest sums, in order: of many classes, the most frequent."""
+    names = sorted(goals, key=lambda name: -goals[name].sum())[:MOST_GOALS]
+    return {name: goal for name, goal in goals.items() if name in names}
 
 
 def _smoothing(codes: Array, goal: Array) -> float:

@@ -1,0 +1,291 @@
+import re
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import ganglion as gg
+from ganglion.engines import native_module
+from ganglion.tables.columns import Column, TextColumn
+from ganglion.tables.columns.text import _short
+from ganglion.tables.encode import Encoder
+from ganglion.text.weighing import _weighed, rarity, weighed
+
+FAST: dict[str, Any] = {"quality": "fast", "epochs": 5, "test": 0.25}
+GOOD, BAD = ["lovely", "superb", "fresh", "tasty"], ["awful", "stale", "broken", "bitter"]
+REST = ["the", "box", "came", "on", "monday", "with", "a", "spoon", "inside", "and", "paper", "tea"]
+
+
+def reviews(count: int = 300, seed: int = 0) -> pl.DataFrame:
+    """Return a table of messages whose mood is in one or two of their words, with a number and a place."""
+    chance = np.random.default_rng(seed)
+    happy = chance.random(count) < 0.5
+    texts = []
+    for each in happy:
+        words = [*chance.choice(REST, 7), *chance.choice(GOOD if each else BAD, 2)]
+        texts.append(" ".join(chance.permutation(words)).capitalize() + f" no{chance.integers(10**6)}.")
+    return pl.DataFrame(
+        {
+            "review": texts,
+            "price": chance.normal(10, 2, count).round(2),
+            "shop": chance.choice(["north", "south"], count),
+            "happy": np.where(happy, "yes", "no"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def model() -> gg.TableModel:
+    return gg.TableModel.train(reviews(), "happy", **FAST)
+
+
+def test_a_column_of_texts_is_found_and_learned(model: gg.TableModel) -> None:
+    column = model.encoder.columns[0]
+    assert isinstance(column, TextColumn)
+    assert (
+        column.describe()
+        == f"text, {len(column.learned.buckets):,} n-grams of 1 to 2 words and of 2 to 5 characters"
+    )
+    assert column.features == ["review:yes"]
+    assert model.evaluate(reviews(seed=1)).metrics["accuracy"] > 0.97
+    assert [type(each).name for each in model.encoder.columns] == ["text", "number", "category"]
+
+
+def test_classes_and_numbers_are_learned_from_texts() -> None:
+    frame, chance = reviews(400), np.random.default_rng(3)
+    happy = (frame["happy"] == "yes").to_numpy()
+    frame = frame.with_columns(
+        stars=pl.Series(happy * 3.0 + chance.normal(0, 0.2, 400)),
+        mood=pl.Series(
+            np.where(happy, "good", np.where(frame["review"].str.contains("stale"), "old", "bad"))
+        ),
+    ).drop("happy")
+    number = gg.TableModel.train(frame.drop("mood"), "stars", quality="fast")
+    assert number.evaluate(frame.drop("mood")).metrics["r2"] > 0.9
+    classes = gg.TableModel.train(frame.drop("stars"), "mood", **FAST)
+    assert classes.evaluate(frame.drop("stars")).metrics["accuracy"] > 0.9
+    assert classes.encoder.columns[0].features == ["review:bad", "review:good", "review:old"]
+    both = gg.TableModel.train(frame, ["stars", "mood"], **FAST)
+    assert set(both.answer(frame.row(0, named=True))) == {"stars", "mood"}
+
+
+def test_targets_do_not_leak_into_the_sums_of_their_own_texts() -> None:
+    chance = np.random.default_rng(0)
+    words = [f"w{number}" for number in range(3000)]
+    texts = pl.Series("t", [" ".join(chance.choice(words, 12)) for _ in range(400)])
+    goal = (chance.random(400) < 0.5).astype(float)
+    bare, numbers = TextColumn.bare(texts).stored(texts)
+    column = bare.fitted(numbers, {"yes": goal})
+    told, own = (column.encode(numbers)[0][:, 0], column.alone().encode(texts)[0][:, 0])
+    assert abs(np.corrcoef(told, goal)[0, 1]) < 0.2
+    assert np.corrcoef(own, goal)[0, 1] > 0.9  # what was learned by heart
+    assert column.store is not None
+    assert column.alone().store is None
+
+
+def test_a_saved_model_gives_the_same_bits_in_a_new_process(model: gg.TableModel, tmp_path: Path) -> None:
+    frame = reviews(40, seed=2)
+    model.save(tmp_path / "m.safetensors")
+    frame.write_csv(tmp_path / "rows.csv")
+    assert gg.TableModel.load(tmp_path / "m.safetensors").predict(frame).equals(model.predict(frame))
+    program = (
+        "import ganglion as gg\n"
+        f"model = gg.TableModel.load({str(tmp_path / 'm.safetensors')!r})\n"
+        f"print(model.predict(model.read({str(tmp_path / 'rows.csv')!r})).write_csv())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == model.predict(frame).write_csv().strip()
+
+
+def test_a_model_file_holds_no_text(model: gg.TableModel, tmp_path: Path) -> None:
+    model.save(tmp_path / "m.safetensors")
+    held = (tmp_path / "m.safetensors").read_bytes()
+    assert b"south" in held  # a category
+    for word in (*GOOD, *BAD, "monday", "spoon"):
+        assert word.encode() not in held
+
+
+@pytest.mark.skipif(native_module() is None, reason="only the native engine uses threads")
+def test_the_same_seed_gives_the_same_bits_on_one_and_two_threads() -> None:
+    module, models = native_module(), []
+    before = module.get_threads()
+    try:
+        for threads in (1, 2):
+            module.set_threads(threads)
+            models.append(gg.TableModel.train(reviews(), "happy", **FAST))
+    finally:
+        module.set_threads(before)
+    one, two = models
+    assert one.encoder == two.encoder
+    assert one.network.parameters.tolist() == two.network.parameters.tolist()
+
+
+def test_texts_in_which_nothing_is_known_get_what_is_usual(model: gg.TableModel) -> None:
+    texts = ["¿?", "\x00\x01", "कुछ भी नहीं", "ไม่มีอะไร", "没有", "\u202e\u200b"]
+    frame = pl.DataFrame({"review": texts, "price": [10.0] * len(texts), "shop": ["north"] * len(texts)})
+    with pytest.warns(gg.GanglionNotice, match="6 texts in which no word is known"):
+        found = model.predict(frame)
+    assert found["probability_yes"].n_unique() == 1
+    assert found["probability_yes"][0] + found["probability_no"][0] == pytest.approx(1)
+    blank = frame[:3].with_columns(review=pl.Series([None, "", "  \n"]))
+    with pytest.warns(gg.GanglionNotice, match="3 missing, replaced by what is usual"):
+        missing = model.predict(blank)
+    assert (missing["probability_yes"] == found["probability_yes"][0]).all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ud800 lonely",
+        "<b>lovely</b> &amp; fresh",
+        "lovely\r\n\tfresh",
+        "Ã¼ber",
+        "x" * 100_000,
+        "हिन्दी",
+        "👩\u200d🚀",
+        7,
+    ],
+)
+def test_any_text_has_an_answer(model: gg.TableModel, text: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", gg.GanglionNotice)
+        answer = model.answer({"review": text, "price": 9.0, "shop": "north"})
+    assert sum(answer["probabilities"].values()) == pytest.approx(1)
+
+
+def test_any_white_space_is_one_blank(model: gg.TableModel) -> None:
+    row = {"price": 9.0, "shop": "north"}
+    assert model.answer({"review": "Lovely\r\n\t fresh\xa0tea", **row}) == model.answer(
+        {"review": "lovely fresh tea", **row}
+    )
+
+
+def test_which_n_grams_suit_a_column() -> None:
+    def kinds(*texts: str) -> tuple[int, tuple[int, ...]]:
+        column = TextColumn.bare(pl.Series("t", texts))
+        return column.words, column.characters
+
+    assert kinds("a few words", "and some more") == (2, (2, 5))
+    assert kinds("word", "another", "third") == (0, (2, 5))
+    assert kinds(*["many words " * 60] * 3) == (2, (0, 0))
+    assert kinds(*["没有空格的文字" * 100] * 3) == (0, (2, 5))
+    assert kinds("", None, " ") == (0, (2, 5))  # type: ignore[arg-type]
+
+
+def test_columns_are_texts_or_not_as_asked() -> None:
+    frame = reviews(60)
+    assert isinstance(Encoder.fit(frame.select("review")).columns[0], TextColumn)
+    assert isinstance(Encoder.fit(frame.select("shop"), text=["shop"]).columns[0], TextColumn)
+    frame = frame.with_columns(review=pl.col("review").str.slice(0, 3) + " or so it seems to be")
+    assert (
+        type(Encoder.fit(frame.select("review", "price"), categories=["review"]).columns[0]).name
+        == "category"
+    )
+    with pytest.raises(gg.DataError, match="no column 'revew'"):
+        Encoder.fit(frame, text=["revew"])
+
+
+def test_two_columns_of_texts() -> None:
+    frame = reviews(200).with_columns(title=pl.col("review").str.slice(0, 9))
+    model = gg.TableModel.train(frame, "happy", **FAST, text=["title"])
+    assert [type(each).name for each in model.encoder.columns] == ["text", "number", "category", "text"]
+
+
+def test_a_flood_of_n_grams_fills_no_more_than_the_buckets_in_use(model: gg.TableModel) -> None:
+    column = model.encoder.columns[0]
+    assert isinstance(column, TextColumn)
+    flood = " ".join(f"{number:x}q{number * 7919:x}" for number in range(20_000))
+    assert len(column._weighed(column._bags(pl.Series([flood]))).indices) <= len(column.learned.buckets) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("buckets", lambda v: v[::-1].copy()),
+        ("buckets", lambda v: v + np.uint32(2**18)),
+        ("buckets", lambda v: v.astype(np.int64)),
+        ("documents", lambda v: v * 0),
+        ("documents", lambda v: v + np.uint32(10**6)),
+        ("weights", lambda v: v[:, :0]),
+        ("weights", lambda v: v[:-1]),
+        ("scales", lambda v: v * np.float32(np.nan)),
+        ("scales", lambda v: v + np.float32(1e30)),
+        ("bias", lambda v: v + np.float32(np.inf)),
+        ("bias", lambda v: np.append(v, v)),
+    ],
+)
+def test_bad_arrays_are_refused(model: gg.TableModel, name: str, change: Any) -> None:
+    column = model.encoder.columns[0]
+    assert isinstance(column, TextColumn)
+    arrays = dict(column.arrays())
+    assert Column.find(column.configuration()).with_arrays(arrays) == column
+    arrays[name] = change(arrays[name])
+    with pytest.raises(gg.ConfigError, match="of a column of text must"):
+        column.with_arrays(arrays)
+    with pytest.raises(gg.ConfigError, match="must have the arrays"):
+        column.with_arrays({})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"goals": []},
+        {"goals": ["a", "a"]},
+        {"loss": "hinge"},
+        {"rows": 0},
+        {"rate": 0},
+        {"words": 9},
+        {"characters": [2]},
+        {"characters": [5, 2]},
+        {"center": [0.0, 0.0]},
+        {"scale": [-1.0]},
+        {"scale": ["x"]},
+    ],
+)
+def test_bad_settings_are_refused(model: gg.TableModel, change: dict[str, Any]) -> None:
+    configuration = model.encoder.columns[0].configuration() | change
+    with pytest.raises(gg.ConfigError):
+        Column.find(configuration)
+
+
+def test_the_weights_of_n_grams() -> None:
+    counted = gg.Bags([1, 2, 0], [0, 2, 3], np.array([1, 3, 2], np.float32))
+    rows, rare = np.array([0, 1, 2], np.int32), np.array([1.0, 2.0, 1.0])
+    found = weighed([counted], rows, rare)
+    assert found.tolist() == [[0, 1, 2], [0]]
+    b = 1 + np.log(3)
+    assert found.weights == pytest.approx([1, 2 / np.hypot(2, b), b / np.hypot(2, b), 1])
+    assert rarity(np.array([9]), 9).tolist() == [1]
+
+
+def test_both_ways_of_weighing_give_the_same_bits() -> None:
+    chance = np.random.default_rng(0)
+    offsets = np.concatenate([[0], np.cumsum(chance.integers(0, 9, 50))])
+    parts = [
+        gg.Bags(
+            chance.integers(0, 64, offsets[-1]),
+            offsets,
+            chance.integers(1, 30, offsets[-1]).astype(np.float32),
+        )
+        for _ in range(2)
+    ]
+    rows = chance.integers(0, 40, 64).astype(np.int32)
+    rare = 1 + chance.random(40)
+    found, size = weighed(parts, rows, rare), 50 + 2 * offsets[-1]
+    slow = np.empty(size, np.int64), np.zeros(51, np.int64), np.empty(size, np.float32)
+    _weighed(parts, rows, rare, 1 + np.log(np.arange(1, 31)), *slow)
+    end = slow[1][-1]
+    assert found.indices.tolist() == slow[0][:end].tolist()
+    assert found.offsets.tolist() == slow[1].tolist()
+    assert found.weights.tolist() == slow[2][:end].tolist()  # type: ignore[union-attr]
+
+
+def test_rounded_scales_are_exact_times_a_byte() -> None:
+    scales = _short(np.random.default_rng(0).random(1000))
+    assert (scales.astype(np.float32) * np.float32(127) == scales.astype(np.float64) * 127).all()
+    assert re.fullmatch("float32", str(scales.dtype))
