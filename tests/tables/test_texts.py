@@ -1,3 +1,5 @@
+import dataclasses
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +12,7 @@ import polars as pl
 import pytest
 
 import ganglion as gg
+from commands import run
 from ganglion.engines import native_module
 from ganglion.tables.columns import Column, TextColumn
 from ganglion.tables.columns.text import _short
@@ -289,3 +292,66 @@ def test_rounded_scales_are_exact_times_a_byte() -> None:
     scales = _short(np.random.default_rng(0).random(1000))
     assert (scales.astype(np.float32) * np.float32(127) == scales.astype(np.float64) * 127).all()
     assert re.fullmatch("float32", str(scales.dtype))
+
+
+def test_removing_a_word_changes_the_answer_as_said(model: gg.TableModel) -> None:
+    text = "The tea was LOVELY and lovely; but stale <b>"
+    row = {"review": text, "price": 9.0, "shop": "north"}
+    (found,) = model.words([row])
+    assert found.answer == "probability of yes"
+    assert found.changes["lovely"] > 0
+    assert found.changes["stale"] < 0
+    assert list(found.changes.values()) == sorted(found.changes.values(), key=abs, reverse=True)
+    for word, less in (
+        ("lovely", "The tea was and ; but stale <b>"),
+        ("stale", "The tea was LOVELY and lovely; but <b>"),
+    ):
+        without = model.answer(row | {"review": less})["probabilities"]["yes"]
+        assert found.value - found.changes[word] == pytest.approx(without, abs=1e-6)
+    assert "".join(piece for piece, _ in found.pieces()) == text
+    assert max(share for _, share in found.pieces()) == 1
+    assert "&lt;" in found.to_html()
+    assert "<b>" not in found.to_html()
+    assert "  lovely  " in str(found)
+    assert model.words([row | {"review": None}]) == []
+    with pytest.raises(gg.ConfigError, match="row"):
+        model.words([row], row=1)
+
+
+def test_a_long_text_is_explained_in_bounded_memory(model: gg.TableModel) -> None:
+    text = " ".join(f"word{number}" for number in range(50_000))
+    (found,) = model.words([{"review": text, "price": 9.0, "shop": "north"}])
+    assert 1 <= len(found.changes) <= 500
+
+
+def test_what_is_summed_for_a_text_is_what_the_network_sees(model: gg.TableModel) -> None:
+    text, column = "Lovely, lovely tea is bitter", model.encoder.columns[0]
+    assert isinstance(column, TextColumn)
+    found = column.table(text)
+    total = (found["weight"].cast(pl.Float64) * found["review:yes"]).sum()
+    seen, _ = column.encode_value(text)
+    assert (total - column.center[0]) / column.scale[0] == pytest.approx(seen[0], abs=1e-5)
+    lovely = found.filter(pl.col("gram") == "lovely")
+    assert lovely["count"].to_list() == [2]
+    assert lovely["bucket"].to_list() == [column._grams[0].bucket("lovely")]
+    assert "_lov" in found["gram"].to_list()
+    tiny = dataclasses.replace(column._grams[0], bits=2)
+    several = {tiny.bucket(gram) for gram in tiny.of(text)}
+    assert len(several) < len(tiny.of(text))
+
+
+def test_the_command_line_explains_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = reviews(80)
+    frame.write_csv(tmp_path / "t.csv")
+    gg.TableModel.train(frame, "happy", **FAST).save(tmp_path / "m.safetensors")
+    files = [str(tmp_path / "m.safetensors"), str(tmp_path / "t.csv"), "--row", "2"]
+    code, page, _ = run(capsys, "explain", *files, "--out", str(tmp_path / "w.html"))
+    assert code == 0
+    assert "review:yes = (sum - center) / scale" in page
+    assert "words of review: probability of" in page
+    assert "white-space:pre-wrap" in (tmp_path / "w.html").read_text()
+    _, found, _ = run(capsys, "explain", *files, "--json")
+    assert json.loads(found)["words"][0]["column"] == "review"
+    code, _, error = run(capsys, "explain", *files, "--out", str(tmp_path / "w.png"))
+    assert code == 2
+    assert "--out must end in .html" in error

@@ -28,14 +28,18 @@ from ganglion.cli.console import (
 from ganglion.cli.joint import load_one
 from ganglion.core.part import plain
 from ganglion.errors import ConfigError, shortened
+from ganglion.files.atomic import write_atomically
 from ganglion.insight.trace.equation import Function, Symbol, colored, figure
 from ganglion.insight.trace.overview import overview_text
+from ganglion.insight.words import Words, words_page
 from ganglion.optional import load
 from ganglion.table_model.model import RESERVED, TableModel
-from ganglion.tables.columns import NumberColumn
+from ganglion.tables.columns import NumberColumn, TextColumn
 
 MOST_COLUMNS = 20
 LEAST_SHOWN = 0.005  # of a bin
+MOST_GRAMS = 12
+LEAST_DRAWN = 0.1  # of the most telling word
 PRINTED = re.compile(r"(\w+)\.(\w+)\[([\d, ]+)\]")
 
 
@@ -93,7 +97,8 @@ def explain(
     optimizer
         Optimizer of the update, adam by default.
     out
-        For a picture, draw what speaks for the answer (Grad-CAM) to this file: .png, .svg or .pdf.
+        For a picture, draw what speaks for the answer (Grad-CAM) to this file: .png, .svg or .pdf; for a row
+        with texts, their words in the colors of what they add, .html.
     latex
         Print formulas in LaTeX.
     json
@@ -109,8 +114,6 @@ def explain(
         places = [("loss", ()) if text == "loss" else _place(text) for text in unit]
         _say_formulas(images.explain(of_images, target, table, row, places, out, latex, json))
         return
-    if out is not None:
-        image_options.refuse(["out"], model, pictures=False)
     if importance or dependence:
         _explain_columns(model, table, target, importance, split(dependence), json, read)
         return
@@ -120,6 +123,7 @@ def explain(
         trace = loaded.trace(frame, row, training, optimizer=optimizer)
         single = frame[row : row + 1]
         contributions = loaded.attribute(single) if features else None
+        words = loaded.words(single)
         prediction = loaded.predict(single)
     if trace.loss is None and (gradient or update or verify or "loss" in unit):
         column = loaded.target.column
@@ -127,17 +131,26 @@ def explain(
             f"gradients and losses need the target, and the table lacks the column {column!r}",
             "use --unit or --features",
         )
+    if out is not None:
+        _write_words(words, out)
     requested = [trace.unit("loss") if text == "loss" else trace.unit(*_place(text)) for text in unit]
     requested += [trace.gradient(*_place(text)) for text in gradient]
     requested += [trace.update(*_place(text)) for text in update]
     verification = trace.verify() if verify else None
     if json:
-        facts: dict[str, Any] = {"row": row, "columns": _plain_row(single), "answer": _plain_row(prediction)}
-        explained = [each.to_dict() for each in requested]
-        facts |= {"trace": trace.to_dict(), "explained": explained, "notes": collected}
-        facts["features"] = None if contributions is None else _plain_row(contributions)
-        facts["verified"] = None if verification is None else verification.to_dict()
-        say_json(facts)
+        say_json(
+            {
+                "row": row,
+                "columns": _plain_row(single),
+                "answer": _plain_row(prediction),
+                "trace": trace.to_dict(),
+                "explained": [each.to_dict() for each in requested],
+                "notes": collected,
+                "words": [each.to_dict() for each in words],
+                "features": None if contributions is None else _plain_row(contributions),
+                "verified": None if verification is None else verification.to_dict(),
+            }
+        )
         return
     if latex:
         say("\n\n".join(each.to_latex() for each in requested) if requested else trace.to_latex())
@@ -150,6 +163,7 @@ def explain(
     if not requested and contributions is None and verification is None:
         output, unit_number = _output(loaded, prediction)
         pages += [_scaled_page(loaded, single), _bins_page(loaded, single)]
+        pages += [_grams_page(loaded, single, prediction), *map(str, words)]
         pages += [overview_text(trace), trace.unit(output, unit_number).words]
         first = next(step.name for step in loaded.network.architecture.steps if step.parameters)
         more = f", --gradient {first}/weight:0,0, --update {first}/weight:0,0, --verify"
@@ -158,6 +172,27 @@ def explain(
     pages += [] if contributions is None else [_contributions_page(contributions, loaded, single, prediction)]
     pages += [] if verification is None else [str(verification)]
     _say_formulas("\n\n".join(page for page in pages if page))
+    if sys.stdout.isatty():
+        _draw_words(words)
+
+
+def _write_words(words: list[Words], out: Path) -> None:
+    if out.suffix != ".html":
+        raise ConfigError(f"--out must end in .html for a row of a table, got {out.name}")
+    if not words:
+        raise ConfigError("--out writes the words of texts, and this row has no text", "leave --out out")
+    page = words_page(words).encode()
+    write_atomically(out, lambda stream: stream.write(page))
+
+
+def _draw_words(words: list[Words]) -> None:
+    """Print texts on a terminal, green where a word adds to the answer and red where it takes from it."""
+    for each in words:
+        drawn = load("rich.text").Text(f"{each.column}: ")
+        for piece, share in each.pieces():
+            style = "" if abs(share) < LEAST_DRAWN else "green" if share > 0 else "red"
+            drawn.append(piece, f"bold {style}" if abs(share) > 0.5 else style)
+        load("rich.console").Console().print(drawn)
 
 
 def _say_formulas(text: str) -> None:
@@ -298,6 +333,34 @@ def _scaled_page(model: TableModel, single: pl.DataFrame) -> str:
                 lines.append(f"  {column.column}:missing = {int(bool(missing))}")
     heading = f"the network sees scaled numbers, {rules[0]}:" if rules else ""
     return "\n".join([heading, *lines]) if lines else ""
+
+
+def _grams_page(model: TableModel, single: pl.DataFrame, prediction: pl.DataFrame) -> str:
+    """Return the n-grams whose sum a text becomes: that of the predicted class, if there are several."""
+    lines = []
+    for column in model.encoder.columns:
+        text = single[column.column][0]
+        if not isinstance(column, TextColumn) or not isinstance(text, str):
+            continue
+        label = _value(prediction["prediction"][0])
+        goal = column.goals.index(label) if label in column.goals else 0
+        feature, found = column.features[goal], column.table(text)
+        parts = found.with_columns(part=pl.col("weight") * pl.col(feature))
+        total, center, scale = float(parts["part"].sum()), column.center[goal], column.scale[goal]
+        lines += [
+            f"{feature} = (sum - center) / scale = ({figure(total)} - {figure(center)}) / {figure(scale)} = "
+            f"{figure((total - center) / scale)},",
+            f"the sum of a bias and {parts.height - 1} known n-grams, each weight times learned number:",
+        ]
+        shown = parts.sort(pl.col("part").abs(), descending=True, maintain_order=True).head(MOST_GRAMS)
+        width = max(map(len, shown["gram"]))
+        for row in shown.iter_rows(named=True):
+            where = "" if row["bucket"] is None else f"   bucket {row['bucket']}, count {row['count']}"
+            product = f"{figure(row['weight'])} × {figure(row[feature])} = {figure(row['part'])}"
+            lines.append(f"  {row['gram']:<{width}}  {product}{where}")
+        rest = total - float(shown["part"].sum())
+        lines += [f"  {'the others':<{width}}  {figure(rest)}"] if parts.height > shown.height else []
+    return "\n".join(lines)
 
 
 def _bins_page(model: TableModel, single: pl.DataFrame) -> str:

@@ -9,13 +9,14 @@ import polars as pl
 
 from ganglion.answers.report import IMBALANCED
 from ganglion.answers.target import ClassTarget
-from ganglion.answers.values import to_numbers
+from ganglion.answers.values import as_text, to_numbers
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, one_of
+from ganglion.errors import ConfigError, DataError, collect_notices, one_of
 from ganglion.insight.dependence import Dependence, partial_dependence
 from ganglion.insight.importance import Importance, permutation_importance
-from ganglion.tables.columns import NumberColumn
+from ganglion.insight.words import Words, without_each
+from ganglion.tables.columns import NumberColumn, TextColumn
 from ganglion.training.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -122,6 +123,30 @@ def grid_of(values: pl.Series, points: int, numeric: bool) -> pl.Series:
     ordered = values.drop_nulls().sort()
     places = np.linspace(*EDGES, points) * (len(ordered) - 1)
     return ordered.gather(np.unique(places.round().astype(np.int64))).unique().sort()
+
+
+def words(model: TableModel, single: pl.DataFrame) -> list[Words]:
+    """Return what the words of one row's texts add to its answer; see `TableModel.words`."""
+    found = []
+    with collect_notices():  # what is unknown without a word is no news
+        answer = model.predict(single)
+        label = str(answer["prediction"][0])
+        name = "prediction" if model.labels is None else f"probability_{label}"
+        value = float(answer[name][0])
+        what = model.target.column if model.labels is None else f"probability of {label}"
+        for column in model.encoder.columns:
+            text = as_text(single.get_column(column.column))[0] if isinstance(column, TextColumn) else None
+            if text is None:
+                continue
+            less = without_each(text)
+            tried = single[[0] * len(less)].with_columns(
+                pl.Series(column.column, list(less.values()), dtype=pl.String)
+            )
+            numbers = model.predict(tried)[name].to_list() if less else []
+            changes = {word: value - float(number) for word, number in zip(less, numbers, strict=True)}
+            ordered = dict(sorted(changes.items(), key=lambda pair: -abs(pair[1])))
+            found.append(Words(column.column, text, what, value, ordered))
+    return found
 
 
 def sampled(frame: pl.DataFrame, most: int, seed: int) -> pl.DataFrame:

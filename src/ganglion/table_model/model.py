@@ -418,16 +418,19 @@ class TableModel:
             DataError: if a column that the model needs is missing or holds values of another kind.
         """
         require_threads("a trace")
-        frame = self.read(table)
-        if not frame.height:
-            raise DataError("a trace needs a table with at least one row, got none")
-        check_integer(f"row (the table has {frame.height:,} rows)", row, at_least=0, at_most=frame.height - 1)
-        single, target = frame[row : row + 1], self.target.column
+        single, target = self._one_row(self.read(table), row, "a trace"), self.target.column
         y = None
         if target in single.columns and single.get_column(target)[0] is not None:
             y = self.target.encode(single.get_column(target))
         names = self.encoder.features
         return self.network.trace(self.encode_inputs(single), y, training=training, names=names, **settings)
+
+    @staticmethod
+    def _one_row(frame: pl.DataFrame, row: int, what: str) -> pl.DataFrame:
+        if not frame.height:
+            raise DataError(f"{what} needs a table with at least one row, got none")
+        check_integer(f"row (the table has {frame.height:,} rows)", row, at_least=0, at_most=frame.height - 1)
+        return frame[row : row + 1]
 
     def attribute(self, table: Any, method: str = "integrated_gradients") -> pl.DataFrame:
         """Return the contribution of each column to each prediction, relative to a row of means.
@@ -465,6 +468,33 @@ class TableModel:
             result.append(pl.Series(name, contribution))
             first = last
         return pl.DataFrame(result)
+
+    def words(self, table: Any, row: int = 0) -> list[insight.Words]:
+        """Return what each word of one row's texts adds to its answer, the most first.
+
+        A word adds the answer less the answer to the same text without any place of the word: the probability
+        of the predicted class, or the number. Of a long text, the first 500 different words are tried.
+
+        Args:
+            table: with the columns that the model needs.
+            row: index of the row, from 0 (default).
+
+        Returns:
+            One `Words` for each column of texts that is not missing in this row.
+
+        Raises:
+            ConfigError: if there is no such row.
+            DataError: if a column that the model needs is missing or holds values of another kind.
+
+        >>> mood = [["lovely", "awful"][row % 2] for row in range(80)]
+        >>> table = {"text": [f"what a {word} day {row}" for row, word in enumerate(mood)], "mood": mood}
+        >>> model = gg.TableModel.train(table, "mood", quality="fast")
+        >>> next(iter(model.words({"text": ["an awful day"]})[0].changes))
+        'awful'
+        """
+        from ganglion.table_model.inspection import words  # noqa: PLC0415  # to start fast
+
+        return words(self, self._one_row(self.read(table), row, "an explanation"))
 
     def health(self, table: Any) -> insight.Health:
         """Return the problems of the network, its training or the table; see `Network.health`.

@@ -125,6 +125,26 @@ def normalized(text: str) -> str:
     return found.encode("utf-8", "replace").decode("utf-8")
 
 
+def places_of(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where each word of a text starts and stops, and each sign.
+
+    >>> [("Not good!")[start:stop] for start, stop in places_of("Not good!")]
+    ['Not', 'good', '!']
+    """
+    classes, begin = letters(), 0
+    is_open = False
+    for at, kind in enumerate(classes[ord(character)] for character in text):
+        if is_open and kind not in (WORD, NOTHING):
+            yield begin, at
+            is_open = False
+        if kind == WORD and not is_open:
+            begin, is_open = at, True
+        elif kind == SIGN:
+            yield at, at + 1
+    if is_open:
+        yield begin, len(text)
+
+
 def words_of(text: str) -> Iterator[tuple[str, bool]]:
     """Yield the words of a normalized text, each with whether it is a sign."""
     classes, word = letters(), list[str]()

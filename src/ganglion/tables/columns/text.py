@@ -28,7 +28,7 @@ from ganglion.network import Network
 from ganglion.tables.columns.base import Column, Encoded, EncodedValue, missing_values
 from ganglion.tables.columns.category import words_of
 from ganglion.tables.columns.level import FOLDS, folds_of
-from ganglion.text.grams import Grams
+from ganglion.text.grams import BEGIN, END, Grams
 from ganglion.text.weighing import rarity, weighed
 from ganglion.training.optimizers import SGD
 from ganglion.training.schedules import CosineDecay
@@ -271,6 +271,37 @@ class TextColumn(Column):
         if word is None:
             return encoded, missing_values(self.column, 1, "what is usual")
         return encoded, self._unknown(1) if len(rows.indices) == 1 else None
+
+    def table(self, text: str) -> pl.DataFrame:
+        """Return what is summed for one text: the bias, and each known n-gram.
+
+        Returns:
+            A frame with a row for each: `gram` (those of one bucket are joined by " | "), `bucket`, `count`,
+            `weight`, and the learned number of each feature under its name. A feature is the sum of weight
+            times number, less `center`, divided by `scale`.
+        """
+        grams, counts = list[str](), list[int]()
+        for kind in self._grams:
+            met: dict[int, tuple[dict[str, None], int]] = {}
+            for gram in kind.of(text):
+                names, count = met.get(kind.bucket(gram), ({}, 0))
+                met[kind.bucket(gram)] = names | {gram: None}, count + 1
+            for bucket, (names, count) in met.items():
+                if self._places[bucket]:
+                    grams.append(" | ".join(names).replace(BEGIN, "_").replace(END, "_"))
+                    counts.append(count)
+        rows = self._weighed([grams.count([text]) for grams in self._grams])
+        (numbers,) = self._network.named_parameters().values()
+        buckets = [None, *self.learned.buckets[rows.indices[1:] - 1].tolist()]
+        return pl.DataFrame(
+            {
+                "gram": ["bias", *grams],
+                "bucket": pl.Series(buckets, dtype=pl.Int64),
+                "count": [None, *counts],
+                "weight": rows.weights,
+            }
+            | dict(zip(self.features, numbers[rows.indices].T, strict=True))
+        )
 
     def _unknown(self, count: int) -> GanglionNotice:
         texts = f"{count} texts" if count > 1 else "1 text"
