@@ -54,7 +54,7 @@ def test_a_column_of_texts_is_found_and_learned(model: gg.TableModel) -> None:
         column.describe()
         == f"text, {len(column.learned.buckets):,} n-grams of 1 to 2 words and of 2 to 5 characters"
     )
-    assert column.features == ["review:yes"]
+    assert column.features == ["review:yes", "review:unknown"]
     assert model.evaluate(reviews(seed=1)).metrics["accuracy"] > 0.97
     assert [type(each).name for each in model.encoder.columns] == ["text", "number", "category"]
 
@@ -72,7 +72,12 @@ def test_classes_and_numbers_are_learned_from_texts() -> None:
     assert number.evaluate(frame.drop("mood")).metrics["r2"] > 0.9
     classes = gg.TableModel.train(frame.drop("stars"), "mood", **FAST)
     assert classes.evaluate(frame.drop("stars")).metrics["accuracy"] > 0.9
-    assert classes.encoder.columns[0].features == ["review:bad", "review:good", "review:old"]
+    assert classes.encoder.columns[0].features == [
+        "review:bad",
+        "review:good",
+        "review:old",
+        "review:unknown",
+    ]
     both = gg.TableModel.train(frame, ["stars", "mood"], **FAST)
     assert set(both.answer(frame.row(0, named=True))) == {"stars", "mood"}
 
@@ -84,7 +89,9 @@ def test_targets_do_not_leak_into_the_sums_of_their_own_texts() -> None:
     goal = (chance.random(400) < 0.5).astype(float)
     bare, numbers = TextColumn.bare(texts).stored(texts)
     column = bare.fitted(numbers, {"yes": goal})
-    told, own = (column.encode(numbers)[0][:, 0], column.alone().encode(texts)[0][:, 0])
+    told, own = column.encode(numbers)[0], column.alone().encode(texts)[0][:, 0]
+    assert 20 < told[:, 1].sum() < 60  # as unknown, to learn what to answer then
+    told = told[:, 0]
     assert abs(np.corrcoef(told, goal)[0, 1]) < 0.2
     assert np.corrcoef(own, goal)[0, 1] > 0.9  # what was learned by heart
     assert column.store is not None
@@ -135,6 +142,7 @@ def test_texts_in_which_nothing_is_known_get_what_is_usual(model: gg.TableModel)
         found = model.predict(frame)
     assert found["probability_yes"].n_unique() == 1
     assert found["probability_yes"][0] + found["probability_no"][0] == pytest.approx(1)
+    assert 0.2 < found["probability_yes"][0] < 0.7  # 45 % of the rows
     blank = frame[:3].with_columns(review=pl.Series([None, "", "  \n"]))
     with pytest.warns(gg.GanglionNotice, match="3 missing, replaced by what is usual"):
         missing = model.predict(blank)

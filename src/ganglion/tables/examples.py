@@ -5,6 +5,7 @@ They are CSV files in the folder `data` next to this file. To add one, add the f
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ from ganglion.core.random import Purpose, generator
 from ganglion.errors import ConfigError, one_of
 from ganglion.tables.reading import read_table
 
+KINDS = {"L": "letter", "M": "mark", "N": "number", "P": "punctuation", "S": "symbol"}  # of characters
+LAST_NAMED = 0x1D7FF  # but for tags
 INK = 16  # what a black pixel of the digits has
 FOLDER = Path(__file__).parent / "data"
 
@@ -64,6 +67,13 @@ EXAMPLES = {
             "442 diabetes patients and how their disease progressed within a year",
             "Efron, Hastie, Johnstone and Tibshirani (2004), Least Angle Regression, Annals of Statistics",
         ),
+        Example(
+            "characters",
+            "kind",
+            "the names of 2,000 characters, and what kind of character each is",
+            "The Unicode Standard, Version 3.2, as in Python's module unicodedata",
+            {"epochs": 20},
+        ),
         Example("spiral", "arm", "600 points on three arms of a spiral", "generated, seed 0"),
         Example(
             "xor",
@@ -86,10 +96,8 @@ def example_table(name: str) -> tuple[Example, pl.DataFrame]:
     if name not in EXAMPLES:
         raise ConfigError(f"there is no example {name!r}", one_of(name, EXAMPLES))
     example = EXAMPLES[name]
-    if name == "spiral":
-        return example, _spiral()
-    if name == "xor":
-        return example, _xor()
+    if made := {"characters": _characters, "spiral": _spiral, "xor": _xor}.get(name):
+        return example, made()
     return example, read_table(FOLDER / f"{name}.csv")
 
 
@@ -105,6 +113,17 @@ def example_pictures(example: Example, table: pl.DataFrame) -> tuple[Array, Arra
         )
     pixels = table.drop(example.target).to_numpy().reshape(-1, 8, 8)
     return np.rint(pixels * (255 / INK)).astype(np.uint8), table[example.target].to_numpy(), {"epochs": 20}
+
+
+def _characters(rows: int = 2000) -> pl.DataFrame:
+    known, kinds = unicodedata.ucd_3_2_0, []  # of a version that is the same in every Python
+    for point in range(LAST_NAMED + 1):
+        kind = KINDS.get(known.category(chr(point))[0])
+        name = known.name(chr(point), "")
+        if kind and name and not name.startswith(("CJK", "HANGUL SYLLABLE", "YI ")):
+            kinds.append((name, kind))
+    chosen = generator(0, Purpose.EXAMPLE, 2).permutation(len(kinds))[:rows]
+    return pl.DataFrame([kinds[number] for number in np.sort(chosen)], schema=["name", "kind"], orient="row")
 
 
 def _spiral(rows: int = 600, arms: int = 3) -> pl.DataFrame:

@@ -40,6 +40,9 @@ LONG = 500  # characters: in longer texts, words say enough
 LONGEST_WORD = 12  # characters between two blanks, beyond which they do not divide words
 LARGEST = 127  # of a byte
 TINY = 1e-9
+# As many texts in training, between these shares of all, count as unknown, so that the network learns what to
+# answer to a text in which nothing is known.
+TEXTS_TO_FORGET, SHARES_TO_FORGET = 100, (0.02, 0.1)
 MOST_SCALE = 1e15
 EPOCHS, ROWS_FOR_RATE = 4, 10_000
 # Rows at once and rates, of which the one with the least loss on held-out rows is used. The squares of a
@@ -82,7 +85,7 @@ NOTHING_LEARNED = Learned(*(np.zeros(0, np.int64),) * 5)
 
 @dataclass(frozen=True)
 class TextColumn(Column):
-    """The sums of the learned numbers of a text's n-grams, one for each goal.
+    """The sums of the learned numbers of a text's n-grams, one for each goal, and whether none is known.
 
     N-grams are weighed by `ganglion.text.weighing`, those of words and those of characters by themselves. In
     training, the sums of a row come from texts of other folds.
@@ -201,9 +204,12 @@ class TextColumn(Column):
         )
         if self.store is None or not parts:
             return column
-        told = np.full((len(self.store[0]), units), np.nan)
         there = values.is_not_null().to_numpy()
-        told[values.drop_nulls().to_numpy()] = column._standardized(sums[there])
+        features = column._features(sums, rows)
+        share = np.clip(TEXTS_TO_FORGET / len(values), *SHARES_TO_FORGET)
+        features[np.random.Generator(np.random.Philox(key=2)).random(len(values)) < share] = column._usual
+        told = np.full((len(self.store[0]), units + 1), np.nan)
+        told[values.drop_nulls().to_numpy()] = features[there]
         return dataclasses.replace(column, told=told)
 
     def _paced(self, rows: Bags, targets: Array) -> Self:
@@ -249,7 +255,7 @@ class TextColumn(Column):
 
     @property
     def features(self) -> list[str]:
-        return [f"{self.column}:{goal}" for goal in self.goals]
+        return [*(f"{self.column}:{goal}" for goal in self.goals), f"{self.column}:unknown"]
 
     def encode(self, values: pl.Series) -> Encoded:
         rows, notes = self._weighed(self._bags(values)), list[GanglionNotice]()
@@ -257,7 +263,7 @@ class TextColumn(Column):
             notes.append(missing_values(self.column, missing, "what is usual"))
         if (unknown := int((np.diff(rows.offsets) == 1).sum()) - missing) > 0:
             notes.append(self._unknown(unknown))
-        result = self._standardized(self._network.predict(rows))
+        result = self._features(self._network.predict(rows), rows)
         if self.told is not None and values.dtype == pl.UInt32:
             told = self.told[values.fill_null(0).to_numpy()]
             use = values.is_not_null().to_numpy() & np.isfinite(told[:, 0])
@@ -267,7 +273,7 @@ class TextColumn(Column):
     def encode_value(self, value: Any) -> EncodedValue:
         word = as_word(self.column, value)
         rows = self._weighed([grams.count([word or ""]) for grams in self._grams])
-        encoded = self._standardized(self._network.predict(rows))[0].tolist()
+        encoded = self._features(self._network.predict(rows), rows)[0].tolist()
         if word is None:
             return encoded, missing_values(self.column, 1, "what is usual")
         return encoded, self._unknown(1) if len(rows.indices) == 1 else None
@@ -300,7 +306,7 @@ class TextColumn(Column):
                 "count": [None, *counts],
                 "weight": rows.weights,
             }
-            | dict(zip(self.features, numbers[rows.indices].T, strict=True))
+            | dict(zip(self.features[:-1], numbers[rows.indices].T, strict=True))
         )
 
     def _unknown(self, count: int) -> GanglionNotice:
@@ -310,8 +316,17 @@ class TextColumn(Column):
             "unknown-texts",
         )
 
-    def _standardized(self, sums: Array) -> Array:
-        return (sums.astype(np.float64) - np.array(self.center)) / np.array(self.scale)
+    def _features(self, sums: Array, rows: Bags) -> Array:
+        """Return the features of texts: standardized sums, and whether nothing in a text is known."""
+        scaled = (sums.astype(np.float64) - np.array(self.center)) / np.array(self.scale)
+        result = np.column_stack([scaled, np.zeros(len(sums))])
+        result[np.diff(rows.offsets) == 1] = self._usual
+        return result
+
+    @property
+    def _usual(self) -> Array:
+        """The features of a text in which nothing is known: means, and that it is so."""
+        return np.append(np.zeros(len(self.goals)), 1.0)
 
     def _bags(self, values: pl.Series) -> tuple[Bags, ...]:
         """Return what is counted in texts, or in those with the given numbers."""
