@@ -326,6 +326,13 @@ def test_removing_a_word_changes_the_answer_as_said(model: gg.TableModel) -> Non
         model.words([row], row=1)
 
 
+def test_words_of_classes_that_are_true_or_false() -> None:
+    frame = reviews(100).with_columns(pl.col("happy") == "yes")
+    model = gg.TableModel.train(frame, "happy", **FAST)
+    assert model.words(frame, row=1)[0].answer.removeprefix("probability of ") in ("true", "false")
+    assert gg.TableModel.train(frame.drop("review"), "happy", **FAST).words(frame) == []
+
+
 def test_a_long_text_is_explained_in_bounded_memory(model: gg.TableModel) -> None:
     text = " ".join(f"word{number}" for number in range(50_000))
     (found,) = model.words([{"review": text, "price": 9.0, "shop": "north"}])

@@ -342,7 +342,9 @@ def _grams_page(model: TableModel, single: pl.DataFrame, prediction: pl.DataFram
         text = single[column.column][0]
         if not isinstance(column, TextColumn) or not isinstance(text, str):
             continue
-        label = _value(prediction["prediction"][0])
+        label = prediction["prediction"][0]
+        if isinstance(model.target, ClassTarget):
+            label = model.target.label(model.target.classes.index(label))
         goal = column.goals.index(label) if label in column.goals else 0
         feature, found = column.features[goal], column.table(text)
         parts = found.with_columns(part=pl.col("weight") * pl.col(feature))

@@ -127,25 +127,32 @@ def grid_of(values: pl.Series, points: int, numeric: bool) -> pl.Series:
 
 def words(model: TableModel, single: pl.DataFrame) -> list[Words]:
     """Return what the words of one row's texts add to its answer; see `TableModel.words`."""
-    found = []
+    texts = {
+        column.column: as_text(single.get_column(column.column))[0]
+        for column in model.encoder.columns
+        if isinstance(column, TextColumn)
+    }
+    found = list[Words]()
+    if not texts:
+        return found
     with collect_notices():  # what is unknown without a word is no news
         answer = model.predict(single)
-        label = str(answer["prediction"][0])
-        name = "prediction" if model.labels is None else f"probability_{label}"
+        name, what, target = "prediction", model.target.column, model.target
+        if isinstance(target, ClassTarget):
+            label = target.label(target.classes.index(answer["prediction"][0]))
+            name, what = f"probability_{label}", f"probability of {label}"
         value = float(answer[name][0])
-        what = model.target.column if model.labels is None else f"probability of {label}"
-        for column in model.encoder.columns:
-            text = as_text(single.get_column(column.column))[0] if isinstance(column, TextColumn) else None
+        for column, text in texts.items():
             if text is None:
                 continue
             less = without_each(text)
             tried = single[[0] * len(less)].with_columns(
-                pl.Series(column.column, list(less.values()), dtype=pl.String)
+                pl.Series(column, list(less.values()), dtype=pl.String)
             )
             numbers = model.predict(tried)[name].to_list() if less else []
             changes = {word: value - float(number) for word, number in zip(less, numbers, strict=True)}
             ordered = dict(sorted(changes.items(), key=lambda pair: -abs(pair[1])))
-            found.append(Words(column.column, text, what, value, ordered))
+            found.append(Words(column, text, what, value, ordered))
     return found
 
 
