@@ -198,3 +198,49 @@ def test_the_command_line_keeps_columns_and_folds_case(
     assert [column.column for column in model.encoder.columns] == ["id", "c"]
     assert isinstance(model.target, ClassTarget)
     assert len(model.target.classes) == 2
+
+
+def messages(change: dict[str, Any]) -> pl.DataFrame:
+    chance = np.random.default_rng(0)
+    words = ["tea", "spoon", "paper", "box", "monday", "cup", "fresh", "came", "was", "with"]
+    kinds = chance.choice(["bill", "news", "other"], 120)
+    texts = [" ".join(chance.choice(words, 8)) + f" {chance.integers(10**6)}" for _ in kinds]
+    if where := change.get("label"):
+        texts = [f"{text} {where if kind == where else ''}" for text, kind in zip(texts, kinds, strict=True)]
+    if change.get("long"):
+        texts = [text * (5 if kind == "news" else 1) for text, kind in zip(texts, kinds, strict=True)]
+    return pl.DataFrame(
+        {"text": [change.get("before", "") + t + change.get("after", "") for t in texts], "k": kinds}
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "told"),
+    [
+        ({"before": "fÃ¼r "}, "mojibake", "120 texts were read in a wrong encoding once, such as 'Ã¼'"),
+        ({"before": "Dear customer, we "}, "boilerplate", "every text begins with 'Dear customer, we '"),
+        ({"after": ". Sent from my telephone"}, "boilerplate", "ends with '. Sent from my telephone'"),
+        ({"label": "bill"}, "label-in-text", "100% of the texts of 'bill' hold this word"),
+        ({"long": True}, "text-length", "texts of 'news' have"),
+    ],
+)
+def test_what_gives_texts_away_is_noted(change: dict[str, Any], name: str, told: str) -> None:
+    _, found = notices(lambda: gg.TableModel.train(messages(change), "k", quality="fast", epochs=1))
+    assert told in found[name]
+
+
+def test_nothing_is_noted_of_good_texts() -> None:
+    _, found = notices(lambda: gg.TableModel.train(messages({}), "k", quality="fast", epochs=1))
+    assert not {"mojibake", "boilerplate", "label-in-text", "text-length", "duplicate-rows"} & found.keys()
+
+
+def test_the_same_text_stays_on_one_side_of_a_split() -> None:
+    frame = messages({})
+    again = frame.with_columns(pl.col("text").str.to_uppercase() + "!", k=pl.col("k").shuffle(seed=0))
+    both = pl.concat([frame, again]).with_columns(price=pl.Series(np.arange(240) * 1.37))
+    model, found = notices(lambda: gg.TableModel.train(both, "k", quality="fast", epochs=2))
+    assert (
+        "120 of 240 rows are copies of others in all inputs or in the words of a text"
+        in found["duplicate-rows"]
+    )
+    assert model.report.metrics["accuracy"] < 0.6

@@ -395,9 +395,6 @@ void weigh(
     const Flat<const int32_t>& rows, const Flat<const double>& rare, const Flat<const double>& damped,
     const Flat<int64_t>& found, const Flat<int64_t>& offsets, const Flat<float>& weights) {
     require(offsets.size() > 0, "room for offsets");
-    for (size_t i = 0; i < rows.size(); ++i)
-        require(rows.data()[i] >= 0 && static_cast<size_t>(rows.data()[i]) < rare.size(),
-                "rows of the table");
     const size_t texts = offsets.size() - 1;
     size_t room = texts;
     std::vector<Part> parts;
@@ -411,6 +408,8 @@ void weigh(
         for (size_t i = 0; i < buckets.size(); ++i) {
             require(buckets.data()[i] >= 0 && static_cast<size_t>(buckets.data()[i]) < rows.size(),
                     "buckets");
+            const int32_t row = rows.data()[buckets.data()[i]];
+            require(row >= 0 && static_cast<size_t>(row) < rare.size(), "rows of the table");
             require(counts.data()[i] >= 1 && counts.data()[i] <= static_cast<float>(damped.size()), "counts");
         }
         room += buckets.size();

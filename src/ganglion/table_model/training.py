@@ -35,8 +35,8 @@ from ganglion.table_model.mixing import Mixer
 from ganglion.table_model.probing import notice_dates, notice_groups
 from ganglion.table_model.recipe import TARGET, Recipe
 from ganglion.table_model.sampling import Sampling
-from ganglion.tables.columns import DateColumn
-from ganglion.tables.copies import contradiction, count_copies, find_copies
+from ganglion.tables.columns import DateColumn, TextColumn
+from ganglion.tables.copies import contradiction, count_copies, find_copies, same_texts
 from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed, require_column
 from ganglion.tables.findings import notice_findings
 from ganglion.tables.fitting import NAMES, ROW_NUMBERS
@@ -69,7 +69,8 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
     rows = labeled_rows(whole, names, **sampling.columns())
     encoder, targets, told = _fit_whole(rows, recipe)
     inputs = rows.frame.select(column.column for column in encoder.columns)
-    divisible = _divisible(rows, inputs, targets)
+    texts = [column.column for column in encoder.columns if isinstance(column, TextColumn)]
+    divisible = _divisible(rows, inputs, texts, targets)
     sampling = sampling.resolved(rows.frame.height, recipe.may_stop)
     recipe = dataclasses.replace(recipe, sampling=sampling)
     recipe.check_objective(targets)
@@ -207,24 +208,29 @@ def _probe(
             return
 
 
-def _divisible(rows: LabeledRows, inputs: pl.DataFrame, targets: Sequence[AnyTarget]) -> Divisible:
+def _divisible(
+    rows: LabeledRows, inputs: pl.DataFrame, texts: Sequence[str], targets: Sequence[AnyTarget]
+) -> Divisible:
     """Return what the splits have to respect, with a notice of copies."""
-    copies = find_copies(inputs)
+    alike = [find_copies(inputs), *(same_texts(inputs.get_column(name)) for name in texts)]
+    found = [labels for labels in alike if labels is not None]
+    copies = joined(*found) if found else None
     if copies is not None:
-        _notice_copies(copies, [rows.frame.get_column(target.column) for target in targets])
+        where = "all inputs or in the words of a text" if texts else "all inputs"
+        _notice_copies(copies, where, [rows.frame.get_column(target.column) for target in targets])
     blocks = [labels for labels in (rows.groups, copies) if labels is not None]
     classes = strata_of(targets, encode_targets(targets, rows.frame))
     return Divisible(rows.frame.height, classes, joined(*blocks) if blocks else None, rows.order)
 
 
-def _notice_copies(copies: Array, targets: Sequence[pl.Series]) -> None:
+def _notice_copies(copies: Array, where: str, targets: Sequence[pl.Series]) -> None:
     count, rows = count_copies(copies), len(copies)
     differ = next(filter(None, (_contradiction(copies, values) for values in targets)), None)
     if count < FEW_COPIES * rows and differ is None:
         return
     text = (
         f"{count:,} of {rows:,} rows {'is a copy of another' if count == 1 else 'are copies of others'} "
-        f"in all inputs; copies stay together, so that none is learned and tested"
+        f"in {where}; copies stay together, so that none is learned and tested"
     )
     if differ is not None:
         sets, first, second = differ

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.answers.splits import joined
+from ganglion.answers.values import as_text
 from ganglion.core.part import Array
 from ganglion.core.random import Purpose, generator
 
@@ -23,6 +24,7 @@ DIGITS = 4
 CELL = 1e-4
 CHANCE = 0.1
 SAMPLE = 100_000
+FEWEST_WORDS = 4  # of a text that is not the same as another by chance
 MOST_COLUMNS = 50
 
 
@@ -48,6 +50,18 @@ def find_copies(table: pl.DataFrame) -> Array | None:
             if _pairs(near):
                 found.append(near)
     return joined(*found) if found else None
+
+
+def same_texts(texts: pl.Series) -> Array | None:
+    """Return a number for each row, equal for texts of the same words; None if there are none.
+
+    Case, blanks and punctuation do not count, and texts of a few words are the same by chance.
+    """
+    words = as_text(texts).str.to_lowercase().str.replace_all(r"[\s\p{P}]+", " ").str.strip_chars()
+    own = pl.Series(np.arange(len(texts))).cast(pl.String)  # equal to no text, because it has no blank
+    long = (words.str.count_matches(" ") >= FEWEST_WORDS - 1).fill_null(False)
+    labels = words.zip_with(long, own).hash(0).to_numpy()
+    return labels if _pairs(labels) else None
 
 
 def count_copies(copies: Array) -> int:

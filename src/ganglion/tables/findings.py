@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from os.path import commonpath
 
 import numpy as np
 import polars as pl
@@ -11,11 +12,15 @@ import polars as pl
 from ganglion.answers.values import as_text, counted, fold, to_numbers
 from ganglion.core.part import Array
 from ganglion.errors import amount, notice
-from ganglion.tables.columns import CategoryColumn, DateColumn, NumberColumn
+from ganglion.tables.columns import CategoryColumn, DateColumn, NumberColumn, TextColumn
 from ganglion.tables.columns.level import LevelColumn
 from ganglion.tables.encode import Encoder
 from ganglion.tables.fitting import ROW_NUMBERS
 
+# Two or three bytes of UTF-8 read as Latin letters, such as "ü" as "Ã¼".
+MOJIBAKE = r"[ÃÂ][\u0080-\u00bf]|â€[\u0080-\u2122]"
+FEWEST_TEXTS, LONG_BOILERPLATE = 20, 15
+SHORTEST_LABEL, TELLING, OFTEN = 3, 0.95, 0.3
 FEWEST_REPEATS = 3
 FEWEST_OTHERS = 5  # different values beside a code
 CODE = re.compile(r"-?(9{2,}|8{2,}|7{2,})")
@@ -54,6 +59,12 @@ def notice_findings(
     for column in encoder.columns:
         if isinstance(column, DateColumn):
             _notice_far_dates(frame.get_column(column.column))
+    for column in encoder.columns:
+        if isinstance(column, TextColumn):
+            texts = as_text(frame.get_column(column.column))
+            _notice_mojibake(texts)
+            _notice_boilerplate(texts)
+            _notice_telling(texts, goals)
     row_numbers = [name for name, reason in encoder.left_out.items() if reason == ROW_NUMBERS]
     return [name for name in row_numbers if _notice_useful(frame.get_column(name), goals)]
 
@@ -139,6 +150,68 @@ def _notice_far_dates(dates: pl.Series) -> None:
             f"missing value, use --missing {shown}, in Python read=gg.ReadOptions(missing=[{shown!r}])",
             "missing-code",
         )
+
+
+def _notice_mojibake(texts: pl.Series) -> None:
+    """Say that texts were read in a wrong encoding before they came here."""
+    spoiled = texts.filter(texts.str.contains(MOJIBAKE).fill_null(False))
+    if len(spoiled):
+        example = re.search(MOJIBAKE, spoiled[0])
+        notice(
+            f"column {texts.name!r}: {amount(len(spoiled), 'text was', 'texts were')} read in a wrong "
+            f"encoding once, such as {'' if example is None else example[0]!r}: write the file again as UTF-8 "
+            f"from its source",
+            "mojibake",
+        )
+
+
+def _notice_boilerplate(texts: pl.Series) -> None:
+    """Say that all texts begin or end alike, which tells nothing."""
+    known = texts.drop_nulls()
+    if len(known) < FEWEST_TEXTS:
+        return
+    for where, alike in ("begins", _common(known)), ("ends", _common(known.str.reverse())[::-1]):
+        if len(alike) >= LONG_BOILERPLATE:
+            notice(
+                f"column {texts.name!r}: every text {where} with {alike!r}, which tells nothing: "
+                f"leave it out",
+                "boilerplate",
+            )
+
+
+def _common(texts: pl.Series) -> str:
+    """Return the beginning that all texts share."""
+    ordered = texts.sort()
+    return commonpath([ordered[0], ordered[-1]])
+
+
+def _notice_telling(texts: pl.Series, goals: Mapping[str, Array]) -> None:
+    """Say that texts of a class hold its name, or have another length than the others."""
+    lengths, lower = texts.str.len_chars().fill_null(0).to_numpy(), texts.str.to_lowercase()
+    for label, goal in goals.items():
+        own = np.asarray(goal) == 1
+        if not np.isin(goal, (0, 1)).all():  # a number to predict
+            continue
+        if not FEWEST_TEXTS <= own.sum() <= len(own) - FEWEST_TEXTS:
+            continue
+        if len(label) >= SHORTEST_LABEL:
+            named = lower.str.contains(rf"\b{re.escape(label.lower())}\b").fill_null(False).to_numpy()
+            if named.sum() and own[named].mean() >= TELLING and named[own].mean() >= OFTEN:
+                notice(
+                    f"column {texts.name!r}: {named[own].mean():.0%} of the texts of {label!r} hold this "
+                    f"word, and hardly any other: was it written when the answer was known?",
+                    "label-in-text",
+                )
+        ranks = pl.Series(lengths).rank().to_numpy()
+        count, others = int(own.sum()), int((~own).sum())
+        above = (ranks[own].sum() - count * (count + 1) / 2) / (count * others)
+        if max(above, 1 - above) >= TELLING:
+            notice(
+                f"column {texts.name!r}: texts of {label!r} have {int(np.median(lengths[own])):,} "
+                f"characters, others {int(np.median(lengths[~own])):,} (medians): the length alone gives it "
+                f"away",
+                "text-length",
+            )
 
 
 def _notice_useful(numbers: pl.Series, goals: Mapping[str, Array]) -> bool:
