@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from os.path import commonpath
+from itertools import takewhile
 
 import numpy as np
 import polars as pl
@@ -159,8 +159,8 @@ def _notice_mojibake(texts: pl.Series) -> None:
         example = re.search(MOJIBAKE, spoiled[0])
         notice(
             f"column {texts.name!r}: {amount(len(spoiled), 'text was', 'texts were')} read in a wrong "
-            f"encoding once, such as {'' if example is None else example[0]!r}: write the file again as UTF-8 "
-            f"from its source",
+            f"encoding once, such as {'' if example is None else example[0]!r}: write the file again as "
+            f"UTF-8 from its source",
             "mojibake",
         )
 
@@ -182,7 +182,8 @@ def _notice_boilerplate(texts: pl.Series) -> None:
 def _common(texts: pl.Series) -> str:
     """Return the beginning that all texts share."""
     ordered = texts.sort()
-    return commonpath([ordered[0], ordered[-1]])
+    pairs = zip(ordered[0], ordered[-1], strict=False)
+    return "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _notice_telling(texts: pl.Series, goals: Mapping[str, Array]) -> None:
