@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises pictures quality sanitize sanitize-threads aarch64 fuzz wheel docs clean
+.PHONY: demo native test check format peers bench timings promises pictures quality quality-text sanitize sanitize-threads aarch64 fuzz wheel docs clean
 
 demo: .venv/native  ## train on handwritten digits and show all features
 	$(BIN)/ganglion demo
@@ -42,6 +42,9 @@ endif
 quality: .venv-quality/ready  ## compare how well tables are learned with LightGBM, CatBoost and linear models; MORE="--seeds 1"
 	.venv-quality/bin/python benchmarks/quality.py $(MORE)
 
+quality-text: .venv-quality/ready  ## compare how well texts are learned with TF-IDF and trees (Debian); MORE="--rows 12000"
+	.venv-quality/bin/python benchmarks/text.py $(MORE)
+
 timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's step, reading tables, inspection and serving
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/step.py
@@ -53,13 +56,13 @@ timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's s
 sanitize: sanitized-address  ## run the engine's tests under the address and undefined-behavior sanitizers
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	    $(call SANITIZED,address) -n auto tests/contracts.py tests/engines/test_native.py tests/engines/test_sanitized.py \
-	    tests/text/test_grams.py -m "not peers" -k "both_engines or every_size or random_arch or threads_does or sanitized"
+	    tests/text -m "not peers" -k "both_engines or every_size or random_arch or threads_does or sanitized"
 
 # Processes started by the tests import the regular build, so behavior after a fork is not covered.
 sanitize-threads: sanitized-thread  ## run the tests of the engine's threads under the thread sanitizer
 	OPENBLAS_NUM_THREADS=1 LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS="die_after_fork=0 halt_on_error=1" \
 	    $(call SANITIZED,thread) --capture=sys tests/engines/test_native.py tests/engines/test_sanitized.py \
-	    tests/text/test_grams.py -k "threads or at_once or sanitized"
+	    tests/text -k "threads or at_once or sanitized"
 
 aarch64: .venv/ready-dev .venv/native  ## cross-compile the engine for 64-bit Arm and test it under emulation (Debian)
 	.ci/aarch64
