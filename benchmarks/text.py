@@ -339,7 +339,7 @@ def main() -> None:
     machine = f"{named[1] if named else platform.processor()}, Python {platform.python_version()}"
     head = (
         f"# Columns of texts\n\nOn {machine}, at most {given.rows:,} rows of a set, of which a fifth is held "
-        f"out. `make quality-text` writes this page.\n\n"
+        f'out. `make quality-text MORE="--rows {given.rows}"` wrote this page.\n\n'
     )
     aside = ", ".join(ASIDE)
     after = f"\n\nNot looked at before the defaults were chosen: {aside}.\n"
