@@ -298,7 +298,7 @@ def test_models_and_data_of_the_other_kind_are_told_apart(made: Path, here: Path
         (("predict", of_pictures, table), "must have a column of paths"),
         (("predict", photos, of_pictures), "the model must come first"),
         (("evaluate", of_table, table, "--mistakes", "x.png"), "--mistakes applies to models of pictures"),
-        (("explain", of_table, table, "--out", "x.png"), "--out applies to models of pictures"),
+        (("explain", of_table, table, "--out", "x.png"), "--out must end in .html for a row of a table"),
         (("serve", of_pictures), "holds a model of images, and this needs one of a table"),
     ):
         code, _, error = run(capsys, *words)

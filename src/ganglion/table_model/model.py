@@ -486,8 +486,8 @@ class TableModel:
             ConfigError: if there is no such row.
             DataError: if a column that the model needs is missing or holds values of another kind.
 
-        >>> mood = [["lovely", "awful"][row % 2] for row in range(80)]
-        >>> table = {"text": [f"what a {word} day {row}" for row, word in enumerate(mood)], "mood": mood}
+        >>> texts = [f"what {['a lovely', 'an awful'][row % 2]} day {row}" for row in range(80)]
+        >>> table = {"text": texts, "mood": ["good", "bad"] * 40}
         >>> model = gg.TableModel.train(table, "mood", quality="fast")
         >>> next(iter(model.words({"text": ["an awful day"]})[0].changes))
         'awful'

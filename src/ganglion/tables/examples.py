@@ -18,7 +18,8 @@ from ganglion.core.random import Purpose, generator
 from ganglion.errors import ConfigError, one_of
 from ganglion.tables.reading import read_table
 
-KINDS = {"L": "letter", "M": "mark", "N": "number", "P": "punctuation", "S": "symbol"}  # of characters
+# Kinds of characters; names tell of one character, so that they do not hold the plural.
+KINDS = {"L": "letters", "M": "marks", "N": "numbers", "P": "punctuation", "S": "symbols"}
 LAST_NAMED = 0x1D7FF  # but for tags
 INK = 16  # what a black pixel of the digits has
 FOLDER = Path(__file__).parent / "data"

@@ -33,6 +33,7 @@ PARTS = (
     "missing",
 )
 ELAPSED = PARTS.index("elapsed")
+SMALLEST_SCALE = 1e-30  # of days: what is smaller was not measured, and dividing by it overflows
 FEWEST_TURNS = 3  # different values of a part from which its place on a circle tells something new
 MICROSECONDS = 86_400_000_000  # in a day
 FORM_OF_DATES = "write dates as 2026-01-31"
@@ -83,6 +84,8 @@ class DateColumn(Column):
                 raise ConfigError(f"{name} must hold {len(self.parts)} numbers")
             for value in values:
                 check_number(name, value, at_least=0 if name == "scale" else -1e18)
+                if name == "scale" and 0 < value < SMALLEST_SCALE:
+                    raise ConfigError(f"scale must be 0 or at least {SMALLEST_SCALE:g}, got {value:g}")
         check_range(self.low, self.high)
 
     @classmethod

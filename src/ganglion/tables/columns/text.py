@@ -85,7 +85,7 @@ NOTHING_LEARNED = Learned(*(np.zeros(0, np.int64),) * 5)
 
 @dataclass(frozen=True)
 class TextColumn(Column):
-    """The sums of the learned numbers of a text's n-grams, one for each goal, and whether none is known.
+    """The sums of the learned numbers of a text's n-grams, one for each goal.
 
     N-grams are weighed by `ganglion.text.weighing`, those of words and those of characters by themselves. In
     training, the sums of a row come from texts of other folds.
@@ -136,7 +136,7 @@ class TextColumn(Column):
             if not isinstance(values, tuple) or len(values) != count:
                 raise ConfigError(f"{name} must hold {count} numbers")
             for value in values:
-                check_number(name, value, at_least=0 if name == "scale" else -1e30, at_most=1e30)
+                check_number(name, value, at_least=TINY if name == "scale" else -1e30, at_most=1e30)
 
     @classmethod
     def bare(cls, values: pl.Series) -> Self:
@@ -207,8 +207,8 @@ class TextColumn(Column):
         there = values.is_not_null().to_numpy()
         features = column._features(sums, rows)
         share = np.clip(TEXTS_TO_FORGET / len(values), *SHARES_TO_FORGET)
-        features[np.random.Generator(np.random.Philox(key=2)).random(len(values)) < share] = column._usual
-        told = np.full((len(self.store[0]), units + 1), np.nan)
+        features[np.random.Generator(np.random.Philox(key=2)).random(len(values)) < share] = 0
+        told = np.full((len(self.store[0]), units), np.nan)
         told[values.drop_nulls().to_numpy()] = features[there]
         return dataclasses.replace(column, told=told)
 
@@ -255,7 +255,7 @@ class TextColumn(Column):
 
     @property
     def features(self) -> list[str]:
-        return [*(f"{self.column}:{goal}" for goal in self.goals), f"{self.column}:unknown"]
+        return [f"{self.column}:{goal}" for goal in self.goals]
 
     def encode(self, values: pl.Series) -> Encoded:
         rows, notes = self._weighed(self._bags(values)), list[GanglionNotice]()
@@ -306,7 +306,7 @@ class TextColumn(Column):
                 "count": [None, *counts],
                 "weight": rows.weights,
             }
-            | dict(zip(self.features[:-1], numbers[rows.indices].T, strict=True))
+            | dict(zip(self.features, numbers[rows.indices].T, strict=True))
         )
 
     def _unknown(self, count: int) -> GanglionNotice:
@@ -317,16 +317,10 @@ class TextColumn(Column):
         )
 
     def _features(self, sums: Array, rows: Bags) -> Array:
-        """Return the features of texts: standardized sums, and whether nothing in a text is known."""
-        scaled = (sums.astype(np.float64) - np.array(self.center)) / np.array(self.scale)
-        result = np.column_stack([scaled, np.zeros(len(sums))])
-        result[np.diff(rows.offsets) == 1] = self._usual
+        """Return the features of texts: standardized sums, or their means if nothing in a text is known."""
+        result = (sums.astype(np.float64) - np.array(self.center)) / np.array(self.scale)
+        result[np.diff(rows.offsets) == 1] = 0
         return result
-
-    @property
-    def _usual(self) -> Array:
-        """The features of a text in which nothing is known: means, and that it is so."""
-        return np.append(np.zeros(len(self.goals)), 1.0)
 
     def _bags(self, values: pl.Series) -> tuple[Bags, ...]:
         """Return what is counted in texts, or in those with the given numbers."""
