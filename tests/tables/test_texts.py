@@ -1,6 +1,4 @@
-import dataclasses
 import json
-import re
 import subprocess
 import sys
 import warnings
@@ -265,7 +263,7 @@ def test_bad_settings_are_refused(model: gg.TableModel, change: dict[str, Any]) 
 def test_rounded_scales_are_exact_times_a_byte() -> None:
     scales = _short(np.random.default_rng(0).random(1000))
     assert (scales.astype(np.float32) * np.float32(127) == scales.astype(np.float64) * 127).all()
-    assert re.fullmatch("float32", str(scales.dtype))
+    assert scales.dtype == np.float32
 
 
 def test_removing_a_word_changes_the_answer_as_said(model: gg.TableModel) -> None:
@@ -316,9 +314,6 @@ def test_what_is_summed_for_a_text_is_what_the_network_sees(model: gg.TableModel
     assert lovely["count"].to_list() == [2]
     assert lovely["bucket"].to_list() == [column._grams[0].bucket("lovely")]
     assert "_lov" in found["gram"].to_list()
-    tiny = dataclasses.replace(column._grams[0], bits=2)
-    several = {tiny.bucket(gram) for gram in tiny.of(text)}
-    assert len(several) < len(tiny.of(text))
 
 
 def test_the_command_line_explains_texts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,8 +154,8 @@ GANGLION_INLINE void sweep(size_t count, Body body) {
     if (i < count) body(i, First{count - i});
 }
 
-// The same for short arrays that change often: what fills no vector goes one by one, because a number that is
-// read soon after a part of a vector was written has to wait for it.
+// As `sweep`, for short arrays that change often: what fills no vector goes one by one, because a number that
+// is read soon after a part of a vector was written has to wait for it.
 template <class T, class Body>
 GANGLION_INLINE void sweep_row(size_t count, Body body) {
     size_t i = 0;
@@ -171,8 +171,8 @@ GANGLION_INLINE void add_scaled(size_t count, const T* x, T factor, T* to) {
     });
 }
 
-// The same with body(i, part, n), where n cycles from 0 to 3: for sums, which would otherwise wait for each
-// other.
+// As `sweep`, with body(i, part, n), where n cycles from 0 to 3: for sums, which would otherwise wait for
+// each other.
 template <class T, class Body>
 GANGLION_INLINE void sweep_by_4(size_t count, Body body) {
     size_t i = 0;

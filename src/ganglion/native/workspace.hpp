@@ -212,9 +212,9 @@ void collect(const Network& network, const Run& run, Workspace<T>& space, const 
         run.regularization.l1 != 0 || run.regularization.l2 != 0 || run.optimizer.weight_decay != 0;
     for (size_t i = 0; i < network.count; ++i) {
         const Step& step = network.steps[i];
-        const size_t units = step.columns, at_once = larger(1, SLICE / units);
         with_kind(Layers{}, step.kind, [&](auto kind) {
             if constexpr (kind.row_sparse) {
+                const size_t units = step.columns, at_once = larger(1, SLICE / units);
                 SparseGradient<T>& own = space.sparse[i];
                 own.count = 0;
                 kind.template each_read<T>(step, run.x[step.reads[0]], order, rows, own.kept,
