@@ -48,10 +48,10 @@ struct Embedding : Table {
         return rows * step.inputs;
     }
 
-    // Calls body(row of the table, factor, gradient) for each value.
-    template <class T, class Body>
+    // Calls body(row of the table, factor, gradient) for each value, and may call ahead(row) for some before.
+    template <class T, class Ahead, class Body>
     static void each_read(const Step& step, const Column& x, const int64_t* order, size_t rows, const T* grad,
-                          Body body) {
+                          Ahead, Body body) {
         const int64_t* values = static_cast<const int64_t*>(x.at);
         const size_t units = step.columns, width = step.inputs;
         for (size_t i = 0; i < rows; ++i)
@@ -75,6 +75,7 @@ struct EmbeddingBag : Table {
             memset(to, 0, width * sizeof(T));
             each_value<T>(
                 here.step, bags.indices, bags.offsets, bags.weights, bags.row(i),
+                [&](size_t row) { fetch(here.own + row * width, width); },
                 [&](size_t row, T factor) { add_scaled<T>(width, here.own + row * width, factor, to); });
         }
         return out;
@@ -87,20 +88,20 @@ struct EmbeddingBag : Table {
         return rows * most;
     }
 
-    template <class T, class Body>
+    template <class T, class Ahead, class Body>
     static void each_read(const Step& step, const Column& x, const int64_t* order, size_t rows, const T* grad,
-                          Body body) {
+                          Ahead ahead, Body body) {
         for (size_t i = 0; i < rows; ++i)
             each_value<T>(step, static_cast<const int64_t*>(x.at), x.offsets,
-                          static_cast<const T*>(x.weights), static_cast<size_t>(order[i]),
+                          static_cast<const T*>(x.weights), static_cast<size_t>(order[i]), ahead,
                           [&](size_t row, T factor) { body(row, factor, grad + i * step.outputs); });
     }
 
 private:
-    // Calls body(row of the table, factor) for each value in a bag.
-    template <class T, class Body>
+    // Calls body(row of the table, factor) for each value in a bag, and ahead(row) for some before.
+    template <class T, class Ahead, class Body>
     static void each_value(const Step& step, const int64_t* indices, const int64_t* offsets, const T* weights,
-                           size_t bag, Body body) {
+                           size_t bag, Ahead ahead, Body body) {
         const size_t begin = static_cast<size_t>(offsets[bag]), end = static_cast<size_t>(offsets[bag + 1]);
         T total = T(1);
         if (step.settings[mean] != 0) {
@@ -108,8 +109,10 @@ private:
             for (size_t i = begin; i < end; ++i) total += weights ? __builtin_fabs(weights[i]) : T(1);
             if (!(total > T(0))) total = T(1);
         }
-        for (size_t i = begin; i < end; ++i)
+        for (size_t i = begin; i < end; ++i) {
+            if (i + AHEAD < end) ahead(static_cast<size_t>(indices[i + AHEAD]));
             body(static_cast<size_t>(indices[i]), (weights ? weights[i] : T(1)) / total);
+        }
     }
 };
 

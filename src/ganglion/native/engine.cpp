@@ -9,8 +9,6 @@ inline bool consecutive(const int64_t* order, size_t rows) {
     return true;
 }
 
-constexpr size_t AHEAD = 8, MOST_AHEAD = 1024;  // rows to prefetch, and at most how many bytes of each
-
 // Copies rows into contiguous memory.
 template <class T>
 void gather(Team* team, const T* from, size_t width, const int64_t* order, size_t rows, T* to) {
@@ -18,12 +16,7 @@ void gather(Team* team, const T* from, size_t width, const int64_t* order, size_
     each(team, pieces, [&](size_t piece, size_t) {
         const size_t end = rows * (piece + 1) / pieces;
         for (size_t i = rows * piece / pieces; i < end; ++i) {
-            if (i + AHEAD < end) {
-                const char* next =
-                    reinterpret_cast<const char*>(from + static_cast<size_t>(order[i + AHEAD]) * width);
-                for (size_t j = 0; j < smaller(width * sizeof(T), MOST_AHEAD); j += 64)
-                    __builtin_prefetch(next + j);
-            }
+            if (i + AHEAD < end) fetch(from + static_cast<size_t>(order[i + AHEAD]) * width, width);
             const T* row = from + static_cast<size_t>(order[i]) * width;
             sweep<T>(width,
                      [&](size_t j, auto part) { store(to + i * width + j, load(row + j, part), part); });
@@ -192,9 +185,10 @@ size_t gradient(const Network& network, Run& run, void* result, double* loss, do
     T* whole = static_cast<T*>(result);
     memset(whole, 0, network.parameters * sizeof(T));  // for table rows that were not read
     for (size_t i = 0; i < space.slice_count; ++i)
-        each_piece(space.slices[i], [&](size_t start, const T* gradient, size_t count) {
-            memcpy(whole + start, gradient, count * sizeof(T));
-        });
+        each_piece(space.slices[i], static_cast<const T*>(run.parameters),
+                   [&](size_t start, const T* gradient, size_t count) {
+                       memcpy(whole + start, gradient, count * sizeof(T));
+                   });
     return 0;
 }
 

@@ -221,11 +221,15 @@ struct Slice {
 };
 
 // Calls body(where parameters begin, their gradient, how many) for each piece of a slice that lies together.
+// Those pieces of `parameters` are fetched ahead.
 template <class T, class Body>
-GANGLION_INLINE void each_piece(const Slice<T>& slice, Body body) {
+GANGLION_INLINE void each_piece(const Slice<T>& slice, const T* parameters, Body body) {
     if (!slice.rows) return body(slice.start, slice.gradient, slice.count);
-    for (size_t at = 0, i = 0; at < slice.count; at += slice.units, ++i)
+    for (size_t at = 0, i = 0; at < slice.count; at += slice.units, ++i) {
+        if (at + AHEAD * slice.units < slice.count)
+            fetch(parameters + slice.start + slice.rows[i + AHEAD] * slice.units, slice.units);
         body(slice.start + slice.rows[i] * slice.units, slice.gradient + at, slice.units);
+    }
 }
 
 // Updates a slice: parameters -= change(gradient * clip) + decay * parameters. Overwrites the gradient with
@@ -249,7 +253,7 @@ bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, c
             spoiled[n] += masked<T>(after - after, part, T(0));  // 0 for a finite number, else NaN
         };
         if (slice.rows)
-            each_piece(slice, [&](size_t start, T* gradient, size_t count) {
+            each_piece(slice, parameters, [&](size_t start, T* gradient, size_t count) {
                 sweep_row<T>(count, [&](size_t i, auto part) {
                     change(start + i, gradient + i, part, i / lanes<T> % 4);
                 });
@@ -265,7 +269,7 @@ bool update(const Optimizer& optimizer, Settings<T> settings, T clip, T decay, c
 // The same for plain SGD if it is known in advance that all parameters remain finite.
 template <class T>
 void update_safely(Settings<T> settings, T clip, T decay, const Slice<T>& slice, T* parameters) {
-    each_piece(slice, [&](size_t start, const T* gradient, size_t count) {
+    each_piece(slice, parameters, [&](size_t start, const T* gradient, size_t count) {
         sweep<T>(count, [&](size_t i, auto part) {
             const Vector<T> before = load(parameters + start + i, part);
             store(parameters + start + i,

@@ -16,7 +16,7 @@ Sums reduce(const Run& run, const Workspace<T>& space, const Slice<T>& slice) {
     const bool changes = penalized || slice.copies > 1;
     if (!changes) return {static_cast<double>(sum_of_squares<T>(slice.count, slice.gradient)), 0};
     Vector<T> squares[4] = {}, penalties[4] = {};
-    each_piece(slice, [&](size_t start, T* gradient, size_t count) {
+    each_piece(slice, parameters, [&](size_t start, T* gradient, size_t count) {
         sweep_by_4<T>(count, [&](size_t i, auto part, size_t n) {
             T* at = gradient + i;
             Vector<T> g = load(at, part);
@@ -137,7 +137,7 @@ double update(Run& run, Workspace<T>& space, Team* team, double rate) {
         for (size_t i = 0; i < space.slice_count; ++i) {
             // If a slice was updated, its gradient holds the old parameters.
             if (space.outcomes[i] != Failure::gradient)
-                each_piece(space.slices[i], [&](size_t start, const T* gradient, size_t count) {
+                each_piece(space.slices[i], parameters, [&](size_t start, const T* gradient, size_t count) {
                     memcpy(parameters + start, gradient, count * sizeof(T));
                 });
         }
@@ -181,7 +181,7 @@ void follow_up(const Pass<T>& pass, Run& run, const Workspace<T>& space) {
         const double t = static_cast<double>(run.update),
                      keep = run.optimizer.average < t / (t + 9) ? run.optimizer.average : t / (t + 9);
         for (size_t s = 0; s < space.slice_count; ++s)
-            each_piece(space.slices[s], [&](size_t start, const T*, size_t count) {
+            each_piece(space.slices[s], parameters, [&](size_t start, const T*, size_t count) {
                 sweep<T>(count, [&](size_t i, auto part) {
                     const Vector<T> m = load(average + start + i, part);
                     store(average + start + i, m + (load(parameters + start + i, part) - m) * T(1 - keep),

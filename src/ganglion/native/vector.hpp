@@ -163,6 +163,15 @@ GANGLION_INLINE void sweep_row(size_t count, Body body) {
     for (; i < count; ++i) body(i, One{});
 }
 
+constexpr size_t AHEAD = 8, MOST_AHEAD = 1024;  // rows to fetch ahead, and at most how many bytes of each
+
+// Asks for a row of memory that will soon be used.
+template <class T>
+GANGLION_INLINE void fetch(const T* row, size_t count) {
+    const char* at = reinterpret_cast<const char*>(row);
+    for (size_t i = 0; i < count * sizeof(T) && i < MOST_AHEAD; i += 64) __builtin_prefetch(at + i);
+}
+
 // Adds `factor` times a short array to another.
 template <class T>
 GANGLION_INLINE void add_scaled(size_t count, const T* x, T factor, T* to) {

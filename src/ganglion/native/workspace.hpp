@@ -217,18 +217,19 @@ void collect(const Network& network, const Run& run, Workspace<T>& space, const 
                 const size_t units = step.columns, at_once = larger(1, SLICE / units);
                 SparseGradient<T>& own = space.sparse[i];
                 own.count = 0;
-                kind.template each_read<T>(step, run.x[step.reads[0]], order, rows, own.kept,
-                                           [&](size_t row, T factor, const T* grad) {
-                                               size_t place = own.place_of[row];
-                                               if (place >= own.count || own.row_of[place] != row) {
-                                                   place = own.count++;
-                                                   own.place_of[row] = static_cast<uint32_t>(place);
-                                                   own.row_of[place] = row;
-                                                   memset(own.gradient + place * units, 0, units * sizeof(T));
-                                               }
-                                               add_scaled<T>(units, grad, factor,
-                                                             own.gradient + place * units);
-                                           });
+                kind.template each_read<T>(
+                    step, run.x[step.reads[0]], order, rows, own.kept,
+                    [&](size_t row) { fetch(own.place_of + row, 1); },
+                    [&](size_t row, T factor, const T* grad) {
+                        size_t place = own.place_of[row];
+                        if (place >= own.count || own.row_of[place] != row) {
+                            place = own.count++;
+                            own.place_of[row] = static_cast<uint32_t>(place);
+                            own.row_of[place] = row;
+                            memset(own.gradient + place * units, 0, units * sizeof(T));
+                        }
+                        add_scaled<T>(units, grad, factor, own.gradient + place * units);
+                    });
                 for (size_t place = 0; place < own.count; place += at_once)
                     space.slices[space.slice_count++] = {step.parameters,
                                                          smaller(at_once, own.count - place) * units,

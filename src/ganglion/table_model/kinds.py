@@ -6,7 +6,8 @@ and what they say of held-out rows tells how much each counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -42,6 +43,8 @@ WIDE = Kind("wide", (256, 64), dropout=0.1)
 STRAIGHT = Kind("straight", (), epochs=20, rate=0.02, decay=0.02)
 PLAIN = Kind("plain", epochs=40, in_bins=False)
 LINEAR = Kind("linear", (), rate=0.05, decay=0.02, in_bins=False)
+QUICK = Kind("quick", epochs=20)
+OF_TEXTS = (QUICK, LINEAR)  # where columns of texts did most of the learning
 
 ROWS_FOR_FOLDS = 20_000  # for which all folds together should stand
 
@@ -62,6 +65,10 @@ class Quality:
     most_folds: int
     lead: int = 1
     single: bool = False
+
+    def of_texts(self) -> Self:
+        """Return this level for a table of nothing but texts."""
+        return replace(self, kinds=OF_TEXTS)
 
     def folds(self, rows: int) -> int:
         """Return the number of folds for so many rows: more where rows are few."""

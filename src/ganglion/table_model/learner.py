@@ -118,13 +118,14 @@ class Learner:
 
     def in_bins(self, encoder: Encoder, learned: Array) -> Sequence[Layer]:
         """Return the layer that divides numbers into bins, if there are any and a layer to make use of it."""
-        bins = min(self.recipe.most_bins, MOST_BINS // max(1, len(encoder.features)))
+        of_texts = encoder.of_texts  # learned to be straight
+        bins = min(self.recipe.most_bins, MOST_BINS // max(1, int((~of_texts).sum())))
         if not (bins and self.recipe.hidden) or bins < min(2, self.recipe.most_bins):
             return ()
         sample = learned[:: len(learned) // ROWS_FOR_BINS + 1]
         frame = self.rows.frame[sample]
         rows, _ = encoder.encode(frame, besides=frame.columns)
-        layer = PiecewiseLinear.of(rows, bins)
+        layer = PiecewiseLinear.of(np.where(of_texts, 0, rows), bins)
         return (layer,) if any(layer.edges) else ()
 
     def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:

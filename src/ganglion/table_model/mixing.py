@@ -112,9 +112,10 @@ class Mixer:
         quality: Quality,
         until: float = math.inf,
     ) -> None:
-        self.learner, self.quality, self.until = learner, quality, until
+        self.learner, self.until = learner, until
+        self.quality = quality.of_texts() if learner.encoder.of_texts.all() else quality
         recipe, frame, encoder = learner.recipe, learner.rows.frame[learned], learner.encoder
-        if len(learned) < rows.rows or encoder.has_texts:
+        if len(learned) < rows.rows or encoder.of_texts.any():
             goals = goals_of(learner.targets, frame)
             encoder = recipe.fit_encoder(frame, goals, encoder).without(recipe.reasons)
         targets = learner.weighted(refit(learner.targets, frame), learned)

@@ -153,9 +153,10 @@ class Encoder:
         return dataclasses.replace(self, columns=tuple(column.alone() for column in self.columns))
 
     @property
-    def has_texts(self) -> bool:
-        """Whether some column holds texts."""
-        return any(isinstance(column, TextColumn) for column in self.columns)
+    def of_texts(self) -> Array:
+        """Whether each feature comes from a column of texts."""
+        kinds = [isinstance(column, TextColumn) for column in self.columns]
+        return np.repeat(kinds, [len(column.features) for column in self.columns])
 
     @property
     def features(self) -> list[str]:
