@@ -139,8 +139,8 @@ def test_texts_in_which_nothing_is_known_get_what_is_usual(model: gg.TableModel)
     assert found["probability_yes"].n_unique() == 1
     assert found["probability_yes"][0] + found["probability_no"][0] == pytest.approx(1)
     assert 0.2 < found["probability_yes"][0] < 0.7  # 45 % of the rows
-    blank = frame[:3].with_columns(review=pl.Series([None, "", "  \n"]))
-    with pytest.warns(gg.GanglionNotice, match="3 missing, replaced by what is usual"):
+    blank = frame.with_columns(review=pl.Series([None, "", "  \n"] * 2))
+    with pytest.warns(gg.GanglionNotice, match="6 missing, replaced by what is usual"):
         missing = model.predict(blank)
     assert (missing["probability_yes"] == found["probability_yes"][0]).all()
 

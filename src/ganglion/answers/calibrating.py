@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ganglion.core.part import Array
 
 FEWEST_ROWS = 50
 MOST_ROWS = 20_000
+NARROW = 1e-9  # interval in which a root is found
 LARGEST = 50.0  # of the logarithm of a factor
 
 
@@ -154,19 +156,41 @@ def _losses(sharpness: float, logs: Array, offset: Array, truth: Array) -> Array
 
 
 def _sharpness(logs: Array, offset: Array, truth: Array, weights: Array) -> float:
-    """Return the 1 / T that minimizes the mean log loss, which is convex in it, by halving an interval.
+    """Return the 1 / T that minimizes the mean log loss, which is convex in it, where its slope is 0.
 
     The slope of the loss is the mean of sum(p * logs) - logs[truth]. One row more is of every class alike:
     some rows without an error do not make the answers certain.
     """
-    low, high = 1 / HOTTEST, HOTTEST
-    reached = logs[np.arange(len(truth)), truth]
-    for _ in range(40):
-        middle = (low * high) ** 0.5
-        expected = (_probabilities(middle, logs, offset) * logs).sum(axis=1)
-        another = weights @ (expected - logs.mean(axis=1)) / weights.sum()
-        if weights @ (expected - reached) + another > 0:
-            high = middle
+    wanted = weights @ logs[np.arange(len(truth)), truth] + weights @ logs.mean(axis=1) / weights.sum()
+    each = weights * (1 + 1 / weights.sum())
+
+    def slope(log_sharpness: float) -> float:
+        expected = (_probabilities(np.exp(log_sharpness), logs, offset) * logs).sum(axis=1)
+        return float(each @ expected - wanted)
+
+    return float(np.exp(_root(slope, -np.log(HOTTEST), np.log(HOTTEST))))
+
+
+def _root(rising: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a rising function is 0, or the end of the interval that comes closest.
+
+    Straight lines through two points on either side of it, of which one that stays counts half ("Illinois";
+    Dowell and Jarratt, 1971).
+    """
+    below, above = rising(low), rising(high)
+    if below >= 0 or above <= 0:
+        return low if below >= 0 else high
+    stayed = 0
+    while high - low > NARROW:
+        middle = (low * above - high * below) / (above - below)
+        middle = min(max(middle, low + NARROW / 2), high - NARROW / 2)
+        value = rising(middle)
+        if value > 0:
+            high, above = middle, value
+            below = below / 2 if stayed > 0 else below
+            stayed = 1
         else:
-            low = middle
-    return float((low * high) ** 0.5)
+            low, below = middle, value
+            above = above / 2 if stayed < 0 else above
+            stayed = -1
+    return (low + high) / 2

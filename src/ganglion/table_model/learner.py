@@ -120,7 +120,7 @@ class Learner:
         """Return the layer that divides numbers into bins, if there are any and a layer to make use of it."""
         of_texts = encoder.of_texts  # learned to be straight
         bins = min(self.recipe.most_bins, MOST_BINS // max(1, int((~of_texts).sum())))
-        if not (bins and self.recipe.hidden) or bins < min(2, self.recipe.most_bins):
+        if of_texts.all() or not (bins and self.recipe.hidden) or bins < min(2, self.recipe.most_bins):
             return ()
         sample = learned[:: len(learned) // ROWS_FOR_BINS + 1]
         frame = self.rows.frame[sample]

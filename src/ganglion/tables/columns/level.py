@@ -228,8 +228,8 @@ def _smoothing(codes: Array, goal: Array) -> float:
     return float(np.clip(within * size / spread, *SMOOTHING))
 
 
-def folds_of(rows: int) -> Array:
+def folds_of(rows: int, count: int = FOLDS) -> Array:
     """Return the fold of each training row, the same for all columns: equally many rows, at random."""
-    folds = np.arange(rows) % FOLDS
+    folds = np.arange(rows) % count
     np.random.Generator(np.random.Philox(key=0)).shuffle(folds)
     return folds

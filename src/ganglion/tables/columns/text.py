@@ -22,12 +22,13 @@ from ganglion.core.bags import Bags
 from ganglion.core.inputs import BagInput
 from ganglion.core.layers import Activate, EmbeddingBag
 from ganglion.core.part import Array
+from ganglion.engines import thread_count
 from ganglion.errors import ConfigError, GanglionNotice
 from ganglion.many import train_many
 from ganglion.network import Network
 from ganglion.tables.columns.base import Column, Encoded, EncodedValue, missing_values
 from ganglion.tables.columns.category import words_of
-from ganglion.tables.columns.level import FOLDS, folds_of
+from ganglion.tables.columns.level import folds_of
 from ganglion.text.grams import BEGIN, END, Grams
 from ganglion.text.weighing import rarity, weighed
 from ganglion.training.optimizers import SGD
@@ -44,13 +45,13 @@ TINY = 1e-9
 # answer to a text in which nothing is known.
 TEXTS_TO_FORGET, SHARES_TO_FORGET = 100, (0.02, 0.1)
 MOST_SCALE = 1e15
-EPOCHS, ROWS_FOR_RATE = 4, 10_000
+EPOCHS, ROWS_FOR_RATE, FOLDS = 4, 5_000, 4
 # Rows at once and rates, of which the one with the least loss on held-out rows is used. The squares of a
 # text's weights sum to 3 at most: no rate for numbers exceeds the bound of 1 / (3 rows), where steps grow.
 PACES = {
     "cross_entropy": (16, (0.5, 1.0, 2.0, 4.0, 8.0)),
     "binary_cross_entropy": (16, (0.5, 1.0, 2.0, 4.0, 8.0)),
-    "mse": (4, (1 / 128, 1 / 64, 1 / 32, 1 / 16)),
+    "mse": (4, (1 / 256, 1 / 128, 1 / 64, 1 / 32, 1 / 16)),
 }
 LOSSES = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "mse": "identity"}
 
@@ -88,7 +89,7 @@ class TextColumn(Column):
     """The sums of the learned numbers of a text's n-grams, one for each goal.
 
     N-grams are weighed by `ganglion.text.weighing`, those of words and those of characters by themselves. In
-    training, the sums of a row come from texts of other folds.
+    training, the sums of a row come from texts of other folds; those of new texts are the means of all folds.
 
     Args:
         goals: what the features predict: the names of classes, or "mean".
@@ -183,26 +184,25 @@ class TextColumn(Column):
             scale=(1.0,) * units,
             learned=empty,
         )
-        rows, folds = column._weighed(bags), folds_of(len(values))
+        rows = column._weighed(bags)
+        del bags  # which may be large
         column = column._paced(rows, targets)
-        parts = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
-        parts = [part for part in parts if all(map(len, part))]
-        lessons = [
-            (rows, targets, column.rate),
-            *((rows[own], targets[own], column.rate) for own, _ in parts),
-        ]
-        whole, *others = column._train(lessons)
-        sums = np.zeros(targets.shape)
-        for (_, asked), network in zip(parts, others, strict=True):
-            sums[asked] = network.predict(rows[asked])
+        sums, table = np.zeros(targets.shape), np.zeros((len(used) + 1, units), np.float32)
+        parts = _parts(len(values))
+        for start in range(0, len(parts), at_once := thread_count()):  # all together would need more memory
+            some = parts[start : start + at_once]
+            lessons = [(rows[own], targets[own], column.rate) for own, _ in some]
+            for (_, asked), network in zip(some, column._train(lessons), strict=True):
+                sums[asked] = network.predict(rows[asked])
+                table += network.parameters.reshape(table.shape) / np.float32(len(parts))
         spread = sums.std(axis=0)
         column = dataclasses.replace(
             column,
             center=tuple(sums.mean(axis=0).tolist()),
             scale=tuple(np.where(spread > TINY, spread, 1.0).tolist()),
-            learned=column._kept(whole),
+            learned=column._kept(table),
         )
-        if self.store is None or not parts:
+        if self.store is None or len(parts) == 1:
             return column
         there = values.is_not_null().to_numpy()
         features = column._features(sums, rows)
@@ -218,10 +218,18 @@ class TextColumn(Column):
         asked, own = some[: len(some) // 5], some[len(some) // 5 :]
         if not len(asked):
             return self
-        rates = PACES[self.loss][1]
-        networks = self._train([(rows[own], targets[own], rate) for rate in rates])
-        losses = [_loss_of(self.loss, each.predict(rows[asked]), targets[asked]) for each in networks]
-        return dataclasses.replace(self, rate=rates[int(np.argmin(losses))])
+        rates, learned, held = PACES[self.loss][1], rows[own], rows[asked]
+        losses: dict[int, float] = {}
+
+        def try_out(places: Sequence[int]) -> int:
+            networks = self._train([(learned, targets[own], rates[place]) for place in places])
+            for place, network in zip(places, networks, strict=True):
+                losses[place] = _loss_of(self.loss, network.predict(held), targets[asked])
+            return min(losses, key=lambda place: losses[place])
+
+        # A loss that falls and rises has its least between or beside the better of two.
+        better = try_out((1, 3))
+        return dataclasses.replace(self, rate=rates[try_out((better - 1, better + 1))])
 
     def _train(self, lessons: Sequence[tuple[Bags, Array, float]]) -> list[Network]:
         """Return a network of sums for each lesson: rows, targets and the rate."""
@@ -244,9 +252,8 @@ class TextColumn(Column):
         found.parameters[...] = network.parameters
         return found
 
-    def _kept(self, network: Network) -> Learned:
+    def _kept(self, table: Array) -> Learned:
         """Return the learned numbers with a byte each."""
-        (table,) = network.named_parameters().values()
         bias, weights = table[0].copy(), table[1:]
         largest = np.abs(weights).max(axis=1, initial=0)
         scales = _short(largest / LARGEST)
@@ -258,17 +265,20 @@ class TextColumn(Column):
         return [f"{self.column}:{goal}" for goal in self.goals]
 
     def encode(self, values: pl.Series) -> Encoded:
+        if self.told is None or values.dtype != pl.UInt32:
+            return self._encoded(values)
+        told = self.told[values.fill_null(0).to_numpy()]
+        others = values.is_null().to_numpy() | np.isnan(told[:, 0])
+        told[others], notes = self._encoded(values.filter(others))
+        return told, notes
+
+    def _encoded(self, values: pl.Series) -> Encoded:
         rows, notes = self._weighed(self._bags(values)), list[GanglionNotice]()
         if missing := values.null_count():
             notes.append(missing_values(self.column, missing, "what is usual"))
         if (unknown := int((np.diff(rows.offsets) == 1).sum()) - missing) > 0:
             notes.append(self._unknown(unknown))
-        result = self._features(self._network.predict(rows), rows)
-        if self.told is not None and values.dtype == pl.UInt32:
-            told = self.told[values.fill_null(0).to_numpy()]
-            use = values.is_not_null().to_numpy() & np.isfinite(told[:, 0])
-            result[use] = told[use]
-        return result, notes
+        return self._features(self._network.predict(rows), rows), notes
 
     def encode_value(self, value: Any) -> EncodedValue:
         word = as_word(self.column, value)
@@ -405,6 +415,13 @@ class TextColumn(Column):
         kinds += [f"{self.characters[0]} to {self.characters[1]} characters"] if any(self.characters) else []
         known = f"{len(self.learned.buckets):,} " if self.learned.buckets.size else ""
         return f"text, {known}n-grams of {' and of '.join(kinds)}"
+
+
+def _parts(rows: int) -> list[tuple[Array, Array]]:
+    """Return for each fold the rows outside it and in it; for a row alone, the row and nothing."""
+    folds = folds_of(rows, FOLDS)
+    found = [(np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)) for fold in range(FOLDS)]
+    return [part for part in found if all(map(len, part))] or [(np.arange(rows), np.arange(0))]
 
 
 def _or_nothing(bags: Bags, rows: Array) -> Bags:
