@@ -366,6 +366,14 @@ void function(int which, const Any& x, const Writable& result) {
     functions.function(which, x.size(), x.data(), result.data());
 }
 
+// Gives numbers to NumPy without a copy.
+template <class T>
+nb::ndarray<nb::numpy, T, nb::ndim<1>> array_of(Growing<T> values) {
+    const size_t size = values.size();
+    T* const data = values.release();
+    return {data, {size}, nb::capsule(data, [](void* at) noexcept { std::free(at); })};
+}
+
 nb::tuple grams_of(const nb::bytes& texts, const nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig>& ends,
                    const nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig>& letters, bool characters,
                    size_t least, size_t most, unsigned bits) {
@@ -377,14 +385,13 @@ nb::tuple grams_of(const nb::bytes& texts, const nb::ndarray<const int64_t, nb::
     require(bits >= 1 && bits <= 22, "1 to 22 bits");
     Counted found;
     {
-        nb::gil_scoped_release released;
-        count_grams(reinterpret_cast<const uint8_t*>(texts.data()), ends.data(), ends.size(), letters.data(),
-                    {characters, least, most, bits}, found);
+        const nb::gil_scoped_release released;
+        const Loan loan;
+        found = count_grams(reinterpret_cast<const uint8_t*>(texts.data()), ends.data(), ends.size(),
+                            letters.data(), {characters, least, most, bits}, *loan.team());
     }
-    const auto bytes = [](const auto& values) {
-        return nb::bytes(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
-    };
-    return nb::make_tuple(bytes(found.buckets), bytes(found.counts), bytes(found.offsets));
+    return nb::make_tuple(array_of(std::move(found.buckets)), array_of(std::move(found.counts)),
+                          array_of(std::move(found.offsets)));
 }
 
 template <class T>

@@ -93,11 +93,7 @@ class Grams:
         buckets, counts, offsets = module.count_grams(
             b"".join(encoded), ends, letters(), self.characters, self.least, self.most, self.bits
         )
-        return Bags(
-            np.frombuffer(buckets, np.uint32).astype(np.int64),
-            np.frombuffer(offsets, np.int64),
-            np.frombuffer(counts, np.uint32).astype(np.float32),
-        )
+        return Bags(buckets, offsets, counts)
 
     def _counted(self, texts: Iterable[str]) -> Bags:
         counts, offsets = list[dict[int, int]](), [0]
