@@ -131,6 +131,9 @@ from .table_model import (
 from .tables.reading import (
     ReadOptions as ReadOptions,
 )
+from .tables.texts import (
+    Text as Text,
+)
 from .training.callbacks import (
     Callback as Callback,
     ProgressBar as ProgressBar,

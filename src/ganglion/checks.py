@@ -52,3 +52,10 @@ def check_flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise ConfigError(f"{name} must be True or False, got {shortened(value)}")
     return value
+
+
+def column_names(what: str, names: object) -> tuple[str, ...]:
+    """Return names of columns as a tuple, after checking that they are strings."""
+    if not isinstance(names, tuple | list | set | frozenset) or not all(isinstance(n, str) for n in names):
+        raise ConfigError(f"{what} must be a list of column names, got {shortened(names)}", "such as ['id']")
+    return tuple(names)

@@ -13,8 +13,10 @@ import ganglion as gg
 from commands import run
 from ganglion.engines import native_module
 from ganglion.tables.columns import Column, TextColumn
-from ganglion.tables.columns.text import _short
+from ganglion.tables.columns.grams import short
 from ganglion.tables.encode import Encoder
+from ganglion.text.grams import Grams
+from ganglion.text.vectors import read_vectors
 
 FAST: dict[str, Any] = {"quality": "fast", "epochs": 5, "test": 0.25}
 GOOD, BAD = ["lovely", "superb", "fresh", "tasty"], ["awful", "stale", "broken", "bitter"]
@@ -187,14 +189,14 @@ def test_which_n_grams_suit_a_column() -> None:
 def test_columns_are_texts_or_not_as_asked() -> None:
     frame = reviews(60)
     assert isinstance(Encoder.fit(frame.select("review")).columns[0], TextColumn)
-    assert isinstance(Encoder.fit(frame.select("shop"), text=["shop"]).columns[0], TextColumn)
+    assert isinstance(Encoder.fit(frame.select("shop"), text=gg.Text(["shop"])).columns[0], TextColumn)
     frame = frame.with_columns(review=pl.col("review").str.slice(0, 3) + " or so it seems to be")
     assert (
         type(Encoder.fit(frame.select("review", "price"), categories=["review"]).columns[0]).name
         == "category"
     )
     with pytest.raises(gg.DataError, match="no column 'revew'"):
-        Encoder.fit(frame, text=["revew"])
+        Encoder.fit(frame, text=gg.Text(["revew"]))
 
 
 def test_two_columns_of_texts() -> None:
@@ -207,7 +209,10 @@ def test_a_flood_of_n_grams_fills_no_more_than_the_buckets_in_use(model: gg.Tabl
     column = model.encoder.columns[0]
     assert isinstance(column, TextColumn)
     flood = " ".join(f"{number:x}q{number * 7919:x}" for number in range(20_000))
-    assert len(column._weighed(column._bags(pl.Series([flood]))).indices) <= len(column.learned.buckets) + 1
+    assert (
+        len(column.learned.weighed(column._bags(pl.Series([flood]))).indices)
+        <= len(column.learned.buckets) + 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -232,7 +237,7 @@ def test_bad_arrays_are_refused(model: gg.TableModel, name: str, change: Any) ->
     arrays = dict(column.arrays())
     assert Column.find(column.configuration()).with_arrays(arrays) == column
     arrays[name] = change(arrays[name])
-    with pytest.raises(gg.ConfigError, match="of a column of text must"):
+    with pytest.raises(gg.ConfigError, match="of a column's n-grams must"):
         column.with_arrays(arrays)
     with pytest.raises(gg.ConfigError, match="must have the arrays"):
         column.with_arrays({})
@@ -249,7 +254,7 @@ def test_bad_arrays_are_refused(model: gg.TableModel, name: str, change: Any) ->
         {"words": 9},
         {"characters": [2]},
         {"characters": [5, 2]},
-        {"center": [0.0, 0.0]},
+        {"center": []},
         {"scale": [-1.0]},
         {"scale": ["x"]},
     ],
@@ -260,8 +265,148 @@ def test_bad_settings_are_refused(model: gg.TableModel, change: dict[str, Any]) 
         Column.find(configuration)
 
 
+def test_as_many_features_as_numbers_are_standardized(model: gg.TableModel) -> None:
+    column = model.encoder.columns[0]
+    for change in ({"center": [0.0, 0.0]}, {"scale": [1.0, 1.0]}):
+        with pytest.raises(gg.ConfigError):
+            Column.find(column.configuration() | change).with_arrays(column.arrays())
+
+
+def test_word_vectors_tell_of_words_that_are_too_rare_to_learn(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    words = ["".join(chance.choice(list("abcdefghij"), 8)) for _ in range(300)]
+    ways = np.where(chance.random(300) < 0.5, 1.0, -1.0)
+    lines = [f"{word} {way} {noise:.4f}" for word, way, noise in zip(words, ways, ways[::-1], strict=True)]
+    path = tmp_path / "v.vec"
+    path.write_text("\n".join(["300 2", *lines, "the 0 0"]) + "\n", "utf-8")
+    learned, asked = (
+        pl.DataFrame(
+            {
+                "review": [
+                    f"the {chance.choice(REST)} was {word} on monday {chance.integers(99)}" for word in words
+                ],
+                "happy": np.where(ways > 0, "yes", "no"),
+            }
+        )
+        for _ in range(2)
+    )
+    settings: dict[str, Any] = {"quality": "fast", "test": 0, "keep": ["review"]}
+    plain = gg.TableModel.train(learned, "happy", text=["review"], **settings)
+    model = gg.TableModel.train(learned, "happy", text=gg.Text(["review"], vectors=path), **settings)
+    assert plain.evaluate(asked).metrics["accuracy"] < 0.8
+    assert model.evaluate(asked).metrics["accuracy"] > 0.97
+    column = model.encoder.columns[0]
+    assert isinstance(column, TextColumn)
+    assert column.features == ["review:yes", "review:vector 0", "review:vector 1"]
+    assert "301 word vectors" in column.describe()
+    model.save(tmp_path / "m.safetensors")
+    assert words[0].encode() not in (tmp_path / "m.safetensors").read_bytes()
+    loaded = gg.TableModel.load(tmp_path / "m.safetensors")
+    assert loaded.predict(asked).equals(model.predict(asked))
+    assert loaded.answer({"review": asked["review"][0]}) == model.answer({"review": asked["review"][0]})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("the 1 2\nbox 1\n", "2 numbers for each word, got 1 in line 2, for 'box'"),
+        ("the 1 x\n", "some numbers for each word, got 0 in line 1"),
+        ("the 1 nan\n", "in line 1"),
+        ("elsewhere 1 2\n", "no word of the texts has a vector"),
+        ("", "no word of the texts has a vector"),
+    ],
+)
+def test_bad_vectors_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "v.txt"
+    path.write_text(content, "utf-8")
+    with pytest.raises(gg.DataError, match=message):
+        gg.TableModel.train(reviews(60), "happy", text=gg.Text(vectors=path), **FAST)
+
+
+def test_vectors_are_read_from_archives(tmp_path: Path) -> None:
+    words, vectors = np.array(["the", "box", "two words"]), np.arange(6, dtype=np.float32).reshape(3, 2)
+    np.savez(tmp_path / "v.npz", words=words, vectors=vectors)
+    grams = Grams(False, 1, 1, 20)
+    wanted = np.array([grams.bucket("the"), grams.bucket("box")])
+    buckets, found = read_vectors(tmp_path / "v.npz", grams, wanted)
+    assert dict(zip(buckets.tolist(), found.tolist(), strict=True)) == {
+        grams.bucket("the"): [0, 1],
+        grams.bucket("box"): [2, 3],
+    }
+    for bad in (
+        {"words": words},
+        {"words": words[:2], "vectors": vectors},
+        {"words": words, "vectors": words},
+    ):
+        np.savez(tmp_path / "bad.npz", **bad)
+        with pytest.raises(gg.DataError, match=r"bad.npz must hold"):
+            read_vectors(tmp_path / "bad.npz", grams, wanted)
+    (tmp_path / "none.npz").write_bytes(b"none")
+    with pytest.raises(gg.DataError):
+        read_vectors(tmp_path / "none.npz", grams, wanted)
+    with pytest.raises(gg.FileError):
+        read_vectors(tmp_path / "absent.vec", grams, wanted)
+
+
+def test_a_column_is_no_text_if_so_told() -> None:
+    frame = reviews(80)
+    with pytest.warns(gg.GanglionNotice, match="like a name"):
+        model = gg.TableModel.train(frame, "happy", text=gg.Text(exclude=["review"]), **FAST)
+    assert [type(each).name for each in model.encoder.columns] == ["number", "category"]
+    some = frame.with_columns(
+        review=pl.when(pl.int_range(80) < 30).then(pl.lit("as above")).otherwise("review")
+    )
+    with pytest.warns(gg.GanglionNotice, match="50 rare categories"):
+        kept = gg.TableModel.train(some, "happy", text=gg.Text(exclude=["review"]), keep=["review"], **FAST)
+    assert [type(each).name for each in kept.encoder.columns] == ["category", "number", "category"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"columns": "review"}, {"vectors": 3}, {"keep_words": 1}, {"columns": ["a"], "exclude": ["a"]}],
+)
+def test_bad_settings_of_texts_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(gg.ConfigError):
+        gg.Text(**settings)
+
+
+def test_what_tells_most_is_kept_only_if_asked(model: gg.TableModel, tmp_path: Path) -> None:
+    with pytest.raises(gg.ConfigError, match="does not keep n-grams"):
+        model.telling()
+    with pytest.raises(gg.ConfigError, match="column must be one of texts"):
+        model.telling("price")
+    found = model.telling(table=reviews())
+    assert list(found) == ["no", "yes"]
+    assert all(any(word in gram for word in BAD) for gram in list(found["no"])[:4])
+    assert all(any(word in gram for word in GOOD) for gram in list(found["yes"])[:4])
+    kept = gg.TableModel.train(reviews(), "happy", text=gg.Text(keep_words=True), **FAST)
+    kept.save(tmp_path / "m.safetensors")
+    assert gg.TableModel.load(tmp_path / "m.safetensors").telling() == kept.telling()
+    assert kept.telling(count=3) == {name: dict(list(g.items())[:3]) for name, g in kept.telling().items()}
+    column = kept.encoder.columns[0]
+    arrays = dict(column.arrays())
+    for names in (b"\xff", b"one\ntwo"):
+        arrays["names"] = np.frombuffer(names, np.uint8)
+        with pytest.raises(gg.ConfigError, match="names of a column's n-grams must"):
+            column.with_arrays(arrays)
+
+
+def test_telling_words_of_classes_and_numbers() -> None:
+    frame = reviews(300)
+    classes = frame.with_columns(
+        happy=pl.when(pl.col("review").str.contains("spoon")).then(pl.lit("so so")).otherwise("happy")
+    )
+    found = gg.TableModel.train(classes, "happy", **FAST).telling(table=classes)
+    assert list(found) == ["no", "so so", "yes"]
+    assert "spoon" in next(iter(found["so so"]))
+    numbers = frame.with_columns(stars=frame["review"].str.count_matches("(?i)lovely") + frame["price"])
+    high = gg.TableModel.train(numbers.drop("happy"), "stars", **FAST).telling(table=numbers)
+    assert list(high) == ["low", "high"]
+    assert "lovely" in next(iter(high["high"]))
+
+
 def test_rounded_scales_are_exact_times_a_byte() -> None:
-    scales = _short(np.random.default_rng(0).random(1000))
+    scales = short(np.random.default_rng(0).random(1000))
     assert (scales.astype(np.float32) * np.float32(127) == scales.astype(np.float64) * 127).all()
     assert scales.dtype == np.float32
 

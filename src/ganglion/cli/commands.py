@@ -45,12 +45,13 @@ from ganglion.table_model.answering import answer_table
 from ganglion.tables.encode import require_column
 from ganglion.tables.examples import example_pictures, example_table
 from ganglion.tables.reading import open_table
+from ganglion.tables.texts import Text
 from ganglion.training.callbacks import Callback
 from ganglion.training.stopping import EarlyStopping
 
 TABLES_ONLY = (
     "minutes", "hidden", "activation", "bins", "dropout", "optimizer", "repeats", "order", "where", "drop",
-    "category", "keep", "text", "fold_case", "scaling",
+    "category", "keep", "text", "no_text", "vectors", "keep_words", "fold_case", "scaling",
 )  # fmt: skip
 
 
@@ -131,6 +132,9 @@ def train(
     category: Names = [],  # noqa: B006
     keep: Names = [],  # noqa: B006
     text: Names = [],  # noqa: B006
+    no_text: Names = [],  # noqa: B006
+    vectors: Path | None = None,
+    keep_words: Flag = False,
     fold_case: Flag = False,
     scaling: str = "standard",
     seed: Whole = 0,
@@ -216,6 +220,12 @@ def train(
         Columns to use although they look like row numbers, identifiers or names.
     text
         Columns to take for texts; those of mostly different values with several words are found.
+    no_text
+        Columns not to take for texts: left out as names are, or categories with --keep.
+    vectors
+        Word vectors that others have learned: a file of GloVe or fastText in text form, or .npz.
+    keep_words
+        Keep in the model which words are in its texts; by default a model holds no text.
     fold_case
         Make words that differ only in case or outer blanks one category or class.
     scaling
@@ -306,7 +316,7 @@ def train(
         drop=split(drop),
         categories=split(category),
         keep=split(keep),
-        text=split(text),
+        text=Text(split(text), split(no_text), vectors, keep_words),
         fold_case=fold_case,
         scaling=scaling,
         seed=seed,

@@ -17,7 +17,7 @@ from ganglion.answers.comparison import Comparison
 from ganglion.answers.reliability import Reliability
 from ganglion.answers.splits import Divisible, Split, fold_splits, joined
 from ganglion.answers.target import ClassTarget, fit_target
-from ganglion.checks import check_integer
+from ganglion.checks import check_integer, column_names
 from ganglion.comparison.peers import PEERS, Lesson, Peer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, collect_notices, one_of, shortened
@@ -26,7 +26,7 @@ from ganglion.optional import load
 from ganglion.table_model import TableModel
 from ganglion.tables.copies import find_copies
 from ganglion.tables.encode import Encoder, require_column
-from ganglion.tables.labeled import column_names, labeled_rows
+from ganglion.tables.labeled import labeled_rows
 from ganglion.tables.reading import ReadOptions, open_table
 
 OWN = {f"ganglion {quality}": quality for quality in ("fast", "good", "best")}

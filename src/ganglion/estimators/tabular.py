@@ -22,6 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ganglion.checks import column_names
 from ganglion.core.part import Array
 from ganglion.engines import limit_threads
 from ganglion.errors import DataError, collect_notices, warn
@@ -30,7 +31,6 @@ from ganglion.estimators.classifier import weights_of_classes
 from ganglion.table_model import TableModel
 from ganglion.tables.encode import Encoder
 from ganglion.tables.fitting import ROW_NUMBERS
-from ganglion.tables.labeled import column_names
 from ganglion.tables.reading import open_table
 
 SEEDS = 2**31 - 1

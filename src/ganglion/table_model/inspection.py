@@ -12,7 +12,7 @@ from ganglion.answers.target import ClassTarget
 from ganglion.answers.values import as_text, to_numbers
 from ganglion.checks import check_integer
 from ganglion.core.part import Array
-from ganglion.errors import ConfigError, DataError, collect_notices, one_of
+from ganglion.errors import ConfigError, DataError, collect_notices, one_of, shortened
 from ganglion.insight.dependence import Dependence, partial_dependence
 from ganglion.insight.importance import Importance, permutation_importance
 from ganglion.insight.words import Words, without_each
@@ -153,6 +153,54 @@ def words(model: TableModel, single: pl.DataFrame) -> list[Words]:
             changes = {word: value - float(number) for word, number in zip(less, numbers, strict=True)}
             ordered = dict(sorted(changes.items(), key=lambda pair: -abs(pair[1])))
             found.append(Words(column, text, what, value, ordered))
+    return found
+
+
+def telling(
+    model: TableModel, column: str | None, frame: pl.DataFrame | None, count: int
+) -> dict[str, dict[str, float]]:
+    """Return the n-grams that tell most of each answer; see `TableModel.telling`."""
+    texts = {each.column: each for each in model.encoder.columns if isinstance(each, TextColumn)}
+    if column is None and len(texts) == 1:
+        (column,) = texts
+    if column not in texts:
+        raise ConfigError(
+            f"column must be one of texts, got {shortened(column)}",
+            "there is " + (", ".join(texts) or "no column of texts in the model"),
+        )
+    chosen = texts[column]
+    if frame is None and not chosen.learned.grams:
+        raise ConfigError(
+            "the model does not keep n-grams, so a table with texts is needed",
+            "pass table=, or train with text=gg.Text(keep_words=True) (--keep-words)",
+        )
+    names = None
+    if frame is not None:
+        names = chosen.named(as_text(frame.get_column(column)).drop_nulls().to_list())
+    found, target, goals = chosen.telling(names), model.target, list(chosen.goals)
+    added = found.select(goals).to_numpy()
+    if isinstance(target, ClassTarget):
+        answers = [target.label(place) for place in range(len(target.classes))]
+    else:
+        answers = ["low", "high"]
+    if len(goals) == 1:  # of two answers, or a number
+        sign = 1 if goals[0] not in answers[:1] else -1
+        added = np.column_stack([-sign * added, sign * added])
+    else:
+        answers, added = goals, added - added.mean(axis=1, keepdims=True)
+    grams = found["gram"].to_list()
+    return {answer: _most(grams, own, count) for answer, own in zip(answers, added.T, strict=True)}
+
+
+def _most(grams: list[str], added: Array, count: int) -> dict[str, float]:
+    """Return the n-grams that add most, none of them a part of another."""
+    found: dict[str, float] = {}
+    for place in np.argsort(-added, kind="stable"):
+        if len(found) == count or added[place] <= 0:
+            break
+        bare = grams[place].strip("_")
+        if not any(bare in other or other.strip("_") in bare for other in found):
+            found[grams[place]] = float(added[place])
     return found
 
 

@@ -19,7 +19,7 @@ from ganglion.answers.predictions import half_width, prediction_columns
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.answers.thresholds import make_objective
-from ganglion.checks import check_flag, check_integer
+from ganglion.checks import check_flag, check_integer, column_names
 from ganglion.core.layers import PiecewiseLinear
 from ganglion.core.part import Array
 from ganglion.errors import (
@@ -40,9 +40,10 @@ from ganglion.tables.columns import NumberColumn
 from ganglion.tables.dicts import check_record
 from ganglion.tables.encode import Encoder
 from ganglion.tables.forking import require_threads
-from ganglion.tables.labeled import column_names, row_weights, satisfies, target_names
+from ganglion.tables.labeled import row_weights, satisfies, target_names
 from ganglion.tables.reading import Reading, ReadOptions, open_table
 from ganglion.tables.records import plain_table, read_record, single_record
+from ganglion.tables.texts import Text, as_texts
 from ganglion.training.callbacks import Callback, check_callbacks
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
@@ -124,7 +125,7 @@ class TableModel:
         drop: Collection[str] = (),
         categories: Collection[str] = (),
         keep: Collection[str] = (),
-        text: Collection[str] = (),
+        text: Collection[str] | Text = (),
         scaling: str = "standard",
         fold_case: bool = False,
         callbacks: Sequence[Callback] = (),
@@ -198,6 +199,7 @@ class TableModel:
             categories: columns to treat as categories although they hold numbers or texts.
             keep: columns to use although they look like row numbers, identifiers or names.
             text: columns to take for texts; those of mostly different values with several words are found.
+                `gg.Text` also says which are none, which word vectors to use, and whether to keep words.
             scaling: of number columns, "standard", "robust" (median and quartiles, for columns with outliers)
                 or "quantile" (normal scores: only the order of the numbers counts).
             fold_case: True makes words that differ only in case or outer blanks one category or class.
@@ -254,7 +256,7 @@ class TableModel:
             drop=column_names("drop", drop),
             categories=column_names("categories", categories),
             keep=column_names("keep", keep),
-            text=column_names("text", text),
+            text=as_texts(text),
             scaling=scaling,
             fold_case=check_flag("fold_case", fold_case),
             callbacks=check_callbacks(callbacks),
@@ -495,6 +497,38 @@ class TableModel:
         from ganglion.table_model.inspection import words  # noqa: PLC0415  # to start fast
 
         return words(self, self._one_row(self.read(table), row, "an explanation"))
+
+    def telling(
+        self, column: str | None = None, table: Any = None, count: int = 10
+    ) -> dict[str, dict[str, float]]:
+        """Return the words and pieces of words that tell most of each class, or of high and low numbers.
+
+        Each adds its learned number times the weight of its rarity; of several classes, less the mean over
+        all. A piece that is part of another one listed is left out. "_" is the beginning or the end of a
+        word, and n-grams that fell into one bucket are joined by " | ".
+
+        Args:
+            column: of texts; by default the only one.
+            table: whose texts are looked through for the n-grams, if the model does not keep them: by default
+                it holds no text. See `gg.Text`.
+            count: the most for each answer, 10 by default.
+
+        Returns:
+            For each answer the n-grams with what they add, the most first.
+
+        Raises:
+            ConfigError: if there is no such column, or n-grams were not kept and there is no table.
+
+        >>> texts = [f"what {['a lovely', 'an awful'][row % 2]} day {row}" for row in range(80)]
+        >>> table = {"text": texts, "mood": ["good", "bad"] * 40}
+        >>> model = gg.TableModel.train(table, "mood", quality="fast", text=gg.Text(keep_words=True))
+        >>> [next(iter(grams)) for grams in model.telling().values()]
+        ['an awful', 'a lovely']
+        """
+        from ganglion.table_model.inspection import telling  # noqa: PLC0415  # to start fast
+
+        check_integer("count", count, at_least=1)
+        return telling(self, column, None if table is None else self.read(table), count)
 
     def health(self, table: Any) -> insight.Health:
         """Return the problems of the network, its training or the table; see `Network.health`.

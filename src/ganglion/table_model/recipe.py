@@ -20,6 +20,7 @@ from ganglion.table_model.kinds import QUALITIES, Quality
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed
 from ganglion.tables.reading import ReadOptions
+from ganglion.tables.texts import Text
 from ganglion.training.callbacks import Callback, ProgressBar
 from ganglion.training.optimizers import Optimizer
 
@@ -58,7 +59,7 @@ class Recipe:
     drop: tuple[str, ...]
     categories: tuple[str, ...]
     keep: tuple[str, ...]
-    text: tuple[str, ...]
+    text: Text
     scaling: str
     fold_case: bool
     callbacks: Sequence[Callback]

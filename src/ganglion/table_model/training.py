@@ -59,7 +59,7 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
     """Train a table model by a recipe; see `TableModel.train`."""
     names = recipe.targets
     read = open_table(table, recipe.read, targets=names)
-    read.check({*recipe.drop, *recipe.categories, *recipe.keep, *recipe.text})
+    read.check({*recipe.drop, *recipe.categories, *recipe.keep, *recipe.text.columns, *recipe.text.exclude})
     whole = read.frame
     for name in recipe.drop:
         require_column(whole, name)
@@ -79,7 +79,7 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
     independent = divisible.blocks
     if independent is None and sampling.repeats > 1:  # each row is tested several times
         independent = np.arange(divisible.rows)
-    counted, frame = encoder.stored(rows.frame)
+    counted, frame = encoder.stored(rows.frame, recipe.text)
     learner = Learner(recipe, dataclasses.replace(rows, frame=frame), counted, targets, learned, independent)
     for reason, left_out in encoder.reasons().items():
         untold = [name for name in left_out if name not in told]

@@ -17,6 +17,7 @@ from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, GanglionNotice, one_of, shortened
 from ganglion.tables.columns import Column, Encoded, LevelColumn, TextColumn, folds_of
 from ganglion.tables.fitting import CONSTANT, NAMES, ROW_NUMBERS, Fit
+from ganglion.tables.texts import NO_TEXT, Text
 
 DROPPED = "dropped"
 GROUP = "keeps the rows of a group together"
@@ -57,7 +58,7 @@ class Encoder:
         goals: Mapping[str, Array] | None = None,
         keep: Collection[str] = (),
         fold_case: bool = False,
-        text: Collection[str] = (),
+        text: Text = NO_TEXT,
         like: Encoder | None = None,
     ) -> Self:
         """Determine the kind of each column and how to encode it.
@@ -75,8 +76,8 @@ class Encoder:
                 categories keeps all, each as the mean of its targets; without, all but 100 are merged.
             keep: columns never to leave out as row numbers, identifiers or names.
             fold_case: whether words that differ only in case or outer blanks are one category.
-            text: columns of texts, whatever they hold. Others are found; of both, a first encoder knows only
-                which n-grams suit them, and one that is like it learns from them.
+            text: which columns are texts, and which are not. Others are found; of both, a first encoder knows
+                only which n-grams suit them, and one that is like it learns from them.
             like: the encoder of the whole table, if these are some of its rows: what was left out there as
                 row numbers, identifiers or names is left out here too, and no other column.
 
@@ -89,7 +90,7 @@ class Encoder:
                 f"scaling must be 'standard', 'robust' or 'quantile', got {shortened(scaling)}",
                 one_of(str(scaling), SCALINGS),
             )
-        for name in (*categories, *keep, *text):
+        for name in (*categories, *keep, *text.columns, *text.exclude):
             require_column(table, name)
         texts = {} if like is None else {c.column: c for c in like.columns if isinstance(c, TextColumn)}
         left = {} if like is None else {n: r for n, r in like.left_out.items() if r in (ROW_NUMBERS, NAMES)}
@@ -101,11 +102,12 @@ class Encoder:
             if values.name in texts:
                 known = texts[values.name]
                 return known if goals is None or known.store is None else known.fitted(values, goals)
-            if values.name in text and values.name not in texts:
+            if values.name in text.columns:
                 return TextColumn.bare(values)
             if values.name in categories:
                 return fit.category(values) if values.n_unique() > 1 else CONSTANT
-            return fit.column(values, like is not None or values.name in keep)
+            kept = like is not None or values.name in keep
+            return fit.column(values, kept, not_text=values.name in text.exclude)
 
         with _mapping(table.height, table.width) as each:
             found = dict(zip(table.columns, each(fit_column, table.get_columns()), strict=True))
@@ -138,12 +140,13 @@ class Encoder:
         )
         return dataclasses.replace(self, columns=columns)
 
-    def stored(self, table: pl.DataFrame) -> tuple[Self, pl.DataFrame]:
+    def stored(self, table: pl.DataFrame, text: Text) -> tuple[Self, pl.DataFrame]:
         """Return this encoder with what was counted in texts, and the table with their numbers instead."""
         columns = list[Column]()
         for column in self.columns:
             if isinstance(column, TextColumn):
-                column, numbers = column.stored(table.get_column(column.column))  # noqa: PLW2901
+                values = table.get_column(column.column)
+                column, numbers = column.stored(values, text.vectors, text.keep_words)  # noqa: PLW2901
                 table = table.with_columns(numbers)
             columns.append(column)
         return dataclasses.replace(self, columns=tuple(columns)), table

@@ -83,8 +83,14 @@ class Fit:
     goals: Mapping[str, Array] | None
     fold_case: bool
 
-    def column(self, values: pl.Series, kept: bool = False) -> Column | str:
-        """Return a fitted column or the reason; with `kept`, row numbers and names are no reason."""
+    def column(self, values: pl.Series, kept: bool = False, not_text: bool = False) -> Column | str:
+        """Return a fitted column or the reason.
+
+        Args:
+            values: the column.
+            kept: whether row numbers and names are no reason.
+            not_text: whether it is no text, whatever it holds.
+        """
         dtype = values.dtype
         words = dtype in (pl.String, pl.Categorical, pl.Enum)
         if not (
@@ -99,7 +105,7 @@ class Fit:
             )
         missing = 0 < values.null_count() < len(values)
         if words:
-            return self.words(as_text(values), missing, kept)
+            return self.words(as_text(values), missing, kept, not_text)
         if dtype == pl.Null or values.min() == values.max():
             # Wherever present it is the same: only whether it is missing carries information.
             return CategoryColumn.fit(values) if missing else CONSTANT if len(values.drop_nulls()) else EMPTY
@@ -112,7 +118,7 @@ class Fit:
         kind = QuantileColumn if self.scaling == "quantile" else NumberColumn
         return kind.fit(values, self.scaling == "robust")
 
-    def words(self, text: pl.Series, missing: bool, kept: bool) -> Column | str:
+    def words(self, text: pl.Series, missing: bool, kept: bool, not_text: bool = False) -> Column | str:
         """Return a fitted column of text, or the reason why it is left out."""
         distinct, frequency = counted(text)
         if len(distinct) <= 1 and not missing:
@@ -144,7 +150,7 @@ class Fit:
                 f"column out ({_leave_out(text.name)})",
             )
         if not kept and len(distinct) > FEW and 2 * int((frequency == 1).sum()) > int(frequency.sum()):
-            if float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
+            if not_text or float(distinct.str.count_matches(r"\s+").mean()) < 2:  # type: ignore[arg-type]
                 return NAMES
             return TextColumn.bare(text)
         return self.category(text, (distinct, frequency))

@@ -43,13 +43,6 @@ class LabeledRows:
     order: Array | None = None
 
 
-def column_names(what: str, names: Any) -> tuple[str, ...]:
-    """Return names of columns as a tuple, after checking that they are strings."""
-    if not isinstance(names, tuple | list | set | frozenset) or not all(isinstance(n, str) for n in names):
-        raise ConfigError(f"{what} must be a list of column names, got {shortened(names)}", "such as ['id']")
-    return tuple(names)
-
-
 def target_names(target: Any) -> tuple[str, ...]:
     """Return the names of one target, or of several different ones.
 

@@ -8,9 +8,10 @@ beside the other columns. Joulin et al., "Bag of tricks for efficient text class
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +20,6 @@ import polars as pl
 from ganglion.answers.values import as_text, as_word
 from ganglion.checks import check_integer, check_number
 from ganglion.core.bags import Bags
-from ganglion.core.inputs import BagInput
 from ganglion.core.layers import Activate, EmbeddingBag
 from ganglion.core.part import Array
 from ganglion.engines import thread_count
@@ -28,23 +28,25 @@ from ganglion.many import train_many
 from ganglion.network import Network
 from ganglion.tables.columns.base import Column, Encoded, EncodedValue, missing_values
 from ganglion.tables.columns.category import words_of
+from ganglion.tables.columns.grams import GramNumbers, no_numbers
 from ganglion.tables.columns.level import folds_of
 from ganglion.text.grams import BEGIN, END, Grams
-from ganglion.text.weighing import rarity, weighed
+from ganglion.text.vectors import read_vectors
 from ganglion.training.optimizers import SGD
 from ganglion.training.schedules import CosineDecay
 
 BITS = 18
+SINGLE_WORDS = Grams(characters=False, least=1, most=1, bits=20)  # that have vectors
 FEWEST_TEXTS = 2  # in which an n-gram must occur to be learned
 MOST_NUMBERS = 2**23  # in the table of learned numbers, a byte each
 LONG = 500  # characters: in longer texts, words say enough
 LONGEST_WORD = 12  # characters between two blanks, beyond which they do not divide words
-LARGEST = 127  # of a byte
 TINY = 1e-9
+VECTORS = "vectors/"  # what begins the names of their arrays
+BETWEEN = " | "  # n-grams of one bucket
 # As many texts in training, between these shares of all, count as unknown, so that the network learns what to
 # answer to a text in which nothing is known.
 TEXTS_TO_FORGET, SHARES_TO_FORGET = 100, (0.02, 0.1)
-MOST_SCALE = 1e15
 EPOCHS, ROWS_FOR_RATE, FOLDS = 4, 5_000, 4
 # Rows at once and rates, of which the one with the least loss on held-out rows is used. The squares of a
 # text's weights sum to 3 at most: no rate for numbers exceeds the bound of 1 / (3 rows), where steps grow.
@@ -54,34 +56,6 @@ PACES = {
     "mse": (4, (1 / 256, 1 / 128, 1 / 64, 1 / 32, 1 / 16)),
 }
 LOSSES = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "mse": "identity"}
-
-
-@dataclass(frozen=True)
-class Learned:
-    """The learned numbers of a column of texts.
-
-    Args:
-        buckets: those in use, ascending.
-        documents: the number of training rows in which each occurs.
-        weights: int8, one row for each bucket, and `scales`, by which each row is multiplied.
-        bias: the outputs of a text in which nothing is known.
-    """
-
-    buckets: Array
-    documents: Array
-    weights: Array
-    scales: Array
-    bias: Array
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Learned) and all(
-            np.array_equal(a, b) for a, b in zip(vars(self).values(), vars(other).values(), strict=True)
-        )
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-NOTHING_LEARNED = Learned(*(np.zeros(0, np.int64),) * 5)
 
 
 @dataclass(frozen=True)
@@ -98,9 +72,11 @@ class TextColumn(Column):
         words: the longest n-gram of words; 0 for none.
         characters: the shortest and the longest n-gram of characters; 0 and 0 for none.
         rate: of the learning, chosen on held-out rows.
-        center, scale: mean and standard deviation of the sums, by which they are standardized.
-        learned: the numbers themselves, which a model file holds as arrays.
+        center, scale: mean and standard deviation of each feature, by which it is standardized.
+        learned: the numbers themselves, which a model file holds as arrays, and
+        vectors: those of words that others have learned.
         store: while training, what was counted in all texts; then values may be the numbers of texts in it.
+        names: while training, the n-grams in each bucket, if they are to be kept.
         told: while training, what the features of these texts are if none is learned from its own target.
     """
 
@@ -112,8 +88,10 @@ class TextColumn(Column):
     rate: float
     center: tuple[float, ...]
     scale: tuple[float, ...]
-    learned: Learned = field(default=NOTHING_LEARNED, repr=False)
+    learned: GramNumbers = field(default=no_numbers(1, BITS), repr=False)
+    vectors: GramNumbers = field(default=no_numbers(0, SINGLE_WORDS.bits), repr=False)
     store: tuple[Bags, ...] | None = field(default=None, repr=False, compare=False)
+    names: Mapping[int, str] | None = field(default=None, repr=False, compare=False)
     told: Array | None = field(default=None, repr=False, compare=False)
 
     name = "text"
@@ -134,8 +112,8 @@ class TextColumn(Column):
         self._grams  # noqa: B018 - checks their lengths
         for name in ("center", "scale"):
             values = getattr(self, name)
-            if not isinstance(values, tuple) or len(values) != count:
-                raise ConfigError(f"{name} must hold {count} numbers")
+            if not isinstance(values, tuple) or len(values) < count:
+                raise ConfigError(f"{name} must hold a number for each of {count} goals")
             for value in values:
                 check_number(name, value, at_least=TINY if name == "scale" else -1e30, at_most=1e30)
 
@@ -149,32 +127,46 @@ class TextColumn(Column):
         characters = (2, 5) if in_pieces else (0, 0)
         return cls(values.name, ("",), "mse", 1, 2 if between else 0, characters, 1.0, (0.0,), (1.0,))
 
-    def stored(self, values: pl.Series) -> tuple[Self, pl.Series]:
-        """Return this column with what was counted in texts, and the numbers of the texts in their place."""
+    def stored(
+        self, values: pl.Series, vectors: str | Path | None = None, keep_words: bool = False
+    ) -> tuple[Self, pl.Series]:
+        """Return this column with what was counted in texts, and the numbers of the texts in their place.
+
+        Args:
+            values: the texts.
+            vectors: the path of word vectors.
+            keep_words: whether to keep which n-grams are in which bucket.
+        """
         texts = [word or "" for word in as_text(values).to_list()]
-        store = tuple(grams.count(texts) for grams in self._grams)
+        store = [grams.count(texts) for grams in self._grams]
+        column = self
+        if vectors is not None:
+            store.append(SINGLE_WORDS.count(texts))
+            found = read_vectors(vectors, SINGLE_WORDS, np.unique(store[-1].indices))
+            column = dataclasses.replace(column, vectors=_of_vectors(*found))
         numbers = pl.Series(values.name, np.arange(len(texts), dtype=np.uint32))
-        return dataclasses.replace(self, store=store), pl.select(
-            pl.when(values.is_not_null()).then(numbers)
-        ).to_series().alias(values.name)
+        names = self.named(texts) if keep_words else None
+        column = dataclasses.replace(column, store=tuple(store), names=names)
+        return column, pl.select(pl.when(values.is_not_null()).then(numbers)).to_series().alias(values.name)
+
+    def named(self, texts: Iterable[str]) -> dict[int, str]:
+        """Return the n-grams of texts that fall into each bucket, joined by " | " if they are several."""
+        found: dict[int, dict[str, None]] = {}
+        for kind in self._grams:
+            buckets: dict[str, int] = {}
+            for text in texts:
+                for gram in kind.of(text):
+                    if gram not in buckets:
+                        buckets[gram] = kind.bucket(gram)
+                        found.setdefault(buckets[gram], {})[_shown(gram)] = None
+        return {bucket: BETWEEN.join(grams) for bucket, grams in found.items()}
 
     def fitted(self, values: pl.Series, goals: Mapping[str, Array]) -> Self:
         """Return the column, learned from texts and their targets by goal."""
         targets = np.column_stack(list(goals.values()))
-        bags = self._bags(values)
-        documents = np.sum([np.bincount(part.indices, minlength=2**BITS) for part in bags], axis=0)
-        used = np.flatnonzero(documents >= FEWEST_TEXTS)
-        most = MOST_NUMBERS // targets.shape[1]
-        if len(used) > most:
-            used = np.sort(used[np.argsort(-documents[used], kind="stable")[:most]])
-        units = len(goals)
-        empty = Learned(
-            used.astype(np.uint32),
-            documents[used].astype(np.uint32),
-            np.zeros((len(used), units), np.int8),
-            np.zeros(len(used), np.float32),
-            np.zeros(units, np.float32),
-        )
+        bags, units = self._bags(values), len(goals)
+        used, documents = _in_use(self._counted(bags), 2**BITS, FEWEST_TEXTS, MOST_NUMBERS // units)
+        empty = np.zeros((len(used) + 1, units), np.float32)
         column = dataclasses.replace(
             self,
             goals=tuple(goals),
@@ -182,33 +174,36 @@ class TextColumn(Column):
             rows=len(values),
             center=(0.0,) * units,
             scale=(1.0,) * units,
-            learned=empty,
+            learned=GramNumbers.of(used, documents, empty, BITS, len(values)),
+            vectors=self._vectors_of(bags, len(values)),
         )
-        rows = column._weighed(bags)
+        rows, means = column.learned.weighed(column._counted(bags)), column._means(bags)
         del bags  # which may be large
         column = column._paced(rows, targets)
-        sums, table = np.zeros(targets.shape), np.zeros((len(used) + 1, units), np.float32)
-        parts = _parts(len(values))
+        sums, table, parts = np.zeros(targets.shape), empty, _parts(len(values))
         for start in range(0, len(parts), at_once := thread_count()):  # all together would need more memory
             some = parts[start : start + at_once]
             lessons = [(rows[own], targets[own], column.rate) for own, _ in some]
             for (_, asked), network in zip(some, column._train(lessons), strict=True):
                 sums[asked] = network.predict(rows[asked])
                 table += network.parameters.reshape(table.shape) / np.float32(len(parts))
-        spread = sums.std(axis=0)
+        said = np.column_stack([sums, means])
+        spread = said.std(axis=0)
         column = dataclasses.replace(
             column,
-            center=tuple(sums.mean(axis=0).tolist()),
+            center=tuple(said.mean(axis=0).tolist()),
             scale=tuple(np.where(spread > TINY, spread, 1.0).tolist()),
-            learned=column._kept(table),
+            learned=GramNumbers.of(used, documents, table, BITS, len(values)),
         )
+        if self.names is not None:
+            column = dataclasses.replace(column, learned=column.learned.named(self.names))
         if self.store is None or len(parts) == 1:
             return column
         there = values.is_not_null().to_numpy()
-        features = column._features(sums, rows)
+        features = column._features(said, rows)
         share = np.clip(TEXTS_TO_FORGET / len(values), *SHARES_TO_FORGET)
         features[np.random.Generator(np.random.Philox(key=2)).random(len(values)) < share] = 0
-        told = np.full((len(self.store[0]), units), np.nan)
+        told = np.full((len(self.store[0]), features.shape[1]), np.nan)
         told[values.drop_nulls().to_numpy()] = features[there]
         return dataclasses.replace(column, told=told)
 
@@ -234,13 +229,11 @@ class TextColumn(Column):
     def _train(self, lessons: Sequence[tuple[Bags, Array, float]]) -> list[Network]:
         """Return a network of sums for each lesson: rows, targets and the rate."""
         networks, each = list[Network](), list[dict[str, Any]]()
-        batch, _ = PACES[self.loss]
+        (batch, _), (count, units) = PACES[self.loss], self.learned.table.shape
         for rows, targets, rate in lessons:
             y = targets.argmax(axis=1) if self.loss == "cross_entropy" else targets
-            table = EmbeddingBag(
-                len(self.learned.buckets) + 1, len(self.goals), "sum", weight_initializer="zeros"
-            )
-            networks.append(Network([table, Activate(LOSSES[self.loss])], self._input))
+            table = EmbeddingBag(count, units, "sum", weight_initializer="zeros")
+            networks.append(Network([table, Activate(LOSSES[self.loss])], self.learned.input))
             optimizer = SGD(CosineDecay(batch * rate, epochs=EPOCHS))
             each.append({"X": rows, "y": y, "loss": self.loss, "optimizer": optimizer})
         train_many(networks, lessons[0][0], each[0]["y"], each=each, epochs=EPOCHS, batch_size=batch)
@@ -248,21 +241,14 @@ class TextColumn(Column):
 
     def _sums(self, network: Network) -> Network:
         """Return a network that gives the sums themselves."""
-        found = Network(network.layers[:1], self._input)
+        found = Network(network.layers[:1], self.learned.input)
         found.parameters[...] = network.parameters
         return found
 
-    def _kept(self, table: Array) -> Learned:
-        """Return the learned numbers with a byte each."""
-        bias, weights = table[0].copy(), table[1:]
-        largest = np.abs(weights).max(axis=1, initial=0)
-        scales = _short(largest / LARGEST)
-        whole = np.rint(weights / np.where(scales > 0, scales, 1)[:, None]).clip(-LARGEST, LARGEST)
-        return dataclasses.replace(self.learned, weights=whole.astype(np.int8), scales=scales, bias=bias)
-
     @property
     def features(self) -> list[str]:
-        return [f"{self.column}:{goal}" for goal in self.goals]
+        vectors = range(len(self.vectors.bias))
+        return [f"{self.column}:{goal}" for goal in (*self.goals, *(f"vector {each}" for each in vectors))]
 
     def encode(self, values: pl.Series) -> Encoded:
         if self.told is None or values.dtype != pl.UInt32:
@@ -273,20 +259,27 @@ class TextColumn(Column):
         return told, notes
 
     def _encoded(self, values: pl.Series) -> Encoded:
-        rows, notes = self._weighed(self._bags(values)), list[GanglionNotice]()
-        if missing := values.null_count():
+        result, known = self._told_of(self._bags(values))
+        notes, missing = list[GanglionNotice](), values.null_count()
+        if missing:
             notes.append(missing_values(self.column, missing, "what is usual"))
-        if (unknown := int((np.diff(rows.offsets) == 1).sum()) - missing) > 0:
+        if (unknown := int((~known).sum()) - missing) > 0:
             notes.append(self._unknown(unknown))
-        return self._features(self._network.predict(rows), rows), notes
+        return result, notes
 
     def encode_value(self, value: Any) -> EncodedValue:
         word = as_word(self.column, value)
-        rows = self._weighed([grams.count([word or ""]) for grams in self._grams])
-        encoded = self._features(self._network.predict(rows), rows)[0].tolist()
+        result, known = self._told_of([grams.count([word or ""]) for grams in self._kinds])
+        encoded = result[0].tolist()
         if word is None:
             return encoded, missing_values(self.column, 1, "what is usual")
-        return encoded, self._unknown(1) if len(rows.indices) == 1 else None
+        return encoded, None if known[0] else self._unknown(1)
+
+    def _told_of(self, bags: Sequence[Bags]) -> tuple[Array, Array]:
+        """Return the features of texts, and whether anything in each is known."""
+        rows = self.learned.weighed(self._counted(bags))
+        said = np.column_stack([self.learned.network.predict(rows), self._means(bags)])
+        return self._features(said, rows), np.diff(rows.offsets) > 1
 
     def table(self, text: str) -> pl.DataFrame:
         """Return what is summed for one text: the bias, and each known n-gram.
@@ -303,11 +296,10 @@ class TextColumn(Column):
                 names, count = met.get(kind.bucket(gram), ({}, 0))
                 met[kind.bucket(gram)] = names | {gram: None}, count + 1
             for bucket, (names, count) in met.items():
-                if self._places[bucket]:
-                    grams.append(" | ".join(names).replace(BEGIN, "_").replace(END, "_"))
+                if self.learned.places[bucket]:
+                    grams.append(BETWEEN.join(map(_shown, names)))
                     counts.append(count)
-        rows = self._weighed([grams.count([text]) for grams in self._grams])
-        (numbers,) = self._network.named_parameters().values()
+        rows = self.learned.weighed([grams.count([text]) for grams in self._grams])
         buckets = [None, *self.learned.buckets[rows.indices[1:] - 1].tolist()]
         return pl.DataFrame(
             {
@@ -316,8 +308,29 @@ class TextColumn(Column):
                 "count": [None, *counts],
                 "weight": rows.weights,
             }
-            | dict(zip(self.features, numbers[rows.indices].T, strict=True))
+            | dict(zip(self.features, self.learned.table[rows.indices].T, strict=False))
         )
+
+    def telling(self, names: Mapping[int, str] | None = None) -> pl.DataFrame:
+        """Return what each n-gram adds to each goal, with the weight that it has where it stands alone.
+
+        Args:
+            names: the n-grams in each bucket, from `named`; by default those that were kept.
+
+        Returns:
+            A frame with the columns `gram`, `bucket`, `documents` and one for each goal; n-grams without a
+            name are left out.
+        """
+        known = self.learned if names is None else self.learned.named(names)
+        added = known.table[1:] * known.rarity[1:, None].astype(np.float32)
+        return pl.DataFrame(
+            {
+                "gram": pl.Series(known.grams or [""] * len(known.buckets), dtype=pl.String),
+                "bucket": known.buckets,
+                "documents": known.documents,
+            }
+            | dict(zip(self.goals, added.T, strict=True))
+        ).filter(pl.col("gram") != "")
 
     def _unknown(self, count: int) -> GanglionNotice:
         texts = f"{count} texts" if count > 1 else "1 text"
@@ -326,9 +339,9 @@ class TextColumn(Column):
             "unknown-texts",
         )
 
-    def _features(self, sums: Array, rows: Bags) -> Array:
-        """Return the features of texts: standardized sums, or their means if nothing in a text is known."""
-        result = (sums.astype(np.float64) - np.array(self.center)) / np.array(self.scale)
+    def _features(self, said: Array, rows: Bags) -> Array:
+        """Return standardized sums and vectors, or their means if nothing in a text is known."""
+        result = (said.astype(np.float64) - np.array(self.center)) / np.array(self.scale)
         result[np.diff(rows.offsets) == 1] = 0
         return result
 
@@ -339,82 +352,103 @@ class TextColumn(Column):
             numbers = values.fill_null(empty).to_numpy().astype(np.int64)
             return tuple(_or_nothing(bags, numbers) for bags in self.store)
         texts = [word or "" for word in words_of(values)]
-        return tuple(grams.count(texts) for grams in self._grams)
+        return tuple(grams.count(texts) for grams in self._kinds)
 
-    def _weighed(self, parts: Sequence[Bags]) -> Bags:
-        """Return the weighted rows of the table for each text, of which the first is the bias."""
-        return weighed(parts, self._places, self._rarity)
+    def _counted(self, bags: Sequence[Bags]) -> Sequence[Bags]:
+        """Return those of the n-grams that are learned."""
+        return bags[: len(self._grams)]
+
+    def _vectors_of(self, bags: Sequence[Bags], rows: int) -> GramNumbers:
+        """Return the vectors of the words that occur in training rows."""
+        if not self.vectors.bias.size:
+            return self.vectors
+        used, documents = _in_use(bags[-1:], 2**SINGLE_WORDS.bits, 1, 2**SINGLE_WORDS.bits)
+        known = np.isin(self.vectors.buckets, used)
+        return self.vectors.part(known, documents[np.isin(used, self.vectors.buckets)], rows)
+
+    def _means(self, bags: Sequence[Bags]) -> Array:
+        """Return the mean vector of each text, in which rarer words weigh more; 0 without known words."""
+        if not self.vectors.bias.size:
+            return np.zeros((len(bags[0]), 0))
+        return self.vectors.network.predict(self.vectors.weighed(bags[-1:]))
 
     @cached_property
     def _grams(self) -> tuple[Grams, ...]:
+        """The n-grams that are learned."""
         words = [Grams(False, 1, self.words, BITS)] if self.words else []
         characters = (
             [Grams(True, self.characters[0], self.characters[1], BITS)] if any(self.characters) else []
         )
         return (*words, *characters)
 
-    @cached_property
-    def _input(self) -> BagInput:
-        return BagInput(len(self.learned.buckets) + 1, weighted=True)
-
-    @cached_property
-    def _places(self) -> Array:
-        """The row of each bucket in the table; 0 of those not in use."""
-        found = np.zeros(2**BITS, np.int32)
-        found[self.learned.buckets] = np.arange(1, len(self.learned.buckets) + 1)
-        return found
-
-    @cached_property
-    def _rarity(self) -> Array:
-        """How much the rarity of each row's n-gram weighs."""
-        return np.concatenate([[1.0], rarity(self.learned.documents, self.rows)])
-
-    @cached_property
-    def _network(self) -> Network:
-        """The network of the sums."""
-        network = Network([EmbeddingBag(len(self.learned.buckets) + 1, len(self.goals), "sum")], self._input)
-        (table,) = network.named_parameters().values()
-        table[0] = self.learned.bias
-        table[1:] = self.learned.weights * self.learned.scales[:, None]
-        return network
+    @property
+    def _kinds(self) -> tuple[Grams, ...]:
+        """All n-grams that are counted."""
+        return (*self._grams, SINGLE_WORDS) if self.vectors.bias.size else self._grams
 
     def configuration(self) -> dict[str, Any]:
         found = super().configuration()
-        for name in ("learned", "store", "told"):
+        for name in ("learned", "vectors", "store", "names", "told"):
             del found[name]
         return found
 
     def arrays(self) -> Mapping[str, Array]:
-        return vars(self.learned)
+        found = self.learned.arrays()
+        if self.vectors.bias.size:
+            found |= {VECTORS + name: values for name, values in self.vectors.arrays().items()}
+        return found
 
     def with_arrays(self, arrays: Mapping[str, Array]) -> Self:
-        names = [each.name for each in dataclasses.fields(Learned)]
-        if set(arrays) != set(names):
-            raise ConfigError(f"a column of text must have the arrays {', '.join(names)}")
-        count, units = len(arrays["buckets"]), len(self.goals)
-        shapes = ((count,), (count,), (count, units), (count,), (units,))
-        dtypes = (np.uint32, np.uint32, np.int8, np.float32, np.float32)
-        for name, shape, dtype in zip(names, shapes, dtypes, strict=True):
-            if arrays[name].shape != shape or arrays[name].dtype != dtype:
-                raise ConfigError(f"{name} of a column of text must be {np.dtype(dtype)} of shape {shape}")
-        buckets, documents = arrays["buckets"].astype(np.int64), arrays["documents"]
-        if (np.diff(buckets) <= 0).any() or (count and buckets[-1] >= 2**BITS):
-            raise ConfigError(f"buckets of a column of text must ascend and be below {2**BITS}")
-        if (documents > self.rows).any() or not (documents > 0).all():
-            raise ConfigError("documents of a column of text must be from 1 to the number of rows")
-        for name in ("scales", "bias"):
-            if not np.isfinite(arrays[name]).all() or np.abs(arrays[name]).max(initial=0) > MOST_SCALE:
-                raise ConfigError(f"{name} of a column of text must be finite and below {MOST_SCALE:g}")
-        return dataclasses.replace(self, learned=Learned(**arrays))
+        own = {name: values for name, values in arrays.items() if not name.startswith(VECTORS)}
+        of_vectors = {
+            name.removeprefix(VECTORS): values for name, values in arrays.items() if name not in own
+        }
+        found = dataclasses.replace(self, learned=GramNumbers.from_arrays(own, BITS, self.rows))
+        if of_vectors:
+            vectors = GramNumbers.from_arrays(of_vectors, SINGLE_WORDS.bits, self.rows)
+            found = dataclasses.replace(found, vectors=vectors)
+        if len(found.learned.bias) != len(self.goals) or len(found.features) != len(self.center):
+            raise ConfigError("a column of texts must have numbers for each of its goals")
+        if len(self.scale) != len(self.center):
+            raise ConfigError("scale must hold as many numbers as center")
+        return found
 
     def alone(self) -> Self:
-        return dataclasses.replace(self, store=None, told=None)
+        return dataclasses.replace(self, store=None, names=None, told=None)
 
     def describe(self) -> str:
         kinds = [f"1 to {self.words} words"] if self.words else []
         kinds += [f"{self.characters[0]} to {self.characters[1]} characters"] if any(self.characters) else []
         known = f"{len(self.learned.buckets):,} " if self.learned.buckets.size else ""
-        return f"text, {known}n-grams of {' and of '.join(kinds)}"
+        vectors = f", {len(self.vectors.buckets):,} word vectors" if self.vectors.bias.size else ""
+        return f"text, {known}n-grams of {' and of '.join(kinds)}{vectors}"
+
+
+def _in_use(bags: Sequence[Bags], buckets: int, fewest: int, most: int) -> tuple[Array, Array]:
+    """Return the commonest buckets, ascending, and in how many texts each occurs.
+
+    Args:
+        bags: the buckets of each text.
+        buckets: the number of buckets there are.
+        fewest: texts in which a bucket must occur.
+        most: buckets to return.
+    """
+    documents = np.sum([np.bincount(part.indices, minlength=buckets) for part in bags], axis=0)
+    used = np.flatnonzero(documents >= fewest)
+    if len(used) > most:
+        used = np.sort(used[np.argsort(-documents[used], kind="stable")[:most]])
+    return used, documents[used]
+
+
+def _of_vectors(buckets: Array, vectors: Array) -> GramNumbers:
+    """Return word vectors with a byte for each number."""
+    table = np.concatenate([np.zeros((1, vectors.shape[1]), np.float32), vectors])
+    return GramNumbers.of(buckets, np.ones(len(buckets)), table, SINGLE_WORDS.bits, 1)
+
+
+def _shown(gram: str) -> str:
+    """Return an n-gram with visible ends of words."""
+    return gram.replace(BEGIN, "_").replace(END, "_")
 
 
 def _parts(rows: int) -> list[tuple[Array, Array]]:
@@ -452,9 +486,3 @@ def _loss_of(loss: str, sums: Array, targets: Array) -> float:
         return float((np.logaddexp(0, z) - targets * z).mean())
     z = z - z.max(axis=1, keepdims=True)
     return float((np.log(np.exp(z).sum(axis=1)) - (z * targets).sum(axis=1)).mean())
-
-
-def _short(numbers: Array) -> Array:
-    """Return positive numbers rounded up to 16 significant bits, so that a byte times one is exact."""
-    mantissa, exponent = np.frexp(numbers.astype(np.float64))
-    return np.ldexp(np.ceil(mantissa * 2**16) / 2**16, exponent).astype(np.float32)
