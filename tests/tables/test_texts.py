@@ -399,7 +399,7 @@ def test_telling_words_of_classes_and_numbers() -> None:
     found = gg.TableModel.train(classes, "happy", **FAST).telling(table=classes)
     assert list(found) == ["no", "so so", "yes"]
     assert "spoon" in next(iter(found["so so"]))
-    numbers = frame.with_columns(stars=frame["review"].str.count_matches("(?i)lovely") + frame["price"])
+    numbers = frame.with_columns(stars=frame["review"].str.count_matches("(?i)lovely") * 10 + frame["price"])
     high = gg.TableModel.train(numbers.drop("happy"), "stars", **FAST).telling(table=numbers)
     assert list(high) == ["low", "high"]
     assert "lovely" in next(iter(high["high"]))
