@@ -152,13 +152,13 @@ DEVELOPED: dict[str, Callable[[], Table]] = {
     "packages": sections,
     "food reviews": reviews,
     "package sizes": sizes,
-}
-ASIDE: dict[str, Callable[[], Table]] = {
     "first names": names,
     "countries": countries,
+    "cookies, Polish": lambda: topics("fortunes-pl"),
+}
+ASIDE: dict[str, Callable[[], Table]] = {
     "cookies, English": lambda: topics("fortunes", "fortunes-min"),
     "cookies, German": lambda: topics("fortunes-de"),
-    "cookies, Polish": lambda: topics("fortunes-pl"),
     "cookies, Czech": lambda: topics("fortunes-cs"),
     "languages": languages,
     "characters": characters,
@@ -220,7 +220,7 @@ def own(quality: str | None) -> Any:
     return learn
 
 
-LEARNERS = {"ganglion": own(None), "ganglion fast": own("fast")}
+LEARNERS = {"ganglion": own(None), "ganglion fast": own("fast"), "ganglion best": own("best")}
 
 
 def measured(make: Callable[[], Table], learner: str, rows: int) -> dict[str, float] | None:

@@ -26,6 +26,15 @@ def tones(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (x + chance.normal(0, 0.3, (rows, 40)))[..., None].astype(np.float32), y
 
 
+def negations(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return texts of 8 words in any order, with 2 before 3 in half of them, and 3 before 2 in the others."""
+    chance = np.random.default_rng(seed)
+    x, y = chance.integers(4, 12, (rows, 8)), chance.integers(0, 2, rows)
+    start = chance.integers(0, 7, rows)
+    x[np.arange(rows), start], x[np.arange(rows), start + 1] = 2 + y, 3 - y
+    return x, y
+
+
 @pytest.mark.parametrize(
     ("layers", "example", "epochs"),
     [
@@ -34,12 +43,14 @@ def tones(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         (gg.presets.small_cnn(3, (8, 16), "group"), stripes, 5),
         (gg.presets.resnet(3, depth=8, width=4), stripes, 5),
         (gg.presets.signal_cnn(2, (8, 16)), tones, 5),
+        (gg.presets.text_cnn(12, 2, 8, 16, (2, 3), 0.2), negations, 10),
     ],
-    ids=["lenet", "small_cnn", "small_cnn with groups", "resnet", "signal_cnn"],
+    ids=["lenet", "small_cnn", "small_cnn with groups", "resnet", "signal_cnn", "text_cnn"],
 )
 def test_a_preset_learns_a_toy_problem_in_a_moment(layers: list[gg.Layer], example: Any, epochs: int) -> None:
     X, y = example(300, 0)
-    net = gg.Network(layers, inputs=X.shape[1:], engine="native", seed=0)
+    inputs = gg.IntegerInput(12, X.shape[1:]) if X.dtype.kind == "i" else X.shape[1:]
+    net = gg.Network(layers, inputs=inputs, engine="native", seed=0)
     net.fit(X, y, "cross_entropy", gg.Adam(0.01), epochs=epochs, batch_size=30)
     X, y = example(300, 1)
     assert (net.predict(X).argmax(axis=1) == y).mean() >= 0.95

@@ -306,6 +306,52 @@ def test_word_vectors_tell_of_words_that_are_too_rare_to_learn(tmp_path: Path) -
     assert loaded.answer({"review": asked["review"][0]}) == model.answer({"review": asked["review"][0]})
 
 
+def test_the_best_quality_reads_words_in_order(tmp_path: Path) -> None:
+    """The same words in another order, with any word between them, mean something else."""
+
+    def told(count: int, seed: int) -> pl.DataFrame:
+        chance, found = np.random.default_rng(seed), []
+        for _ in range(count):
+            words, turned = chance.choice(REST, 9).tolist(), chance.random() < 0.5
+            at = chance.integers(0, 7)
+            words[at], words[at + 2] = ("up", "down") if turned else ("down", "up")
+            found.append((" ".join(words), "yes" if turned else "no"))
+        return pl.DataFrame(found, schema=["note", "turned"], orient="row")
+
+    frame, asked = told(1500, 0), told(400, 1)
+    settings: dict[str, Any] = {"test": 0, "text": ["note"]}
+    model = gg.TableModel.train(frame, "turned", quality="best", **settings)
+    column = model.encoder.columns[0]
+    assert isinstance(column, TextColumn)
+    assert column.features == ["note:yes", "note:yes in order"]
+    assert "the first 9 words in order" in column.describe()
+    assert model.evaluate(asked).metrics["accuracy"] > 0.97
+    model.save(tmp_path / "m.safetensors")
+    loaded = gg.TableModel.load(tmp_path / "m.safetensors")
+    assert loaded.encoder == model.encoder
+    assert loaded.predict(asked).equals(model.predict(asked))
+    assert loaded.answer({"note": asked["note"][0]}) == model.answer({"note": asked["note"][0]})
+    arrays, configuration = dict(column.arrays()), column.configuration()
+    for name, change in (
+        ("reader/buckets", lambda values: values[::-1].copy()),
+        ("reader/buckets", lambda values: values.astype(np.int8)),
+        ("reader/parameters", lambda values: values[1:]),
+        ("reader/parameters", lambda values: values * np.float32(np.nan)),
+    ):
+        with pytest.raises(gg.ConfigError, match="of a reader of texts must"):
+            Column.find(configuration).with_arrays(arrays | {name: change(arrays[name])})
+    for length in (0, 1000):
+        with pytest.raises(gg.ConfigError):
+            Column.find(configuration | {"in_order": length}).with_arrays(arrays)
+
+
+def test_no_reader_is_kept_that_does_not_help() -> None:
+    model = gg.TableModel.train(reviews(), "happy", quality="best", epochs=None, test=0)
+    column = model.encoder.columns[0]
+    assert isinstance(column, TextColumn)
+    assert column.in_order == 0
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -91,6 +91,33 @@ def test_threads_count_at_once() -> None:
             np.testing.assert_array_equal(found.indices, expected.indices)
 
 
+@needs_native
+def test_several_threads_count_the_same() -> None:
+    """Enough text for pieces that are counted apart, and put together."""
+    texts = [text * 40 for text in TEXTS] * 30
+    assert sum(map(len, texts)) > 3 << 16
+    module = native_module()
+    assert module is not None
+    before = module.get_threads()
+    try:
+        module.set_threads(3)
+        for grams in (WORDS, CHARACTERS):
+            for several, alone in (
+                (grams.count(texts), grams._counted(texts)),
+                (grams.in_order(texts), grams._counted(texts, in_order=True)),
+            ):
+                for name in ("indices", "offsets", "weights"):
+                    np.testing.assert_array_equal(getattr(several, name), getattr(alone, name))
+    finally:
+        module.set_threads(before)
+
+
+def test_words_in_order() -> None:
+    found = WORDS.in_order(["b a b"])
+    assert found.tolist() == [[WORDS.bucket(gram) for gram in WORDS.of("b a b")]]
+    assert times(found) == [1.0] * 5
+
+
 def test_a_very_long_text_and_one_of_many_words() -> None:
     long = "abc " * 300_000
     assert CHARACTERS.count([long, "abc"]).tolist()[0] == CHARACTERS.count(["abc"]).tolist()[0]

@@ -376,7 +376,7 @@ nb::ndarray<nb::numpy, T, nb::ndim<1>> array_of(Growing<T> values) {
 
 nb::tuple grams_of(const nb::bytes& texts, const nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig>& ends,
                    const nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig>& letters, bool characters,
-                   size_t least, size_t most, unsigned bits) {
+                   size_t least, size_t most, unsigned bits, bool in_order) {
     int64_t before = 0;
     for (size_t i = 0; i < ends.size(); before = ends.data()[i++])
         require(ends.data()[i] >= before, "ends that ascend");
@@ -388,7 +388,7 @@ nb::tuple grams_of(const nb::bytes& texts, const nb::ndarray<const int64_t, nb::
         const nb::gil_scoped_release released;
         const Loan loan;
         found = count_grams(reinterpret_cast<const uint8_t*>(texts.data()), ends.data(), ends.size(),
-                            letters.data(), {characters, least, most, bits}, *loan.team());
+                            letters.data(), {characters, least, most, bits, in_order}, *loan.team());
     }
     return nb::make_tuple(array_of(std::move(found.buckets)), array_of(std::move(found.counts)),
                           array_of(std::move(found.offsets)));
@@ -453,7 +453,8 @@ NB_MODULE(_native, module) {
     module.def("get_threads", &get_threads);
     module.def("function", &function, nb::arg("which"), nb::arg("x"), nb::arg("result"));
     module.def("count_grams", &grams_of, nb::arg("texts"), nb::arg("ends"), nb::arg("letters"),
-               nb::arg("characters"), nb::arg("least"), nb::arg("most"), nb::arg("bits"));
+               nb::arg("characters"), nb::arg("least"), nb::arg("most"), nb::arg("bits"),
+               nb::arg("in_order"));
     module.def("weigh_grams", &weigh, nb::arg("counted"), nb::arg("rows"), nb::arg("rare"), nb::arg("damped"),
                nb::arg("found"), nb::arg("offsets"), nb::arg("weights"));
     module.def("kinds", [] {

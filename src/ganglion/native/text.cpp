@@ -35,6 +35,20 @@ class Counter {
 public:
     Counter(unsigned bits, Counted& found) : found_(found), mask_((size_t(1) << bits) - 1) {}
 
+    // Lists the buckets of the n-grams of one text in order.
+    void list(const std::vector<uint32_t>& grams) {
+        const size_t end = found_.buckets.size() + grams.size();
+        found_.buckets.reserve(end);
+        found_.counts.reserve(end);
+        for (size_t i = 0; i < grams.size(); ++i) {
+            found_.buckets.data()[end - grams.size() + i] = grams[i];
+            found_.counts.data()[end - grams.size() + i] = 1;
+        }
+        found_.buckets.resize(end);
+        found_.counts.resize(end);
+        found_.offsets.push(static_cast<int64_t>(end));
+    }
+
     // Counts the buckets of the n-grams of one text.
     void count(const std::vector<uint32_t>& grams) {
         size_t size = 64;
@@ -170,7 +184,8 @@ void count_some(const uint8_t* texts, const int64_t* ends, size_t first, size_t 
     Words words;
     for (size_t i = first; i < last; ++i) {
         words.read(texts + (i ? ends[i - 1] : 0), texts + ends[i], letters);
-        counter.count(hasher.buckets(words));
+        const std::vector<uint32_t>& buckets = hasher.buckets(words);
+        grams.in_order ? counter.list(buckets) : counter.count(buckets);
     }
 }
 

@@ -20,6 +20,7 @@ struct Grams {
     bool characters;
     size_t least, most;  // the lengths
     unsigned bits;       // there are 2^bits buckets
+    bool in_order;       // whether each is listed as often as it occurs, and not counted
 };
 
 // Numbers one after the other, as many as come: memory that is neither set to 0 nor, if large, copied to

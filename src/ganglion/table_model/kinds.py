@@ -6,8 +6,7 @@ and what they say of held-out rows tells how much each counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -44,7 +43,6 @@ STRAIGHT = Kind("straight", (), epochs=20, rate=0.02, decay=0.02)
 PLAIN = Kind("plain", epochs=40, in_bins=False)
 LINEAR = Kind("linear", (), rate=0.05, decay=0.02, in_bins=False)
 QUICK = Kind("quick", epochs=20)
-OF_TEXTS = (QUICK, LINEAR)  # where columns of texts did most of the learning
 
 ROWS_FOR_FOLDS = 20_000  # for which all folds together should stand
 
@@ -58,6 +56,7 @@ class Quality:
         fewest_folds, most_folds: on which they learn.
         lead: folds on which all kinds learn; those that do not count there are given up.
         single: whether only the best kind is used, and learns again from all rows.
+        of_texts: those for a table of nothing but texts, which did most of the learning already.
     """
 
     kinds: tuple[Kind, ...]
@@ -65,10 +64,7 @@ class Quality:
     most_folds: int
     lead: int = 1
     single: bool = False
-
-    def of_texts(self) -> Self:
-        """Return this level for a table of nothing but texts."""
-        return replace(self, kinds=OF_TEXTS)
+    of_texts: tuple[Kind, ...] = (QUICK, LINEAR)
 
     def folds(self, rows: int) -> int:
         """Return the number of folds for so many rows: more where rows are few."""
@@ -78,5 +74,7 @@ class Quality:
 QUALITIES = {
     "fast": Quality((STEADY, SHARP, LINEAR), 5, 5, single=True),
     "good": Quality((STEADY, SHARP, STRAIGHT, PLAIN, LINEAR), 3, 5),
-    "best": Quality((STEADY, SHARP, WIDE, STRAIGHT, PLAIN, LINEAR), 5, 10, lead=10),
+    "best": Quality(
+        (STEADY, SHARP, WIDE, STRAIGHT, PLAIN, LINEAR), 5, 10, lead=10, of_texts=(QUICK, STEADY, WIDE, LINEAR)
+    ),
 }

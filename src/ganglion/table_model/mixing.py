@@ -113,7 +113,9 @@ class Mixer:
         until: float = math.inf,
     ) -> None:
         self.learner, self.until = learner, until
-        self.quality = quality.of_texts() if learner.encoder.of_texts.all() else quality
+        self.quality = quality
+        if learner.encoder.of_texts.all():
+            self.quality = dataclasses.replace(quality, kinds=quality.of_texts)
         recipe, frame, encoder = learner.recipe, learner.rows.frame[learned], learner.encoder
         if len(learned) < rows.rows or encoder.of_texts.any():
             goals = goals_of(learner.targets, frame)

@@ -79,7 +79,7 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
     independent = divisible.blocks
     if independent is None and sampling.repeats > 1:  # each row is tested several times
         independent = np.arange(divisible.rows)
-    counted, frame = encoder.stored(rows.frame, recipe.text)
+    counted, frame = encoder.stored(rows.frame, recipe.text, in_order=recipe.quality == "best")
     learner = Learner(recipe, dataclasses.replace(rows, frame=frame), counted, targets, learned, independent)
     for reason, left_out in encoder.reasons().items():
         untold = [name for name in left_out if name not in told]

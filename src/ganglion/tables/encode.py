@@ -140,13 +140,19 @@ class Encoder:
         )
         return dataclasses.replace(self, columns=columns)
 
-    def stored(self, table: pl.DataFrame, text: Text) -> tuple[Self, pl.DataFrame]:
-        """Return this encoder with what was counted in texts, and the table with their numbers instead."""
+    def stored(self, table: pl.DataFrame, text: Text, in_order: bool) -> tuple[Self, pl.DataFrame]:
+        """Return this encoder with what was counted in texts, and the table with their numbers instead.
+
+        Args:
+            table: the rows.
+            text: what is made and kept of texts.
+            in_order: whether readers of words in order are tried.
+        """
         columns = list[Column]()
         for column in self.columns:
             if isinstance(column, TextColumn):
                 values = table.get_column(column.column)
-                column, numbers = column.stored(values, text.vectors, text.keep_words)  # noqa: PLW2901
+                column, numbers = column.stored(values, text.vectors, text.keep_words, in_order)  # noqa: PLW2901
                 table = table.with_columns(numbers)
             columns.append(column)
         return dataclasses.replace(self, columns=tuple(columns)), table

@@ -13,6 +13,7 @@ multitask learning", ICML 2009.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -85,27 +86,31 @@ class Grams:
 
     def count(self, texts: Sequence[str]) -> Bags:
         """Return the buckets of each text, in the order in which they first occur, weighted by how often."""
+        return self._listed(texts, in_order=False)
+
+    def in_order(self, texts: Sequence[str]) -> Bags:
+        """Return the buckets of each text in order, each with weight 1 as often as it occurs."""
+        return self._listed(texts, in_order=True)
+
+    def _listed(self, texts: Sequence[str], in_order: bool) -> Bags:
         module = native_module()
         if module is None:
-            return self._counted(texts)
+            return self._counted(texts, in_order)
         encoded = [normalized(text).encode("utf-8") for text in texts]
         ends = np.cumsum(np.fromiter(map(len, encoded), np.int64, len(encoded)))
         buckets, counts, offsets = module.count_grams(
-            b"".join(encoded), ends, letters(), self.characters, self.least, self.most, self.bits
+            b"".join(encoded), ends, letters(), self.characters, self.least, self.most, self.bits, in_order
         )
         return Bags(buckets, offsets, counts)
 
-    def _counted(self, texts: Iterable[str]) -> Bags:
-        counts, offsets = list[dict[int, int]](), [0]
+    def _counted(self, texts: Iterable[str], in_order: bool = False) -> Bags:
+        buckets, times, offsets = list[int](), list[int](), [0]
         for text in texts:
-            own: dict[int, int] = {}
-            for gram in self.of(text):
-                bucket = self.bucket(gram)
-                own[bucket] = own.get(bucket, 0) + 1
-            counts.append(own)
-            offsets.append(offsets[-1] + len(own))
-        buckets = [bucket for own in counts for bucket in own]
-        times = [count for own in counts for count in own.values()]
+            found = [self.bucket(gram) for gram in self.of(text)]
+            counts = Counter(found)
+            buckets += found if in_order else counts
+            times += [1] * len(found) if in_order else counts.values()
+            offsets.append(len(buckets))
         return Bags(np.array(buckets, np.int64), offsets, np.array(times, np.float32))
 
 

@@ -30,19 +30,19 @@ from ganglion.tables.columns.base import Column, Encoded, EncodedValue, missing_
 from ganglion.tables.columns.category import words_of
 from ganglion.tables.columns.grams import GramNumbers, no_numbers
 from ganglion.tables.columns.level import folds_of
+from ganglion.tables.columns.reader import SINGLE_WORDS, Reader, loss_of, no_reader
 from ganglion.text.grams import BEGIN, END, Grams
 from ganglion.text.vectors import read_vectors
 from ganglion.training.optimizers import SGD
 from ganglion.training.schedules import CosineDecay
 
 BITS = 18
-SINGLE_WORDS = Grams(characters=False, least=1, most=1, bits=20)  # that have vectors
 FEWEST_TEXTS = 2  # in which an n-gram must occur to be learned
 MOST_NUMBERS = 2**23  # in the table of learned numbers, a byte each
 LONG = 500  # characters: in longer texts, words say enough
 LONGEST_WORD = 12  # characters between two blanks, beyond which they do not divide words
 TINY = 1e-9
-VECTORS = "vectors/"  # what begins the names of their arrays
+VECTORS, READER = "vectors/", "reader/"  # what begins the names of their arrays
 BETWEEN = " | "  # n-grams of one bucket
 # As many texts in training, between these shares of all, count as unknown, so that the network learns what to
 # answer to a text in which nothing is known.
@@ -74,8 +74,10 @@ class TextColumn(Column):
         rate: of the learning, chosen on held-out rows.
         center, scale: mean and standard deviation of each feature, by which it is standardized.
         learned: the numbers themselves, which a model file holds as arrays, and
-        vectors: those of words that others have learned.
+        vectors: those of words that others have learned, and
+        reader: of the first words of a text in order, `in_order` of them; 0 for none.
         store: while training, what was counted in all texts; then values may be the numbers of texts in it.
+        orders: while training, the words of all texts in order, if they are to be read.
         names: while training, the n-grams in each bucket, if they are to be kept.
         told: while training, what the features of these texts are if none is learned from its own target.
     """
@@ -88,8 +90,11 @@ class TextColumn(Column):
     rate: float
     center: tuple[float, ...]
     scale: tuple[float, ...]
+    in_order: int = 0
     learned: GramNumbers = field(default=no_numbers(1, BITS), repr=False)
     vectors: GramNumbers = field(default=no_numbers(0, SINGLE_WORDS.bits), repr=False)
+    reader: Reader = field(default=no_reader(1), repr=False)
+    orders: Bags | None = field(default=None, repr=False, compare=False)
     store: tuple[Bags, ...] | None = field(default=None, repr=False, compare=False)
     names: Mapping[int, str] | None = field(default=None, repr=False, compare=False)
     told: Array | None = field(default=None, repr=False, compare=False)
@@ -107,6 +112,7 @@ class TextColumn(Column):
             raise ConfigError(f"loss must be one of {', '.join(LOSSES)}")
         check_integer("rows", self.rows, at_least=1)
         check_number("rate", self.rate, above=0)
+        check_integer("in_order", self.in_order, at_least=0)
         if not isinstance(self.characters, tuple) or len(self.characters) != 2:
             raise ConfigError("characters must be the shortest and the longest n-gram")
         self._grams  # noqa: B018 - checks their lengths
@@ -128,7 +134,11 @@ class TextColumn(Column):
         return cls(values.name, ("",), "mse", 1, 2 if between else 0, characters, 1.0, (0.0,), (1.0,))
 
     def stored(
-        self, values: pl.Series, vectors: str | Path | None = None, keep_words: bool = False
+        self,
+        values: pl.Series,
+        vectors: str | Path | None = None,
+        keep_words: bool = False,
+        in_order: bool = False,
     ) -> tuple[Self, pl.Series]:
         """Return this column with what was counted in texts, and the numbers of the texts in their place.
 
@@ -136,6 +146,7 @@ class TextColumn(Column):
             values: the texts.
             vectors: the path of word vectors.
             keep_words: whether to keep which n-grams are in which bucket.
+            in_order: whether a reader of words in order is tried.
         """
         texts = [word or "" for word in as_text(values).to_list()]
         store = [grams.count(texts) for grams in self._grams]
@@ -146,7 +157,8 @@ class TextColumn(Column):
             column = dataclasses.replace(column, vectors=_of_vectors(*found))
         numbers = pl.Series(values.name, np.arange(len(texts), dtype=np.uint32))
         names = self.named(texts) if keep_words else None
-        column = dataclasses.replace(column, store=tuple(store), names=names)
+        orders = SINGLE_WORDS.in_order(texts) if in_order else None
+        column = dataclasses.replace(column, store=tuple(store), names=names, orders=orders)
         return column, pl.select(pl.when(values.is_not_null()).then(numbers)).to_series().alias(values.name)
 
     def named(self, texts: Iterable[str]) -> dict[int, str]:
@@ -187,10 +199,14 @@ class TextColumn(Column):
             for (_, asked), network in zip(some, column._train(lessons), strict=True):
                 sums[asked] = network.predict(rows[asked])
                 table += network.parameters.reshape(table.shape) / np.float32(len(parts))
-        said = np.column_stack([sums, means])
+        reader, read = column._read(values, sums, targets, parts)
+        said = np.column_stack([sums, read, means])
         spread = said.std(axis=0)
         column = dataclasses.replace(
             column,
+            reader=reader,
+            in_order=reader.length,
+            orders=self.orders if reader.length else None,
             center=tuple(said.mean(axis=0).tolist()),
             scale=tuple(np.where(spread > TINY, spread, 1.0).tolist()),
             learned=GramNumbers.of(used, documents, table, BITS, len(values)),
@@ -219,12 +235,22 @@ class TextColumn(Column):
         def try_out(places: Sequence[int]) -> int:
             networks = self._train([(learned, targets[own], rates[place]) for place in places])
             for place, network in zip(places, networks, strict=True):
-                losses[place] = _loss_of(self.loss, network.predict(held), targets[asked])
+                losses[place] = loss_of(self.loss, network.predict(held), targets[asked])
             return min(losses, key=lambda place: losses[place])
 
         # A loss that falls and rises has its least between or beside the better of two.
         better = try_out((1, 3))
         return dataclasses.replace(self, rate=rates[try_out((better - 1, better + 1))])
+
+    def _read(
+        self, values: pl.Series, sums: Array, targets: Array, parts: Sequence[tuple[Array, Array]]
+    ) -> tuple[Reader, Array]:
+        """Return a reader, and what it says of texts after learning from others; nothing if it is no gain."""
+        reader = no_reader(len(self.goals))
+        order = self._order(values)
+        if order is None or len(parts) == 1:
+            return reader, np.zeros((len(values), 0))
+        return reader.learned(order, sums, targets, self.loss, LOSSES[self.loss], parts)
 
     def _train(self, lessons: Sequence[tuple[Bags, Array, float]]) -> list[Network]:
         """Return a network of sums for each lesson: rows, targets and the rate."""
@@ -247,8 +273,9 @@ class TextColumn(Column):
 
     @property
     def features(self) -> list[str]:
-        vectors = range(len(self.vectors.bias))
-        return [f"{self.column}:{goal}" for goal in (*self.goals, *(f"vector {each}" for each in vectors))]
+        in_order = [f"{goal} in order" for goal in self.goals] if self.in_order else []
+        vectors = [f"vector {each}" for each in range(len(self.vectors.bias))]
+        return [f"{self.column}:{each}" for each in (*self.goals, *in_order, *vectors)]
 
     def encode(self, values: pl.Series) -> Encoded:
         if self.told is None or values.dtype != pl.UInt32:
@@ -259,7 +286,7 @@ class TextColumn(Column):
         return told, notes
 
     def _encoded(self, values: pl.Series) -> Encoded:
-        result, known = self._told_of(self._bags(values))
+        result, known = self._told_of(self._bags(values), self._order(values))
         notes, missing = list[GanglionNotice](), values.null_count()
         if missing:
             notes.append(missing_values(self.column, missing, "what is usual"))
@@ -269,16 +296,19 @@ class TextColumn(Column):
 
     def encode_value(self, value: Any) -> EncodedValue:
         word = as_word(self.column, value)
-        result, known = self._told_of([grams.count([word or ""]) for grams in self._kinds])
+        texts = [word or ""]
+        order = SINGLE_WORDS.in_order(texts) if self.in_order else None
+        result, known = self._told_of([grams.count(texts) for grams in self._kinds], order)
         encoded = result[0].tolist()
         if word is None:
             return encoded, missing_values(self.column, 1, "what is usual")
         return encoded, None if known[0] else self._unknown(1)
 
-    def _told_of(self, bags: Sequence[Bags]) -> tuple[Array, Array]:
+    def _told_of(self, bags: Sequence[Bags], order: Bags | None) -> tuple[Array, Array]:
         """Return the features of texts, and whether anything in each is known."""
         rows = self.learned.weighed(self._counted(bags))
-        said = np.column_stack([self.learned.network.predict(rows), self._means(bags)])
+        read = [] if order is None else [self.reader.said(order)]
+        said = np.column_stack([self.learned.network.predict(rows), *read, self._means(bags)])
         return self._features(said, rows), np.diff(rows.offsets) > 1
 
     def table(self, text: str) -> pl.DataFrame:
@@ -348,11 +378,17 @@ class TextColumn(Column):
     def _bags(self, values: pl.Series) -> tuple[Bags, ...]:
         """Return what is counted in texts, or in those with the given numbers."""
         if self.store is not None and values.dtype == pl.UInt32:
-            empty = len(self.store[0]) if self.store else 0
-            numbers = values.fill_null(empty).to_numpy().astype(np.int64)
-            return tuple(_or_nothing(bags, numbers) for bags in self.store)
+            return tuple(_or_nothing(bags, values) for bags in self.store)
         texts = [word or "" for word in words_of(values)]
         return tuple(grams.count(texts) for grams in self._kinds)
+
+    def _order(self, values: pl.Series) -> Bags | None:
+        """Return the words of texts in order, or of those with the given numbers; None if none are read."""
+        if self.orders is not None and values.dtype == pl.UInt32:
+            return _or_nothing(self.orders, values)
+        if not self.in_order:
+            return None
+        return SINGLE_WORDS.in_order([word or "" for word in words_of(values)])
 
     def _counted(self, bags: Sequence[Bags]) -> Sequence[Bags]:
         """Return those of the n-grams that are learned."""
@@ -388,7 +424,7 @@ class TextColumn(Column):
 
     def configuration(self) -> dict[str, Any]:
         found = super().configuration()
-        for name in ("learned", "vectors", "store", "names", "told"):
+        for name in ("learned", "vectors", "reader", "orders", "store", "names", "told"):
             del found[name]
         return found
 
@@ -396,32 +432,39 @@ class TextColumn(Column):
         found = self.learned.arrays()
         if self.vectors.bias.size:
             found |= {VECTORS + name: values for name, values in self.vectors.arrays().items()}
+        if self.in_order:
+            found |= {READER + name: values for name, values in self.reader.arrays().items()}
         return found
 
     def with_arrays(self, arrays: Mapping[str, Array]) -> Self:
-        own = {name: values for name, values in arrays.items() if not name.startswith(VECTORS)}
-        of_vectors = {
-            name.removeprefix(VECTORS): values for name, values in arrays.items() if name not in own
-        }
-        found = dataclasses.replace(self, learned=GramNumbers.from_arrays(own, BITS, self.rows))
-        if of_vectors:
-            vectors = GramNumbers.from_arrays(of_vectors, SINGLE_WORDS.bits, self.rows)
+        own: dict[str, dict[str, Array]] = {"": {}, VECTORS: {}, READER: {}}
+        for name, values in arrays.items():
+            prefix = next((each for each in (VECTORS, READER) if name.startswith(each)), "")
+            own[prefix][name.removeprefix(prefix)] = values
+        count = len(self.goals)
+        found = dataclasses.replace(self, learned=GramNumbers.from_arrays(own[""], BITS, self.rows))
+        if own[VECTORS]:
+            vectors = GramNumbers.from_arrays(own[VECTORS], SINGLE_WORDS.bits, self.rows)
             found = dataclasses.replace(found, vectors=vectors)
-        if len(found.learned.bias) != len(self.goals) or len(found.features) != len(self.center):
+        if self.in_order or own[READER]:
+            reader = Reader.from_arrays(own[READER], self.in_order, count)
+            found = dataclasses.replace(found, reader=reader)
+        if len(found.learned.bias) != count or len(found.features) != len(self.center):
             raise ConfigError("a column of texts must have numbers for each of its goals")
         if len(self.scale) != len(self.center):
             raise ConfigError("scale must hold as many numbers as center")
         return found
 
     def alone(self) -> Self:
-        return dataclasses.replace(self, store=None, names=None, told=None)
+        return dataclasses.replace(self, store=None, orders=None, names=None, told=None)
 
     def describe(self) -> str:
         kinds = [f"1 to {self.words} words"] if self.words else []
         kinds += [f"{self.characters[0]} to {self.characters[1]} characters"] if any(self.characters) else []
         known = f"{len(self.learned.buckets):,} " if self.learned.buckets.size else ""
         vectors = f", {len(self.vectors.buckets):,} word vectors" if self.vectors.bias.size else ""
-        return f"text, {known}n-grams of {' and of '.join(kinds)}{vectors}"
+        read = f", the first {self.in_order} words in order" if self.in_order else ""
+        return f"text, {known}n-grams of {' and of '.join(kinds)}{vectors}{read}"
 
 
 def _in_use(bags: Sequence[Bags], buckets: int, fewest: int, most: int) -> tuple[Array, Array]:
@@ -458,8 +501,9 @@ def _parts(rows: int) -> list[tuple[Array, Array]]:
     return [part for part in found if all(map(len, part))] or [(np.arange(rows), np.arange(0))]
 
 
-def _or_nothing(bags: Bags, rows: Array) -> Bags:
-    """Return some of the bags; an empty one for a number beyond the last."""
+def _or_nothing(bags: Bags, numbers: pl.Series) -> Bags:
+    """Return the bags with these numbers; an empty one where a number is missing."""
+    rows = numbers.fill_null(len(bags)).to_numpy().astype(np.int64)
     if (rows < len(bags)).all():
         return bags[rows]
     more = Bags(bags.indices, np.append(bags.offsets, bags.offsets[-1]), bags.weights)
@@ -475,14 +519,3 @@ def _loss(targets: Array) -> str:
         if targets.shape[1] > 1 and (targets.sum(axis=1) == 1).all()
         else "binary_cross_entropy"
     )
-
-
-def _loss_of(loss: str, sums: Array, targets: Array) -> float:
-    """Return the mean loss of sums."""
-    z = sums.astype(np.float64)
-    if loss == "mse":
-        return float(((z - targets) ** 2).mean())
-    if loss == "binary_cross_entropy":
-        return float((np.logaddexp(0, z) - targets * z).mean())
-    z = z - z.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(z).sum(axis=1)) - (z * targets).sum(axis=1)).mean())
