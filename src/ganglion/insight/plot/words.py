@@ -44,7 +44,7 @@ def words(telling: Mapping[str, Mapping[str, float]], ax: Axes | None = None) ->
     ax = axes_or_new(ax, height=0.25 * rows + 1)
     for place, grams in enumerate(telling.values()):
         for row, (gram, added) in enumerate(grams.items()):
-            strength = min(1.0, max(0.25, added / largest))
+            strength = max(0.5, added / largest)
             ax.text(place, row, gram, ha="center", va="center", color=BLUE, alpha=strength, clip_on=True)
     ax.set_xlim(-0.5, len(telling) - 0.5)
     ax.set_ylim(rows - 0.5, -0.5)
