@@ -203,7 +203,7 @@ def test_the_command_line_keeps_columns_and_folds_case(
 def messages(change: dict[str, Any]) -> pl.DataFrame:
     chance = np.random.default_rng(0)
     words = ["tea", "spoon", "paper", "box", "monday", "cup", "fresh", "came", "was", "with"]
-    kinds = chance.choice(["bill", "news", "other"], 120)
+    kinds = chance.choice(change.get("kinds", ["bill", "news", "other"]), 120)
     texts = [" ".join(chance.choice(words, 8)) + f" {chance.integers(10**6)}" for _ in kinds]
     if where := change.get("label"):
         texts = [f"{text} {where if kind == where else ''}" for text, kind in zip(texts, kinds, strict=True)]
@@ -221,6 +221,11 @@ def messages(change: dict[str, Any]) -> pl.DataFrame:
         ({"before": "Dear customer, we "}, "boilerplate", "every text begins with 'Dear customer, we '"),
         ({"after": ". Sent from my telephone"}, "boilerplate", "ends with '. Sent from my telephone'"),
         ({"label": "bill"}, "label-in-text", "100% of the texts of 'bill' hold this word"),
+        (
+            {"label": "bill", "kinds": ["bill", "news"]},
+            "label-in-text",
+            "of the texts of 'bill' hold this word",
+        ),
         ({"long": True}, "text-length", "texts of 'news' have"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 
 import numpy as np
@@ -64,7 +64,8 @@ def notice_findings(
             texts = as_text(frame.get_column(column.column))
             _notice_mojibake(texts)
             _notice_boilerplate(texts)
-            _notice_telling(texts, goals)
+            _notice_named(texts, _with_other_class(goals, frame.get_column(targets[0])))
+            _notice_lengths(texts, goals)
     row_numbers = [name for name, reason in encoder.left_out.items() if reason == ROW_NUMBERS]
     return [name for name in row_numbers if _notice_useful(frame.get_column(name), goals)]
 
@@ -186,24 +187,44 @@ def _common(texts: pl.Series) -> str:
     return "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _notice_telling(texts: pl.Series, goals: Mapping[str, Array]) -> None:
-    """Say that texts of a class hold its name, or have another length than the others."""
-    lengths, lower = texts.str.len_chars().fill_null(0).to_numpy(), texts.str.to_lowercase()
+def _with_other_class(goals: Mapping[str, Array], target: pl.Series) -> dict[str, Array]:
+    """Return the goals of classes, with that of the first of two, which is known from the second's."""
+    if len(goals) == 1:
+        (goal,) = goals.values()
+        others = as_text(target.filter(pl.Series(np.asarray(goal) == 0))).drop_nulls().unique()
+        if len(others) == 1:
+            return {**goals, others[0]: 1 - np.asarray(goal)}
+    return dict(goals)
+
+
+def _classes(goals: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """Yield the label of each class with enough rows inside and outside, and which rows it has."""
     for label, goal in goals.items():
         own = np.asarray(goal) == 1
-        if not np.isin(goal, (0, 1)).all():  # a number to predict
+        if np.isin(goal, (0, 1)).all() and FEWEST_TEXTS <= own.sum() <= len(own) - FEWEST_TEXTS:
+            yield label, own
+
+
+def _notice_named(texts: pl.Series, goals: Mapping[str, Array]) -> None:
+    """Say that texts of a class hold its name, and others do not."""
+    lower = texts.str.to_lowercase()
+    for label, own in _classes(goals):
+        if len(label) < SHORTEST_LABEL:
             continue
-        if not FEWEST_TEXTS <= own.sum() <= len(own) - FEWEST_TEXTS:
-            continue
-        if len(label) >= SHORTEST_LABEL:
-            named = lower.str.contains(rf"\b{re.escape(label.lower())}\b").fill_null(False).to_numpy()
-            if named.sum() and own[named].mean() >= TELLING and named[own].mean() >= OFTEN:
-                notice(
-                    f"column {texts.name!r}: {named[own].mean():.0%} of the texts of {label!r} hold this "
-                    f"word, and hardly any other: was it written when the answer was known?",
-                    "label-in-text",
-                )
-        ranks = pl.Series(lengths).rank().to_numpy()
+        named = lower.str.contains(rf"\b{re.escape(label.lower())}\b").fill_null(False).to_numpy()
+        if named.sum() and own[named].mean() >= TELLING and named[own].mean() >= OFTEN:
+            notice(
+                f"column {texts.name!r}: {named[own].mean():.0%} of the texts of {label!r} hold this "
+                f"word, and hardly any other: was it written when the answer was known?",
+                "label-in-text",
+            )
+
+
+def _notice_lengths(texts: pl.Series, goals: Mapping[str, Array]) -> None:
+    """Say that texts of a class have another length than the others."""
+    lengths = texts.str.len_chars().fill_null(0).to_numpy()
+    ranks = pl.Series(lengths).rank().to_numpy()
+    for label, own in _classes(goals):
         count, others = int(own.sum()), int((~own).sum())
         above = (ranks[own].sum() - count * (count + 1) / 2) / (count * others)
         if max(above, 1 - above) >= TELLING:
