@@ -251,6 +251,7 @@ def test_bad_arrays_are_refused(model: gg.TableModel, name: str, change: Any) ->
         {"loss": "hinge"},
         {"rows": 0},
         {"rate": 0},
+        {"epochs": 0},
         {"words": 9},
         {"characters": [2]},
         {"characters": [5, 2]},

@@ -522,8 +522,8 @@ class TableModel:
         >>> texts = [f"what {['a lovely', 'an awful'][row % 2]} day {row}" for row in range(80)]
         >>> table = {"text": texts, "mood": ["good", "bad"] * 40}
         >>> model = gg.TableModel.train(table, "mood", quality="fast", text=gg.Text(keep_words=True))
-        >>> [next(iter(grams)) for grams in model.telling().values()]
-        ['an awful', 'a lovely']
+        >>> {answer: "awful" in " ".join(grams) for answer, grams in model.telling().items()}
+        {'bad': True, 'good': False}
         """
         from ganglion.table_model.inspection import telling  # noqa: PLC0415  # to start fast
 

@@ -79,7 +79,11 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
     independent = divisible.blocks
     if independent is None and sampling.repeats > 1:  # each row is tested several times
         independent = np.arange(divisible.rows)
-    counted, frame = encoder.stored(rows.frame, recipe.text, in_order=recipe.quality == "best")
+    counted, frame = encoder.stored(
+        rows.frame,
+        recipe.text,
+        in_order=recipe.quality == "best" and recipe.minutes is None,  # which may take minutes
+    )
     learner = Learner(recipe, dataclasses.replace(rows, frame=frame), counted, targets, learned, independent)
     for reason, left_out in encoder.reasons().items():
         untold = [name for name in left_out if name not in told]

@@ -48,6 +48,7 @@ BETWEEN = " | "  # n-grams of one bucket
 # answer to a text in which nothing is known.
 TEXTS_TO_FORGET, SHARES_TO_FORGET = 100, (0.02, 0.1)
 EPOCHS, ROWS_FOR_RATE, FOLDS = 4, 5_000, 4
+LEAST_GAIN = 0.005  # by which twice the epochs must lower the loss to be worth their time
 # Rows at once and rates, of which the one with the least loss on held-out rows is used. The squares of a
 # text's weights sum to 3 at most: no rate for numbers exceeds the bound of 1 / (3 rows), where steps grow.
 PACES = {
@@ -71,7 +72,8 @@ class TextColumn(Column):
         rows: the number of training rows.
         words: the longest n-gram of words; 0 for none.
         characters: the shortest and the longest n-gram of characters; 0 and 0 for none.
-        rate: of the learning, chosen on held-out rows.
+        rate: of the learning, chosen on held-out rows, as are
+        epochs: of the learning.
         center, scale: mean and standard deviation of each feature, by which it is standardized.
         learned: the numbers themselves, which a model file holds as arrays, and
         vectors: those of words that others have learned, and
@@ -88,6 +90,7 @@ class TextColumn(Column):
     words: int
     characters: tuple[int, ...]
     rate: float
+    epochs: int
     center: tuple[float, ...]
     scale: tuple[float, ...]
     in_order: int = 0
@@ -112,6 +115,7 @@ class TextColumn(Column):
             raise ConfigError(f"loss must be one of {', '.join(LOSSES)}")
         check_integer("rows", self.rows, at_least=1)
         check_number("rate", self.rate, above=0)
+        check_integer("epochs", self.epochs, at_least=1)
         check_integer("in_order", self.in_order, at_least=0)
         if not isinstance(self.characters, tuple) or len(self.characters) != 2:
             raise ConfigError("characters must be the shortest and the longest n-gram")
@@ -131,7 +135,7 @@ class TextColumn(Column):
         typical, between = (float(each.median() or 0) for each in (length, gaps))  # type: ignore[arg-type]
         in_pieces = typical <= LONG or typical > LONGEST_WORD * (between + 1)  # also where no blanks are
         characters = (2, 5) if in_pieces else (0, 0)
-        return cls(values.name, ("",), "mse", 1, 2 if between else 0, characters, 1.0, (0.0,), (1.0,))
+        return cls(values.name, ("",), "mse", 1, 2 if between else 0, characters, 1.0, EPOCHS, (0.0,), (1.0,))
 
     def stored(
         self,
@@ -195,7 +199,7 @@ class TextColumn(Column):
         sums, table, parts = np.zeros(targets.shape), empty, _parts(len(values))
         for start in range(0, len(parts), at_once := thread_count()):  # all together would need more memory
             some = parts[start : start + at_once]
-            lessons = [(rows[own], targets[own], column.rate) for own, _ in some]
+            lessons = [(rows[own], targets[own], column.rate, column.epochs) for own, _ in some]
             for (_, asked), network in zip(some, column._train(lessons), strict=True):
                 sums[asked] = network.predict(rows[asked])
                 table += network.parameters.reshape(table.shape) / np.float32(len(parts))
@@ -224,23 +228,27 @@ class TextColumn(Column):
         return dataclasses.replace(column, told=told)
 
     def _paced(self, rows: Bags, targets: Array) -> Self:
-        """Return the column with the rate that has the least loss on held-out texts."""
+        """Return the column with the rate and the epochs that have the least loss on held-out texts."""
         some = np.random.Generator(np.random.Philox(key=1)).permutation(len(rows))[:ROWS_FOR_RATE]
         asked, own = some[: len(some) // 5], some[len(some) // 5 :]
         if not len(asked):
             return self
         rates, learned, held = PACES[self.loss][1], rows[own], rows[asked]
-        losses: dict[int, float] = {}
+        losses: dict[tuple[int, int], float] = {}
 
-        def try_out(places: Sequence[int]) -> int:
-            networks = self._train([(learned, targets[own], rates[place]) for place in places])
+        def try_out(epochs: int, places: Sequence[int]) -> int:
+            networks = self._train([(learned, targets[own], rates[place], epochs) for place in places])
             for place, network in zip(places, networks, strict=True):
-                losses[place] = loss_of(self.loss, network.predict(held), targets[asked])
-            return min(losses, key=lambda place: losses[place])
+                losses[epochs, place] = loss_of(self.loss, network.predict(held), targets[asked])
+            return min(range(len(rates)), key=lambda place: losses.get((epochs, place), np.inf))
 
         # A loss that falls and rises has its least between or beside the better of two.
-        better = try_out((1, 3))
-        return dataclasses.replace(self, rate=rates[try_out((better - 1, better + 1))])
+        better = try_out(EPOCHS, (1, 3))
+        best = try_out(EPOCHS, (better - 1, better + 1))
+        slower = try_out(2 * EPOCHS, sorted({max(best - 1, 0), best}))
+        if losses[2 * EPOCHS, slower] < (1 - LEAST_GAIN) * losses[EPOCHS, best]:
+            return dataclasses.replace(self, rate=rates[slower], epochs=2 * EPOCHS)
+        return dataclasses.replace(self, rate=rates[best], epochs=EPOCHS)
 
     def _read(
         self, values: pl.Series, sums: Array, targets: Array, parts: Sequence[tuple[Array, Array]]
@@ -252,17 +260,17 @@ class TextColumn(Column):
             return reader, np.zeros((len(values), 0))
         return reader.learned(order, sums, targets, self.loss, LOSSES[self.loss], parts)
 
-    def _train(self, lessons: Sequence[tuple[Bags, Array, float]]) -> list[Network]:
-        """Return a network of sums for each lesson: rows, targets and the rate."""
+    def _train(self, lessons: Sequence[tuple[Bags, Array, float, int]]) -> list[Network]:
+        """Return a network of sums for each lesson: rows, targets, the rate and the epochs."""
         networks, each = list[Network](), list[dict[str, Any]]()
         (batch, _), (count, units) = PACES[self.loss], self.learned.table.shape
-        for rows, targets, rate in lessons:
+        for rows, targets, rate, epochs in lessons:
             y = targets.argmax(axis=1) if self.loss == "cross_entropy" else targets
             table = EmbeddingBag(count, units, "sum", weight_initializer="zeros")
             networks.append(Network([table, Activate(LOSSES[self.loss])], self.learned.input))
-            optimizer = SGD(CosineDecay(batch * rate, epochs=EPOCHS))
-            each.append({"X": rows, "y": y, "loss": self.loss, "optimizer": optimizer})
-        train_many(networks, lessons[0][0], each[0]["y"], each=each, epochs=EPOCHS, batch_size=batch)
+            optimizer = SGD(CosineDecay(batch * rate, epochs=epochs))
+            each.append({"X": rows, "y": y, "optimizer": optimizer, "epochs": epochs})
+        train_many(networks, lessons[0][0], each[0]["y"], each=each, loss=self.loss, batch_size=batch)
         return [self._sums(network) for network in networks]
 
     def _sums(self, network: Network) -> Network:
