@@ -7,7 +7,8 @@ function shows, saves or closes a figure or changes a setting of matplotlib. To 
 `pictures.py` draws histories, networks and activations, `landscapes.py` predictions over a plane and losses
 over parameters, `confusion.py` confusion matrices, `comparison.py` how well several learners do, `columns.py`
 how a table model uses its columns and how far its probabilities are right, `images.py` filters, augmented
-pictures and which part of an image decides, `telling.py` which words tell most; common code is in `drawing.py`.
+pictures and which part of an image decides, `telling.py` which words tell most; common code is in
+`drawing.py`.
 """
 
 from ganglion.insight.plot.columns import bins, dependence, importance, reliability
