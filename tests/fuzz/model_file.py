@@ -108,9 +108,10 @@ def seeds(folder: Path) -> Iterator[bytes]:
         data, target = example_table(name)[1], {"iris": "species", "diabetes": "progression"}[name]
         yield saved(gg.TableModel.train(data, target, hidden=(2,), epochs=2))
     texts = [f"{('a good', 'a bad')[row % 2]} word {row}, and again" for row in range(60)]
-    yield saved(
-        gg.TableModel.train({"text": texts, "y": [row % 2 for row in range(60)]}, "y", hidden=(2,), epochs=2)
-    )
+    vectors = folder / "vectors.txt"
+    vectors.write_text("good 1 2\nbad -1 2\nagain 0 1\n", "utf-8")
+    text, rows = gg.Text(vectors=vectors, keep_words=True), {"text": texts, "y": [0, 1] * 30}
+    yield saved(gg.TableModel.train(rows, "y", hidden=(2,), epochs=2, text=text))
     pictures = np.random.default_rng(0).integers(0, 256, (40, 3, 4, 3)).astype(np.uint8)
     layers = [gg.Conv2D(2, activation="relu"), gg.Flatten()]
     quick: dict[str, Any] = {"epochs": 2, "folds": 2, "augment": gg.Augmentation(shift=0.1)}
