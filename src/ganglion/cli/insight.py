@@ -123,7 +123,8 @@ def explain(
         trace = loaded.trace(frame, row, training, optimizer=optimizer)
         single = frame[row : row + 1]
         contributions = loaded.attribute(single) if features else None
-        words = loaded.words(single)
+        special = unit or gradient or update or features or verify
+        words = loaded.words(single) if json or out is not None or not special else []
         prediction = loaded.predict(single)
     if trace.loss is None and (gradient or update or verify or "loss" in unit):
         column = loaded.target.column
@@ -160,7 +161,7 @@ def explain(
     pages = [_row_page(loaded, single, row, prediction)]
     if training:
         pages.append("below: the next training step, with its dropout, not the prediction")
-    if not requested and contributions is None and verification is None:
+    if not special:
         output, unit_number = _output(loaded, prediction)
         pages += [_scaled_page(loaded, single), _bins_page(loaded, single)]
         pages += [_grams_page(loaded, single, prediction), *map(str, words)]
