@@ -183,9 +183,8 @@ def telling(
         answers = [target.label(place) for place in range(len(target.classes))]
     else:
         answers = ["low", "high"]
-    if len(goals) == 1:  # of two answers, or a number
-        sign = 1 if goals[0] not in answers[:1] else -1
-        added = np.column_stack([-sign * added, sign * added])
+    if len(goals) == 1:  # the second of two answers, or a number
+        added = np.column_stack([-added, added])
     else:
         answers, added = goals, added - added.mean(axis=1, keepdims=True)
     grams = found["gram"].to_list()

@@ -163,6 +163,22 @@ class GramNumbers:
         return found
 
 
+def in_use(bags: Sequence[Bags], buckets: int, fewest: int, most: int) -> tuple[Array, Array]:
+    """Return the commonest buckets, ascending, and how often each occurs: in how many texts, if counted.
+
+    Args:
+        bags: the buckets of each text.
+        buckets: the number of buckets there are.
+        fewest: times that a bucket must occur.
+        most: buckets to return.
+    """
+    documents = np.sum([np.bincount(part.indices, minlength=buckets) for part in bags], axis=0)
+    used = np.flatnonzero(documents >= fewest)
+    if len(used) > most:
+        used = np.sort(used[np.argsort(-documents[used], kind="stable")[:most]])
+    return used, documents[used]
+
+
 def no_numbers(units: int, bits: int) -> GramNumbers:
     """Return the numbers of no n-gram."""
     return GramNumbers.of(np.zeros(0), np.zeros(0), np.zeros((1, units), np.float32), bits, 1)

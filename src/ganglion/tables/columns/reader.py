@@ -23,13 +23,14 @@ from ganglion.errors import ConfigError
 from ganglion.many import train_many
 from ganglion.network import Network
 from ganglion.presets import text_cnn
+from ganglion.tables.columns.grams import in_use
 from ganglion.text.grams import Grams
 from ganglion.training.optimizers import Adam
 from ganglion.training.stopping import EarlyStopping
 
 SINGLE_WORDS = Grams(characters=False, least=1, most=1, bits=20)
 NOTHING, UNKNOWN, SPECIAL = 0, 1, 2  # what is after the last word, another word, and how many these are
-MOST_WORDS, FEWEST_TEXTS = 8192, 2
+MOST_WORDS, FEWEST_TIMES = 8192, 2
 SHORTEST, LONGEST = 5, 200  # words that are read
 USUAL = 0.95  # of the texts are read whole
 EPOCHS, PATIENCE, BATCH, RATE = 10, 2, 32, 0.001
@@ -145,12 +146,7 @@ class Reader:
             activation: of its last layer.
             parts: the texts outside and inside each fold.
         """
-        documents = np.zeros(2**SINGLE_WORDS.bits, np.int64)
-        row = np.repeat(np.arange(len(texts)), np.diff(texts.offsets))
-        pairs = np.unique(np.stack([row, texts.indices]), axis=1)[1] if len(row) else texts.indices
-        np.add.at(documents, pairs, 1)
-        used = np.flatnonzero(documents >= FEWEST_TEXTS)
-        used = np.sort(used[np.argsort(-documents[used], kind="stable")[:MOST_WORDS]])
+        used, _ = in_use([texts], 2**SINGLE_WORDS.bits, FEWEST_TIMES, MOST_WORDS)
         usual = float(np.quantile(np.diff(texts.offsets), USUAL)) if len(texts) else 0
         length = int(np.clip(np.ceil(usual), SHORTEST, LONGEST))
         made = dataclasses.replace(self, buckets=used.astype(np.uint32), length=length)

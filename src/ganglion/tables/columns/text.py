@@ -28,7 +28,7 @@ from ganglion.many import train_many
 from ganglion.network import Network
 from ganglion.tables.columns.base import Column, Encoded, EncodedValue, missing_values
 from ganglion.tables.columns.category import words_of
-from ganglion.tables.columns.grams import GramNumbers, no_numbers
+from ganglion.tables.columns.grams import GramNumbers, in_use, no_numbers
 from ganglion.tables.columns.level import folds_of
 from ganglion.tables.columns.reader import SINGLE_WORDS, Reader, loss_of, no_reader
 from ganglion.text.grams import BEGIN, END, Grams
@@ -181,7 +181,7 @@ class TextColumn(Column):
         """Return the column, learned from texts and their targets by goal."""
         targets = np.column_stack(list(goals.values()))
         bags, units = self._bags(values), len(goals)
-        used, documents = _in_use(self._counted(bags), 2**BITS, FEWEST_TEXTS, MOST_NUMBERS // units)
+        used, documents = in_use(self._counted(bags), 2**BITS, FEWEST_TEXTS, MOST_NUMBERS // units)
         empty = np.zeros((len(used) + 1, units), np.float32)
         column = dataclasses.replace(
             self,
@@ -406,7 +406,7 @@ class TextColumn(Column):
         """Return the vectors of the words that occur in training rows."""
         if not self.vectors.bias.size:
             return self.vectors
-        used, documents = _in_use(bags[-1:], 2**SINGLE_WORDS.bits, 1, 2**SINGLE_WORDS.bits)
+        used, documents = in_use(bags[-1:], 2**SINGLE_WORDS.bits, 1, 2**SINGLE_WORDS.bits)
         known = np.isin(self.vectors.buckets, used)
         return self.vectors.part(known, documents[np.isin(used, self.vectors.buckets)], rows)
 
@@ -473,22 +473,6 @@ class TextColumn(Column):
         vectors = f", {len(self.vectors.buckets):,} word vectors" if self.vectors.bias.size else ""
         read = f", the first {self.in_order} words in order" if self.in_order else ""
         return f"text, {known}n-grams of {' and of '.join(kinds)}{vectors}{read}"
-
-
-def _in_use(bags: Sequence[Bags], buckets: int, fewest: int, most: int) -> tuple[Array, Array]:
-    """Return the commonest buckets, ascending, and in how many texts each occurs.
-
-    Args:
-        bags: the buckets of each text.
-        buckets: the number of buckets there are.
-        fewest: texts in which a bucket must occur.
-        most: buckets to return.
-    """
-    documents = np.sum([np.bincount(part.indices, minlength=buckets) for part in bags], axis=0)
-    used = np.flatnonzero(documents >= fewest)
-    if len(used) > most:
-        used = np.sort(used[np.argsort(-documents[used], kind="stable")[:most]])
-    return used, documents[used]
 
 
 def _of_vectors(buckets: Array, vectors: Array) -> GramNumbers:
