@@ -5,13 +5,16 @@ A network of one target has one head. Nothing that trains or judges networks ask
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from ganglion.answers.calibration import Calibration
 from ganglion.answers.held_out import HeldOut
+from ganglion.answers.predictions import prediction_columns
 from ganglion.answers.target import MOST_GOALS, ClassTarget, NumberTarget
 from ganglion.answers.thresholds import Objective
 from ganglion.core.activations import Sections
@@ -19,6 +22,8 @@ from ganglion.core.layers import Dense
 from ganglion.core.losses import Joint
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError
+from ganglion.files.exports import Answer, Job
+from ganglion.files.exports.inputs import Coded
 from ganglion.network import Network
 
 AnyTarget = ClassTarget | NumberTarget
@@ -76,6 +81,57 @@ def networks_of_heads(network: Network, targets: Sequence[AnyTarget], engine: st
             own[name][...] = values[..., place] if name.startswith(f"{last}/") else values
         head.state[...] = network.state  # of the shared layers, for the last one has none
         yield head
+
+
+def exported_job(
+    network: Network,
+    parts: Sequence[tuple[AnyTarget, Calibration]],
+    columns: Sequence[Coded],
+    encode: Callable[[Sequence[Any]], Array],
+    what: str,
+    missing: Sequence[str] = (),
+) -> Job:
+    """Return what an exported file of a model does.
+
+    Args:
+        network: with the outputs of all heads, side by side.
+        parts: target and calibration of each head.
+        columns: what the file is given.
+        encode: makes the network's inputs of rows of values by column.
+        what: of what it predicts, in words.
+        missing: words that stand for a missing value.
+    """
+    places = sections([target for target, _ in parts])
+
+    def ask(rows: Sequence[Any], parameters: Array | None) -> Array:
+        used = network if parameters is None else network.with_parameters(parameters)
+        outputs = used.predict(encode(rows))
+        found = [
+            prediction_columns(*part, outputs[:, place], None)
+            for part, place in zip(parts, places, strict=True)
+        ]
+        # Of classes, what follows the prediction: their probabilities.
+        return np.column_stack([each for own in found for each in (own[1:] or own)])
+
+    answers = tuple(_answer(*part, place) for part, place in zip(parts, places, strict=True))
+    names = ", ".join(answer.name for answer in answers)
+    return Job(network.model, ask, tuple(columns), answers, tuple(missing), f"predicts {names} from {what}")
+
+
+def _answer(target: AnyTarget, calibration: Calibration, place: slice) -> Answer:
+    if not isinstance(target, ClassTarget):
+        return Answer(target.column, place.start, place.stop, center=target.center, scale=target.scale)
+    return Answer(
+        target.column,
+        place.start,
+        place.stop,
+        tuple(target.labels),
+        target.classes,
+        temperature=calibration.temperature,
+        class_weights=calibration.class_weights,
+        positive=calibration.positive,
+        threshold=calibration.threshold,
+    )
 
 
 def refit(targets: Sequence[AnyTarget], frame: pl.DataFrame) -> tuple[AnyTarget, ...]:

@@ -18,6 +18,7 @@ from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget, Target
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, FileError, GanglionError, one_of
+from ganglion.files.exports import Exportable
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.heads import AnyTarget, networks_of_heads
 from ganglion.network import Network
@@ -42,7 +43,7 @@ class OneTarget(Protocol):
 Head = TypeVar("Head", bound=OneTarget)
 
 
-class JointModel(ABC, Generic[Head]):
+class JointModel(Exportable, ABC, Generic[Head]):
     """One network that predicts several targets.
 
     Args:

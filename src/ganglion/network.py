@@ -19,7 +19,8 @@ from ganglion import insight
 from ganglion.checks import check_flag, check_integer
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import aligned_copy, are_inputs, as_array
-from ganglion.core.inputs import Input, InputRows, is_single, plain_inputs, read_rows
+from ganglion.core.bags import Bags
+from ganglion.core.inputs import BagInput, Input, InputRows, is_single, plain_inputs, read_rows
 from ganglion.core.layers import Layer
 from ganglion.core.losses import Loss
 from ganglion.core.model import Model
@@ -30,6 +31,7 @@ from ganglion.core.supply import Supply
 from ganglion.deprecation import RenamedAttribute
 from ganglion.engines import Engine, Learned, Objective, pick
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
+from ganglion.files.exports import Exportable, Job
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
 from ganglion.training.descending import Descent
@@ -42,7 +44,7 @@ from ganglion.training.plan import Plan, check_regularization, encode_rows, make
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
-class Network:
+class Network(Exportable):
     """A feed-forward network.
 
     Args:
@@ -493,6 +495,18 @@ class Network:
         """
         write_model(path, self.to_saved())
 
+    def job(self) -> Job:
+        return Job(self._model, self._asked)
+
+    def _asked(self, rows: Sequence[Mapping[str, Any]], parameters: Array | None) -> Array:
+        network = self if parameters is None else self.with_parameters(parameters)
+        inputs = self.architecture.inputs
+        given = {
+            name: _as_input(part, [row[key] for row in rows])
+            for key, (name, part) in zip(rows[0], inputs.items(), strict=True)
+        }
+        return network.predict(given if len(given) > 1 else next(iter(given.values()))).reshape(len(rows), -1)
+
     @classmethod
     def load(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:
         """Read a network from a file written by `save`, or by `TableModel.save`.
@@ -545,6 +559,14 @@ class Network:
     def __repr__(self) -> str:
         layers = ", ".join(repr(layer) for layer in self.layers)
         return f"Network([{layers}], inputs={plain_inputs(self.architecture.inputs)}, seed={self.seed})"
+
+
+def _as_input(part: Input, values: list[Array]) -> Any:
+    """Return the values of one input of some rows; those of a weighted bag all have the weight 1."""
+    if not isinstance(part, BagInput):
+        return np.stack(values)
+    bags = Bags.of([bag.tolist() for bag in values])
+    return Bags(bags.indices, bags.offsets, np.ones(len(bags.indices))) if part.weighted else bags
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:

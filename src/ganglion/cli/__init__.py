@@ -36,12 +36,17 @@ for _command, _help in {
     "explain": "Show every number that a model computes for one row or picture, and what moved the answer.",
     "check": "Find problems of a model, its training or its data, each with a remedy.",
     "serve": "Answer requests over HTTP with the predictions of a model.",
+    "export": "Write a model to a file that other programs run: plain C.",
     "show": "Show a model: its columns or pictures, network, training and report.",
     "info": "Show versions, the engine in use and why, and the processor.",
 }.items():
-    _module = {"compare": "comparing", "explain": "insight", "check": "insight", "serve": "serving"}.get(
-        _command, "commands"
-    )
+    _module = {
+        "compare": "comparing",
+        "explain": "insight",
+        "check": "insight",
+        "export": "exporting",
+        "serve": "serving",
+    }.get(_command, "commands")
     # What cyclopts writes by itself names several files ARGS above the table that calls them MORE.
     _usage = (
         f"Usage: ganglion {_command} [OPTIONS] TABLE [MORE...]" if _command in ("train", "compare") else None

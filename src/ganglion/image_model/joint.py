@@ -12,7 +12,9 @@ from ganglion.answers.predictions import half_width, plain_answer, prediction_co
 from ganglion.answers.report import Report
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError
+from ganglion.files.exports import Job
 from ganglion.heads import sections
+from ganglion.image_model.exporting import job_of
 from ganglion.image_model.labeled import Wanted
 from ganglion.image_model.labels import MOST_TARGETS, LabelColumn
 from ganglion.image_model.model import ImageModel
@@ -47,6 +49,9 @@ class JointImageModel(JointModel[ImageModel]):
     part = "images"
     of_head = (*JointModel.of_head, "balanced")
     most = MOST_TARGETS
+
+    def job(self) -> Job:
+        return job_of(self.network, list(self.heads.values()))
 
     @property
     def label_column(self) -> LabelColumn | None:

@@ -23,6 +23,7 @@ from ganglion.core.arrays import as_array
 from ganglion.core.layers import Layer
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, FileError, GanglionError
+from ganglion.files.exports import Exportable, Job
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.image_model.labeled import Wanted
 from ganglion.image_model.labels import LabelColumn
@@ -49,7 +50,7 @@ from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
 
 
-class ImageModel:
+class ImageModel(Exportable):
     """A network that predicts what is in a picture. Create it with `train` or `load`.
 
     Attributes:
@@ -454,6 +455,11 @@ class ImageModel:
             FileError: if it cannot be written.
         """
         write_model(path, to_saved(self))
+
+    def job(self) -> Job:
+        from ganglion.image_model.exporting import job_of  # noqa: PLC0415  # which needs this class
+
+        return job_of(self.network, [self])
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:

@@ -46,11 +46,17 @@ class Scaling:
 
     def apply(self, images: Array) -> Array:
         """Return bytes of shape (n, height, width, channels) as numbers in float32."""
-        mean, deviation = (np.asarray(values) for values in (self.mean, self.deviation))
+        factors, shifts = (np.array(each, np.float32) for each in self.line)
         numbers = images.astype(np.float32)
-        numbers *= (1 / (WHITE * deviation)).astype(np.float32)
-        numbers -= (mean / deviation).astype(np.float32)
+        numbers *= factors
+        numbers += shifts
         return numbers
+
+    @property
+    def line(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """The factor and the shift of each channel: byte * factor + shift."""
+        mean, deviation = (np.asarray(values) for values in (self.mean, self.deviation))
+        return tuple((1 / (WHITE * deviation)).tolist()), tuple((-mean / deviation).tolist())
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import polars as pl
 from ganglion.answers.report import Report
 from ganglion.core.part import Array
 from ganglion.errors import GanglionNotice
+from ganglion.files.exports import Job
 from ganglion.joint import JointModel, columns_of
 from ganglion.network import Network
 from ganglion.table_model.model import TableModel
@@ -80,6 +81,11 @@ class JointTableModel(JointModel[TableModel]):
     def read(self, table: Any, read: ReadOptions | None = None) -> pl.DataFrame:
         """Return a table as a polars frame, read as the model's own table was; see `TableModel.read`."""
         return next(iter(self.heads.values())).read_alike(table, read, tuple(self.heads))
+
+    def job(self) -> Job:
+        from ganglion.table_model.exporting import job_of  # noqa: PLC0415  # to start fast
+
+        return job_of(self.network, list(self.heads.values()))
 
     @staticmethod
     def _describe(head: TableModel) -> dict[str, Any]:

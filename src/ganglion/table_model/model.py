@@ -31,6 +31,7 @@ from ganglion.errors import (
     notice,
     warn,
 )
+from ganglion.files.exports import Exportable, Job
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.network import Network
 from ganglion.table_model.learned import LearnedRows
@@ -52,7 +53,7 @@ HIDDEN = (128, 64)
 RESERVED = ("prediction", "explained", "baseline")
 
 
-class TableModel:
+class TableModel(Exportable):
     """A network that predicts one column of a table. Create it with `train` or `load`.
 
     Attributes:
@@ -617,6 +618,11 @@ class TableModel:
             FileError: if it cannot be written.
         """
         write_model(path, to_saved(self))
+
+    def job(self) -> Job:
+        from ganglion.table_model.exporting import job_of  # noqa: PLC0415  # to start fast
+
+        return job_of(self.network, [self])
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:

@@ -13,6 +13,7 @@ import polars as pl
 from ganglion.checks import check_number
 from ganglion.core.part import Array, Part
 from ganglion.errors import ConfigError, GanglionNotice
+from ganglion.files.exports.inputs import Coded
 
 MARGIN = 0.25  # of the range that was learned: values that lie farther outside are noted
 FEWEST_MISSING = 5  # values for which a feature of their own says that they are missing
@@ -90,6 +91,14 @@ class Column(Part):
     def alone(self) -> Self:
         """Return the column without what only its training needed."""
         return self
+
+    def coded(self) -> Coded:
+        """Return the encoding as exported files have it.
+
+        Raises:
+            ConfigError: if no exported file can have it.
+        """
+        raise ConfigError(f"column {self.column!r}, of kind {self.name}, cannot be exported")
 
     def describe(self) -> str:
         """Return a short description of the encoding."""

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from ganglion.errors import DataError, shortened
+from ganglion.files.exports.inputs import CodedWord
 from ganglion.tables.columns.base import Column, Encoded, EncodedValue, missing_values
 
 
@@ -59,6 +60,10 @@ class BooleanColumn(Column):
         if number is None:
             raise DataError(f"column {self.column!r} must be true or false, got {shortened(value)}{where}")
         return number
+
+    def coded(self) -> CodedWord:
+        rows = np.array(list(self.words.values()))[:, None]
+        return CodedWord(self.column, 1, tuple(self.words), rows, missing=(0.0,), unknown=None, fold=True)
 
     def describe(self) -> str:
         return "true or false"

@@ -13,6 +13,7 @@ from ganglion.answers.values import as_text, as_word, counted, fold, fold_all, m
 from ganglion.checks import check_flag
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, GanglionNotice, amount, shortened
+from ganglion.files.exports.inputs import CodedWord
 from ganglion.tables.columns.base import ROWS_FOR_LISTS, Column, Encoded, EncodedValue, missing_values
 from ganglion.tables.forking import forked
 
@@ -175,6 +176,10 @@ class CategoryColumn(Column):
     @cached_property
     def _words(self) -> list[str]:
         return [fold(word) if self.fold_case else word for word in self.categories]
+
+    def coded(self) -> CodedWord:
+        others = self._rows[self._place[None]], self._rows[self._unseen]
+        return CodedWord(self.column, self._width, tuple(self._words), None, *others, self.fold_case)
 
     def describe(self) -> str:
         extra = " + missing" * self.missing + " + other" * self.other

@@ -15,6 +15,7 @@ from ganglion.answers.values import MICROSECOND, dtype_name
 from ganglion.checks import check_number
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, GanglionNotice, shortened
+from ganglion.files.exports.inputs import CodedDate
 from ganglion.tables.columns.base import (
     FEWEST_MISSING,
     Column,
@@ -215,6 +216,11 @@ class DateColumn(Column):
         if isinstance(value, datetime.date):
             return datetime.datetime(value.year, value.month, value.day)
         raise DataError(f"column {self.column!r} must hold dates, got {shortened(value)}")
+
+    def coded(self) -> CodedDate:
+        spread = self.center, self.scale
+        limits = self.low or 0.0, self.high or 20_000.0
+        return CodedDate(self.column, len(self.parts), self.parts, self.fill, *spread, *limits)
 
     def describe(self) -> str:
         used = [part for part, scale in zip(self.parts, self.scale, strict=True) if scale > 0]

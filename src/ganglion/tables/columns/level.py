@@ -19,6 +19,7 @@ from ganglion.answers.values import as_text, as_word, counted, fold, fold_all, m
 from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, GanglionNotice, shortened
+from ganglion.files.exports.inputs import CodedWord
 from ganglion.tables.columns.base import ROWS_FOR_LISTS, Column, Encoded, EncodedValue
 from ganglion.tables.columns.category import words_of
 from ganglion.tables.forking import forked
@@ -200,6 +201,13 @@ class LevelColumn(Column):
     @cached_property
     def _rows(self) -> list[list[float]]:
         return self._table.tolist()
+
+    def coded(self) -> CodedWord:
+        *rows, missing, unseen = self._rows
+        others = tuple(missing), tuple(unseen)
+        return CodedWord(
+            self.column, len(self.goals), tuple(self._keys), np.array(rows), *others, self.fold_case
+        )
 
     def describe(self) -> str:
         shown = ", ".join(self.levels[:4])

@@ -14,6 +14,7 @@ from ganglion.answers.values import figure, to_float, to_floats, to_numbers
 from ganglion.checks import check_flag, check_number
 from ganglion.core.part import Array
 from ganglion.errors import DataError, GanglionNotice
+from ganglion.files.exports.inputs import CodedNumber
 from ganglion.tables.columns.base import (
     FEWEST_MISSING,
     Column,
@@ -136,6 +137,17 @@ class NumberColumn(Column):
     def _outside(self, numbers: Array) -> GanglionNotice:
         low, high = self.low or 0.0, self.high or 0.0
         return outside(self.column, numbers, low, high, lambda number: f"{number:g}")
+
+    def coded(self) -> CodedNumber:
+        low = self.center - 2 * self.scale if self.low is None else self.low
+        high = self.center + 2 * self.scale if self.high is None else self.high
+        width, numbers = len(self.features), (self.fill, self.center, self.scale)
+        return CodedNumber(self.column, width, *numbers, self.missing, low, high, *self._knots)
+
+    @property
+    def _knots(self) -> tuple[tuple[float, ...], ...]:
+        """The curve that stands for center and scale: its knots and heights; none here."""
+        return ()
 
     def describe(self) -> str:
         return f"number, {figure(self.center)} ± {figure(self.scale)}{' + missing' if self.missing else ''}"

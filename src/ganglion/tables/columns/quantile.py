@@ -58,6 +58,10 @@ class QuantileColumn(NumberColumn):
         different, place, times = np.unique(self.quantiles, return_inverse=True, return_counts=True)
         return different, np.bincount(place, scores) / times
 
+    @property
+    def _knots(self) -> tuple[tuple[float, ...], ...]:
+        return tuple(tuple(each.tolist()) for each in self._curve)
+
     def scaled(self, numbers: Any) -> Any:
         return np.interp(numbers, *self._curve)
 

@@ -1,0 +1,38 @@
+"""The command that writes a model to a file that other programs run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganglion.cli import images
+from ganglion.cli.console import Flag, command, say
+from ganglion.files.exports import Exportable
+from ganglion.files.model_file import read_model
+from ganglion.network import Network
+from ganglion.table_model import JointTableModel, TableModel
+
+
+@command
+def export(model: Path, out: Path, /, *, int8: Flag = False) -> None:
+    """Write a model to a file that other programs run; the ending is the format.
+
+    Parameters
+    ----------
+    model
+        A model file written by train or Network.save.
+    out
+        The file to write: .c or .h for plain C99.
+    int8
+        Write each weight in a byte, in C.
+    """
+    file = read_model(model)
+    loaded: Exportable = (
+        images.read(file)
+        or JointTableModel.from_saved(file)
+        or TableModel.from_saved(file)
+        or Network.from_saved(file)
+    )
+    notes = loaded.export(out, int8=int8)
+    say(f"{out}: {out.stat().st_size:,} bytes")
+    for note in notes:
+        say(note)
