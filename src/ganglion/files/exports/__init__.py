@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from ganglion.errors import ConfigError, one_of
 from ganglion.files.atomic import as_path, write_atomically
 from ganglion.files.exports.c import write_c
+from ganglion.files.exports.python import write_python
 from ganglion.files.exports.job import Answer as Answer, Job as Job
 
 Made = tuple[bytes, list[str]]
@@ -25,7 +26,11 @@ def _h(job: Job, name: str, int8: bool) -> Made:
     return text.encode(), notes
 
 
-FORMATS: Mapping[str, Format] = {".c": _c, ".h": _h}
+def _py(job: Job, name: str, int8: bool) -> Made:
+    return write_python(job, name).encode(), []
+
+
+FORMATS: Mapping[str, Format] = {".c": _c, ".h": _h, ".py": _py}
 WITH_BYTES = ".c", ".h"
 
 
@@ -44,7 +49,8 @@ class Exportable(ABC):
         """Write the way from values to answers to a file that other programs run.
 
         Args:
-            path: its ending is the format: `.c` or `.h` for plain C99 without allocation.
+            path: its ending is the format: `.c` or `.h` for plain C99 without allocation, `.py` for
+                Python that needs NumPy alone.
             int8: whether weights are a byte each, in C; False by default.
 
         Returns:

@@ -19,8 +19,8 @@ from ganglion.files.exports.layers import writing_of
 from ganglion.files.exports.tables import as_if_in_bytes, in_bytes, loss_in_bytes, steps_of
 
 RESERVED = (
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
+    "auto break case char const continue default do double else enum extern float for goto if inline int "
+    "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
     "while main row answer work x inputs outputs missing"
 )
 NUMBERS_IN_LINE = 8
