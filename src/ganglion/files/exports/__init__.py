@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from ganglion.errors import ConfigError, one_of
 from ganglion.files.atomic import as_path, write_atomically
 from ganglion.files.exports.c import write_c
-from ganglion.files.exports.python import write_python
 from ganglion.files.exports.job import Answer as Answer, Job as Job
+from ganglion.files.exports.onnx import write_onnx
+from ganglion.files.exports.python import write_python
 
 Made = tuple[bytes, list[str]]
 Format = Callable[[Job, str, bool], Made]
@@ -30,7 +31,11 @@ def _py(job: Job, name: str, int8: bool) -> Made:
     return write_python(job, name).encode(), []
 
 
-FORMATS: Mapping[str, Format] = {".c": _c, ".h": _h, ".py": _py}
+def _onnx(job: Job, name: str, int8: bool) -> Made:
+    return write_onnx(job, name), []
+
+
+FORMATS: Mapping[str, Format] = {".c": _c, ".h": _h, ".onnx": _onnx, ".py": _py}
 WITH_BYTES = ".c", ".h"
 
 
@@ -50,7 +55,7 @@ class Exportable(ABC):
 
         Args:
             path: its ending is the format: `.c` or `.h` for plain C99 without allocation, `.py` for
-                Python that needs NumPy alone.
+                Python that needs NumPy alone, `.onnx` for ONNX (`pip install 'ganglion[onnx]'`).
             int8: whether weights are a byte each, in C; False by default.
 
         Returns:

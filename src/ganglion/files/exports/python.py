@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import keyword
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -19,9 +20,22 @@ from ganglion.files.exports.tables import steps_of
 MOST_PLAIN = 24  # numbers that are written as such
 LINE = 100
 RESERVED = (
-    "and as assert async await break class continue def del elif else except finally for from global if import "
-    "in is lambda nonlocal not or pass raise return try while with yield true false none np math csv sys base64 "
-    "datetime x main predict encode network answers floats number word category levels date parts inputs"
+    *keyword.kwlist,
+    *(
+        "np",
+        "math",
+        "csv",
+        "sys",
+        "base64",
+        "datetime",
+        "x",
+        "main",
+        "predict",
+        "encode",
+        "network",
+        "answers",
+    ),
+    *("floats", "number", "curve", "plain", "lookup", "word", "category", "levels", "date", "pictures"),
 )
 READING = '''
 def is_missing(value):
@@ -161,7 +175,7 @@ class _File:
     """The parts of one file."""
 
     def __init__(self, job: Job, stem: str) -> None:
-        self.job, self.stem = job, identifiers([stem], RESERVED.split())[0]
+        self.job, self.stem = job, identifiers([stem], RESERVED)[0]
         self.helpers: dict[str, None] = {}
         self.data: list[str] = []
 
@@ -194,7 +208,8 @@ class _File:
         used = f"    python {self.stem}.py table.csv > predictions.csv\n\n" if is_table else ""
         description = self.job.description[0].upper() + self.job.description[1:]
         text = description.replace("\\", "\\\\").replace('"', "'")
-        return f'"""{text}. Written by ganglion; it needs NumPy alone.\n\n{used}From Python, call `predict`.\n"""'
+        head = f"{text}. Written by ganglion; it needs NumPy alone."
+        return f'"""{head}\n\n{used}From Python, call `predict`.\n"""'
 
     def _use(self, *helpers: str) -> None:
         self.helpers |= dict.fromkeys(helpers)
@@ -215,7 +230,7 @@ class _File:
         lines = textwrap.wrap(
             ", ".join(map(repr, words)), LINE, break_long_words=False, break_on_hyphens=False
         )
-        # A line may be broken inside of a word only at a blank, so each word has a line where one holds blanks.
+        # Lines are broken at blanks, also at those of words: then each word has a line of its own.
         if any(" " in word for word in words):
             lines = [f"{word!r}," for word in words]
         self.data.append(f"{name} = [\n" + "\n".join(f"    {line}" for line in lines) + "\n]")
@@ -261,8 +276,7 @@ class _File:
         names = ["x"] if self.job.columns else list(self.job.inputs)
         lines = [f"def network({', '.join(names)}):", '    """Return the outputs of the network."""']
         steps = list(steps_of(self.job))
-        names += identifiers((each.step.name for each in steps), [*RESERVED.split(), *names])
-        read = [value for each in steps for value in each.step.reads]
+        names += identifiers((each.step.name for each in steps), (*RESERVED, *names))
         for each in steps:
             step, writing = each.step, writing_of(each.step)
             arrays = {short: self._array(each.names[short], array) for short, array in each.arrays.items()}
@@ -292,7 +306,7 @@ class _File:
             "def encode(rows):",
             '    """Return the inputs of the network for rows of values by column."""',
         ]
-        names = identifiers((each.column for each in self.job.columns), RESERVED.split())
+        names = identifiers((each.column for each in self.job.columns), RESERVED)
         calls = [self._column(column, name) for column, name in zip(self.job.columns, names, strict=True)]
         if picture:
             return [*lines, f"    return {calls[0]}"]

@@ -20,8 +20,8 @@ from ganglion.files.exports.tables import as_if_in_bytes, in_bytes, loss_in_byte
 
 RESERVED = (
     "auto break case char const continue default do double else enum extern float for goto if inline int "
-    "long register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
-    "while main row answer work x inputs outputs missing"
+    "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
+    "volatile while main row answer work x inputs outputs missing"
 )
 NUMBERS_IN_LINE = 8
 COPIED = """

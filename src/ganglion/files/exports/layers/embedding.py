@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ganglion.core.layers import EmbeddingBag
 from ganglion.core.part import Array
 from ganglion.core.steps import Step
-from ganglion.errors import ConfigError
 from ganglion.files.exports.writing import Writing, numbers
+
+TINY = 1e-30
 
 
 class EmbeddingWriting(Writing):
@@ -79,9 +82,13 @@ def embedding_bag(bags, weight, mean):
         return f"embedding_bag({x[0]}, {arrays['weight']}, mean={_bag(step).mode == 'mean'})"
 
     def nodes(self, step: Step, graph: Any, x: Sequence[str], arrays: Mapping[str, Array]) -> str:
-        raise ConfigError(
-            f"{step.name} reads bags, for which ONNX has no standard operator", "export to .py or .c"
-        )
+        rows = graph.add("Gather", graph.constant(arrays["weight"]), x[0])
+        factors = graph.add("Unsqueeze", f"{x[0]}_weights", graph.whole([2]))
+        sums = graph.add("ReduceSum", graph.add("Mul", rows, factors), graph.whole([1]), keepdims=0)
+        if _bag(step).mode == "sum":
+            return graph.add("Identity", sums)
+        total = graph.add("ReduceSum", graph.add("Abs", f"{x[0]}_weights"), graph.whole([1]))
+        return graph.add("Div", sums, graph.add("Max", total, graph.constant(np.float32(TINY))))
 
 
 def _bag(step: Step) -> EmbeddingBag:
