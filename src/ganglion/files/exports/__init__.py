@@ -12,6 +12,7 @@ from ganglion.files.exports.c import write_c
 from ganglion.files.exports.job import Answer as Answer, Job as Job
 from ganglion.files.exports.onnx import write_onnx
 from ganglion.files.exports.python import write_python
+from ganglion.files.exports.sql import write_sql
 
 Made = tuple[bytes, list[str]]
 Format = Callable[[Job, str, bool], Made]
@@ -35,7 +36,11 @@ def _onnx(job: Job, name: str, int8: bool) -> Made:
     return write_onnx(job, name), []
 
 
-FORMATS: Mapping[str, Format] = {".c": _c, ".h": _h, ".onnx": _onnx, ".py": _py}
+def _sql(job: Job, name: str, int8: bool) -> Made:
+    return write_sql(job, name).encode(), []
+
+
+FORMATS: Mapping[str, Format] = {".c": _c, ".h": _h, ".onnx": _onnx, ".py": _py, ".sql": _sql}
 WITH_BYTES = ".c", ".h"
 
 
@@ -55,7 +60,8 @@ class Exportable(ABC):
 
         Args:
             path: its ending is the format: `.c` or `.h` for plain C99 without allocation, `.py` for
-                Python that needs NumPy alone, `.onnx` for ONNX (`pip install 'ganglion[onnx]'`).
+                Python that needs NumPy alone, `.onnx` for ONNX (`pip install 'ganglion[onnx]'`), `.sql` for a
+                query, of small networks.
             int8: whether weights are a byte each, in C; False by default.
 
         Returns:
