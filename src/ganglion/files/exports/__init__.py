@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from ganglion.errors import ConfigError, one_of
 from ganglion.files.atomic import as_path, write_atomically
 from ganglion.files.exports.c import write_c
+from ganglion.files.exports.html import write_html
 from ganglion.files.exports.job import Answer as Answer, Job as Job
 from ganglion.files.exports.onnx import write_onnx
 from ganglion.files.exports.python import write_python
@@ -40,7 +41,11 @@ def _sql(job: Job, name: str, int8: bool) -> Made:
     return write_sql(job, name).encode(), []
 
 
-FORMATS: Mapping[str, Format] = {".c": _c, ".h": _h, ".onnx": _onnx, ".py": _py, ".sql": _sql}
+def _html(job: Job, name: str, int8: bool) -> Made:
+    return write_html(job, name).encode(), []
+
+
+FORMATS: Mapping[str, Format] = {".c": _c, ".h": _h, ".html": _html, ".onnx": _onnx, ".py": _py, ".sql": _sql}
 WITH_BYTES = ".c", ".h"
 
 
@@ -59,7 +64,8 @@ class Exportable(ABC):
         """Write the way from values to answers to a file that other programs run.
 
         Args:
-            path: its ending is the format: `.c` or `.h` for plain C99 without allocation, `.py` for
+            path: its ending is the format: `.c` or `.h` for plain C99 without allocation, `.html` for
+                a page that works by itself, `.py` for
                 Python that needs NumPy alone, `.onnx` for ONNX (`pip install 'ganglion[onnx]'`), `.sql` for a
                 query, of small networks.
             int8: whether weights are a byte each, in C; False by default.

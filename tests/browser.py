@@ -1,0 +1,93 @@
+"""A real browser for tests: Chromium, driven through ChromeDriver's HTTP interface (W3C WebDriver)."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+needs_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and ChromeDriver")
+OPTIONS = (
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key that the standard gives to elements
+
+
+class Browser:
+    """One window."""
+
+    def __init__(self, port: int) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        wanted = {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"binary": CHROMIUM, "args": OPTIONS},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }
+        found = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+        self.address += f"/session/{found['sessionId']}"
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, method=method)
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return json.load(answer)["value"]
+
+    def open(self, page: Path) -> None:
+        """Open a file."""
+        self._ask("POST", "/url", {"url": page.resolve().as_uri()})
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """Return what a script returns."""
+        return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
+
+    def press(self, *keys: str) -> None:
+        """Press and release keys, one after the other, where the focus is."""
+        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
+        self._ask("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
+
+    def choose(self, selector: str, file: Path) -> None:
+        """Give a file to an input."""
+        found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
+        self._ask("POST", f"/element/{found[ELEMENT]}/value", {"text": str(file.resolve())})
+
+    def complaints(self) -> list[str]:
+        """Return what the page has written to the console as warnings and errors."""
+        return [each["message"] for each in self._ask("POST", "/se/log", {"type": "browser"})]
+
+    def picture(self, path: Path) -> None:
+        """Write what the window shows to a file."""
+        path.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the window a size."""
+        self._ask("POST", "/window/rect", {"width": width, "height": height})
+
+    def close(self) -> None:
+        """Close the window."""
+        self._ask("DELETE", "")
+
+
+@contextlib.contextmanager
+def open_browser() -> Iterator[Browser]:
+    """Start a driver and a browser, and end both."""
+    with subprocess.Popen([str(DRIVER), "--port=0"], stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        try:
+            started = (re.search(r"successfully on port (\d+)", line) for line in driver.stdout)
+            browser = Browser(next(int(found[1]) for found in started if found))
+            yield browser
+            browser.close()
+        finally:
+            driver.terminate()
