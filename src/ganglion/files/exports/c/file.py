@@ -228,13 +228,17 @@ class File:
             else:
                 lines.append(f"    double {own};")
         lines += [f"}} {self.name}_answer;", ""]
-        inline = "static " if self.header else ""
         for answer, own in self.answers():
             if answer.labels:
                 names = ", ".join(map(string, answer.labels))
-                size = len(answer.labels)
-                name = f"{self.name}_{own}_classes"
-                lines += [f"{inline}const char *const {name}[{size}] = {{{names}}};", ""]
+                lines += [
+                    f"/* The name of a class of {comment(answer.name)} by its number. */",
+                    f"{self.storage} const char *{self.name}_{own}_class(int number) {{".strip(),
+                    f"    static const char *const names[{len(answer.labels)}] = {{{names}}};",
+                    "    return names[number];",
+                    "}",
+                    "",
+                ]
         return lines
 
     def answers(self) -> list[tuple[Answer, str]]:

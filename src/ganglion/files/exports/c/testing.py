@@ -66,6 +66,7 @@ def _called(
         if answer.labels:
             taken = f"got[{at} + i] = (double)answer.{own}_probabilities[i];"
             after.append(f"for (int i = 0; i < {answer.width}; i++) {{ {taken} }}")
+            after.append(f"if ({file.name}_{own}_class(answer.{own}) == 0) {{ return 1; }}")
             at += answer.width
         else:
             after.append(f"got[{at}] = answer.{own};")

@@ -69,7 +69,7 @@ def write_html(job: Job, stem: str) -> str:
         [
             "default-src 'none'",
             f"script-src {_hash(script)}",
-            f"style-src {_hash(texts['css'])} 'unsafe-inline'",
+            f"style-src {_hash(texts['css'])}",
             "img-src data: blob:",
             "base-uri 'none'",
             "form-action 'none'",
@@ -219,7 +219,7 @@ def _javascript(text: str) -> str:
     text = re.sub(r"\((?:float|int)\)", "", text)
     text = re.sub(r"\bconst (?:float|int) ", "const ", text)
     text = re.sub(r"\b(?:float|int) (?=\w)", "let ", text)
-    text = re.sub(r"(?<=[\d.])f\b", "", text)
+    text = re.sub(r"\b(\d[\d.]*(?:e[-+]?\d+)?)f\b", r"\1", text)
     return re.sub(r"\b(\w+f)\(", lambda found: f"{FUNCTIONS.get(found[1], found[1])}(", text).strip()
 
 

@@ -304,7 +304,7 @@ const fields = {
 /** Call a function with a file that is dropped on a zone or chosen in a box. */
 function takeDrops(zone, box, take) {
   const given = (file) => { if (file) Promise.resolve(take(file)).catch((error) => tell(error)); };
-  box.onchange = () => given(box.files[0]);
+  box.onchange = () => { const [file] = box.files; box.value = ""; given(file); };  // so that it can be chosen again
   zone.ondragover = (event) => { event.preventDefault(); zone.classList.add("over"); };
   zone.ondragleave = () => zone.classList.remove("over");
   zone.ondrop = (event) => { event.preventDefault(); zone.classList.remove("over"); given(event.dataTransfer.files[0]); };
@@ -346,7 +346,7 @@ function show() {
   const what = model.answers[0].labels.length ? `the probability of ${answers[0].prediction}` : model.answers[0].name;
   place.replaceChildren(
     element("h2", {}, "What moves it"),
-    element("p", {}, `How much ${what} would change back if the column had its typical value:`),
+    element("p", {}, `What each column adds to ${what}, compared with its typical value:`),
     element("table", {}, ...reasons.map(({ name, moved }) =>
       barred(name, `${moved < 0 ? "−" : "+"}${figure(Math.abs(moved))}`, Math.abs(moved) / most, moved < 0))),
   );

@@ -28,7 +28,6 @@ WRITINGS: Mapping[str, Writing] = {
     "conv_2d": CONVOLUTION,
     "crop_2d": RESIZE,
     "dense": DENSE,
-    "depthwise_conv_2d": CONVOLUTION,
     "dropout": PASSED_ON,
     "embedding": EMBEDDING,
     "embedding_bag": EMBEDDING_BAG,

@@ -57,7 +57,7 @@ def _filled(text: str, name: str, start: str, step: str, result: str) -> str:
     return text.replace("NAME", name).replace("START", start).replace("STEP", step).replace("RESULT", result)
 
 
-LARGEST = "-3.4028235e38f", "fmaxf(found, value)", "found"
+LARGEST = "-3.4028235e38f", "fmaxf(found, value)", "count > 0 ? found : 0.0f"
 MEAN = "0.0f", "found + value", "found / (float)count"
 
 
