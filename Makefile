@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises pictures quality quality-text sanitize sanitize-threads aarch64 fuzz wheel docs clean
+.PHONY: demo native test check format peers bench timings promises pictures quality quality-text sanitize sanitize-threads aarch64 exports fuzz wheel docs clean
 
 demo: .venv/native  ## train on handwritten digits and show all features
 	$(BIN)/ganglion demo
@@ -66,6 +66,9 @@ sanitize-threads: sanitized-thread  ## run the tests of the engine's threads und
 
 aarch64: .venv/ready-dev .venv/native  ## cross-compile the engine for 64-bit Arm and test it under emulation (Debian)
 	.ci/aarch64
+
+exports: .venv/ready-dev .venv/native  ## test exported files with clang, in Chromium and for a Cortex-M4 (Debian)
+	.ci/exports
 
 fuzz: .venv/ready-fuzz .venv/native  ## fuzz the reader of model files; SECONDS=60
 	@mkdir -p build/fuzz

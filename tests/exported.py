@@ -9,6 +9,7 @@ import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from ganglion.files.exports.inputs import CodedNumber
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 COMPILERS = [found for name in ("gcc", "clang") if (found := shutil.which(name))]
 needs_compiler = pytest.mark.skipif(not COMPILERS, reason="needs a C compiler")
+needs_onnx = pytest.mark.skipif(
+    not (find_spec("onnx") and find_spec("onnxruntime")), reason="needs onnx and onnxruntime"
+)
 AGREED = 1e-5  # of the unit of an answer
 
 
@@ -141,7 +145,8 @@ def run_python(path: Path, job: Job, rows: Sequence[Mapping[str, Any]]) -> Any:
 
 def run_onnx(path: Path, job: Job, rows: Sequence[Mapping[str, Any]]) -> Any:
     """Return what ONNX Runtime answers."""
-    runtime = pytest.importorskip("onnxruntime")
+    import onnxruntime as runtime
+
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     fed: dict[str, Any] = {}
     for each in session.get_inputs():
@@ -191,3 +196,29 @@ def run_sql(path: Path, job: Job, rows: Sequence[Mapping[str, Any]], engine: str
     return numbers_of(
         [dict(zip(found[len(names) :], row[len(names) :], strict=True)) for row in cursor.fetchall()]
     )
+
+
+ARM, EMULATOR = shutil.which("arm-none-eabi-gcc"), shutil.which("qemu-arm")
+needs_arm = pytest.mark.skipif(not (ARM and EMULATOR), reason="needs gcc-arm-none-eabi and qemu-user")
+CORTEX_M4 = (
+    "-mcpu=cortex-m4",
+    "-mthumb",
+    "-mfloat-abi=hard",
+    "-mfpu=fpv4-sp-d16",
+    "-fomit-frame-pointer",
+    "-O2",
+)
+
+
+def run_on_arm(path: Path) -> str:
+    """Compile a file for a Cortex-M4, run it under emulation, and return what the test in it prints."""
+    made, program = path.with_suffix(".o"), path.with_suffix(".elf")
+    calls = Path(__file__).parent / "files" / "linux_calls.c"
+    subprocess.run(
+        [str(ARM), *CORTEX_M4, *STRICT, "-DGANGLION_SELF_TEST", "-c", path, "-o", made], check=True
+    )
+    linking = ("-nostartfiles", made, calls, "-o", program, "-lm")
+    subprocess.run([str(ARM), *CORTEX_M4, *linking], check=True)
+    # The instructions are those of the larger processor too, whose system calls the emulator knows.
+    running = [str(EMULATOR), "-cpu", "cortex-a15", program]
+    return subprocess.run(running, check=True, capture_output=True, text=True).stdout

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ from exported import (
     MODELS,
     difference,
     is_only_numbers,
+    needs_arm,
     needs_compiler,
+    needs_onnx,
     network_of,
     run_c,
+    run_on_arm,
     run_onnx,
     run_python,
     run_sql,
@@ -96,6 +100,14 @@ def test_c_with_a_byte_for_each_weight(part: gg.Layer, inputs: Any, tmp_path: Pa
     assert "as the model answers" in run_c(tmp_path / "n.c", compiler="cc")
 
 
+@needs_arm
+@pytest.mark.parametrize("int8", [False, True])
+@each_model
+def test_c_runs_on_a_microcontroller(name: str, int8: bool, tmp_path: Path) -> None:
+    model_named(name).export(tmp_path / "m.c", int8=int8)
+    assert "as the model answers" in run_on_arm(tmp_path / "m.c")
+
+
 @needs_compiler
 def test_bytes_lose_little(tmp_path: Path) -> None:
     (note,) = made("classes").export(tmp_path / "n.c", int8=True)
@@ -163,11 +175,13 @@ def test_python_needs_numpy_alone(tmp_path: Path) -> None:
     assert loaded == "[]"
 
 
+@needs_onnx
 @each_part
 def test_onnx_agrees_on_every_layer(part: gg.Layer, inputs: Any, tmp_path: Path) -> None:
     agrees(network_of(part, inputs), tmp_path / "n.onnx", run_onnx)
 
 
+@needs_onnx
 @each_model
 def test_onnx_agrees_on_models(name: str, tmp_path: Path) -> None:
     agrees(model_named(name), tmp_path / "n.onnx", run_onnx)
@@ -289,7 +303,8 @@ def test_hostile_names_stay_names(tmp_path: Path) -> None:
     }
     model = gg.TableModel.train(table, "y", quality="fast", hidden=4, epochs=1)
     agrees(model, tmp_path / "n.py", run_python)
-    agrees(model, tmp_path / "n.onnx", run_onnx)
+    if find_spec("onnxruntime"):
+        agrees(model, tmp_path / "n.onnx", run_onnx)
     if COMPILERS:
         assert "as the model answers" in run_c(exported(model, tmp_path / "while.c"), compiler=COMPILERS[0])
     page = exported(model, tmp_path / "n.html").read_text()
@@ -312,7 +327,7 @@ def test_errors_name_the_part_and_the_remedy(tmp_path: Path) -> None:
         network.export(tmp_path / "n.py", int8=True)
     with pytest.raises(gg.ConfigError, match="export a model of a table"):
         network.export(tmp_path / "n.sql")
-    for ending in (".c", ".py", ".onnx", ".html"):
+    for ending in (".c", ".py", ".html", *([".onnx"] if find_spec("onnx") else [])):
         with pytest.raises(gg.ConfigError, match="own"):
             gg.Network([Own()], 3, engine="reference").export(tmp_path / f"n{ending}")
         with pytest.raises(gg.ConfigError, match="own"):

@@ -25,14 +25,14 @@ DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 PERIODS = {"month": 12, "weekday": 7, "hour": 24}
 
 
-def write_onnx(job: Job, stem: str) -> bytes:
+def write(job: Job, name: str, int8: bool = False) -> tuple[bytes, list[str]]:
     """Return a model of ONNX.
 
     Raises:
         ConfigError: for a part that no standard operator computes.
         MissingPackageError: if the package onnx is not installed.
     """
-    return _Graph(job, stem).model()
+    return _Graph(job, name).model(), []
 
 
 class _Graph:

@@ -162,13 +162,13 @@ def main():
 '''
 
 
-def write_python(job: Job, stem: str) -> str:
-    """Return the text of a file of Python.
+def write(job: Job, name: str, int8: bool = False) -> tuple[bytes, list[str]]:
+    """Return a file of Python.
 
     Raises:
         ConfigError: for a part that NumPy cannot have.
     """
-    return _File(job, stem).text()
+    return _File(job, name).text().encode(), []
 
 
 class _File:

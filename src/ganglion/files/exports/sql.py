@@ -24,7 +24,7 @@ PERIODS = {"month": 12, "weekday": 7, "hour": 24}
 BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 
 
-def write_sql(job: Job, stem: str) -> str:
+def write(job: Job, name: str, int8: bool = False) -> tuple[bytes, list[str]]:
     """Return a query for a table with the name of the file.
 
     Raises:
@@ -40,13 +40,14 @@ def write_sql(job: Job, stem: str) -> str:
         )
     levels = [*_encoded(job), *_network(job)]
     found = [each for answer in job.answers for each in _answers(job, answer, levels)]
-    columns = ",\n".join(f"    {expression} AS {_name(name)}" for name, expression in found)
-    table = _name(stem)
-    return (
+    columns = ",\n".join(f"    {expression} AS {_name(column)}" for column, expression in found)
+    table = _name(name)
+    query = (
         f"-- {' '.join(job.description.split())}. Written by ganglion for PostgreSQL, SQLite and DuckDB.\n"
         f"-- The table is {table}; put yours in its place, or an expression into a query of your own.\n"
         f"SELECT\n    given.*,\n{columns}\nFROM {table} AS given;\n"
     )
+    return query.encode(), []
 
 
 def _name(name: str) -> str:

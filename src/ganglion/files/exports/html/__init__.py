@@ -51,8 +51,8 @@ MOST_INPUTS = 100
 OTHER = "(another value)"
 
 
-def write_html(job: Job, stem: str) -> str:
-    """Return the text of a page.
+def write(job: Job, name: str, int8: bool = False) -> tuple[bytes, list[str]]:
+    """Return a page.
 
     Raises:
         ConfigError: for a network without columns that takes no row of at most 100 numbers.
@@ -64,7 +64,7 @@ def write_html(job: Job, stem: str) -> str:
     script = "\n".join(
         [f"const model = {_json(_described(job))};", *_network(job), ERROR_FUNCTION.strip(), texts["js"]]
     )
-    names = ", ".join(answer.name for answer in job.answers) or stem
+    names = ", ".join(answer.name for answer in job.answers) or name
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -82,7 +82,8 @@ def write_html(job: Job, stem: str) -> str:
         "style": texts["css"],
         "script": script,
     }
-    return re.sub(r"\{(\w+)\}", lambda found: filled[found.group(1)], texts["html"])
+    page = re.sub(r"\{(\w+)\}", lambda found: filled[found.group(1)], texts["html"])
+    return page.encode(), []
 
 
 def _sentence(job: Job) -> str:
