@@ -21,7 +21,7 @@ import ganglion as gg
 from ganglion.core.inputs import find_inputs
 from ganglion.core.part import Array
 from ganglion.files.exports import Exportable, Job
-from ganglion.files.exports.inputs import CodedNumber
+from ganglion.files.exports.inputs import SAMPLE_TEXT, CodedNumber
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 COMPILERS = [found for name in ("gcc", "clang") if (found := shutil.which(name))]
@@ -45,6 +45,9 @@ def is_only_numbers(inputs: Any) -> bool:
     """Return whether a network takes one row of numbers."""
     found = list(find_inputs(inputs).values())
     return len(found) == 1 and found[0].holds == "numbers" and len(found[0].row_shape) == 1
+
+
+TEXTS = "texts", "vectors"
 
 
 def table_of_all_kinds(rows: int = 400) -> pl.DataFrame:
@@ -84,15 +87,29 @@ MODELS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def trained(name: str) -> Exportable:
-    """Return a small model of a table with columns of all kinds."""
-    settings = {"quality": "fast", "hidden": [6], "epochs": 3} | MODELS[name]
+def table_of_texts(rows: int = 300) -> pl.DataFrame:
+    """Return a table with a column of texts in several languages, and with which words in them count."""
+    chance, words = np.random.default_rng(4), SAMPLE_TEXT.split()
+    texts = [" ".join(chance.choice(words, int(chance.integers(4, 15)))) for _ in range(rows)]
+    good = [sum(text.count(word) for word in ("good", "Good", "love")) for text in texts]
+    return pl.DataFrame({"text": texts, "n": chance.normal(size=rows), "good": [g > 0 for g in good]})
+
+
+def trained(name: str, folder: Path) -> Exportable:
+    """Return a small model of a table with columns of all kinds, or of one with texts."""
+    settings = {"quality": "fast", "hidden": [6], "epochs": 3} | MODELS.get(name, {})
     settings = {key: value for key, value in settings.items() if value is not None}
     if settings["quality"] == "good":
         del settings["epochs"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", gg.GanglionNotice)
-        model: Exportable = gg.TableModel.train(table_of_all_kinds().drop_nulls("city"), **settings)
+        if name in TEXTS:
+            vectors = folder / "vectors.txt"
+            vectors.write_text("good 1 0.5 0\nköln -1 2 0.25\nмир 0 1 1\n")
+            text = gg.Text(["text"], vectors=vectors if name == "vectors" else None)
+            model: Exportable = gg.TableModel.train(table_of_texts(), "good", text=text, **settings)
+        else:
+            model = gg.TableModel.train(table_of_all_kinds().drop_nulls("city"), **settings)
     return model
 
 

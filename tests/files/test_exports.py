@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tempfile
+import unicodedata
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
@@ -21,6 +23,7 @@ from exported import (
     AGREED,
     COMPILERS,
     MODELS,
+    TEXTS,
     difference,
     is_only_numbers,
     needs_arm,
@@ -41,8 +44,13 @@ PARTS = [(case.part, case.inputs) for case in LAYERS]
 PARTS += [(gg.Dense(7, case.part), (5,)) for case in ACTIVATIONS]
 NAMES = ids(LAYERS) + ids(ACTIVATIONS)
 each_part = pytest.mark.parametrize(("part", "inputs"), PARTS, ids=NAMES)
-each_model = pytest.mark.parametrize("name", [*MODELS, "pictures"])
-made = cache(trained)
+each_model = pytest.mark.parametrize("name", [*MODELS, *TEXTS, "pictures"])
+
+
+@cache
+def made(name: str) -> Exportable:
+    with tempfile.TemporaryDirectory() as folder:
+        return trained(name, Path(folder))
 
 
 @cache
@@ -182,7 +190,7 @@ def test_onnx_agrees_on_every_layer(part: gg.Layer, inputs: Any, tmp_path: Path)
 
 
 @needs_onnx
-@each_model
+@pytest.mark.parametrize("name", [*MODELS, "pictures"])
 def test_onnx_agrees_on_models(name: str, tmp_path: Path) -> None:
     agrees(model_named(name), tmp_path / "n.onnx", run_onnx)
 
@@ -294,6 +302,47 @@ def test_the_page_takes_a_picture(window: Browser, tmp_path: Path) -> None:
     assert np.abs(seen - wanted).max() <= 2
 
 
+ODD_TEXTS = ["", "  ", "İSTANBUL ǅ ŉ", "ΟΔΟΣ ΣΟΦΟΣ Σ ΣΑ", "Ko\u0308ln e\u0301", "👩\u200d👧 a\u200bb", "ﬁn ß ẞ", "a" * 300, "good" * 40,
+             "\t good\n\u00a0good\u2028x", "x_y-z's “quoted” 1,000.5%", "ÅÅÅ ÅÅ", "ⅷ Ⅷ ꭰ Ꭰ", "\u0130\u0307"]  # fmt: skip
+
+
+def test_odd_texts_in_python(tmp_path: Path) -> None:
+    model = made("texts")
+    rows = [{"text": text, "n": 0.5} for text in ODD_TEXTS]
+    wanted = model.job().ask(rows, None)
+    path = exported(model, tmp_path / "n.py")
+    assert difference(model.job(), run_python(path, model.job(), rows), wanted) <= AGREED
+
+
+@needs_browser
+def test_odd_texts_on_the_page(window: Browser, tmp_path: Path) -> None:
+    model = made("texts")
+    rows = [{"text": text, "n": 0.5} for text in ODD_TEXTS]
+    path = exported(model, tmp_path / "n.html")
+    assert (
+        difference(model.job(), run_html(path, model.job(), rows, window), model.job().ask(rows, None))
+        <= AGREED
+    )
+
+
+@needs_compiler
+def test_odd_texts_in_c(tmp_path: Path) -> None:
+    model = made("texts")
+    texts = [text for text in ODD_TEXTS if unicodedata.is_normalized("NFC", text) and "\u0130" not in text]
+    wanted = model.job().ask([{"text": text, "n": 0.5} for text in texts], None)
+    exported(model, tmp_path / "m.h")
+    given = ", ".join('"' + "".join(f"\\{byte:03o}" for byte in text.encode()) + '"' for text in texts)
+    (tmp_path / "try.c").write_text(
+        f'#include "m.h"\n#include <stdio.h>\nstatic const char *const texts[] = {{{given}}};\n'
+        f"int main(void) {{ for (int i = 0; i < {len(texts)}; i++) {{ const m_row row = {{.text = texts[i], .n = 0.5}}; "
+        "m_answer answer; if (m_predict(&row, &answer)) { return 1; } "
+        'printf("%.9g %.9g\\n", (double)answer.good_probabilities[0], (double)answer.good_probabilities[1]); } return 0; }\n'
+    )
+    subprocess.run(["cc", tmp_path / "try.c", "-o", tmp_path / "try", "-lm"], check=True)
+    found = subprocess.run([tmp_path / "try"], check=True, capture_output=True, text=True).stdout
+    assert difference(model.job(), [line.split() for line in found.splitlines()], wanted) <= AGREED
+
+
 def test_hostile_names_stay_names(tmp_path: Path) -> None:
     odd = "</script><b> \" ' */ ?? \\ \n {x}"
     table = {
@@ -332,6 +381,9 @@ def test_errors_name_the_part_and_the_remedy(tmp_path: Path) -> None:
             gg.Network([Own()], 3, engine="reference").export(tmp_path / f"n{ending}")
         with pytest.raises(gg.ConfigError, match="own"):
             gg.Network([gg.Dense(2, Bent())], 3, engine="reference").export(tmp_path / f"n{ending}")
+    if find_spec("onnx"):
+        with pytest.raises(gg.ConfigError, match="no standard operator of ONNX hashes"):
+            made("texts").export(tmp_path / "n.onnx")
     model = gg.TableModel.train({"x": range(90), "y": ["a", "b"] * 45}, "y", quality="fast", epochs=1)
     with pytest.raises(gg.ConfigError, match="at most 2,000 weights"):
         model.export(tmp_path / "n.sql")

@@ -13,6 +13,10 @@ import numpy as np
 
 from ganglion.core.part import Array
 
+SAMPLE_TEXT = (
+    "the a not Good good BAD very great, don't it's 2026 3.5 (see below) Köln ÄRGER e-mail naïve Straße ΟΔΟΣ "
+    "мир 東京 🙂 is was and of love new time ! ..."
+)
 UNKNOWN_WORD, UNKNOWN_NUMBER = "something new", 987654.25
 
 
@@ -94,6 +98,60 @@ class CodedWord(Coded):
             return UNKNOWN_NUMBER if self.numeric else UNKNOWN_WORD
         word = self.words[int(random.integers(len(self.words)))]
         return float(word) if self.numeric else word
+
+
+@dataclass(frozen=True)
+class Grams:
+    """One kind of n-grams; see `ganglion.text.grams.Grams`."""
+
+    characters: bool
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
+class GramTable:
+    """Numbers of n-grams that are summed over a text.
+
+    Args:
+        kinds: the n-grams that are counted.
+        bits: they fall into 2^bits buckets.
+        buckets: those in use, ascending.
+        rarity: how much each weighs.
+        weights: whole numbers of a byte, (buckets, units), and `scales`, by which each row is multiplied.
+        bias: what is added to each sum.
+    """
+
+    kinds: tuple[Grams, ...]
+    bits: int
+    buckets: Array
+    rarity: Array
+    weights: Array
+    scales: Array
+    bias: Array
+
+
+@dataclass(frozen=True)
+class CodedText(Coded):
+    """Sums over the n-grams of a text, standardized; 0 if none of those of the first table is known.
+
+    Args:
+        tables: of the sums, one after the other.
+        center, scale: of each sum.
+        letters: the classes of code points, as `ganglion.text.letters.RUNS` has them.
+    """
+
+    tables: tuple[GramTable, ...]
+    center: tuple[float, ...]
+    scale: tuple[float, ...]
+    letters: str
+
+    def draw(self, random: np.random.Generator) -> str | None:
+        if random.random() < 0.1:
+            return None
+        words = SAMPLE_TEXT.split()
+        chosen = random.integers(len(words), size=int(random.integers(1, 12)))
+        return " ".join(words[i] for i in chosen)
 
 
 @dataclass(frozen=True)

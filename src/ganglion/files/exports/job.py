@@ -6,14 +6,16 @@ import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ganglion.core.inputs import Input, is_single
 from ganglion.core.model import Model
 from ganglion.core.part import Array
-from ganglion.files.exports.inputs import Coded
+
+if TYPE_CHECKING:
+    from ganglion.files.exports.inputs import Coded
 
 ROWS_TO_TRY, MOST_IN_BAG = 16, 7
 

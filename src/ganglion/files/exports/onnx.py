@@ -11,7 +11,7 @@ from ganglion.core.inputs import Input
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError
 from ganglion.files.exports import activations
-from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedWord
+from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedText, CodedWord
 from ganglion.files.exports.job import Answer, Job
 from ganglion.files.exports.layers import writing_of
 from ganglion.files.exports.tables import steps_of
@@ -152,6 +152,11 @@ class _Graph:
             numbers = self._cast(column.column, "FLOAT")
             scaled = self.add("Mul", numbers, self.constant(np.array(column.factors, np.float32)))
             return self.add("Add", scaled, self.constant(np.array(column.shifts, np.float32)))
+        if isinstance(column, CodedText):
+            raise ConfigError(
+                f"column {column.column!r} holds texts, whose n-grams no standard operator of ONNX hashes",
+                "export to .py, .c or .html",
+            )
         is_number = isinstance(column, CodedNumber) or (isinstance(column, CodedWord) and column.numeric)
         self.inputs.append(self._declared(column.column, "DOUBLE" if is_number else "STRING", [1]))
         if is_number:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ganglion.core.part import Array
 from ganglion.files.exports import activations
-from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedWord
+from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedText, CodedWord
 from ganglion.files.exports.job import Answer, Job, identifiers
 from ganglion.files.exports.layers import writing_of
 from ganglion.files.exports.tables import steps_of
@@ -36,6 +36,7 @@ RESERVED = (
         "answers",
     ),
     *("floats", "number", "curve", "plain", "lookup", "word", "category", "levels", "date", "pictures"),
+    *("texts", "summed", "words_of", "buckets_of", "letter_kinds", "re", "unicodedata", "floats"),
 )
 READING = '''
 def is_missing(value):
@@ -146,9 +147,68 @@ def calibrated(outputs, temperature, class_weights):
     return odds / odds.sum(axis=1, keepdims=True)
 '''
 FLOATS = '''
-def floats(text, *shape):
-    """Return the numbers of a text, 32-bit floats in base 64."""
-    return np.frombuffer(base64.b64decode(text), "<f4").reshape(shape)
+def floats(text, *shape, kind="<f4"):
+    """Return the numbers of a text, such as 32-bit floats, in base 64."""
+    return np.frombuffer(base64.b64decode(text), kind).reshape(shape)
+'''
+TEXTS = '''
+def words_of(text):
+    """Return words and signs of a text in lower case and composed form, each with whether it is a sign."""
+    text = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).lower())
+    found, word = [], ""
+    for letter in text + " ":
+        kind = letter_kinds[ord(letter)]
+        if word and kind in "GS":
+            found.append((word, False))
+            word = ""
+        if kind == "W":
+            word += letter
+        elif kind == "S":
+            found.append((letter, True))
+    return found
+
+
+def buckets_of(words, characters, least, most, bits):
+    """Return how often each bucket occurs: of n-grams of words, or of characters inside each word."""
+    units = [[*map(ord, f"\\x02{word}\\x03")] for word, sign in words if not sign]
+    if not characters:
+        units = [[[*map(ord, word)] for word, _ in words]]
+    counts = {}
+    for own in units:
+        for first in range(len(own)):
+            key = (0xCBF29CE484222325 ^ (2 if characters else 1)) * 0x100000001B3 % 2**64
+            for place in range(first, min(first + most, len(own))):
+                points = [own[place]] if characters else [32] * (place > first) + own[place]
+                for point in points:
+                    key = (key ^ point) * 0x100000001B3 % 2**64
+                if place - first + 1 >= least:
+                    bucket = ((key ^ key >> 32) * 0x9E3779B97F4A7C15 % 2**64) >> (64 - bits)
+                    counts[bucket] = counts.get(bucket, 0) + 1
+    return counts
+
+
+def summed(words, kinds, bits, places, rarity, numbers, bias):
+    """Return the sum of the numbers of a text's n-grams, each times its weight, and how many are known."""
+    total, known = bias.astype(float), 0
+    for kind in kinds:
+        counts = buckets_of(words, *kind, bits)
+        counts = {places[bucket]: count for bucket, count in counts.items() if bucket in places}
+        weights = np.array([(1 + math.log(count)) * rarity[row] for row, count in counts.items()])
+        if len(weights):
+            total = total + weights / np.sqrt((weights**2).sum()) @ numbers[[*counts]]
+        known += len(counts)
+    return total, known
+
+
+def texts(rows, column, tables, center, scale):
+    """Return the standardized sums over each text; 0 for a text in which no n-gram is known."""
+    found = []
+    for row in rows:
+        words = [] if is_missing(row[column]) else words_of(word(row[column]))
+        sums = [summed(words, *table) for table in tables]
+        values = (np.concatenate([total for total, _ in sums]) - center) / scale
+        found.append(values if sums[0][1] else values * 0)
+    return np.array(found)
 '''
 MAIN = '''
 def main():
@@ -187,7 +247,7 @@ class _File:
         predict = self._predict()
         is_table = bool(job.columns) and not isinstance(job.columns[0], CodedPicture)
         used = "\n".join((*self.helpers, *self.data))
-        imports = ["base64", "csv", "datetime", "math", "sys"]
+        imports = ["base64", "csv", "datetime", "math", "re", "sys", "unicodedata"]
         names = {"csv": is_table, "sys": is_table}
         parts = [
             self._head(is_table),
@@ -214,16 +274,18 @@ class _File:
     def _use(self, *helpers: str) -> None:
         self.helpers |= dict.fromkeys(helpers)
 
-    def _array(self, name: str, values: Array) -> str:
-        """Add an array of 32-bit floats; return its name."""
-        values = np.asarray(values, np.float32)
-        if values.size <= MOST_PLAIN and values.ndim == 1:
+    def _array(self, name: str, values: Array, kind: str = "f4") -> str:
+        """Add an array, of 32-bit floats or of whole numbers; return its name."""
+        values = np.asarray(values).astype(f"<{kind}")
+        if kind == "f4" and values.size <= MOST_PLAIN and values.ndim == 1:
             self.data.append(f"{name} = np.array({[float(str(each)) for each in values]}, np.float32)")
         else:
             self._use(FLOATS)
-            text = base64.b64encode(values.astype("<f4").tobytes()).decode()
+            text = base64.b64encode(values.tobytes()).decode()
             lines = "\n".join(f'    "{line}"' for line in textwrap.wrap(text, LINE))
-            self.data.append(f"{name} = floats(\n{lines},\n    {', '.join(map(str, values.shape))},\n)")
+            shape = ", ".join(map(str, values.shape))
+            ending = "" if kind == "f4" else f', kind="<{kind}"'
+            self.data.append(f"{name} = floats(\n{lines},\n    {shape}{ending},\n)")
         return name
 
     def _words(self, name: str, words: Sequence[str]) -> str:
@@ -343,6 +405,8 @@ class _File:
             self._use(DATE)
             spread = f"fill={list(column.fill)}, center={list(column.center)}, scale={list(column.scale)}"
             return f"date({given}, {list(column.parts)}, {spread})"
+        if isinstance(column, CodedText):
+            return self._text(column, name, given)
         assert isinstance(column, CodedWord)
         self._use(WORD, LOOKUP)
         if column.numeric:
@@ -362,6 +426,32 @@ class _File:
         features = self._array(f"{name}_features", np.array([*column.table, column.missing, unknown_row]))
         strict = ", strict=True" if column.unknown is None else ""
         return f"levels({given}, {words}, {features}{fold}{strict})"
+
+    def _text(self, column: CodedText, name: str, given: str) -> str:
+        self._use(WORD, TEXTS)
+        if not any(line.startswith("letter_kinds") for line in self.data):
+            runs = "\n".join(f'    "{line}"' for line in textwrap.wrap(column.letters, LINE))
+            self.data.append(
+                "# Runs of code points: gaps, words, signs and nothing, with their lengths in base 36.\n"
+                f"letter_runs = (\n{runs}\n)\n"
+                'found = re.findall("([A-Z])([0-9a-z]+)", letter_runs)\n'
+                'letter_kinds = "".join(kind * int(length, 36) for kind, length in found)'
+            )
+        tables = []
+        for number, table in enumerate(column.tables):
+            own = f"{name}_{number}"
+            kinds = [(kind.characters, kind.least, kind.most) for kind in table.kinds]
+            buckets = self._array(f"{own}_buckets", table.buckets, "u4")
+            places = f"{{bucket: row for row, bucket in enumerate({buckets}.tolist())}}"
+            rarity = self._array(f"{own}_rarity", table.rarity)
+            weights = self._array(f"{own}_weights", table.weights, "i1")
+            scales = self._array(f"{own}_scales", table.scales)
+            bias = self._array(f"{own}_bias", table.bias)
+            self.data.append(
+                f"{own} = ({kinds}, {table.bits}, {places}, {rarity}, {weights} * {scales}[:, None], {bias})"
+            )
+            tables.append(own)
+        return f"texts({given}, [{', '.join(tables)}], {list(column.center)}, {list(column.scale)})"
 
     def _answers(self) -> list[str]:
         lines = [

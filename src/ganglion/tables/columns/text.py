@@ -24,6 +24,7 @@ from ganglion.core.layers import Activate, EmbeddingBag
 from ganglion.core.part import Array
 from ganglion.engines import thread_count
 from ganglion.errors import ConfigError, GanglionNotice
+from ganglion.files.exports.inputs import CodedText, Grams as CodedGrams, GramTable
 from ganglion.many import train_many
 from ganglion.network import Network
 from ganglion.tables.columns.base import Column, Encoded, EncodedValue, missing_values
@@ -32,6 +33,7 @@ from ganglion.tables.columns.grams import GramNumbers, in_use, no_numbers
 from ganglion.tables.columns.level import folds_of
 from ganglion.tables.columns.reader import SINGLE_WORDS, Reader, loss_of, no_reader
 from ganglion.text.grams import BEGIN, END, Grams
+from ganglion.text.letters import RUNS
 from ganglion.text.vectors import read_vectors
 from ganglion.training.optimizers import SGD
 from ganglion.training.schedules import CosineDecay
@@ -466,6 +468,17 @@ class TextColumn(Column):
     def alone(self) -> Self:
         return dataclasses.replace(self, store=None, orders=None, names=None, told=None)
 
+    def coded(self) -> CodedText:
+        if self.in_order:
+            raise ConfigError(
+                f"column {self.column!r} is read word by word, which no exported file does",
+                "train with --quality good",
+            )
+        tables = [_coded(self._grams, self.learned)]
+        tables += [_coded((SINGLE_WORDS,), self.vectors)] if self.vectors.bias.size else []
+        spread = self.center, self.scale
+        return CodedText(self.column, len(self.features), tuple(tables), *spread, RUNS)
+
     def describe(self) -> str:
         kinds = [f"1 to {self.words} words"] if self.words else []
         kinds += [f"{self.characters[0]} to {self.characters[1]} characters"] if any(self.characters) else []
@@ -473,6 +486,13 @@ class TextColumn(Column):
         vectors = f", {len(self.vectors.buckets):,} word vectors" if self.vectors.bias.size else ""
         read = f", the first {self.in_order} words in order" if self.in_order else ""
         return f"text, {known}n-grams of {' and of '.join(kinds)}{vectors}{read}"
+
+
+def _coded(kinds: Sequence[Grams], numbers: GramNumbers) -> GramTable:
+    """Return the numbers of n-grams as exported files have them."""
+    own = tuple(CodedGrams(each.characters, each.least, each.most) for each in kinds)
+    used, rare = numbers.buckets, numbers.rarity[1:]
+    return GramTable(own, numbers.bits, used, rare, numbers.weights, numbers.scales, numbers.bias)
 
 
 def _of_vectors(buckets: Array, vectors: Array) -> GramNumbers:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ganglion.files.exports.c.texts import text_lines
 from ganglion.files.exports.c.words import comment, kind, number
-from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedWord
+from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedText, CodedWord
 
 if TYPE_CHECKING:
     from ganglion.files.exports.c.file import File
@@ -237,6 +238,8 @@ def _column(file: File, column: Coded, field: str, first: int, which: int) -> li
         factors, shifts = file.table("factors", column.factors), file.table("shifts", column.shifts)
         scaled = f"(float)row->{field}[i] * {factors}[i % {channels}] + {shifts}[i % {channels}]"
         return [f"for (int i = 0; i < {column.width}; i++) {{ x[{first} + i] = {scaled}; }}"]
+    if isinstance(column, CodedText):
+        return text_lines(file, column, field, first)
     assert isinstance(column, CodedDate)
     return _date(file, column, field, first, which)
 

@@ -49,6 +49,7 @@ class File:
         self.job, self.name, self.header, self.int8 = job, name, header, int8
         self.storage = "static inline" if header else ""
         self.bytes = 0
+        self.stack = 512
         self.functions: dict[str, None] = {}
         self.data: list[str] = []
 
@@ -62,7 +63,7 @@ class File:
         if self.int8:
             notes.append(loss_in_bytes(job))
         features = sum(each.width for each in job.columns)
-        stack = 4 * (places + features) + 512
+        stack = 4 * (places + features) + self.stack
         given = ", ".join(map(_argument, job.inputs.items()))
         signature = f"void {self.name}_predict({given}, float *outputs)"
         if job.columns:
@@ -158,7 +159,9 @@ class File:
             lines = [f"    {each}," for each in items]
         else:
             flat = np.asarray(values).ravel()
-            self.bytes += flat.size * {"float": 4, "double": 8, "int": 4, "signed char": 1}[kind]
+            self.bytes += (
+                flat.size * {"float": 4, "double": 8, "int": 4, "unsigned int": 4, "signed char": 1}[kind]
+            )
             items = [number(each, kind) for each in flat.tolist()]
             lines = [
                 "    " + ", ".join(items[first : first + NUMBERS_IN_LINE]) + ","

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.part import Array
-from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedWord
+from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedText, CodedWord
 
 
 def number(value: float, kind: str) -> str:
     """Return a number in C."""
-    if kind in ("int", "signed char"):
+    if kind in ("int", "signed char", "unsigned int"):
         return str(int(value))
     if kind == "float":
         text = f"{float(np.float32(value)):.9g}"
@@ -53,6 +53,8 @@ def about(column: Coded) -> str:
         return f"{size} bytes: row after row from the top, the channels of a place side by side"
     if isinstance(column, CodedNumber):
         return f"{column.column}: {column.low:g} to {column.high:g}; NAN if missing"
+    if isinstance(column, CodedText):
+        return f"{column.column}: a text in UTF-8 and composed form (NFC)"
     if isinstance(column, CodedDate):
         return f"{column.column}: a date, such as 2026-01-31 or 2026-01-31 12:30:00"
     assert isinstance(column, CodedWord)

@@ -20,7 +20,15 @@ import numpy as np
 from ganglion.errors import ConfigError
 from ganglion.files.exports import activations
 from ganglion.files.exports.flow import plan_places, value_of
-from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedWord
+from ganglion.files.exports.inputs import (
+    Coded,
+    CodedDate,
+    CodedNumber,
+    CodedPicture,
+    CodedText,
+    CodedWord,
+    GramTable,
+)
 from ganglion.files.exports.job import Answer, Job
 from ganglion.files.exports.layers import writing_of
 from ganglion.files.exports.tables import steps_of
@@ -159,6 +167,10 @@ def _column(column: Coded) -> dict[str, Any]:
             "choices": ["true", "false"] if column.unknown is None else None,
             "other": "1e300" if column.numeric else OTHER,
         }
+    if isinstance(column, CodedText):
+        tables = [_table(table) for table in column.tables]
+        spread = {"center": column.center, "scale": column.scale, "letters": column.letters}
+        return shared | spread | {"kind": "text", "tables": tables}
     if isinstance(column, CodedPicture):
         names = ("shape", "fit", "factors", "shifts")
         return shared | {"kind": "picture"} | {name: getattr(column, name) for name in names}
@@ -168,6 +180,16 @@ def _column(column: Coded) -> dict[str, Any]:
     hours = any(part.startswith("hour") for part in column.parts)
     start = middle.strftime("%Y-%m-%dT%H:%M" if hours else "%Y-%m-%d")
     return shared | {"kind": "date", "hours": hours, "start": start} | {n: getattr(column, n) for n in names}
+
+
+def _table(table: GramTable) -> dict[str, Any]:
+    arrays = {"buckets": "<u4", "weights": "i1", "rarity": "<f4", "scales": "<f4", "bias": "<f4"}
+    found = {
+        name: base64.b64encode(np.ascontiguousarray(getattr(table, name), kind).tobytes()).decode()
+        for name, kind in arrays.items()
+    }
+    kinds = [[kind.characters, kind.least, kind.most] for kind in table.kinds]
+    return {"kinds": kinds, "bits": table.bits} | found
 
 
 def _network(job: Job) -> list[str]:

@@ -33,6 +33,103 @@ function partsOf(text, name) {
   return { year, month, day, weekday, hour, elapsed: days + (hour * 3600 + minute * 60 + second) / 86400, missing: 0 };
 }
 
+const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
+
+/** The words and signs of a text in lower case and composed form. */
+function wordsOf(text, column) {
+  if (!column.kinds) {
+    column.kinds = new Uint8Array(0x110000);
+    let at = 0;
+    for (const [, kind, length] of column.letters.matchAll(/([A-Z])([0-9a-z]+)/g)) {
+      const end = at + parseInt(length, 36);
+      column.kinds.fill(kind.charCodeAt(0), at, end);
+      at = end;
+    }
+  }
+  const found = [];
+  let word = [];
+  const end = () => { if (word.length) found.push({ points: word, sign: false }); word = []; };
+  for (const letter of text.normalize("NFC").toLowerCase().normalize("NFC")) {
+    const point = letter.codePointAt(0), kind = String.fromCharCode(column.kinds[point]);
+    if (kind === "G" || kind === "S") end();
+    if (kind === "W") word.push(point);
+    if (kind === "S") found.push({ points: [point], sign: true });
+  }
+  end();
+  return found;
+}
+
+/** A hash of 64 bits in two halves (FNV-1a), with one more code point. */
+function hashed([high, low], point) {
+  low = (low ^ point) >>> 0;
+  const product = low * 0x1b3, carry = Math.floor(product / 2 ** 32);
+  return [(high * 0x1b3 + carry + ((low << 8) >>> 0)) % 2 ** 32, product % 2 ** 32];
+}
+
+/** The first bits of a hash, spread by a last multiplication with 0x9E3779B97F4A7C15. */
+function bucketOf([high, low], bits) {
+  low = (low ^ high) >>> 0;
+  const [top, end] = [0x9e3779b9, 0x7f4a7c15];
+  const middle = (low & 0xffff) * (end >>> 16) + (((low & 0xffff) * (end & 0xffff)) >>> 16);
+  const rest = (low >>> 16) * (end & 0xffff) + (middle % 65536);
+  const carried = (low >>> 16) * (end >>> 16) + Math.floor(middle / 65536) + Math.floor(rest / 65536);
+  return ((carried + Math.imul(low, top) + Math.imul(high, end)) >>> 0) >>> (32 - bits);
+}
+
+/** How often each bucket occurs in a text. */
+function bucketsOf(words, [characters, least, most], bits) {
+  const counts = new Map();
+  const units = characters
+    ? words.filter(({ sign }) => !sign).map(({ points }) => [2, ...points, 3].map((point) => [point]))
+    : [words.map(({ points }) => points)];
+  for (const own of units) {
+    for (let first = 0; first < own.length; first++) {
+      let hash = hashed([0xcbf29ce4, 0x84222325], characters ? 2 : 1);
+      for (let place = first; place < Math.min(first + most, own.length); place++) {
+        if (!characters && place > first) hash = hashed(hash, 32);
+        for (const point of own[place]) hash = hashed(hash, point);
+        if (place - first + 1 < least) continue;
+        const bucket = bucketOf(hash, bits);
+        counts.set(bucket, (counts.get(bucket) ?? 0) + 1);
+      }
+    }
+  }
+  return counts;
+}
+
+/** A table of numbers of n-grams, with its bytes as arrays. */
+function readable(table) {
+  if (!table.places) {
+    table.places = new Map(Array.from(new Uint32Array(bytesOf(table.buckets)), (bucket, row) => [bucket, row]));
+    table.bytes = new Int8Array(bytesOf(table.weights));
+    for (const name of ["rarity", "scales", "bias"]) table[name] = new Float32Array(bytesOf(table[name]));
+  }
+  return table;
+}
+
+/** The sum of the numbers of a text's n-grams, each times its weight, and how many are known. */
+function summed(words, table) {
+  const total = Float64Array.from(table.bias), units = total.length;
+  let known = 0;
+  for (const kind of table.kinds) {
+    const found = [];
+    let squares = 0;
+    for (const [bucket, count] of bucketsOf(words, kind, table.bits)) {
+      const row = table.places.get(bucket);
+      if (row === undefined) continue;
+      const weight = (1 + Math.log(count)) * table.rarity[row];
+      found.push([row, weight]);
+      squares += weight * weight;
+    }
+    for (const [row, weight] of found) {
+      const factor = (weight / Math.sqrt(squares)) * table.scales[row];
+      for (let unit = 0; unit < units; unit++) total[unit] += factor * table.bytes[row * units + unit];
+    }
+    known += found.length;
+  }
+  return { total, known };
+}
+
 const periods = { month: 12, weekday: 7, hour: 24 };
 const encoders = {
   number(column, value, x, first) {
@@ -66,6 +163,13 @@ const encoders = {
       let number = known === null ? column.fill[i] : known[what];
       if (known !== null && turn) number = Math[turn === "sine" ? "sin" : "cos"]((2 * Math.PI * known[what]) / periods[what]);
       x[first + i] = column.scale[i] > 0 ? (number - column.center[i]) / column.scale[i] : 0;
+    });
+  },
+  text(column, value, x, first) {
+    const words = isMissing(value) ? [] : wordsOf(String(value), column);
+    const sums = column.tables.map((table) => summed(words, readable(table)));
+    sums.flatMap(({ total }) => Array.from(total)).forEach((sum, i) => {
+      x[first + i] = sums[0].known ? (sum - column.center[i]) / column.scale[i] : 0;
     });
   },
   picture(column, value, x, first) {
@@ -273,6 +377,12 @@ const fields = {
     row[column.name] = shown[0];
     choice.oninput = () => { row[column.name] = choice.value; show(); };
     return choice;
+  },
+  text(column, id) {
+    const box = element("textarea", { id, rows: 4, placeholder: "missing" });
+    row[column.name] = "";
+    box.oninput = () => { row[column.name] = box.value; show(); };
+    return box;
   },
   date(column, id) {
     const box = element("input", { id, type: column.hours ? "datetime-local" : "date", value: column.start });
