@@ -36,7 +36,7 @@ for _command, _help in {
     "explain": "Show every number that a model computes for one row or picture, and what moved the answer.",
     "check": "Find problems of a model, its training or its data, each with a remedy.",
     "serve": "Answer requests over HTTP with the predictions of a model.",
-    "export": "Write a model to a file that other programs run: plain C.",
+    "export": "Write a model to a file that other programs run: C, a page, ONNX, Python or SQL.",
     "show": "Show a model: its columns or pictures, network, training and report.",
     "info": "Show versions, the engine in use and why, and the processor.",
 }.items():

@@ -21,7 +21,8 @@ def export(model: Path, out: Path, /, *, int8: Flag = False) -> None:
     model
         A model file written by train or Network.save.
     out
-        The file to write: .c or .h for plain C99.
+        The file to write: .c or .h for plain C99, .html for a page that works by itself, .onnx for ONNX, .py
+        for Python that needs NumPy alone, .sql for a query, of a small network.
     int8
         Write each weight in a byte, in C.
     """
@@ -33,6 +34,6 @@ def export(model: Path, out: Path, /, *, int8: Flag = False) -> None:
         or Network.from_saved(file)
     )
     notes = loaded.export(out, int8=int8)
-    say(f"{out}: {out.stat().st_size:,} bytes")
+    say(f"{out} written")
     for note in notes:
         say(note)
