@@ -102,6 +102,7 @@ from .errors import (
     TrainingError as TrainingError,
     silence as silence,
 )
+from .files.checkpoint import checkpoints as checkpoints
 from .image_model import (
     ImageModel as ImageModel,
     JointImageModel as JointImageModel,

@@ -83,14 +83,14 @@ class GanglionNotice(UserWarning):
 
 # All kinds of notices; the guide says what each notes.
 NOTICES = {
-    "ambiguous-numbers", "balanced-classes", "boilerplate", "converted-pictures", "different-brightness",
-    "duplicate-pictures", "duplicate-rows", "fitted-pictures", "footer", "groups", "label-in-text",
-    "learned-rows", "left-out-columns", "lost-settings", "merged-categories", "missing-code",
-    "missing-target", "missing-values", "missing-words", "mojibake", "no-header", "no-test",
-    "numbers-as-dates", "outside-range", "random-split", "reference-engine", "repeated-header",
-    "several-labels", "shared-pictures", "spellings", "task", "text-length", "unknown-categories",
-    "unknown-classes", "unknown-columns", "unknown-labels", "unknown-texts", "unreadable-pictures",
-    "useful-row-numbers", "where",
+    "ambiguous-numbers", "balanced-classes", "boilerplate", "converted-pictures",
+    "different-brightness", "duplicate-pictures", "duplicate-rows", "fitted-pictures", "footer",
+    "groups", "label-in-text", "learned-rows", "left-out-columns", "lost-settings", "merged-categories",
+    "missing-code", "missing-target", "missing-values", "missing-words", "mojibake", "no-checkpoint",
+    "no-header", "no-test", "numbers-as-dates", "outside-range", "random-split", "reference-engine",
+    "repeated-header", "several-labels", "shared-pictures", "spellings", "task", "text-length",
+    "unknown-categories", "unknown-classes", "unknown-columns", "unknown-labels", "unknown-texts",
+    "unreadable-pictures", "useful-row-numbers", "where",
 }  # fmt: skip
 
 _silenced: set[str] = set()

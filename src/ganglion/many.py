@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -119,7 +120,8 @@ def train_many(
         ThreadPoolExecutor(min(at_once, total) or 1) as pool,
         _bar(total, progress) as advance,
     ):
-        futures = [pool.submit(train, number) for number in range(total)]
+        around = contextvars.copy_context  # of checkpoints: a thread does not see it by itself
+        futures = [pool.submit(around().run, train, number) for number in range(total)]
         try:
             for future in futures:
                 while not wait([future], timeout=0.1).done:  # between two waits, Ctrl-C is handled

@@ -31,6 +31,7 @@ from ganglion.core.supply import Supply
 from ganglion.deprecation import RenamedAttribute
 from ganglion.engines import Engine, Learned, Objective, pick
 from ganglion.errors import ConfigError, DataError, ShapeError, shortened
+from ganglion.files.checkpoint import EVERY, Checkpoint, current
 from ganglion.files.exports import Exportable, Job
 from ganglion.files.model_file import SavedModel, read_model, write_model
 from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
@@ -40,6 +41,7 @@ from ganglion.training.minimizing import Minimization
 from ganglion.training.optimizer_state import OptimizerState
 from ganglion.training.optimizers import Optimizer
 from ganglion.training.plan import Plan, check_regularization, encode_rows, make_plan, pick_loss
+from ganglion.training.run import Training
 
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
@@ -247,6 +249,8 @@ class Network(Exportable):
         progress: bool = False,
         regularization: Regularization | None = None,
         metrics: Sequence[str] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        every: float = EVERY,
     ) -> History:
         """Train the network, continuing from its current state. Two calls of k epochs equal one of 2k.
 
@@ -273,11 +277,17 @@ class Network(Exportable):
             metrics: names of metrics to compute after each epoch, such as ("accuracy",); by default, with
                 validation, accuracy for classes and R2 for numbers.
 
+            checkpoint: the path of a file that the run is written to now and then. If it is there already,
+                the run goes on from it and ends in the same bits as if it had never been stopped; a run that
+                has ended is not repeated.
+            every: how often: a whole number of epochs, or seconds as a float, 60.0 by default.
+
         Returns:
             The history of this call.
 
         Raises:
-            ConfigError: for a setting out of range, or a loss that does not suit the outputs.
+            ConfigError: for a setting out of range, a loss that does not suit the outputs, a checkpoint of
+                another run, or one with L-BFGS, whose memory is SciPy's.
             DataError, ShapeError: for invalid rows or targets; the network is then unchanged.
 
         >>> net = gg.Network([gg.Dense(1)], inputs=1)
@@ -306,15 +316,34 @@ class Network(Exportable):
             regularization=regularization,
             metrics=metrics,
         )
-        return self.train(plan)
+        return self.train(plan, None if checkpoint is None else Checkpoint(checkpoint, every))
 
-    def train(self, plan: Plan) -> History:
+    def train(self, plan: Plan, checkpoint: Checkpoint | None = None) -> History:
         """Train according to a validated plan; `fit` makes one and calls this."""
         engine = self._engine_for(plan.loss, plan.optimizer)
-        kind = Descent if plan.optimizer.makes_steps else Minimization
-        training = kind(self._model, engine, self._optimizer_state, plan)
+        if plan.optimizer.makes_steps:
+            return self._descend(engine, plan, checkpoint or current())
+        if checkpoint is not None:
+            raise ConfigError(
+                "a run with L-BFGS has no checkpoints: its memory is SciPy's", "use another optimizer"
+            )
+        return self._run(Minimization(self._model, engine, self._optimizer_state, plan))
+
+    def _descend(self, engine: Engine, plan: Plan, checkpoint: Checkpoint | None) -> History:
+        if checkpoint is None:
+            return self._run(Descent(self._model, engine, self._optimizer_state, plan))
+        plan = dataclasses.replace(plan, callbacks=[*plan.callbacks, checkpoint])
+        training = Descent(self._model, engine, self._optimizer_state, plan)
+        done = checkpoint.open(training)
+        history = self._run(training, done)
+        if done is None and history.ended not in ("interrupted", "failed"):
+            checkpoint.save(training, finished=True)
+        return history
+
+    def _run(self, training: Training, done: History | None = None) -> History:
+        plan = training.plan
         try:
-            return training.run()
+            return training.run() if done is None else training.show(done)
         finally:
             self._history.extend(training.history)
             if training.history.epochs:

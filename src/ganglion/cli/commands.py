@@ -8,7 +8,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,6 +38,7 @@ from ganglion.cli.output import AS_TEXT, emptied, write_table
 from ganglion.engines import explain
 from ganglion.errors import ConfigError, amount
 from ganglion.files.atomic import check_writable
+from ganglion.files.checkpoint import checkpoints
 from ganglion.files.model_file import read_model
 from ganglion.joint import heads_of
 from ganglion.network import Network
@@ -139,6 +141,8 @@ def train(
     scaling: str = "standard",
     seed: Whole = 0,
     engine: str = "auto",
+    checkpoint: Path | None = None,
+    resume: Flag = False,
     json: Flag = False,
     read: ReadFlags = AS_FOUND,
     pictures: PictureFlags = AUTOMATIC,
@@ -234,6 +238,10 @@ def train(
         Determines everything random.
     engine
         auto or reference.
+    checkpoint
+        Folder to keep what is learned in, so that training can go on after an accident.
+    resume
+        Go on from what is in the folder of --checkpoint; give the same table and options.
     json
         Print one JSON object instead.
     """
@@ -244,32 +252,33 @@ def train(
         options = [name for name in given if name in TABLES_ONLY]
         options += [name for name, is_given in reading_options(read).items() if is_given]
         image_options.refuse(options, table, pictures=True)
-        images.train(
-            table,
-            more,
-            out,
-            pictures,
-            json,
-            started,
-            quality=quality or "good",
-            target=None if target is None else joint.target_of(target),
-            group=group,
-            weight=weight,
-            task=task,
-            test=test,
-            validation=validation,
-            folds=folds,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            class_weight="balanced" if balanced else None,
-            optimize=optimize,
-            costs=_costs(cost),
-            positive=positive,
-            callbacks=stopping,
-            seed=seed,
-            engine=engine,
-        )
+        with _kept(checkpoint, resume):
+            images.train(
+                table,
+                more,
+                out,
+                pictures,
+                json,
+                started,
+                quality=quality or "good",
+                target=None if target is None else joint.target_of(target),
+                group=group,
+                weight=weight,
+                task=task,
+                test=test,
+                validation=validation,
+                folds=folds,
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rate=learning_rate,
+                class_weight="balanced" if balanced else None,
+                optimize=optimize,
+                costs=_costs(cost),
+                positive=positive,
+                callbacks=stopping,
+                seed=seed,
+                engine=engine,
+            )
         return
     if "pictures" in given:
         defaults = vars(AUTOMATIC)
@@ -280,48 +289,49 @@ def train(
     path = Path(name + ".safetensors") if out is None else out
     with collect() as collected:
         opened = open_table([table, *more] if more else table, read.options(), targets=split([target]))
-    _train(
-        opened,
-        table.name,
-        target,
-        [],
-        path,
-        json,
-        collected,
-        started,
-        stopping,
-        quality=quality,
-        minutes=minutes,
-        hidden=None if hidden is None else _units(hidden),
-        activation=activation,
-        bins=bins,
-        task=task,
-        epochs=epochs,
-        batch_size=batch_size,
-        dropout=dropout,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        validation=validation,
-        test=test,
-        folds=folds,
-        repeats=repeats,
-        group=group,
-        order=order,
-        weight=weight,
-        where=where,
-        class_weight="balanced" if balanced else None,
-        optimize=optimize,
-        costs=_costs(cost),
-        positive=positive,
-        drop=split(drop),
-        categories=split(category),
-        keep=split(keep),
-        text=Text(split(text), split(no_text), vectors, keep_words),
-        fold_case=fold_case,
-        scaling=scaling,
-        seed=seed,
-        engine=engine,
-    )
+    with _kept(checkpoint, resume):
+        _train(
+            opened,
+            table.name,
+            target,
+            [],
+            path,
+            json,
+            collected,
+            started,
+            stopping,
+            quality=quality,
+            minutes=minutes,
+            hidden=None if hidden is None else _units(hidden),
+            activation=activation,
+            bins=bins,
+            task=task,
+            epochs=epochs,
+            batch_size=batch_size,
+            dropout=dropout,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            validation=validation,
+            test=test,
+            folds=folds,
+            repeats=repeats,
+            group=group,
+            order=order,
+            weight=weight,
+            where=where,
+            class_weight="balanced" if balanced else None,
+            optimize=optimize,
+            costs=_costs(cost),
+            positive=positive,
+            drop=split(drop),
+            categories=split(category),
+            keep=split(keep),
+            text=Text(split(text), split(no_text), vectors, keep_words),
+            fold_case=fold_case,
+            scaling=scaling,
+            seed=seed,
+            engine=engine,
+        )
 
 
 @command
@@ -514,6 +524,26 @@ def info(*, json: Flag = False) -> None:
         return
     for name, value in facts.items():
         say(f"{name:<12}  {value}")
+
+
+@contextmanager
+def _kept(folder: Path | None, resume: bool) -> Iterator[None]:
+    """Keep what is learned in the folder of --checkpoint.
+
+    Raises:
+        ConfigError: if the folder holds something and is not to be resumed, or the other way around.
+    """
+    if folder is None:
+        if resume:
+            raise ConfigError("--resume must come with --checkpoint, which says from where")
+        yield
+        return
+    if resume and not folder.is_dir():
+        raise ConfigError(f"there is no folder {folder} to resume from", "leave out --resume to start")
+    if not resume and folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty", "add --resume to go on from it, or give another folder")
+    with checkpoints(folder):
+        yield
 
 
 def _train(

@@ -52,12 +52,23 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[BinaryIO], o
         if target.exists():
             os.chmod(temporary, target.stat().st_mode & 0o777)
         os.replace(temporary, target)
+        _flush_folder(target.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise FileError(f"cannot write {target}: {reason}", "an existing file is unchanged") from error
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the new name last, where the system lets a folder be opened: a power cut may undo it otherwise."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:

@@ -6,8 +6,8 @@ of a second) and `on_epoch_end`, and finally `on_train_end`. Each method receive
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ganglion.errors import ConfigError, shortened
 from ganglion.optional import load
@@ -28,6 +28,18 @@ class Callback:
     ...     def on_epoch_end(self, training):
     ...         print(training.history.loss[-1])
     """
+
+    remembers: ClassVar[tuple[str, ...]] = ()
+    """The attributes that a checkpoint keeps, as plain JSON data."""
+
+    def remember(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps: the attributes named by `remembers`, and arrays by name."""
+        return {name: getattr(self, name) for name in self.remembers}
+
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `remember` returned; called after `on_train_begin`."""
+        for name in self.remembers:
+            setattr(self, name, kept[name])
 
     def on_train_begin(self, training: Training) -> None:
         """Called before the first epoch."""

@@ -8,19 +8,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ganglion.core.part import Array
 from ganglion.engines import Learned, Objective, Session
+from ganglion.training.history import History
 from ganglion.training.optimizers import StepOptimizer
 from ganglion.training.run import Training
 
 SECONDS_AT_ONCE = 0.05
 GROWTH = 8  # from one call of the engine to the next, at most
+
+
+class Progress(NamedTuple):
+    """How far an epoch is: the number of steps made, and what was measured in each."""
+
+    first: int
+    losses: Array
+    penalties: Array
+    gradient_norms: Array
+
+
+NOTHING = Progress(0, *np.empty((3, 0)))
 
 
 class Descent(Training):
@@ -30,8 +43,19 @@ class Descent(Training):
         super().__init__(*arguments)
         rows, size = self.plan.rows, self.plan.batch_size
         self.optimizer: StepOptimizer = self.plan.optimizer  # type: ignore[assignment]
-        self._steps_at_once = 1
+        self._steps_at_once, self.steps = 1, math.ceil(len(rows) / size)
+        self.progress = NOTHING
         self._equal_fractions = _batch_fractions(np.ones(len(rows)), np.arange(len(rows)), size)
+
+    def go_on(
+        self,
+        history: History,
+        elapsed: float,
+        callbacks: Sequence[Mapping[str, Any]],
+        progress: Progress = NOTHING,
+    ) -> None:
+        super().go_on(history, elapsed, callbacks)
+        self.progress = progress
 
     def _open(self, objective: Objective) -> Session:
         state, model = self.optimizer_state, self.model
@@ -45,7 +69,7 @@ class Descent(Training):
 
     def _learn(self) -> None:
         try:
-            for _ in range(self.epochs):
+            while self.history.epochs < self.epochs:
                 self.notify("on_epoch_begin")
                 if self.is_stopping or not self._epoch() or self.is_stopping:
                     break
@@ -61,12 +85,13 @@ class Descent(Training):
         state, rows, size = self.optimizer_state, self.plan.rows, self.plan.batch_size
         schedule = self.optimizer.learning_rate
         order = self.order = self.plan.order(state.epoch)
-        steps = math.ceil(len(rows) / size)
+        steps = self.steps
         losses, penalties, norms = np.empty((3, steps))
         self.losses, self.penalties = losses, penalties
-        rates = np.empty(0)
-        first = 0
-        for places, supplied in self._feed(order):
+        rates, first = np.empty(0), self.progress.first
+        for values, known in zip((losses, penalties, norms), self.progress[1:], strict=True):
+            values[:first] = known
+        for places, supplied in self._feed(order, first):
             while first < supplied:
                 begun = time.perf_counter()
                 last = min(first + self._steps_at_once, supplied)
@@ -80,6 +105,7 @@ class Descent(Training):
                 if done.failure:
                     self.fail(done.failure, self.history.epochs, first + count, float(rates[count]))
                     return False
+                self.progress = Progress(last, losses[:last], penalties[:last], norms[:last])
                 self.notify("on_steps_end")
                 if self.is_stopping and last < steps:
                     return False
@@ -95,11 +121,12 @@ class Descent(Training):
         self.history.gradient_norm.append(float((norms * fractions).sum()))
         watched = self.history.validation_loss or self.history.loss
         state.schedule_state = schedule.observe(state.schedule_state, watched[-1])
+        self.progress = NOTHING
         self.notify("on_epoch_end")
         return True
 
-    def _feed(self, order: Array) -> Iterator[tuple[Array, int]]:
-        """Supply the session with the rows of an epoch.
+    def _feed(self, order: Array, first: int) -> Iterator[tuple[Array, int]]:
+        """Supply the session with the rows of an epoch, from a step on.
 
         Yields the places in the session's rows of the rows in `order`, and how many steps can be made. Lazy
         rows are made in a thread of their own, while the session learns from those before.
@@ -110,9 +137,10 @@ class Descent(Training):
             return
         count = max(1, rows.at_once // size) * size
         pieces = [order[first : first + count] for first in range(0, len(order), count)]
-        made = rows.part(pieces[0]).dense()
+        begin = first * size // count
+        made = rows.part(pieces[begin]).dense()
         with ThreadPoolExecutor(1, thread_name_prefix="ganglion-supply") as pool:
-            for number in range(len(pieces)):
+            for number in range(begin, len(pieces)):
                 self.session.feed(made)
                 later = [pool.submit(rows.part(piece).dense) for piece in pieces[number + 1 : number + 2]]
                 yield np.arange(len(order)) % count, math.ceil(min((number + 1) * count, len(order)) / size)

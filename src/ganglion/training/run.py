@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -53,6 +53,8 @@ class Training(ABC):
         self._begun = time.perf_counter()
         self._listeners: dict[str, list[Callable[[Training], None]]] = {}
         self.order: Array = np.empty(0, dtype=np.int64)
+        self.remembering = [callback for callback in plan.callbacks if callback.remembers]
+        self._remembered: Sequence[Mapping[str, Any]] | None = None
         self.losses: Array = np.empty(0)
         self.penalties: Array = np.empty(0)
 
@@ -87,6 +89,29 @@ class Training(ABC):
         if not self._reason:
             self._reason, self._ended = reason, ended
 
+    def go_on(self, history: History, elapsed: float, callbacks: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from an earlier run instead of beginning.
+
+        Args:
+            history: of that run.
+            elapsed: its seconds.
+            callbacks: what each callback that remembers anything kept, in order.
+        """
+        self.history, self._remembered = history, callbacks
+        self._begun -= elapsed
+
+    def show(self, history: History) -> History:
+        """Show the callbacks a run that has ended before, whose results the model already has."""
+        self.history = history
+        self.session = self.engine.open(self.model, self.plan.rows, self._objective)
+        self.notify("on_train_begin")
+        self.notify("on_train_end")
+        return history
+
+    @property
+    def _objective(self) -> Objective:
+        return Objective(self.plan.loss, self.plan.regularization)
+
     @property
     def is_stopping(self) -> bool:
         """Whether the end of the run was requested."""
@@ -102,9 +127,12 @@ class Training(ABC):
 
     def run(self) -> History:
         """Train until all epochs are done or the run is stopped."""
-        self.session = self._open(Objective(self.plan.loss, self.plan.regularization))
+        self.session = self._open(self._objective)
         try:
             self.notify("on_train_begin")
+            if self._remembered is not None:
+                for callback, kept in zip(self.remembering, self._remembered, strict=True):
+                    callback.recall(kept)
             with interruptible(lambda: self.stop(INTERRUPTED, "interrupted")):
                 self._learn()
         except BaseException as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ganglion.checks import check_flag, check_integer, check_number
 from ganglion.core.part import Array
@@ -70,6 +71,18 @@ class EarlyStopping(_Watcher):
         self.tolerance = check_number("tolerance", tolerance, at_least=0)
         self.restore_best = check_flag("restore_best", restore_best)
         self.weights: tuple[Array, Array] | None = None
+
+    remembers = ("best", "waited", "best_epoch")
+
+    def remember(self) -> dict[str, Any]:
+        names = ("parameters", "network_state")
+        held = {} if self.weights is None else dict(zip(names, self.weights, strict=True))
+        return super().remember() | held
+
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        super().recall(kept)
+        if "parameters" in kept:
+            self.weights = kept["parameters"], kept["network_state"]
 
     def on_train_begin(self, training: Training) -> None:
         super().on_train_begin(training)
