@@ -45,13 +45,14 @@ quality: .venv-quality/ready  ## compare how well tables are learned with LightG
 quality-text: .venv-quality/ready  ## compare how well texts are learned with TF-IDF and trees (Debian); MORE="--rows 12000"
 	.venv-quality/bin/python benchmarks/text.py $(MORE)
 
-timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's step, reading tables, inspection and serving
+timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's step, reading tables, inspection, serving and checkpoints
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/step.py
 	$(BIN)/python benchmarks/table.py
 	$(BIN)/python benchmarks/answers.py
 	$(BIN)/python benchmarks/insight.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/checkpoint.py
 
 sanitize: sanitized-address  ## run the engine's tests under the address and undefined-behavior sanitizers
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \
