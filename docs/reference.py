@@ -30,7 +30,8 @@ MODULES: dict[str, ModuleType] = {
     "ganglion.estimators": ganglion.estimators,
 }
 GROUPS = {
-    "Network": ("ganglion.network", "ganglion.many", "ganglion.training.history", "ganglion.files.checkpoint"),
+    "Network": ("ganglion.network", "ganglion.many", "ganglion.training.history"),
+    "Checkpoints": ("ganglion.files.checkpoint",),
     "Tables": ("ganglion.table_model", "ganglion.tables", "ganglion.answers", "ganglion.comparison"),
     "Images": ("ganglion.image_model", "ganglion.images"),
     "Estimators": ("ganglion.estimators",),
