@@ -545,6 +545,90 @@ class Network(Exportable):
         """
         return cls.from_saved(read_model(path), engine)
 
+    @classmethod
+    def from_torch(cls, module: Any, inputs: Sequence[int] | None = None, engine: str = "auto") -> Self:
+        """Return a network with the layers and numbers of a `torch.nn.Sequential`.
+
+        Args:
+            module: a `torch.nn.Sequential` of modules that ganglion has, also nested, or one such module.
+            inputs: the shape of one row as PyTorch has it, (channels, height, width) for images; not needed
+                if the first module is linear. The network itself takes images with the channels last.
+            engine: as for `Network`.
+
+        Raises:
+            ConfigError: for a module that ganglion has no counterpart of; it is named.
+            MissingPackageError: if PyTorch is not installed.
+        """
+        from ganglion.files.frameworks.torch import from_torch  # noqa: PLC0415  # to start fast
+
+        return cls._of(from_torch(module, None if inputs is None else tuple(inputs)), engine)
+
+    def to_torch(self) -> Any:
+        """Return a `torch.nn.Sequential` with the same layers and numbers; a module, if they are no chain.
+
+        It is in the mode for predictions, and takes images with the channels first, as PyTorch does.
+
+        Raises:
+            ConfigError: for a layer that PyTorch has no counterpart of; it is named.
+            MissingPackageError: if PyTorch is not installed.
+        """
+        from ganglion.files.frameworks.torch import to_torch  # noqa: PLC0415  # to start fast
+
+        return to_torch(self._model)
+
+    @classmethod
+    def from_keras(cls, model: Any, inputs: Sequence[int] | None = None, engine: str = "auto") -> Self:
+        """Return a network with the layers and numbers of a `keras.Sequential` (Keras 3, any backend).
+
+        Args:
+            model: a `keras.Sequential`, or another chain of layers that ganglion has.
+            inputs: the shape of one row, if the model does not know it.
+            engine: as for `Network`.
+
+        Raises:
+            ConfigError: for a layer that ganglion has no counterpart of; it is named.
+            MissingPackageError: if Keras is not installed.
+        """
+        from ganglion.files.frameworks.keras import from_keras  # noqa: PLC0415  # to start fast
+
+        return cls._of(from_keras(model, None if inputs is None else tuple(inputs)), engine)
+
+    def to_keras(self) -> Any:
+        """Return a `keras.Sequential` with the same layers and numbers.
+
+        Raises:
+            ConfigError: for a layer that Keras has no counterpart of, which is named, or layers that branch.
+            MissingPackageError: if Keras is not installed.
+        """
+        from ganglion.files.frameworks.keras import to_keras  # noqa: PLC0415  # to start fast
+
+        return to_keras(self._model)
+
+    @classmethod
+    def from_onnx(cls, path: str | os.PathLike[str], engine: str = "auto") -> Self:
+        """Return a network with the layers and numbers of an ONNX file.
+
+        Args:
+            path: of a file with one chain of operators that ganglion has, such as PyTorch and Keras write.
+                The network takes images with the channels last.
+            engine: as for `Network`.
+
+        Raises:
+            ConfigError: for an operator that ganglion has no counterpart of, which is named, or a graph that
+                branches.
+            FileError: if the file cannot be read, or is no model of ONNX.
+            MissingPackageError: if the package onnx is not installed.
+        """
+        from ganglion.files.frameworks.onnx import from_onnx  # noqa: PLC0415  # to start fast
+
+        return cls._of(from_onnx(path), engine)
+
+    @classmethod
+    def _of(cls, model: Model, engine: str) -> Self:
+        network = cls.__new__(cls)
+        network._set_up(model, engine)
+        return network
+
     def to_saved(self) -> SavedModel:
         """Return the contents of this network's model file."""
         model = self._model

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import ganglion as gg
 from browser import Browser, needs_browser, open_browser
@@ -343,6 +344,16 @@ def test_odd_texts_in_c(tmp_path: Path) -> None:
     assert difference(model.job(), [line.split() for line in found.splitlines()], wanted) <= AGREED
 
 
+def test_the_numbers_alone(tmp_path: Path) -> None:
+    network = network_of(gg.BatchNormalization(), (4,))
+    wanted = network.named_parameters() | network.named_state()
+    network.export(tmp_path / "w.npz")
+    network.export(tmp_path / "w.safetensors")
+    for found in (np.load(tmp_path / "w.npz"), safetensors.numpy.load_file(tmp_path / "w.safetensors")):
+        assert set(found) == set(wanted)
+        assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
 def test_hostile_names_stay_names(tmp_path: Path) -> None:
     odd = "</script><b> \" ' */ ?? \\ \n {x}"
     table = {
@@ -370,7 +381,10 @@ def test_errors_name_the_part_and_the_remedy(tmp_path: Path) -> None:
             return z
 
     network = gg.Network([gg.Dense(2)], 3)
-    with pytest.raises(gg.ConfigError, match=r"must be one of .c, .h, .html, .onnx, .py, .sql, got 'n.pyc'"):
+    with pytest.raises(
+        gg.ConfigError,
+        match=r"must be one of .c, .h, .html, .npz, .onnx, .py, .safetensors, .sql, got 'n.pyc'",
+    ):
         network.export(tmp_path / "n.pyc")
     with pytest.raises(gg.ConfigError, match=r"for .c and .h, got .py"):
         network.export(tmp_path / "n.py", int8=True)
@@ -390,4 +404,4 @@ def test_errors_name_the_part_and_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(gg.FileError, match="cannot write"):
         network.export(tmp_path / "none" / "n.py")
     assert list(tmp_path.iterdir()) == []
-    assert set(FORMATS) == {".c", ".h", ".html", ".onnx", ".py", ".sql"}
+    assert set(FORMATS) == {".c", ".h", ".html", ".npz", ".onnx", ".py", ".safetensors", ".sql"}

@@ -22,7 +22,8 @@ def export(model: Path, out: Path, /, *, int8: Flag = False) -> None:
         A model file written by train or Network.save.
     out
         The file to write: .c or .h for plain C99, .html for a page that works by itself, .onnx for ONNX, .py
-        for Python that needs NumPy alone, .sql for a query, of a small network.
+        for Python that needs NumPy alone, .sql for a query, of a small network;
+        .npz and .safetensors for the numbers of the network alone.
     int8
         Write each weight in a byte, in C.
     """

@@ -48,6 +48,11 @@ class Model:
         """Each step's parameters and state by name, as views of the two vectors."""
         return self.architecture.views(self.parameters, self.state)
 
+    def named_arrays(self) -> dict[str, Array]:
+        """Return each array of parameters and state by name, as a view: `{"dense_1/weight": ..., ...}`."""
+        pairs = ((self.architecture.parameters, self.parameters), (self.architecture.state, self.state))
+        return {entry.name: entry.of(vector) for entries, vector in pairs for entry in entries}
+
     def in_float64(self) -> Self:
         """Return the model with copies of its numbers in float64."""
         vectors = self.parameters.astype(np.float64), self.state.astype(np.float64)
