@@ -39,7 +39,7 @@ from ganglion.engines import explain
 from ganglion.errors import ConfigError, amount
 from ganglion.files.atomic import check_writable
 from ganglion.files.checkpoint import checkpoints
-from ganglion.files.model_file import read_model
+from ganglion.files.model_file import SavedModel, read_model
 from ganglion.joint import heads_of
 from ganglion.network import Network
 from ganglion.table_model import JointTableModel, TableModel
@@ -460,17 +460,22 @@ def evaluate(
 
 
 @command
-def show(model: Path, /, *, json: Flag = False) -> None:
+def show(model: Path, /, *, card: Path | None = None, json: Flag = False) -> None:
     """Show a model: its columns or pictures, network, training and report.
 
     Parameters
     ----------
     model
         A model file written by train or Network.save.
+    card
+        Write a model card to this file, as Markdown, instead: data, training, scores, known limits.
     json
         Print one JSON object instead.
     """
     file = read_model(model)
+    if card is not None:
+        _write_card(card, model, file)
+        return
     if (of_images := images.read(file)) is not None:
         if json:
             say_json(images.facts(of_images))
@@ -497,6 +502,17 @@ def show(model: Path, /, *, json: Flag = False) -> None:
     say(pages.rows_page(heads[0], loaded.network) + "\n")
     say(pages.run_page(heads[0]))
     say("\n" + joint.answers_page(loaded))
+
+
+def _write_card(card: Path, path: Path, file: SavedModel) -> None:
+    loaded = images.read(file) or JointTableModel.from_saved(file) or TableModel.from_saved(file)
+    if loaded is None:
+        raise ConfigError("a card is for a model of a table or of pictures, and this is a network by itself")
+    image_options.check_apart(card, path)
+    from ganglion.cli.cards import write_card  # noqa: PLC0415  # which needs Matplotlib, where it is
+
+    pictures = write_card(card, path, loaded)
+    say(f"{card} written" + "".join(f", {each.name}" for each in pictures))
 
 
 @command

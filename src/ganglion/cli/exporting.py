@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ganglion.cli import images
 from ganglion.cli.console import Flag, command, say
+from ganglion.cli.image_options import check_apart
 from ganglion.files.exports import Exportable
 from ganglion.files.model_file import read_model
 from ganglion.network import Network
@@ -27,6 +28,7 @@ def export(model: Path, out: Path, /, *, int8: Flag = False) -> None:
     int8
         Write each weight in a byte, in C.
     """
+    check_apart(out, model)
     file = read_model(model)
     loaded: Exportable = (
         images.read(file)

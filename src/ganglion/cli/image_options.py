@@ -194,9 +194,18 @@ def check_output(out: Path | None, *inputs: Path) -> None:
         ConfigError: for an ending that is not that of a table, or one of the inputs.
         FileError: if it cannot be written.
     """
-    if out is None:
-        return
-    table_writer(out)
+    if out is not None:
+        table_writer(out)
+        check_apart(out, *inputs)
+
+
+def check_apart(out: Path, *inputs: Path) -> None:
+    """Check a file to write to, before anything is computed.
+
+    Raises:
+        ConfigError: if it is one of the inputs.
+        FileError: if it cannot be written.
+    """
     if any(path.exists() and out.exists() and path.samefile(out) for path in inputs):
-        raise ConfigError(f"--out must not be an input file, got {out}", "give another name")
+        raise ConfigError(f"the output must not be an input file, got {out}", "give another name")
     check_writable(out)

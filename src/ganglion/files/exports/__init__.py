@@ -41,8 +41,8 @@ class Exportable(ABC):
 
         Args:
             path: its ending is the format: `.c` or `.h` for plain C99 without allocation, `.html` for a page
-                that works by itself, `.onnx` for ONNX (`pip install 'ganglion[onnx]'`), `.py` for Python that
-                needs NumPy alone, `.sql` for a query, of small networks; `.npz` and `.safetensors` for the numbers
+                that works by itself, `.onnx` for ONNX (with the extra `onnx`), `.py` for Python that needs
+                NumPy alone, `.sql` for a query, of small networks; `.npz` and `.safetensors` for the numbers
                 of the network alone, by name.
             int8: whether weights are a byte each, in C; False by default.
 
