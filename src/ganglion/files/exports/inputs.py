@@ -17,6 +17,8 @@ SAMPLE_TEXT = (
     "the a not Good good BAD very great, don't it's 2026 3.5 (see below) Köln ÄRGER e-mail naïve Straße ΟΔΟΣ "
     "мир 東京 🙂 is was and of love new time ! ..."
 )
+PERIODS = {"month": 12, "weekday": 7, "hour": 24}  # of the parts of a date that turn
+DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)  # each month, unless in a leap year
 UNKNOWN_WORD, UNKNOWN_NUMBER = "something new", 987654.25
 
 

@@ -11,7 +11,16 @@ from ganglion.core.inputs import Input
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError
 from ganglion.files.exports import activations
-from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedText, CodedWord
+from ganglion.files.exports.inputs import (
+    DAYS_BEFORE,
+    PERIODS,
+    Coded,
+    CodedDate,
+    CodedNumber,
+    CodedPicture,
+    CodedText,
+    CodedWord,
+)
 from ganglion.files.exports.job import Answer, Job
 from ganglion.files.exports.layers import writing_of
 from ganglion.files.exports.tables import steps_of
@@ -21,8 +30,6 @@ OPSET, OPSET_OF_CATEGORIES, VERSION_OF_FORMAT = 20, 4, 10
 MOST_FOLDED = 1000  # categories that are compared without regard to case, one by one
 CATEGORIES = "ai.onnx.ml"  # the standard's part with the encoder of labels
 TINY = float(np.finfo(np.float32).tiny)
-DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
-PERIODS = {"month": 12, "weekday": 7, "hour": 24}
 
 
 def write(job: Job, name: str, int8: bool = False) -> tuple[bytes, list[str]]:

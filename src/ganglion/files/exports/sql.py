@@ -12,7 +12,7 @@ from ganglion.core.activations import Activation
 from ganglion.errors import ConfigError
 from ganglion.files.exports import activations
 from ganglion.files.exports.flow import value_of
-from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedWord
+from ganglion.files.exports.inputs import DAYS_BEFORE, PERIODS, Coded, CodedDate, CodedNumber, CodedWord
 from ganglion.files.exports.job import Answer, Job
 from ganglion.files.exports.layers import writing_of
 from ganglion.files.exports.tables import steps_of
@@ -20,8 +20,6 @@ from ganglion.files.exports.writing import sum_of
 
 MOST_PARAMETERS = 2000
 Level = dict[str, str]  # the expressions of one subquery by name
-PERIODS = {"month": 12, "weekday": 7, "hour": 24}
-BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 
 
 def write(job: Job, name: str, int8: bool = False) -> tuple[bytes, list[str]]:
@@ -164,7 +162,7 @@ def _dates(job: Job, column: CodedDate, name: str) -> tuple[Level, Level, Level]
     leaps = " ".join(
         f"{sign} ({before} - {before} % {each}) / {each}" for sign, each in (("+", 4), ("-", 100), ("+", 400))
     )
-    in_year = " ".join(f"WHEN {month} = {number} THEN {days}" for number, days in enumerate(BEFORE, 1))
+    in_year = " ".join(f"WHEN {month} = {number} THEN {days}" for number, days in enumerate(DAYS_BEFORE, 1))
     is_leap = f"(({year} % 4 = 0 AND {year} % 100 <> 0) OR {year} % 400 = 0)"
     days = (
         f"365 * ({year} - 1970) {leaps} - 478 + CASE {in_year} END + {names['day']} + "

@@ -21,7 +21,7 @@ class Writing:
     """How the layers of one kind are written. Each file of `layers` has those of one family."""
 
     kernels: ClassVar[str] = ""
-    """The functions in C that the calls need, for one row; empty if the values are only passed on."""
+    """The functions in C that the calls need, for one row."""
     helpers: ClassVar[str] = ""
     """The functions in Python that the expression needs."""
     passes_on: ClassVar[bool] = False

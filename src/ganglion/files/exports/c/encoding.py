@@ -9,13 +9,20 @@ import numpy as np
 
 from ganglion.files.exports.c.texts import text_lines
 from ganglion.files.exports.c.words import comment, kind, number
-from ganglion.files.exports.inputs import Coded, CodedDate, CodedNumber, CodedPicture, CodedText, CodedWord
+from ganglion.files.exports.inputs import (
+    PERIODS,
+    Coded,
+    CodedDate,
+    CodedNumber,
+    CodedPicture,
+    CodedText,
+    CodedWord,
+)
 
 if TYPE_CHECKING:
     from ganglion.files.exports.c.file import File
 
 PLAIN_PARTS = ("year", "month", "day", "weekday", "hour", "elapsed")
-PERIODS = {"month": 12, "weekday": 7, "hour": 24}
 CURVE = """
 /* The height of a curve of straight lines at a place. */
 static double curve(double value, const double *knots, const double *heights, int count) {

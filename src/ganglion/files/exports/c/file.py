@@ -16,6 +16,7 @@ from ganglion.files.exports.c.words import about, comment, kind, number, string
 from ganglion.files.exports.flow import plan_places, value_of
 from ganglion.files.exports.job import Answer, Job, identifiers
 from ganglion.files.exports.layers import writing_of
+from ganglion.files.exports.layers.reshape import PASSED_ON
 from ganglion.files.exports.tables import as_if_in_bytes, in_bytes, loss_in_bytes, steps_of
 
 RESERVED = (
@@ -24,13 +25,6 @@ RESERVED = (
     "volatile while main row answer work x inputs outputs missing"
 )
 NUMBERS_IN_LINE = 8
-COPIED = """
-static void copied(const float *x, float *z, int count) {
-    for (int i = 0; i < count; i++) {
-        z[i] = x[i];
-    }
-}
-"""
 SCALED = """
 static void scaled(float *z, const float *scale, const float *bias, int rows, int width) {
     for (int i = 0; i < rows; i++) {
@@ -198,10 +192,7 @@ class File:
                     self.table(f"{names[short]}_scale", scale)
                 else:
                     self.table(names[short], arrays[short])
-            if writing.passes_on:
-                self.use(COPIED)
-                lines.append(f"copied({x[0]}, {z}, {step.outputs});")
-            elif whole:
+            if whole:
                 width = step.shape[-1]
                 zeros = self.table(f"{names['weight']}_zeros", np.zeros(width, np.float32))
                 self.use(_of_bytes(writing.kernels), SCALED)
@@ -251,7 +242,7 @@ class File:
     def _ending(self, end: str) -> list[str]:
         """Return the lines that make answers of the network's outputs."""
         if not self.job.answers:
-            self.use(COPIED)
+            self.use(PASSED_ON.kernels)
             return [f"    copied({end}, outputs, {self.job.outputs});"]
         lines = []
         for answer, own in self.answers():

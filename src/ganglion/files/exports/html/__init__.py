@@ -33,13 +33,6 @@ from ganglion.files.exports.job import Answer, Job
 from ganglion.files.exports.layers import writing_of
 from ganglion.files.exports.tables import steps_of
 
-COPIED = """
-static void copied(const float *x, float *z, int count) {
-    for (int i = 0; i < count; i++) {
-        z[i] = x[i];
-    }
-}
-"""
 # The complementary error function: W. J. Cody's idea in one Chebyshev fit, with a relative error below 1.2e-7
 # everywhere (Numerical Recipes in C, section 6.2).
 ERROR_FUNCTION = """
@@ -212,12 +205,8 @@ def _network(job: Job) -> list[str]:
             first += array.size
         x, z, at = [place(value) for value in step.reads], place(step.writes), places.at[step.writes]
         views.append(f"const {z} = work.subarray({at}, {at + step.outputs});")
-        if writing.passes_on:
-            functions[_javascript(COPIED)] = None
-            lines.append(f"copied({x[0]}, {z}, {step.outputs});")
-        else:
-            functions[_javascript(writing.kernels)] = None
-            lines += [_javascript(call) for call in writing.calls(step, x, z, each.names)]
+        functions[_javascript(writing.kernels)] = None
+        lines += [_javascript(call) for call in writing.calls(step, x, z, each.names)]
         for part, _, _ in activations.parts_of(step.activation, step.shape[-1] if step.shape else 1):
             functions[_javascript(activations.kernel(part))] = None
         lines += activations.calls(step.activation, step.shape, z)
