@@ -286,8 +286,8 @@ class Network(Exportable):
             The history of this call.
 
         Raises:
-            ConfigError: for a setting out of range, a loss that does not suit the outputs, a checkpoint of
-                another run, or one with L-BFGS, whose memory is SciPy's.
+            ConfigError: for a setting out of range, a loss that does not suit the outputs, or a checkpoint of
+                another run.
             DataError, ShapeError: for invalid rows or targets; the network is then unchanged.
 
         >>> net = gg.Network([gg.Dense(1)], inputs=1)
@@ -321,19 +321,12 @@ class Network(Exportable):
     def train(self, plan: Plan, checkpoint: Checkpoint | None = None) -> History:
         """Train according to a validated plan; `fit` makes one and calls this."""
         engine = self._engine_for(plan.loss, plan.optimizer)
-        if plan.optimizer.makes_steps:
-            return self._descend(engine, plan, checkpoint or current())
-        if checkpoint is not None:
-            raise ConfigError(
-                "a run with L-BFGS has no checkpoints: its memory is SciPy's", "use another optimizer"
-            )
-        return self._run(Minimization(self._model, engine, self._optimizer_state, plan))
-
-    def _descend(self, engine: Engine, plan: Plan, checkpoint: Checkpoint | None) -> History:
+        kind = Descent if plan.optimizer.makes_steps else Minimization
+        checkpoint = checkpoint or current()
         if checkpoint is None:
-            return self._run(Descent(self._model, engine, self._optimizer_state, plan))
+            return self._run(kind(self._model, engine, self._optimizer_state, plan))
         plan = dataclasses.replace(plan, callbacks=[*plan.callbacks, checkpoint])
-        training = Descent(self._model, engine, self._optimizer_state, plan)
+        training = kind(self._model, engine, self._optimizer_state, plan)
         done = checkpoint.open(training)
         history = self._run(training, done)
         if done is None and history.ended not in ("interrupted", "failed"):

@@ -18,6 +18,7 @@ import safetensors.numpy
 import ganglion as gg
 from commands import run
 from ganglion.engines import limit_threads
+from ganglion.engines.native import NativeSession
 from ganglion.files import atomic
 from ganglion.files.checkpoint import read_checkpoint
 from ganglion.training import descending
@@ -399,11 +400,34 @@ def test_a_cut_or_changed_file_is_an_error(half: Path) -> None:
             network().fit(X, Y, checkpoint=half, **SETTINGS)
 
 
-def test_l_bfgs_has_no_checkpoints(tmp_path: Path) -> None:
+def test_l_bfgs_goes_on_without_evaluating_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("scipy")
-    net = gg.Network([gg.Dense(2, "softmax")], 5)
-    with pytest.raises(gg.ConfigError, match="L-BFGS has no checkpoints"):
-        net.fit(X, Y, optimizer="lbfgs", checkpoint=tmp_path / "r")
+    made: list[int] = []
+    evaluate = NativeSession.loss_and_gradient
+
+    def counted(self: Any, order: Any) -> Any:
+        made.append(1)
+        return evaluate(self, order)
+
+    monkeypatch.setattr(NativeSession, "loss_and_gradient", counted)
+
+    def fit(steps: int, **more: Any) -> tuple[Any, ...]:
+        net = gg.Network([gg.Dense(6, "tanh"), gg.Dense(2, "softmax")], 5, seed=2)
+        callbacks = [gg.EarlyStopping(8), Cut(steps)]
+        settings = SETTINGS | {"optimizer": gg.LBFGS(), "epochs": 25, "callbacks": callbacks} | more
+        return bits(net, net.fit(X, Y, **settings))
+
+    wanted = fit(1000)
+    whole = len(made)
+    made.clear()
+    kept = {"checkpoint": tmp_path / "run.ckpt", "every": 1}
+    for steps in (3, 9, 10):
+        with pytest.raises(CutError):
+            fit(steps, **kept)
+    assert fit(1000, **kept) == wanted
+    assert whole <= len(made) <= whole + 6
+    assert fit(1, **kept) == wanted
+    assert len(made) <= whole + 6
 
 
 def test_train_many_repeats_no_finished_member(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ from ganglion.training import stopping
 from ganglion.training.callbacks import Callback
 from ganglion.training.descending import Descent, Progress
 from ganglion.training.history import SERIES, History
+from ganglion.training.minimizing import Evaluated, Minimization
 from ganglion.training.run import Training
 
 FORMAT = 1
@@ -44,6 +45,8 @@ EVERY = 60.0  # seconds
 MOST_SAMPLED = 256  # lazy rows whose numbers become part of the identity
 MOST_BYTES = 2**33
 ENDING, NAME_LENGTH = ".ckpt", 32
+COUNTS = ("step", "update", "epoch", "optimizer_epoch")
+MEASURED = ("losses", "penalties", "gradients")  # of each step of an epoch, or of each evaluation
 REMEDY = "give another path, or delete the file to start again"
 
 
@@ -71,7 +74,7 @@ class Checkpoint(Callback):
         self.identity = ""
         self._written = time.perf_counter()
 
-    def open(self, training: Descent) -> History | None:
+    def open(self, training: Training) -> History | None:
         """Prepare a run: put it where the file ends, if there is one. Returns the history of a finished run.
 
         Raises:
@@ -79,6 +82,8 @@ class Checkpoint(Callback):
             FileError: if the file is damaged.
         """
         self.identity = identity_of(training)
+        if isinstance(training, Minimization):
+            training.keeps_evaluations = True
         if self.in_folder:
             self.path = self.path / f"{self.identity[:NAME_LENGTH]}{ENDING}"
         if not self.path.exists():
@@ -117,16 +122,22 @@ class Checkpoint(Callback):
         Raises:
             FileError: if it cannot be written.
         """
-        assert isinstance(training, Descent)
-        state, learned, done = training.optimizer_state, training.session.read(), training.progress
-        arrays = {
-            "parameters": learned.parameters,
-            "state": learned.state,
-            "losses": done.losses,
-            "penalties": done.penalties,
-            "gradient_norms": done.gradient_norms,
-            **{f"slots/{name}": values for name, values in learned.slots.items()},
-        }
+        state, learned = training.optimizer_state, training.session.read()
+        arrays = {"parameters": learned.parameters, "state": learned.state}
+        if isinstance(training, Minimization):
+            counts = state.step, state.update
+            found = training.evaluations
+            done = Progress(
+                len(found),
+                np.array([each.loss for each in found]),
+                np.array([each.penalty for each in found]),
+                np.stack([each.gradient for each in found]) if found else np.empty(0),
+            )
+        else:
+            assert isinstance(training, Descent)
+            counts, done = (learned.step, learned.update), training.progress
+            arrays |= {f"slots/{name}": values for name, values in learned.slots.items()}
+        arrays |= dict(zip(MEASURED, done[1:], strict=True))
         # While a run goes on, the session has the optimizer's own parameters and their mean.
         mean, raw = (state.mean, state.raw) if finished else (learned.mean, None)
         arrays |= {name: each for name, each in (("mean", mean), ("raw", raw)) if each is not None}
@@ -141,10 +152,7 @@ class Checkpoint(Callback):
             "identity": self.identity,
             "finished": finished,
             "first": done.first,
-            "step": learned.step,
-            "update": learned.update,
-            "epoch": state.epoch,
-            "optimizer_epoch": state.optimizer_epoch,
+            **dict(zip(COUNTS, (*counts, state.epoch, state.optimizer_epoch), strict=True)),
             "schedule": list(state.schedule_state),
             "history": vars(training.history),
             "elapsed": training.elapsed,
@@ -158,8 +166,11 @@ class Checkpoint(Callback):
         self._written = time.perf_counter()
 
 
-def _restore(training: Descent, found: Mapping[str, Any], arrays: Mapping[str, Array]) -> History | None:
+def _restore(training: Training, found: Mapping[str, Any], arrays: Mapping[str, Array]) -> History | None:
     """Put a run where a file ends; return the history of a finished one."""
+    if isinstance(training, Minimization):
+        return _restore_minimization(training, found, arrays)
+    assert isinstance(training, Descent)
     model, state, finished = training.model, training.optimizer_state, bool(found["finished"])
     parameters, mean, raw = (
         _like(arrays, name, model.parameters) if name in arrays else None
@@ -170,7 +181,7 @@ def _restore(training: Descent, found: Mapping[str, Any], arrays: Mapping[str, A
     slots = {name: _like(arrays, f"slots/{name}", model.parameters) for name in training.optimizer.slots}
     model_state = _like(arrays, "state", model.state)
     history, counts = _history(found["history"]), {name: _whole(found[name]) for name in COUNTS}
-    measured = (arrays[name].astype(np.float64) for name in ("losses", "penalties", "gradient_norms"))
+    measured = (arrays[name].astype(np.float64) for name in MEASURED)
     progress = Progress(_whole(found["first"]), *measured)
     if any(each.shape != (progress.first,) for each in progress[1:]) or progress.first >= training.steps:
         raise ValueError("its epoch has other steps")
@@ -193,6 +204,31 @@ def _restore(training: Descent, found: Mapping[str, Any], arrays: Mapping[str, A
     return None
 
 
+def _restore_minimization(
+    training: Minimization, found: Mapping[str, Any], arrays: Mapping[str, Array]
+) -> History | None:
+    """Give a run with L-BFGS its evaluations so far, or the results of a finished one."""
+    model, count = training.model, _whole(found["first"])
+    parameters, state = (_like(arrays, name, getattr(model, name)) for name in ("parameters", "state"))
+    losses, penalties, gradients = (arrays[name] for name in MEASURED)
+    if losses.shape != (count,) or penalties.shape != (count,) or len(gradients) != count:
+        raise ValueError("its evaluations are of different numbers")
+    if count and (gradients.shape[1:] != parameters.shape or gradients.dtype != parameters.dtype):
+        raise ValueError("its gradients are those of another network")
+    history, elapsed = _history(found["history"]), float(found["elapsed"])
+    counts = {name: _whole(found[name]) for name in COUNTS}
+    if not found["finished"]:
+        results = zip(losses.tolist(), penalties.tolist(), gradients, strict=True)
+        training.evaluations = [Evaluated(*each) for each in results]
+        training.go_on(History(metrics={name: [] for name in history.metrics}), elapsed, None)
+        return None
+    model.parameters[...], model.state[...] = parameters, state
+    training.optimizer_state.optimizer = training.plan.optimizer
+    for name, number in counts.items():
+        setattr(training.optimizer_state, name, number)
+    return history
+
+
 @contextmanager
 def checkpoints(folder: str | os.PathLike[str], every: float = EVERY) -> Iterator[None]:
     """Keep every run of a `with` block in a folder, so that the block can be run again after an accident.
@@ -200,7 +236,7 @@ def checkpoints(folder: str | os.PathLike[str], every: float = EVERY) -> Iterato
     Each run (of `fit`, `train_many`, `TableModel.train`, `ImageModel.train`, an estimator or a search) has a
     file of its own there, named after its data, settings and start. When the block is run again, runs that
     had ended are not repeated, and one that had not ended goes on; the results have the same bits as those of
-    a block that was never stopped. Runs with L-BFGS are repeated, as are runs in other processes.
+    a block that was never stopped. Runs in other processes are repeated.
 
     Args:
         folder: is made if it does not exist.
@@ -238,9 +274,6 @@ def current() -> Checkpoint | None:
     """Return a checkpoint in the folder of the `with` block around this call; None without one."""
     found = _current.get()
     return None if found is None else Checkpoint(*found, in_folder=True)
-
-
-COUNTS = ("step", "update", "epoch", "optimizer_epoch")
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:

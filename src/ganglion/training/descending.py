@@ -51,7 +51,7 @@ class Descent(Training):
         self,
         history: History,
         elapsed: float,
-        callbacks: Sequence[Mapping[str, Any]],
+        callbacks: Sequence[Mapping[str, Any]] | None,
         progress: Progress = NOTHING,
     ) -> None:
         super().go_on(history, elapsed, callbacks)

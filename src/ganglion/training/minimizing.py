@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,9 +15,33 @@ from ganglion.training.blas import single_threaded_blas
 from ganglion.training.optimizers import LBFGS
 from ganglion.training.run import Training
 
+MOST_KEPT = 2**29  # bytes of evaluations for a checkpoint; those after them are made again
+
+
+class Evaluated(NamedTuple):
+    """What the engine said of a vector of parameters."""
+
+    loss: float
+    penalty: float
+    gradient: Array
+
 
 class Minimization(Training):
-    """A run in which an epoch is one iteration of L-BFGS."""
+    """A run in which an epoch is one iteration of L-BFGS.
+
+    The memory of L-BFGS is SciPy's. A checkpoint therefore has the results of all evaluations so far: a run
+    that goes on begins again, and comes to the same place without evaluating anything.
+
+    Attributes:
+        evaluations: the results, if they are kept, in order.
+        keeps_evaluations: whether they are.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.evaluations: list[Evaluated] = []
+        self.keeps_evaluations = False
+        self._evaluated = 0
 
     def _open(self, objective: Objective) -> Session:
         if not isinstance(self.plan.optimizer, LBFGS):
@@ -25,6 +49,17 @@ class Minimization(Training):
         self.optimizer = self.plan.optimizer
         start = Learned(self.model.parameters, self.model.state, self.optimizer_state.step)
         return self.engine.open(self.model, self.plan.rows, objective, None, start)
+
+    def _evaluate(self, rows: Array) -> Evaluated:
+        """Return loss, penalty and gradient for the session's parameters, as they are or as they were."""
+        self._evaluated += 1
+        if self._evaluated <= len(self.evaluations):
+            return self.evaluations[self._evaluated - 1]
+        found = Evaluated(*self.session.loss_and_gradient(rows))
+        are_few = self._evaluated * found.gradient.nbytes <= MOST_KEPT
+        if self.keeps_evaluations and are_few and self._evaluated == len(self.evaluations) + 1:
+            self.evaluations.append(found._replace(gradient=found.gradient.copy()))
+        return found
 
     def _learn(self) -> None:
         steps = self.architecture.steps
@@ -46,7 +81,7 @@ class Minimization(Training):
 
         def objective(vector: Array) -> tuple[float, Array]:
             session.write(vector)
-            loss, penalty, gradient = session.loss_and_gradient(everything)
+            loss, penalty, gradient = self._evaluate(everything)
             self.losses[0], self.penalties[0] = loss, penalty
             gradient = gradient.astype(np.float64, copy=False)
             latest.update(vector=vector.copy(), gradient=gradient)

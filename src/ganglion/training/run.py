@@ -89,13 +89,13 @@ class Training(ABC):
         if not self._reason:
             self._reason, self._ended = reason, ended
 
-    def go_on(self, history: History, elapsed: float, callbacks: Sequence[Mapping[str, Any]]) -> None:
+    def go_on(self, history: History, elapsed: float, callbacks: Sequence[Mapping[str, Any]] | None) -> None:
         """Go on from an earlier run instead of beginning.
 
         Args:
             history: of that run.
             elapsed: its seconds.
-            callbacks: what each callback that remembers anything kept, in order.
+            callbacks: what each callback that remembers anything kept, in order; None if they begin again.
         """
         self.history, self._remembered = history, callbacks
         self._begun -= elapsed
