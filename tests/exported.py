@@ -202,17 +202,22 @@ def run_sql(path: Path, job: Job, rows: Sequence[Mapping[str, Any]], engine: str
         "DOUBLE PRECISION" if isinstance(each, CodedNumber) or getattr(each, "numeric", False) else "VARCHAR"
         for each in job.columns
     ]
-    declared = ", ".join(f'"{name}" {kind}' for name, kind in zip(names, kinds, strict=True))
-    connection.execute(f'CREATE TABLE "{path.stem}" ({declared})')
+    table = _quoted(path.stem)
+    declared = ", ".join(f"{_quoted(name)} {kind}" for name, kind in zip(names, kinds, strict=True))
+    connection.execute(f"CREATE TABLE {table} ({declared})")
     places = ", ".join("?" * len(names))
     connection.executemany(
-        f'INSERT INTO "{path.stem}" VALUES ({places})', [[row[name] for name in names] for row in rows]
+        f"INSERT INTO {table} VALUES ({places})", [[row[name] for name in names] for row in rows]
     )
     cursor = connection.execute(path.read_text())
     found = [each[0] for each in cursor.description]
     return numbers_of(
         [dict(zip(found[len(names) :], row[len(names) :], strict=True)) for row in cursor.fetchall()]
     )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 ARM, EMULATOR = shutil.which("arm-none-eabi-gcc"), shutil.which("qemu-arm")

@@ -355,18 +355,24 @@ def test_the_numbers_alone(tmp_path: Path) -> None:
 
 
 def test_hostile_names_stay_names(tmp_path: Path) -> None:
-    odd = "</script><b> \" ' */ ?? \\ \n {x}"
+    odd = '</script><b> " \' */ /* ?? \\ \n {x} {{y}} """ %s'
+    target = f"to predict {odd}"
     table = {
         odd: ["a", "b", odd] * 30,
         "int": [0.5 * (i % 17) for i in range(90)],
-        "y": ["</script>", "'", '"'] * 30,
+        target: ["</script>", "'", '"'] * 30,
     }
-    model = gg.TableModel.train(table, "y", quality="fast", hidden=4, epochs=1)
+    model = gg.TableModel.train(table, target, quality="fast", hidden=4, epochs=1)
     agrees(model, tmp_path / "n.py", run_python)
     if find_spec("onnxruntime"):
         agrees(model, tmp_path / "n.onnx", run_onnx)
     if COMPILERS:
         assert "as the model answers" in run_c(exported(model, tmp_path / "while.c"), compiler=COMPILERS[0])
+        assert "as the model answers" in run_c(
+            exported(model, tmp_path / "odd?? * name.h"), compiler=COMPILERS[0]
+        )
+    small = tmp_path / 'a "table".sql'
+    agrees(model, small, run_sql, "sqlite")
     page = exported(model, tmp_path / "n.html").read_text()
     assert page.count("</script>") == 1
 

@@ -267,8 +267,7 @@ class _File:
     def _head(self, is_table: bool) -> str:
         used = f"    python {self.stem}.py table.csv > predictions.csv\n\n" if is_table else ""
         description = self.job.description[0].upper() + self.job.description[1:]
-        text = description.replace("\\", "\\\\").replace('"', "'")
-        head = f"{text}. Written by ganglion; it needs NumPy alone."
+        head = f"{_quiet(description)}. Written by ganglion; it needs NumPy alone."
         return f'"""{head}\n\n{used}From Python, call `predict`.\n"""'
 
     def _use(self, *helpers: str) -> None:
@@ -310,12 +309,10 @@ class _File:
                 f"    return network({arguments})",
             ]
         columns = [each.column for each in self.job.columns]
-        shown = ", ".join(f"{name!r}: ..." for name in columns[:3])
+        shown = _quiet(", ".join(f"{name!r}: ..." for name in columns[:3]))
         return [
             "def predict(rows):",
-            f'    """Return the answer for each row, a list of dicts such as {{{shown}}}."""'.replace(
-                "\\", "\\\\"
-            ),
+            f'    """Return the answer for each row, a list of dicts such as {{{shown}}}."""',
             "    return answers(network(encode(rows)))",
         ]
 
@@ -491,3 +488,8 @@ class _File:
             f"    found[{key!r}] = classes[{chosen}]",
             f"    found |= dict(zip({names!r}, probabilities.T))",
         ]
+
+
+def _quiet(text: str) -> str:
+    """Return a text that cannot end the docstring that it stands in, nor change what it says."""
+    return " ".join(text.replace("\\", "/").replace('"', "'").split())

@@ -24,7 +24,13 @@ RESERVED = (
     "long register restrict return short signed sizeof static struct switch typedef union unsigned void "
     "volatile while main row answer work x inputs outputs missing"
 )
-NUMBERS_IN_LINE = 8
+NUMBERS_IN_LINE, LONGEST_LINE = 8, 1000
+MACRO = """#ifdef __cplusplus
+#define RESTRICT __restrict
+#else
+#define RESTRICT restrict
+#endif
+"""
 SCALED = """
 static void scaled(float *z, const float *scale, const float *bias, int rows, int width) {
     for (int i = 0; i < rows; i++) {
@@ -74,15 +80,7 @@ class File:
             *self._types(fields),
             *self._own(
                 [
-                    *(
-                        [
-                            "#ifdef __cplusplus",
-                            "#define RESTRICT __restrict",
-                            "#else",
-                            "#define RESTRICT restrict",
-                        ]
-                    ),
-                    *("#endif", ""),
+                    MACRO,
                     *self.data,
                     *(text.replace("restrict ", "RESTRICT ") for text in self.functions),
                     f"{self.storage} {signature} {{".strip(),
@@ -118,18 +116,18 @@ class File:
         job, file = self.job, f"{self.name}.{'h' if self.header else 'c'}"
         weights = "a byte for each weight" if self.int8 else "float"
         lines = [
-            f"{file}: {job.description}. Written by ganglion.",
+            comment(f"{file}: {job.description}. Written by ganglion.", LONGEST_LINE),
             "",
             f"    {signature};",
             "",
             *self._usage(),
             f"Size: {job.model.architecture.size:,} parameters, {weights}; {self.bytes:,} bytes of tables.",
             f"Stack: about {stack:,} bytes in one call. Nothing is allocated or changed outside.",
-            *notes,
+            *(comment(note, LONGEST_LINE) for note in notes),
             f"Compile: cc -std=c99 -O2 -c {file}",
             f"Test: cc -std=c99 -DGANGLION_SELF_TEST {'-x c ' if self.header else ''}{file} -lm && ./a.out",
         ]
-        return "/* " + "\n   ".join(lines).replace("*/", "* /").replace("   \n", "\n") + " */\n"
+        return "/* " + "\n   ".join(lines).replace("   \n", "\n") + " */\n"
 
     def _usage(self) -> list[str]:
         if not self.job.columns:

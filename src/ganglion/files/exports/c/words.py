@@ -28,10 +28,10 @@ def string(text: str | Array) -> str:
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in raw) + '"'
 
 
-def comment(text: str) -> str:
-    """Return a text that cannot end a comment, nor begin a trigraph or a line."""
+def comment(text: str, most: int = 90) -> str:
+    """Return a text, so long at most, that cannot end a comment, nor begin one, a trigraph or a line."""
     shown = " ".join(text.split()).replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
-    return shown if len(shown) <= 90 else shown[:87] + "..."
+    return shown if len(shown) <= most else shown[: most - 3] + "..."
 
 
 def kind(column: Coded) -> str:
