@@ -32,6 +32,7 @@ MODULES: dict[str, ModuleType] = {
 GROUPS = {
     "Network": ("ganglion.network", "ganglion.many", "ganglion.training.history"),
     "Checkpoints": ("ganglion.files.checkpoint",),
+    "Notebook": ("ganglion.notebook",),
     "Tables": ("ganglion.table_model", "ganglion.tables", "ganglion.answers", "ganglion.comparison"),
     "Images": ("ganglion.image_model", "ganglion.images"),
     "Estimators": ("ganglion.estimators",),

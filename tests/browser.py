@@ -49,7 +49,11 @@ class Browser:
 
     def open(self, page: Path) -> None:
         """Open a file."""
-        self._ask("POST", "/url", {"url": page.resolve().as_uri()})
+        self.visit(page.resolve().as_uri())
+
+    def visit(self, address: str) -> None:
+        """Open an address."""
+        self._ask("POST", "/url", {"url": address})
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Return what a script returns."""

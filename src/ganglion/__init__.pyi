@@ -125,6 +125,7 @@ from .many import Trained as Trained, train_many as train_many
 from .network import (
     Network as Network,
 )
+from .notebook import Live as Live
 from .table_model import (
     JointTableModel as JointTableModel,
     TableModel as TableModel,

@@ -504,6 +504,28 @@ class Network(Exportable):
             classes=classes,
         )
 
+    def explore(
+        self, X: Any, y: Any = None, names: Sequence[str] | None = None, classes: Sequence[Any] | None = None
+    ) -> Any:
+        """Return a widget for a notebook: every unit on a row, its arithmetic, a surface, and the curves.
+
+        It needs the extra `notebook`, and works in Jupyter, marimo and VS Code.
+
+        Args:
+            X: rows of numbers, (n, inputs), of which the first 1,000 can be chosen.
+            y: their targets, for the loss; None by default.
+            names: names of the inputs, shown instead of x[0], x[1] ...
+            classes: names of the outputs, shown instead of their numbers.
+
+        Raises:
+            ConfigError: if the network does not take rows of numbers.
+            DataError: if there are no rows.
+            MissingPackageError: if anywidget is not installed.
+        """
+        from ganglion.notebook import explore  # noqa: PLC0415  # to start fast
+
+        return explore(self, X, y, names, classes)
+
     def plot(self, ax: Any = None) -> Any:
         """Draw the network, or heat maps of its weights if it is too wide; see `gg.plot.network`."""
         return insight.plot.network(self, ax)

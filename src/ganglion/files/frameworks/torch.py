@@ -186,8 +186,9 @@ def to_torch(model: Model) -> Any:
     Raises:
         ConfigError: for a layer without a counterpart.
     """
-    modules = load("ganglion.files.frameworks.torch_modules")
     torch = load("torch")
+    from ganglion.files.frameworks import torch_modules as modules  # noqa: PLC0415  # which imports PyTorch
+
     architecture = model.architecture
     converter = _Converter(torch, modules, model)
     made = [converter.module(step) for step in architecture.steps]
