@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises pictures quality quality-text sanitize sanitize-threads aarch64 exports fuzz wheel docs clean
+.PHONY: demo native test check format peers bench timings promises pictures quality quality-text sanitize sanitize-threads aarch64 exports notebook fuzz wheel docs clean
 
 demo: .venv/native  ## train on handwritten digits and show all features
 	$(BIN)/ganglion demo
@@ -70,6 +70,9 @@ aarch64: .venv/ready-dev .venv/native  ## cross-compile the engine for 64-bit Ar
 
 exports: .venv/ready-dev .venv/native  ## test exported files with clang, in Chromium and for a Cortex-M4 (Debian)
 	.ci/exports
+
+notebook: .venv/ready-dev .venv/native  ## test the widget in a real JupyterLab in Chromium (Debian)
+	.ci/notebook
 
 fuzz: .venv/ready-fuzz .venv/native  ## fuzz the reader of model files; SECONDS=60
 	@mkdir -p build/fuzz

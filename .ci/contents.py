@@ -33,6 +33,11 @@ def main() -> None:
         if path.suffix in (".py", ".pyi")
     }
     data = {str(path.relative_to("src")) for path in Path("src/ganglion/tables/data").iterdir()}
+    data |= {  # pages and their parts
+        str(path.relative_to("src"))
+        for path in Path("src/ganglion").rglob("*.*")
+        if path.suffix in (".html", ".css", ".js")
+    }
     metadata = f"ganglion-{version[1]}.dist-info"
     needed = (
         python | data | {"ganglion/py.typed", f"{metadata}/licenses/LICENSE", f"{metadata}/entry_points.txt"}

@@ -64,6 +64,12 @@ class Browser:
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self._ask("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
+    def together(self, *keys: str) -> None:
+        """Press several keys at once where the focus is."""
+        order = [("keyDown", key) for key in keys] + [("keyUp", key) for key in reversed(keys)]
+        actions = [{"type": kind, "value": key} for kind, key in order]
+        self._ask("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
+
     def choose(self, selector: str, file: Path) -> None:
         """Give a file to an input."""
         found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
