@@ -53,6 +53,7 @@ timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's s
 	$(BIN)/python benchmarks/insight.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/checkpoint.py
+	$(BIN)/python benchmarks/exports.py
 
 sanitize: sanitized-address  ## run the engine's tests under the address and undefined-behavior sanitizers
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \

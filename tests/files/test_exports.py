@@ -40,6 +40,7 @@ from exported import (
 )
 from ganglion.files.exports import FORMATS, Exportable
 from ganglion.files.exports.layers import WRITINGS
+from ganglion.tables.examples import example_table
 
 PARTS = [(case.part, case.inputs) for case in LAYERS]
 PARTS += [(gg.Dense(7, case.part), (5,)) for case in ACTIVATIONS]
@@ -74,7 +75,7 @@ def exported(model: Exportable, path: Path) -> Path:
 
 def agrees(model: Exportable, path: Path, run: Callable[..., Any], *more: Any) -> None:
     job = model.job()
-    rows = job.rows_to_try(40)
+    rows = job.rows_to_try(100)
     assert difference(job, run(exported(model, path), job, rows, *more), job.ask(rows, None)) <= AGREED
 
 
@@ -194,6 +195,18 @@ def test_onnx_agrees_on_every_layer(part: gg.Layer, inputs: Any, tmp_path: Path)
 @pytest.mark.parametrize("name", [*MODELS, "pictures"])
 def test_onnx_agrees_on_models(name: str, tmp_path: Path) -> None:
     agrees(model_named(name), tmp_path / "n.onnx", run_onnx)
+
+
+@pytest.mark.filterwarnings("ignore:left out")  # of the digits, pixels that are always white
+@pytest.mark.parametrize("name", ["iris", "breast-cancer", "diabetes", "digits"])
+def test_models_of_the_demo_tables(name: str, tmp_path: Path) -> None:
+    example, table = example_table(name)
+    model = gg.TableModel.train(table, example.target, quality="fast", epochs=3)
+    agrees(model, tmp_path / "n.py", run_python)
+    if find_spec("onnxruntime"):
+        agrees(model, tmp_path / "n.onnx", run_onnx)
+    if COMPILERS:
+        assert "as the model answers" in run_c(exported(model, tmp_path / "n.c"), compiler=COMPILERS[0])
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
