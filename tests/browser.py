@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ OPTIONS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
+SECONDS = 120  # to wait for something
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key that the standard gives to elements
 
 
@@ -58,6 +60,15 @@ class Browser:
     def run(self, script: str, *arguments: Any) -> Any:
         """Return what a script returns."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
+
+    def until(self, script: str, *arguments: Any) -> Any:
+        """Return what a script returns as soon as that is something."""
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            if found := self.run(script, *arguments):
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"nothing came of {script}")
 
     def press(self, *keys: str) -> None:
         """Press and release keys, one after the other, where the focus is."""

@@ -269,7 +269,7 @@ def test_the_page_is_used_with_the_keyboard_and_takes_a_table(window: Browser, t
         'age;gaps;city;ok;zip;when;level;more\n41,5;;"Rome ""x""";true;z7;2021-05-06 07:00;3;x\n'
     )
     window.choose("#file", table)
-    window.run("return new Promise((done) => setTimeout(done, 300))")
+    window.until("return document.getElementById('told').innerText")
     rows = window.run(
         "return [...document.querySelectorAll('#rows tr')].map((r) => r.innerText.split('\\t'))"
     )
@@ -288,7 +288,7 @@ def test_the_page_is_used_with_the_keyboard_and_takes_a_table(window: Browser, t
     assert float(rows[1][2]) == pytest.approx(wanted["probabilities"]["true"], abs=1e-5)
     table.write_text("age\n1\n")
     window.choose("#file", table)
-    window.run("return new Promise((done) => setTimeout(done, 300))")
+    window.until("return document.getElementById('told').className")
     assert "lacks the columns gaps" in window.run("return document.getElementById('told').innerText")
     assert window.complaints() == []
 
@@ -301,7 +301,7 @@ def test_the_page_takes_a_picture(window: Browser, tmp_path: Path) -> None:
     pixels = np.random.default_rng(5).integers(0, 256, (9, 8, 3)).astype(np.uint8)
     image.fromarray(pixels).save(tmp_path / "p.png")
     window.choose("#field-0", tmp_path / "p.png")
-    window.run("return new Promise((done) => setTimeout(done, 500))")
+    window.until("return row.pixels")
     assert np.array_equal(window.run("return Array.from(row.pixels)"), pixels.ravel())
     assert model.answer(pixels)["prediction"] in window.run(
         "return document.getElementById('answer').innerText"
@@ -309,7 +309,7 @@ def test_the_page_takes_a_picture(window: Browser, tmp_path: Path) -> None:
     large = np.kron(np.random.default_rng(6).integers(0, 256, (9, 8, 3)), np.ones((5, 6, 1))).astype(np.uint8)
     image.fromarray(large).save(tmp_path / "p.png")
     window.choose("#field-0", tmp_path / "p.png")
-    window.run("return new Promise((done) => setTimeout(done, 500))")
+    window.until("return row.pixels.some((each, i) => each !== arguments[0][i])", pixels.ravel().tolist())
     seen = np.array(window.run("return Array.from(row.pixels)")).reshape(9, 8, 3)
     with pytest.warns(gg.GanglionNotice, match="scaled and cropped"):
         wanted = model.decode(tmp_path / "p.png").images[0].astype(int)

@@ -149,26 +149,26 @@ def address(subject: Subject) -> Iterator[str]:
 
 @needs_browser
 def test_the_page_shows_units_and_their_arithmetic(address: str, subject: Subject, tmp_path: Path) -> None:
-    wait = "return new Promise((done) => setTimeout(done, 400))"
+    shown = "const t = document.querySelector('pre').textContent; return t.includes('=') && t !== arguments[0] && t"
     with open_browser() as browser:
         browser.resize(900, 1100)
         browser.visit(address)
-        browser.run(wait)
+        browser.until(
+            "return document.querySelectorAll('button.gg-cell').length === 6 && document.querySelector('canvas')"
+        )
         cells = browser.run("return [...document.querySelectorAll('button.gg-cell')].map((c) => c.ariaLabel)")
         assert len(cells) == 6
         assert cells[0].startswith("dense_1, unit 0: ")
         browser.run("document.querySelectorAll('button.gg-cell')[5].focus()")
         browser.press(" ")
-        browser.run(wait)
-        text = browser.run("return document.querySelector('pre').textContent")
+        text = browser.until(shown, "")
         assert text == str(
             subject.network.trace(X[:1], Y[:1], training=False, names=subject.names).unit("dense_2", 1)
         )
         browser.run(
             "const r = document.querySelector('input'); r.value = 3; r.dispatchEvent(new Event('input'))"
         )
-        browser.run(wait)
-        assert browser.run("return document.querySelector('pre').textContent") != text
+        assert browser.until(shown, text) != text
         assert browser.run("return document.querySelectorAll('canvas, .gg-curves polyline').length") == 2
         assert browser.run("return document.querySelectorAll('i').length") == 0  # names are no markup
         assert browser.complaints() == []

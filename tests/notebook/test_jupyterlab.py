@@ -9,15 +9,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import ganglion
-from browser import Browser, needs_browser, open_browser
+from browser import SECONDS, Browser, needs_browser, open_browser
 
 JUPYTER = os.environ.get("GANGLION_JUPYTER", "")
-SECONDS = 120
 CELLS = [
     "import ganglion as gg, numpy as np\n"
     "X = np.random.default_rng(0).normal(size=(200, 3)); y = (X[:, 0] > X[:, 1] ** 2).astype(int)\n"
@@ -60,16 +58,6 @@ def address(tmp_path: Path) -> Iterator[str]:
             server.terminate()
 
 
-def until(browser: Browser, script: str) -> Any:
-    """Return what a script returns as soon as that is something."""
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        if found := browser.run(script):
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"nothing came of {script}")
-
-
 def run_cell(browser: Browser, number: int) -> None:
     """Run a cell with the keyboard. The page takes the focus away while it is still being built."""
     place, end = (
@@ -91,20 +79,19 @@ def test_a_network_is_explored_in_jupyterlab(address: str) -> None:
     with open_browser() as browser:
         browser.resize(1200, 1700)
         browser.visit(address)
-        until(browser, "return document.querySelector('.jp-Notebook .cm-content')")
-        until(
-            browser, "return document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=\"idle\"]')"
+        browser.until("return document.querySelector('.jp-Notebook .cm-content')")
+        browser.until(
+            "return document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=\"idle\"]')"
         )
         for number in range(len(CELLS)):
             run_cell(browser, number)
         captions = "[...document.querySelectorAll('.gg-curves caption')].map((c) => c.textContent)"
-        until(
-            browser, f"const c = {captions}; return c.length === 2 && c.every((t) => t === 'after 40 epochs')"
+        browser.until(
+            f"const c = {captions}; return c.length === 2 && c.every((t) => t === 'after 40 epochs')"
         )
-        assert until(browser, "return document.querySelectorAll('button.gg-cell').length") == 10
+        assert browser.until("return document.querySelectorAll('button.gg-cell').length") == 10
         browser.run("document.querySelectorAll('button.gg-cell')[9].click()")
-        text = until(
-            browser,
+        text = browser.until(
             "const t = document.querySelector('.gg-arithmetic').textContent; return t.includes('=') && t",
         )
         assert text.startswith("dense_2.a[1] = ")
