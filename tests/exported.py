@@ -210,10 +210,10 @@ def run_sql(path: Path, job: Job, rows: Sequence[Mapping[str, Any]], engine: str
         f"INSERT INTO {table} VALUES ({places})", [[row[name] for name in names] for row in rows]
     )
     cursor = connection.execute(path.read_text())
-    found = [each[0] for each in cursor.description]
-    return numbers_of(
-        [dict(zip(found[len(names) :], row[len(names) :], strict=True)) for row in cursor.fetchall()]
-    )
+    found = [each[0] for each in cursor.description][len(names) :]
+    answers = [dict(zip(found, row[len(names) :], strict=True)) for row in cursor.fetchall()]
+    connection.close()
+    return numbers_of(answers)
 
 
 def _quoted(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -287,7 +288,10 @@ print(history.epochs, history.ended)
         assert not [*tmp_path.glob(".*")]
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to mount a file system")
+@pytest.mark.skipif(
+    not shutil.which("mount") or not hasattr(os, "geteuid") or os.geteuid() != 0,
+    reason="needs to mount a file system",
+)
 def test_a_file_system_that_fills_up_keeps_the_checkpoint_before(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()

@@ -362,7 +362,9 @@ def test_the_numbers_alone(tmp_path: Path) -> None:
     wanted = network.named_parameters() | network.named_state()
     network.export(tmp_path / "w.npz")
     network.export(tmp_path / "w.safetensors")
-    for found in (np.load(tmp_path / "w.npz"), safetensors.numpy.load_file(tmp_path / "w.safetensors")):
+    with np.load(tmp_path / "w.npz") as stored:
+        archived = dict(stored)
+    for found in (archived, safetensors.numpy.load_file(tmp_path / "w.safetensors")):
         assert set(found) == set(wanted)
         assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
