@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ganglion.core.part import Array
+from ganglion.text.grams import Grams
 
 SAMPLE_TEXT = (
     "the a not Good good BAD very great, don't it's 2026 3.5 (see below) Köln ÄRGER e-mail naïve Straße ΟΔΟΣ "
@@ -100,15 +101,6 @@ class CodedWord(Coded):
             return UNKNOWN_NUMBER if self.numeric else UNKNOWN_WORD
         word = self.words[int(random.integers(len(self.words)))]
         return float(word) if self.numeric else word
-
-
-@dataclass(frozen=True)
-class Grams:
-    """One kind of n-grams; see `ganglion.text.grams.Grams`."""
-
-    characters: bool
-    least: int
-    most: int
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,9 @@ class Writing:
         raise ConfigError(f"{step.name} cannot be written in SQL", "export to another format, such as .py")
 
 
-def numbers(*values: float) -> str:
-    """Return numbers as the last arguments of a call."""
-    return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+def numbers(*values: int) -> str:
+    """Return whole numbers as the last arguments of a call."""
+    return ", ".join(map(str, values))
 
 
 def sum_of(terms: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from ganglion.core.layers import Activate, EmbeddingBag
 from ganglion.core.part import Array
 from ganglion.engines import thread_count
 from ganglion.errors import ConfigError, GanglionNotice
-from ganglion.files.exports.inputs import CodedText, Grams as CodedGrams, GramTable
+from ganglion.files.exports.inputs import CodedText, GramTable
 from ganglion.many import train_many
 from ganglion.network import Network
 from ganglion.tables.columns.base import Column, Encoded, EncodedValue, missing_values
@@ -490,9 +490,8 @@ class TextColumn(Column):
 
 def _coded(kinds: Sequence[Grams], numbers: GramNumbers) -> GramTable:
     """Return the numbers of n-grams as exported files have them."""
-    own = tuple(CodedGrams(each.characters, each.least, each.most) for each in kinds)
     used, rare = numbers.buckets, numbers.rarity[1:]
-    return GramTable(own, numbers.bits, used, rare, numbers.weights, numbers.scales, numbers.bias)
+    return GramTable(tuple(kinds), numbers.bits, used, rare, numbers.weights, numbers.scales, numbers.bias)
 
 
 def _of_vectors(buckets: Array, vectors: Array) -> GramNumbers:
