@@ -509,7 +509,7 @@ class Network(Exportable):
     ) -> Any:
         """Return a widget for a notebook: every unit on a row, its arithmetic, a surface, and the curves.
 
-        It needs the extra `notebook`, and works in Jupyter, marimo and VS Code.
+        It needs the extra `notebook`, and works where anywidget does; it is tested in JupyterLab.
 
         Args:
             X: rows of numbers, (n, inputs), of which the first 1,000 can be chosen.
@@ -520,6 +520,7 @@ class Network(Exportable):
         Raises:
             ConfigError: if the network does not take rows of numbers.
             DataError: if there are no rows.
+            ShapeError: if there is not a target for each row, or a name for each input or output.
             MissingPackageError: if anywidget is not installed.
         """
         from ganglion.notebook import explore  # noqa: PLC0415  # to start fast

@@ -62,6 +62,10 @@ def test_wrong_questions_are_refused(subject: Subject) -> None:
         Subject(gg.Network([gg.Flatten(), gg.Dense(1)], (2, 2)), np.zeros((1, 2, 2)))
     with pytest.raises(gg.DataError, match="at least one row"):
         Subject(subject.network, np.zeros((0, 3)))
+    wrong: list[dict[str, Any]] = [{"y": Y[1:]}, {"names": ["a", "b"]}, {"classes": ["no"]}]
+    for each in wrong:
+        with pytest.raises(gg.ShapeError, match=f"{next(iter(each))} must have one for each"):
+            Subject(subject.network, X, **each)
 
 
 @needs_widgets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from ganglion.core.architecture import Architecture
 from ganglion.core.arrays import as_array
 from ganglion.core.part import Array, plain
-from ganglion.errors import ConfigError, DataError, shortened
+from ganglion.errors import ConfigError, DataError, ShapeError, shortened
 from ganglion.training.history import History
 
 MOST_UNITS, MOST_ROWS = 256, 1000
@@ -31,6 +30,7 @@ class Subject:
     Raises:
         ConfigError: if the network does not take rows of numbers.
         DataError: if there are no rows.
+        ShapeError: if there is not a target for each row, or a name for each input or output.
     """
 
     def __init__(
@@ -49,6 +49,13 @@ class Subject:
         self.outputs = (
             [str(each) for each in classes] if classes is not None else [str(i) for i in range(outputs)]
         )
+        for what, found, of, wanted in (
+            ("y", self.X if self.y is None else self.y, "row", len(self.X)),
+            ("names", self.names, "input", self.X.shape[1]),
+            ("classes", self.outputs, "output", outputs),
+        ):
+            if len(found) != wanted:
+                raise ShapeError(f"{what} must have one for each {of}, {wanted}, got {len(found)}")
 
     def begin(self) -> dict[str, Any]:
         """Return what the page shows first."""
@@ -131,11 +138,7 @@ class Subject:
 def curves(history: History) -> dict[str, list[float | None]]:
     """Return the series of a history that vary from epoch to epoch."""
     found = {"loss": history.loss, "validation loss": history.validation_loss, **history.metrics}
-    return {
-        name: [value if math.isfinite(value) else None for value in values]
-        for name, values in found.items()
-        if values
-    }
+    return {name: plain(values) for name, values in found.items() if values}
 
 
 def _side(values: Array) -> Array:

@@ -33,8 +33,8 @@ from ganglion.files.exports.job import Answer, Job
 from ganglion.files.exports.layers import writing_of
 from ganglion.files.exports.tables import steps_of
 
-# The complementary error function: W. J. Cody's idea in one Chebyshev fit, with a relative error below 1.2e-7
-# everywhere (Numerical Recipes in C, section 6.2).
+# The complementary error function, a Chebyshev fit with a relative error below 1.2e-7 everywhere: Press et
+# al., "Numerical Recipes in C", 1992, section 6.2.
 ERROR_FUNCTION = """
 function erfc(x) {
   const z = Math.abs(x), t = 1 / (1 + z / 2);
