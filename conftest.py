@@ -17,6 +17,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a job of the back
     signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("MPLBACKEND", "Agg")  # pictures are drawn without a window
 
+if importlib.util.find_spec("torch") is None:  # this file imports PyTorch, which only the peers' tests need
+    collect_ignore = ["src/ganglion/files/frameworks/torch_modules.py"]
+
 if path := os.environ.get("GANGLION_EXTENSION"):
     specification = importlib.util.spec_from_file_location("ganglion._native", path)
     assert specification is not None
