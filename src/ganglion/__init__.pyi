@@ -126,6 +126,7 @@ from .network import (
     Network as Network,
 )
 from .notebook import Live as Live
+from .stepping import Found as Found, Stepper as Stepper, when as when
 from .table_model import (
     JointTableModel as JointTableModel,
     TableModel as TableModel,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import math
 import os
 import sys
@@ -300,8 +301,7 @@ class Network(Exportable):
         watching = check_callbacks(callbacks)
         if check_flag("progress", progress):
             watching.append(ProgressBar())
-        plan = make_plan(
-            self._model,
+        plan = self.plan(
             X,
             y,
             loss=loss,
@@ -318,15 +318,36 @@ class Network(Exportable):
         )
         return self.train(plan, None if checkpoint is None else Checkpoint(checkpoint, every))
 
+    def plan(self, X: Any, y: Any, **settings: Any) -> Plan:
+        """Return validated arguments of `fit`, for `train` and `begin`; those not given have its defaults."""
+        known = inspect.signature(Network.fit).parameters
+        wanted = [name for name in inspect.signature(make_plan).parameters if name in known]
+        defaults = {name: known[name].default for name in wanted if name not in ("X", "y")}
+        return make_plan(self._model, X, y, **{**defaults, **settings})
+
+    def begin(self, plan: Plan) -> Training:
+        """Return the run of a validated plan, which is not open yet."""
+        kind = Descent if plan.optimizer.makes_steps else Minimization
+        return kind(self._model, self._engine_for(plan.loss, plan.optimizer), self._optimizer_state, plan)
+
+    def record(self, plan: Plan, history: History) -> None:
+        """Keep what a run measured."""
+        self._history = history
+        if history.epochs:
+            self._facts = plan_facts(plan)
+
+    @property
+    def optimizer_state(self) -> OptimizerState:
+        """The optimizer's vectors and counts, from which the next `fit` goes on."""
+        return self._optimizer_state
+
     def train(self, plan: Plan, checkpoint: Checkpoint | None = None) -> History:
         """Train according to a validated plan; `fit` makes one and calls this."""
-        engine = self._engine_for(plan.loss, plan.optimizer)
-        kind = Descent if plan.optimizer.makes_steps else Minimization
         checkpoint = checkpoint or current()
         if checkpoint is None:
-            return self._run(kind(self._model, engine, self._optimizer_state, plan))
+            return self._run(self.begin(plan))
         plan = dataclasses.replace(plan, callbacks=[*plan.callbacks, checkpoint])
-        training = kind(self._model, engine, self._optimizer_state, plan)
+        training = self.begin(plan)
         done = checkpoint.open(training)
         history = self._run(training, done)
         if done is None and history.ended not in ("interrupted", "failed"):

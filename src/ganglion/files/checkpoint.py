@@ -38,7 +38,9 @@ from ganglion.training.callbacks import Callback
 from ganglion.training.descending import Descent, Progress
 from ganglion.training.history import SERIES, History
 from ganglion.training.minimizing import Evaluated, Minimization
+from ganglion.training.optimizer_state import OptimizerState
 from ganglion.training.run import Training
+from ganglion.training.snapshot import Snapshot
 
 FORMAT = 1
 EVERY = 60.0  # seconds
@@ -171,7 +173,7 @@ def _restore(training: Training, found: Mapping[str, Any], arrays: Mapping[str, 
     if isinstance(training, Minimization):
         return _restore_minimization(training, found, arrays)
     assert isinstance(training, Descent)
-    model, state, finished = training.model, training.optimizer_state, bool(found["finished"])
+    model, finished = training.model, bool(found["finished"])
     parameters, mean, raw = (
         _like(arrays, name, model.parameters) if name in arrays else None
         for name in ("parameters", "mean", "raw")
@@ -192,16 +194,14 @@ def _restore(training: Training, found: Mapping[str, Any], arrays: Mapping[str, 
     ]
     if len(kept) != len(training.remembering):
         raise ValueError("it has other callbacks")
-    model.parameters[...] = parameters if finished or mean is None else mean
-    model.state[...] = model_state
-    state.optimizer, state.slots, state.schedule_state = training.optimizer, slots, schedule
-    state.mean, state.raw = mean, raw if finished or mean is None else parameters
-    for name, count in counts.items():
-        setattr(state, name, count)
-    if finished:
-        return history
-    training.go_on(history, float(found["elapsed"]), kept, progress)
-    return None
+    predicting, own = (parameters, raw) if finished or mean is None else (mean, parameters)
+    reached = OptimizerState(
+        optimizer=training.optimizer, slots=slots, schedule_state=schedule, mean=mean, raw=own, **counts
+    )
+    elapsed = float(found["elapsed"])
+    snapshot = Snapshot(predicting, model_state, reached, history, elapsed, progress, kept)
+    snapshot.restore(training)
+    return history if finished else None
 
 
 def _restore_minimization(

@@ -7,6 +7,7 @@ number does not change the result.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from ganglion.core.part import Array
 from ganglion.engines import Learned, Objective, Session
 from ganglion.training.history import History
 from ganglion.training.optimizers import StepOptimizer
-from ganglion.training.run import Training
+from ganglion.training.run import Training, interruptible
 
 SECONDS_AT_ONCE = 0.05
 GROWTH = 8  # from one call of the engine to the next, at most
@@ -45,6 +46,7 @@ class Descent(Training):
         self.optimizer: StepOptimizer = self.plan.optimizer  # type: ignore[assignment]
         self._steps_at_once, self.steps = 1, math.ceil(len(rows) / size)
         self.progress = NOTHING
+        self._left, self._is_pausing = sys.maxsize, False
         self._equal_fractions = _batch_fractions(np.ones(len(rows)), np.arange(len(rows)), size)
 
     def go_on(
@@ -62,19 +64,40 @@ class Descent(Training):
         state.start(self.optimizer, model.parameters)
         mean = None if self.optimizer.average is None else state.mean
         start = Learned(model.parameters, model.state, state.step, state.slots, state.update, mean)
-        session = self.engine.open(model, self.plan.rows, objective, self.optimizer, start)
-        if mean is not None and state.raw is not None:
-            session.write(state.raw)
-        return session
+        return self.engine.open(model, self.plan.rows, objective, self.optimizer, start)
+
+    def advance(self, updates: int) -> int:
+        """Make some updates of a run that has begun, and leave the network as if the run ended there.
+
+        Returns:
+            How many were made: fewer after Ctrl-C, and where the run ends.
+        """
+        self._left = updates
+        with interruptible(self.pause):
+            self._learn()
+        made, self._left, self._is_pausing = updates - self._left, sys.maxsize, False
+        return made
+
+    def pause(self) -> None:
+        """Make `advance` end after the updates that the engine is making."""
+        self._is_pausing = True
+
+    @property
+    def _is_resting(self) -> bool:
+        return self.is_stopping or self._is_pausing or not self._left
 
     def _learn(self) -> None:
+        state = self.optimizer_state
+        if self.optimizer.average is not None and state.raw is not None:
+            self.session.write(state.raw)  # while learning, the parameters are the optimizer's own
         try:
-            while self.history.epochs < self.epochs:
-                self.notify("on_epoch_begin")
-                if self.is_stopping or not self._epoch() or self.is_stopping:
+            while self.history.epochs < self.epochs and not self._is_resting:
+                if not self.progress.first:
+                    self.notify("on_epoch_begin")
+                if self.is_stopping or not self._epoch():
                     break
         finally:
-            learned, state = self.session.read(), self.optimizer_state
+            learned = self.session.read()
             state.step, state.update = learned.step, learned.update
             if learned.mean is not None:
                 state.raw = learned.parameters.copy()
@@ -94,7 +117,7 @@ class Descent(Training):
         for places, supplied in self._feed(order, first):
             while first < supplied:
                 begun = time.perf_counter()
-                last = min(first + self._steps_at_once, supplied)
+                last = min(first + self._steps_at_once, supplied, first + self._left)
                 times = state.optimizer_epoch + np.arange(first, last) / steps
                 rates = schedule.rates(times, state.schedule_state)
                 done = self.session.steps(places[first * size : last * size], size, rates)
@@ -102,12 +125,14 @@ class Descent(Training):
                 made = slice(first, first + count)
                 losses[made], penalties[made], norms[made] = done.losses, done.penalties, done.gradient_norms
                 self.fraction = (first + count) / steps
-                if done.failure:
-                    self.fail(done.failure, self.history.epochs, first + count, float(rates[count]))
-                    return False
-                self.progress = Progress(last, losses[:last], penalties[:last], norms[:last])
+                self._left -= count
+                after = first + count
+                self.progress = Progress(after, losses[:after], penalties[:after], norms[:after])
                 self.notify("on_steps_end")
-                if self.is_stopping and last < steps:
+                if done.failure:
+                    self.fail(done.failure, self.history.epochs, after, float(rates[count]))
+                    return False
+                if self._is_resting and last < steps:
                     return False
                 pace = (last - first) * SECONDS_AT_ONCE / max(time.perf_counter() - begun, 1e-6)
                 self._steps_at_once = max(1, min(int(pace), GROWTH * self._steps_at_once))

@@ -72,15 +72,17 @@ class OptimizerState:
         if optimizer.average is not None and (self.mean is None or not np.array_equal(self.mean, parameters)):
             self.mean, self.raw = parameters.copy(), None  # the user changed them: start from them
 
-    def next_update(self, optimizer: object, seed: int, parameters: Array) -> UpdateStart:
-        """Return the starting point of the next update by an optimizer."""
+    def next_update(
+        self, optimizer: object, seed: int, parameters: Array, fraction: float = 0.0
+    ) -> UpdateStart:
+        """Return the starting point of the next update by an optimizer, when a fraction of an epoch is done."""
         found = Optimizer.find(optimizer)
         goes_on = found == self.optimizer
         schedule_state, epoch, rate = self.schedule_state, self.optimizer_epoch, math.nan
         if isinstance(found, StepOptimizer):
             if not goes_on:
                 schedule_state, epoch = found.learning_rate.start(), 0
-            rate = float(found.learning_rate.rates(np.array([float(epoch)]), schedule_state)[0])
+            rate = float(found.learning_rate.rates(np.array([epoch + fraction]), schedule_state)[0])
         slots = {name: slot.copy() for name, slot in self.slots.items()} if goes_on else {}
         averaged = goes_on and self.mean is not None and np.array_equal(self.mean, parameters)
         raw = self.raw.copy() if averaged and self.raw is not None else None

@@ -32,7 +32,8 @@ class Plan:
 
     `order` returns the order of an epoch's rows, given the number of the epoch. `report` multiplies the loss
     in reports and in L-BFGS's comparisons, but not its gradient. `offset` is a constant term that the loss
-    omits; L-BFGS adds it when it compares losses.
+    omits; L-BFGS adds it when it compares losses. `places` are the numbers of the rows among those that the
+    user gave, None if they are the same.
     """
 
     rows: Rows
@@ -47,6 +48,7 @@ class Plan:
     callbacks: Sequence[Callback]
     report: float = 1.0
     offset: float = 0.0
+    places: Array | None = None
 
 
 def make_plan(
@@ -74,6 +76,7 @@ def make_plan(
     chosen = pick_loss(model.architecture, loss)
     rows = encode_rows(model, chosen, X, y, sample_weight).check("training")
     held_out: Rows | None = None
+    places: Array | None = None
     if isinstance(validation, tuple | list):
         if len(validation) not in (2, 3):
             raise ConfigError(
@@ -83,7 +86,7 @@ def make_plan(
     elif validation is not None and not (isinstance(validation, int | float) and validation == 0):
         learn, hold_out = split(len(rows), validation, model.seed, chosen.classes(rows.y))
         held_out = rows.part(hold_out).check("validation")
-        rows = rows.part(learn).check("training")
+        rows, places = rows.part(learn).check("training"), learn
     if class_weight is not None:
         count = max(model.architecture.outputs[-1], 2)
         weight = class_weights(chosen.classes(rows.y), count, class_weight)
@@ -109,6 +112,7 @@ def make_plan(
         order=_orders(model.seed, len(rows), check_flag("shuffle", shuffle)),
         metrics=list(measured.values()),
         callbacks=check_callbacks(callbacks),
+        places=places,
     )
 
 

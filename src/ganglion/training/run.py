@@ -127,25 +127,36 @@ class Training(ABC):
 
     def run(self) -> History:
         """Train until all epochs are done or the run is stopped."""
-        self.session = self._open(self._objective)
+        self.open()
         try:
-            self.notify("on_train_begin")
-            if self._remembered is not None:
-                for callback, kept in zip(self.remembering, self._remembered, strict=True):
-                    callback.recall(kept)
+            self.begin()
             with interruptible(lambda: self.stop(INTERRUPTED, "interrupted")):
                 self._learn()
         except BaseException as error:
             self.stop(f"{type(error).__name__} was raised: {error}", "failed")
             raise
         finally:
-            self.notify("on_train_end")
-            self.history.stopped_because = (
-                self._reason
-                or ("the epoch was" if self.epochs == 1 else f"all {self.epochs} epochs were") + " done"
-            )
-            self.history.ended = self._ended
+            self.end()
         return self.history
+
+    def open(self) -> None:
+        """Open the engine's session."""
+        self.session = self._open(self._objective)
+
+    def begin(self) -> None:
+        """Tell the callbacks that the run begins, or goes on."""
+        self.notify("on_train_begin")
+        if self._remembered is not None:
+            for callback, kept in zip(self.remembering, self._remembered, strict=True):
+                callback.recall(kept)
+
+    def end(self) -> None:
+        """Tell the callbacks that the run ends, and note why."""
+        self.notify("on_train_end")
+        self.history.stopped_because = (
+            self._reason or ("the epoch was" if self.epochs == 1 else f"all {self.epochs} epochs were") + " done"
+        )
+        self.history.ended = self._ended
 
     @abstractmethod
     def _open(self, objective: Objective) -> Session:

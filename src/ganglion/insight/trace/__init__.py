@@ -6,6 +6,6 @@ equations (`equation.py`). `words.py` explains in sentences, `overview.py` shows
 `verify.py` verifies the gradients, and `places.py` looks up layers, units and parameters by name.
 """
 
-from ganglion.insight.trace.trace import Trace, make_trace
+from ganglion.insight.trace.trace import Trace, make_trace, trace_rows
 
-__all__ = ["Trace", "make_trace"]
+__all__ = ["Trace", "make_trace", "trace_rows"]

@@ -394,9 +394,21 @@ def make_trace(
     count = count_rows(rows)
     if not 1 <= count <= MOST_ROWS:
         raise DataError(f"a trace needs 1 to {MOST_ROWS} rows, got {count}", "pass one row, X[17]")
-    penalties = check_regularization(regularization)
+    return trace_rows(model, rows, objective, check_regularization(regularization), start, training, names)
+
+
+def trace_rows(
+    model: Model,
+    x: InputRows,
+    objective: tuple[Loss, Array, Array | None] | None,
+    regularization: Regularization,
+    start: UpdateStart,
+    training: bool,
+    names: Sequence[str] | None = None,
+) -> Trace:
+    """Return the trace of rows as engines take them: inputs, and (loss, targets, sample weights) if known."""
     if training and start.raw is not None:
-        model = Model(architecture, start.raw, model.state, model.seed)
+        model = Model(model.architecture, start.raw, model.state, model.seed)
     else:
         start = start._replace(raw=None, mean=None)
-    return Trace(model, rows, objective, penalties, start, training, names)
+    return Trace(model, x, objective, regularization, start, training, names)
