@@ -27,10 +27,12 @@ MODULES: dict[str, ModuleType] = {
     "ganglion.plot": ganglion.plot,
     "ganglion.presets": ganglion.presets,
     "ganglion.origins": ganglion.origins,
+    "ganglion.when": ganglion.when,
     "ganglion.estimators": ganglion.estimators,
 }
 GROUPS = {
     "Network": ("ganglion.network", "ganglion.many", "ganglion.training.history"),
+    "Stepping": ("ganglion.stepping", "ganglion.training.snapshot"),
     "Checkpoints": ("ganglion.files.checkpoint",),
     "Notebook": ("ganglion.notebook",),
     "Tables": ("ganglion.table_model", "ganglion.tables", "ganglion.answers", "ganglion.comparison"),

@@ -16,8 +16,8 @@ import ganglion as gg
 import ganglion.estimators
 
 SOURCE = Path(gg.__file__).parent
-MODULES = (gg, gg.plot, gg.presets, gg.origins, ganglion.estimators)
-PATHS = ("ganglion", "ganglion.plot", "ganglion.presets", "ganglion.origins", "ganglion.estimators")
+MODULES = (gg, gg.plot, gg.presets, gg.origins, gg.when, ganglion.estimators)
+PATHS = ("ganglion", *(f"ganglion.{name}" for name in ("plot", "presets", "origins", "when", "estimators")))
 OBJECTS = {
     f"{path}.{name}": getattr(module, name)
     for path, module in zip(PATHS, MODULES, strict=True)
@@ -33,7 +33,7 @@ def test_public_names_are_those_agreed_on() -> None:
     agreed = (Path(__file__).parent / "golden" / "public_names.txt").read_text(encoding="utf-8").split()
     assert sorted(OBJECTS) == agreed
     own = {name.removeprefix("ganglion.") for name in agreed if name.count(".") == 1}
-    assert set(gg.__all__) == own | {"plot", "presets", "origins"}
+    assert set(gg.__all__) == own | {"plot", "presets", "origins", "when"}
     assert set(gg.__all__) <= set(dir(gg))
 
 

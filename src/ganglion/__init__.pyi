@@ -115,11 +115,13 @@ from .insight import (
     Finding as Finding,
     Health as Health,
     HealthCheck as HealthCheck,
+    Surface as Surface,
     Trace as Trace,
     grad_cam as grad_cam,
     occlusion as occlusion,
     plot as plot,
     saliency as saliency,
+    surface as surface,
 )
 from .many import Trained as Trained, train_many as train_many
 from .network import (
@@ -131,6 +133,7 @@ from .table_model import (
     JointTableModel as JointTableModel,
     TableModel as TableModel,
 )
+from .table_model.prepared import PreparedTable as PreparedTable
 from .tables.reading import (
     ReadOptions as ReadOptions,
 )
@@ -165,6 +168,7 @@ from .training.schedules import (
     Schedule as Schedule,
     StepDecay as StepDecay,
 )
+from .training.snapshot import Snapshot as Snapshot
 from .training.stopping import (
     EarlyStopping as EarlyStopping,
     GradientNorm as GradientNorm,

@@ -194,5 +194,5 @@ def columns_of(target: str, columns: Iterable[pl.Series]) -> list[pl.Series]:
     found = []
     for column in columns:
         kind, _, rest = column.name.partition("_")
-        found.append(column.alias("_".join(filter(None, (kind, target, rest)))))
+        found.append(column.alias(f"{kind}_{target}_{rest}" if rest else f"{kind}_{target}"))
     return found

@@ -42,8 +42,17 @@ def made(name: str, **more: Any) -> tuple[gg.Network, dict[str, Any]]:
 def facts(net: gg.Network) -> dict[str, Any]:
     """All numbers of a network and its optimizer."""
     state = net.optimizer_state
-    vectors = {"parameters": net.parameters, "state": net.state, "mean": state.mean, "raw": state.raw, **state.slots}
-    counts = {name: getattr(state, name) for name in ("step", "update", "epoch", "optimizer_epoch", "schedule_state")}
+    vectors = {
+        "parameters": net.parameters,
+        "state": net.state,
+        "mean": state.mean,
+        "raw": state.raw,
+        **state.slots,
+    }
+    counts = {
+        name: getattr(state, name)
+        for name in ("step", "update", "epoch", "optimizer_epoch", "schedule_state")
+    }
     return counts | {name: None if each is None else each.tobytes() for name, each in vectors.items()}
 
 
@@ -172,7 +181,9 @@ def test_snapshots() -> None:
         stepper.restore(gg.Stepper(gg.Network([gg.Dense(2)], 3), X, X[:, :2]).snapshot())
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "averaged", "dropout", "normalized", "cosine", "penalties", "weights"])
+@pytest.mark.parametrize(
+    "name", ["sgd", "adam", "averaged", "dropout", "normalized", "cosine", "penalties", "weights"]
+)
 def test_the_trace_is_the_next_update(name: str) -> None:
     net, settings = made(name, dtype="float64")
     stepper = gg.Stepper(net, X, Y, **settings)
@@ -182,7 +193,9 @@ def test_the_trace_is_the_next_update(name: str) -> None:
         assert len(batch) == len(told.layers[0].x)
         gradient, parts = told.gradient_vector, stepper.parts()
         assert np.isclose(parts.sum(), 1)
-        places = [(entry.name, index) for entry in net.architecture.parameters for index in np.ndindex(entry.shape)]
+        places = [
+            (entry.name, index) for entry in net.architecture.parameters for index in np.ndindex(entry.shape)
+        ]
         if name not in ("penalties",):
             own = sum(stepper.parts("dense_1/weight", (1, 1)))
             assert np.isclose(own, gradient[net.architecture.parameters[0].start + 7], rtol=1e-10)

@@ -15,6 +15,7 @@ from commands import run
 from ganglion.answers.target import ClassTarget, NumberTarget
 from ganglion.files.model_file import read_model, write_model
 from ganglion.heads import balanced_rows, encode_targets, strata_of
+from ganglion.joint import columns_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
 TARGETS = ["side", "amount", "flag"]
@@ -523,3 +524,10 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     code, _, error = run(capsys, "check", *files)
     assert code == 2
     assert "choose one with --target" in error
+
+
+@pytest.mark.parametrize("target", ["paid", "", "_"])
+def test_columns_are_named_after_any_target(target: str) -> None:
+    names = [pl.Series(name, [1]) for name in ("prediction", "low", "probability_a_b")]
+    wanted = [f"prediction_{target}", f"low_{target}", f"probability_{target}_a_b"]
+    assert [column.name for column in columns_of(target, names)] == wanted

@@ -11,5 +11,6 @@ from .health import (
 )
 from .importance import Importance as Importance
 from .regions import grad_cam as grad_cam, occlusion as occlusion, saliency as saliency
+from .surface import Surface as Surface, surface as surface
 from .trace import Trace as Trace, make_trace as make_trace, trace_rows as trace_rows
 from .words import Words as Words

@@ -334,9 +334,7 @@ class Stepper:
             for row in np.flatnonzero(weights):
                 alone = np.zeros(len(part))
                 alone[row] = 1.0
-                _, gradient, _ = architecture.loss_and_gradient(
-                    double.views, x, y, alone, plan.loss, context
-                )
+                _, gradient, _ = architecture.loss_and_gradient(double.views, x, y, alone, plan.loss, context)
                 gradients[row] = gradient * (weights[row] / weights.sum())
         if parameter is not None:
             entry, place = parameter_place(architecture, parameter, 0 if index is None else index)

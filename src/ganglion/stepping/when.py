@@ -6,8 +6,7 @@ Any function of a stepper that returns True or False will do; these are the usua
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-import numpy as np
+from typing import Any
 
 from ganglion.checks import check_number
 from ganglion.core.inputs import take_rows
@@ -15,6 +14,7 @@ from ganglion.core.rows import Rows
 from ganglion.insight.trace.places import layer_place, parameter_place, place_in
 from ganglion.stepping.stepper import Stepper
 
+__all__ = ["loss_above", "loss_below", "passes", "unit_is_silent"]
 Condition = Callable[[Stepper], bool]
 ROWS_AT_ONCE = 1024
 
@@ -37,10 +37,11 @@ def unit_is_silent(layer: str, unit: int | Sequence[int]) -> Condition:
         number = layer_place(model.architecture, layer)
         place = place_in(layer, unit, model.architecture.steps[number].shape)
         rows: Rows = stepper.rows
+        everything: tuple[Any, ...] = (slice(None), *place)
         for first in range(0, len(rows), ROWS_AT_ONCE):
             piece = slice(first, min(first + ROWS_AT_ONCE, len(rows)))
             _, passed = model.architecture.forward(model.views, take_rows(rows.x, piece))
-            if passed[number].a[(slice(None), *place)].any():
+            if passed[number].a[everything].any():
                 return False
         return True
 
@@ -54,7 +55,7 @@ def loss_above(value: float) -> Condition:
 
 
 def loss_below(value: float) -> Condition:
-    """Return the condition that the loss of the last update's batch, measured before it, is below a number."""
+    """Return the condition that the loss of the last update's batch, measured before it, is below one."""
     limit = check_number("value", value)
     return lambda stepper: bool(stepper.update > stepper.first and stepper.losses[-1] < limit)
 

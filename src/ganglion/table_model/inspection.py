@@ -15,8 +15,9 @@ from ganglion.core.part import Array
 from ganglion.errors import ConfigError, DataError, collect_notices, one_of, shortened
 from ganglion.insight.dependence import Dependence, partial_dependence
 from ganglion.insight.importance import Importance, permutation_importance
+from ganglion.insight.surface import Surface, margins
 from ganglion.insight.words import Words, without_each
-from ganglion.tables.columns import NumberColumn, TextColumn
+from ganglion.tables.columns import Column, NumberColumn, TextColumn
 from ganglion.training.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -72,6 +73,28 @@ def importance(model: TableModel, frame: pl.DataFrame, repeats: int, seed: int) 
     )
 
 
+def answers_of(model: TableModel, rows: Array) -> Array:
+    """Return the answers for encoded rows: probabilities, or numbers in the target's unit, (n, answers)."""
+    outputs, target = model.network.predict(rows), model.target
+    if isinstance(target, ClassTarget):
+        return model.calibration.probabilities(outputs)
+    return outputs.astype(np.float64) * target.scale + target.center
+
+
+def used_column(model: TableModel, name: Any) -> Column:
+    """Return a column that the model uses.
+
+    Raises:
+        ConfigError: if it uses no such column.
+    """
+    columns = {column.column: column for column in model.encoder.columns}
+    if not isinstance(name, str) or name not in columns:
+        reason = model.encoder.left_out.get(name) if isinstance(name, str) else None
+        why = f"left out: {reason}" if reason else one_of(str(name), columns)
+        raise ConfigError(f"the model uses no column {shortened(name)}", why)
+    return columns[name]
+
+
 def dependence(model: TableModel, frame: pl.DataFrame, name: str, points: int, seed: int) -> Dependence:
     """Return the dependence on a column; see `TableModel.dependence`.
 
@@ -80,29 +103,74 @@ def dependence(model: TableModel, frame: pl.DataFrame, name: str, points: int, s
         DataError: without rows.
     """
     check_integer("points", points, at_least=2, at_most=1000)
-    slices = column_slices(model)
-    if name not in slices:
-        reason = model.encoder.left_out.get(name) if isinstance(name, str) else None
-        why = f"left out: {reason}" if reason else one_of(str(name), slices)
-        raise ConfigError(f"the model uses no column {name!r}", why)
+    slices, column = column_slices(model), used_column(model, name)
     if not frame.height:
         raise DataError("a dependence needs a table with at least one row, got none")
     part = sampled(frame, DEPENDENCE_ROWS, seed)
-    column = next(column for column in model.encoder.columns if column.column == name)
     grid = grid_of(frame.get_column(name), points, isinstance(column, NumberColumn))
     encoded, _ = column.encode(grid)
     target = model.target
-
-    def answer(rows: Array) -> Array:
-        outputs = model.network.predict(rows)
-        if isinstance(target, ClassTarget):
-            return model.calibration.probabilities(outputs)
-        return outputs.astype(np.float64) * target.scale + target.center
-
     answers = model.labels or [target.column]
     x = model.encode_inputs(part)
     positive = model.calibration.positive_class(target.shares) if isinstance(target, ClassTarget) else 1
+
+    def answer(rows: Array) -> Array:
+        return answers_of(model, rows)
+
     return partial_dependence(answer, x, slices[name], encoded, name, grid.to_list(), answers, positive)
+
+
+def surface(
+    model: TableModel, frame: pl.DataFrame, columns: Any, row: int | None, resolution: int
+) -> Surface:
+    """Return the answers over two columns; see `TableModel.surface`.
+
+    Raises:
+        ConfigError: for columns that the model does not use, or a setting out of range.
+        DataError: without rows.
+    """
+    check_integer("resolution", resolution, at_least=2, at_most=500)
+    if isinstance(columns, str) or len(columns) != 2 or columns[0] == columns[1]:
+        raise ConfigError(f"columns must be two different names, got {shortened(columns)}")
+    if not frame.height:
+        raise DataError("a surface needs a table with at least one row, got none")
+    used = [column.column for column in model.encoder.columns]
+    across, up = (
+        axis_of(frame.get_column(column.column), resolution, isinstance(column, NumberColumn))
+        for column in (used_column(model, name) for name in columns)
+    )
+    if row is None:
+        base = frame[:1].with_columns(usual(frame.get_column(name)) for name in used)
+    else:
+        base = frame[check_integer("row", row, at_least=0, at_most=frame.height - 1)]
+    wide, high = len(across), len(up)
+    grid = base[[0] * (wide * high)].with_columns(
+        across.gather(np.tile(np.arange(wide), high)).alias(columns[0]),
+        up.gather(np.repeat(np.arange(high), wide)).alias(columns[1]),
+    )
+    with collect_notices():  # what is missing or unknown in a row is no news
+        values = answers_of(model, model.encode_inputs(grid)).reshape(high, wide, -1)
+    fixed = {name: base.get_column(name)[0] for name in used if name not in columns}
+    answers = model.labels or [model.target.column]
+    return Surface((columns[0], columns[1]), across.to_list(), up.to_list(), values, answers, fixed)
+
+
+def usual(values: pl.Series) -> pl.Series:
+    """Return one value that stands for a column: the mean of numbers, the most frequent of others."""
+    there = values.drop_nulls()
+    if not len(there):
+        return values[:1]
+    if values.dtype.is_numeric():
+        return pl.Series(values.name, [there.mean()], dtype=pl.Float64)
+    return there.mode().sort()[:1]
+
+
+def axis_of(values: pl.Series, resolution: int, numeric: bool) -> pl.Series:
+    """Return the values along one side of a surface: evenly spaced numbers, or the values of others."""
+    numbers = to_numbers(values).drop_nulls() if numeric else values.drop_nulls()
+    if numeric and len(numbers):
+        return pl.Series(values.name, margins(numbers.to_numpy().astype(np.float64), resolution))
+    return grid_of(values, resolution, numeric).drop_nulls().sort() if len(numbers) else values[:1]
 
 
 def grid_of(values: pl.Series, points: int, numeric: bool) -> pl.Series:

@@ -130,15 +130,13 @@ class Learner:
 
     def run(self, member: Member, callbacks: Sequence[Callback] = ()) -> History:
         """Train a member alone, on all processors, and return the history."""
-        return member.network.fit(
-            **self._settings(member), callbacks=callbacks, progress=self.recipe.progress
-        )
+        return member.network.fit(**self.settings(member), callbacks=callbacks, progress=self.recipe.progress)
 
     def run_all(self, members: Sequence[Member], callbacks: Sequence[Sequence[Callback]]) -> list[History]:
         """Train members in parallel, each with its own callbacks, and return their histories."""
         networks = [member.network for member in members]
         each = [
-            {**self._settings(member), "callbacks": own}
+            {**self.settings(member), "callbacks": own}
             for member, own in zip(members, callbacks, strict=True)
         ]
         first = each[0]
@@ -226,7 +224,7 @@ class Learner:
         layers = [*begin, *layers, output_layer(self.targets)]
         return Network(layers, len(encoder.features), recipe.seed, engine=recipe.engine)
 
-    def _settings(self, member: Member) -> dict[str, Any]:
+    def settings(self, member: Member) -> dict[str, Any]:
         """Return the settings of `Network.fit` for a member."""
         return {
             **self.lesson(member),

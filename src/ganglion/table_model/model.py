@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
@@ -18,8 +19,7 @@ from ganglion.answers.judging import evaluate
 from ganglion.answers.predictions import half_width, prediction_columns
 from ganglion.answers.report import Report
 from ganglion.answers.target import ClassTarget, NumberTarget
-from ganglion.answers.thresholds import make_objective
-from ganglion.checks import check_flag, check_integer, column_names
+from ganglion.checks import check_integer
 from ganglion.core.layers import PiecewiseLinear
 from ganglion.core.part import Array
 from ganglion.errors import (
@@ -41,13 +41,16 @@ from ganglion.tables.columns import NumberColumn
 from ganglion.tables.dicts import check_record
 from ganglion.tables.encode import Encoder
 from ganglion.tables.forking import require_threads
-from ganglion.tables.labeled import row_weights, satisfies, target_names
+from ganglion.tables.labeled import row_weights, satisfies
 from ganglion.tables.reading import Reading, ReadOptions, open_table
 from ganglion.tables.records import plain_table, read_record, single_record
-from ganglion.tables.texts import Text, as_texts
-from ganglion.training.callbacks import Callback, check_callbacks
+from ganglion.tables.texts import Text
+from ganglion.training.callbacks import Callback
 from ganglion.training.history import History
 from ganglion.training.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from ganglion.table_model.prepared import PreparedTable
 
 HIDDEN = (128, 64)
 RESERVED = ("prediction", "explained", "baseline")
@@ -221,52 +224,44 @@ class TableModel(Exportable):
         >>> model.predict({"height": [152, 188]})["prediction"].to_list()
         ['S', 'L']
         """
+        settings = {name: value for name, value in locals().items() if name not in ("cls", "table")}
         # Whoever only predicts starts faster without these.
         from ganglion.table_model.joint import JointTableModel  # noqa: PLC0415
-        from ganglion.table_model.recipe import Recipe  # noqa: PLC0415
+        from ganglion.table_model.recipe import make_recipe  # noqa: PLC0415
         from ganglion.table_model.training import Kinds, train  # noqa: PLC0415
 
         require_threads("training")
-        own = {
-            "hidden": hidden,
-            "activation": activation,
-            "dropout": dropout,
-            "epochs": epochs,
-            "batch_size": batch_size,
-            "optimizer": optimizer,
-            "learning_rate": learning_rate,
-        }
-        recipe = Recipe(
-            targets=target_names(target),
-            own=tuple(name for name, value in own.items() if value is not None),
-            hidden=HIDDEN if hidden is None else hidden,
-            activation="relu" if activation is None else activation,
-            bins=bins,
-            quality=quality,
-            minutes=minutes,
-            task=task,
-            dropout=dropout,
-            epochs=epochs,
-            batch_size=batch_size,
-            optimizer="adamw" if optimizer is None else optimizer,
-            learning_rate=learning_rate,
-            sampling=Sampling(weight, group, order, where, test, validation, folds, repeats),
-            class_weight=class_weight,
-            objective=make_objective(optimize, costs, positive),
-            read=read,
-            drop=column_names("drop", drop),
-            categories=column_names("categories", categories),
-            keep=column_names("keep", keep),
-            text=as_texts(text),
-            scaling=scaling,
-            fold_case=check_flag("fold_case", fold_case),
-            callbacks=check_callbacks(callbacks),
-            progress=progress,
-            announce=announce or (lambda model: None),
-            seed=seed,
-            engine=engine,
-        )
-        return train(Kinds(cls, JointTableModel), table, recipe)
+        return train(Kinds(cls, JointTableModel), table, make_recipe(settings))
+
+    @classmethod
+    def prepare(cls, table: Any, target: str, **settings: Any) -> PreparedTable:
+        """Return a table as `train` learns from it, for a network of your own.
+
+        Args:
+            table: as for `train`.
+            target: the name of the column to predict.
+            settings: all other arguments of `train`. `hidden` is 128 and 64 if not given.
+
+        Raises:
+            FileError, DataError, ConfigError: as `train` does.
+
+        >>> heights = [150, 155, 160, 180, 185, 190] * 10
+        >>> table = {"height": heights, "size": ["S" if h < 170 else "L" for h in heights]}
+        >>> prepared = gg.TableModel.prepare(table, "size")
+        >>> net = prepared.network([gg.Dense(4, "tanh")])
+        >>> history = net.fit(prepared.X, prepared.y, epochs=20, optimizer=gg.Adam(0.05))
+        >>> prepared.model(net).predict({"height": [152, 188]})["prediction"].to_list()
+        ['S', 'L']
+        """
+        from ganglion.table_model.prepared import prepare_table  # noqa: PLC0415  # to start fast
+
+        require_threads("training")
+        chosen = {"hidden": HIDDEN, **settings}
+        bound = inspect.signature(cls.train).bind(table, target, **chosen)
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        found: PreparedTable = prepare_table(cls, arguments.pop("table"), arguments)
+        return found
 
     @property
     def labels(self) -> list[str] | None:
@@ -590,6 +585,33 @@ class TableModel(Exportable):
         from ganglion.table_model.inspection import dependence  # noqa: PLC0415  # to start fast
 
         return dependence(self, self.read(table), column, points, seed)
+
+    def surface(
+        self,
+        table: Any,
+        columns: Sequence[str],
+        row: int | None = None,
+        resolution: int = 48,
+    ) -> insight.Surface:
+        """Return the answers over two columns, in their own units, with all other columns fixed.
+
+        Args:
+            table: with the columns that the model needs; the target is not needed.
+            columns: the two columns, that across and that up: numbers in even steps; of others, the values.
+            row: the number of the row whose other values are used; None (default) for means of numbers, and
+                the most frequent values of others.
+            resolution: at most so many values along each side, 48 by default.
+
+        Returns:
+            Probabilities of the classes, or numbers in the target's unit.
+
+        Raises:
+            ConfigError: for columns that the model does not use, or a setting out of range.
+            DataError: if a column that the model needs is missing.
+        """
+        from ganglion.table_model.inspection import surface  # noqa: PLC0415  # to start fast
+
+        return surface(self, self.read(table), columns, row, resolution)
 
     def evaluate(self, table: Any, *, read: ReadOptions | None = None) -> Report:
         """Return the metrics of the predictions for a table with the target, compared with the baseline.

@@ -11,17 +11,18 @@ from typing import Any
 import polars as pl
 
 from ganglion import insight
-from ganglion.answers.thresholds import Objective
-from ganglion.checks import check_integer, check_number
+from ganglion.answers.thresholds import Objective, make_objective
+from ganglion.checks import check_flag, check_integer, check_number, column_names
 from ganglion.core.part import Array
 from ganglion.errors import ConfigError, one_of, shortened
 from ganglion.heads import AnyTarget, check_objective
 from ganglion.table_model.kinds import QUALITIES, Quality
 from ganglion.table_model.sampling import Sampling
 from ganglion.tables.encode import DROPPED, GROUP, WEIGHT, Encoder, listed
+from ganglion.tables.labeled import target_names
 from ganglion.tables.reading import ReadOptions
-from ganglion.tables.texts import Text
-from ganglion.training.callbacks import Callback, ProgressBar
+from ganglion.tables.texts import Text, as_texts
+from ganglion.training.callbacks import Callback, ProgressBar, check_callbacks
 from ganglion.training.optimizers import Optimizer
 
 TARGET = "a target"
@@ -174,3 +175,30 @@ class Recipe:
     def may_stop(self) -> bool:
         """Whether a callback may stop the run or change its weights, and not only watch it."""
         return any(not isinstance(each, insight.HealthCheck | ProgressBar) for each in self.callbacks)
+
+
+CHOSEN = ("hidden", "activation", "dropout", "epochs", "batch_size", "optimizer", "learning_rate")
+DEFAULTS = {"hidden": (128, 64), "activation": "relu", "optimizer": "adamw"}
+
+
+def make_recipe(settings: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of the arguments of `TableModel.train`, by name, without the table."""
+    given = dict(settings)
+    own = tuple(name for name in CHOSEN if given[name] is not None)
+    given |= {name: value for name, value in DEFAULTS.items() if given[name] is None}
+    of_rows = ("weight", "group", "order", "where", "test", "validation", "folds", "repeats")
+    names: dict[str, Any] = {
+        name: column_names(name, given.pop(name)) for name in ("drop", "categories", "keep")
+    }
+    return Recipe(
+        targets=target_names(given.pop("target")),
+        own=own,
+        sampling=Sampling(**{name: given.pop(name) for name in of_rows}),
+        objective=make_objective(given.pop("optimize"), given.pop("costs"), given.pop("positive")),
+        text=as_texts(given.pop("text")),
+        fold_case=check_flag("fold_case", given.pop("fold_case")),
+        callbacks=check_callbacks(given.pop("callbacks")),
+        announce=given.pop("announce") or (lambda model: None),
+        **names,
+        **given,
+    )

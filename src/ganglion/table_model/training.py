@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -57,6 +57,26 @@ FOR_THE_MODEL, FOR_THE_MODEL_AND_TESTS = 0.85, 0.3
 
 def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTableModel:
     """Train a table model by a recipe; see `TableModel.train`."""
+    maker, learner, splits, divisible = prepare(kinds, table, recipe)
+    if (quality := recipe.level) is not None:
+        mixed = _mix(maker, learner, splits, divisible, quality)
+        if mixed is not None:
+            return mixed
+    flow = _cross_validate if learner.recipe.sampling.folds else _hold_out
+    return flow(maker, learner, splits, divisible)
+
+
+class Prepared(NamedTuple):
+    """What training needs of a table: the maker of models, the learner, and the rows and their splits."""
+
+    maker: Maker
+    learner: Learner
+    splits: list[Split]
+    rows: Divisible
+
+
+def prepare(kinds: Kinds, table: object, recipe: Recipe) -> Prepared:
+    """Read a table, find the roles of its columns, and divide its rows; see `TableModel.train`."""
     names = recipe.targets
     read = open_table(table, recipe.read, targets=names)
     read.check({*recipe.drop, *recipe.categories, *recipe.keep, *recipe.text.columns, *recipe.text.exclude})
@@ -93,13 +113,7 @@ def train(kinds: Kinds, table: object, recipe: Recipe) -> TableModel | JointTabl
     notice_missing_values(inputs)
     if sampling.folds or sampling.test or (sampling.validation and recipe.level is None):
         _probe(inputs, rows, targets, divisible, recipe)
-    maker = Maker(kinds, recipe, read.reading)
-    if (quality := recipe.level) is not None:
-        mixed = _mix(maker, learner, splits, divisible, quality)
-        if mixed is not None:
-            return mixed
-    flow = _cross_validate if sampling.folds else _hold_out
-    return flow(maker, learner, splits, divisible)
+    return Prepared(Maker(kinds, recipe, read.reading), learner, splits, divisible)
 
 
 @dataclass(frozen=True)
@@ -348,6 +362,11 @@ def _note(order: str | None, encoder: Encoder) -> str:
     return note
 
 
+def watched_split(split: Split) -> Split:
+    """Return the split of a fold whose test rows validate the run, which nothing depends on."""
+    return dataclasses.replace(split, validation=split.test)
+
+
 def _cross_validate(
     maker: Maker, learner: Learner, splits: list[Split], rows: Divisible
 ) -> TableModel | JointTableModel:
@@ -365,8 +384,7 @@ def _cross_validate(
         folds = list(members)
         # The callbacks watch the first fold; the test rows validate that run, and nothing depends on it.
         first = folds[0].split
-        watched = dataclasses.replace(first, validation=first.test)
-        members[0] = dataclasses.replace(folds[0], split=watched)
+        members[0] = dataclasses.replace(folds[0], split=watched_split(first))
         members.append(learner.untrained(everything))
         callbacks = [list(recipe.callbacks), *[[]] * (len(members) - 1)]
     callbacks[0] = [Watching(callback) for callback in recipe.callbacks]

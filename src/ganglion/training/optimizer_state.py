@@ -75,7 +75,7 @@ class OptimizerState:
     def next_update(
         self, optimizer: object, seed: int, parameters: Array, fraction: float = 0.0
     ) -> UpdateStart:
-        """Return the starting point of the next update by an optimizer, when a fraction of an epoch is done."""
+        """Return the starting point of an optimizer's next update, after a fraction of an epoch."""
         found = Optimizer.find(optimizer)
         goes_on = found == self.optimizer
         schedule_state, epoch, rate = self.schedule_state, self.optimizer_epoch, math.nan

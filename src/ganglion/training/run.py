@@ -153,9 +153,8 @@ class Training(ABC):
     def end(self) -> None:
         """Tell the callbacks that the run ends, and note why."""
         self.notify("on_train_end")
-        self.history.stopped_because = (
-            self._reason or ("the epoch was" if self.epochs == 1 else f"all {self.epochs} epochs were") + " done"
-        )
+        all_done = "the epoch was" if self.epochs == 1 else f"all {self.epochs} epochs were"
+        self.history.stopped_because = self._reason or f"{all_done} done"
         self.history.ended = self._ended
 
     @abstractmethod

@@ -73,6 +73,6 @@ class Snapshot:
 
 
 def _copied(history: History) -> History:
-    series = {name: list(getattr(history, name)) for name in SERIES}
+    series: dict[str, Any] = {name: list(getattr(history, name)) for name in SERIES}
     metrics = {name: list(values) for name, values in history.metrics.items()}
     return dataclasses.replace(history, **series, metrics=metrics)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +31,7 @@ from ganglion.insight.plot.drawing import (
     spans_much,
     title,
 )
+from ganglion.insight.surface import surface
 from ganglion.optional import load
 from ganglion.training.plan import encode_rows, pick_loss
 
@@ -45,15 +48,17 @@ def boundary(
     labels: Sequence[str] | None = None,
     columns: Sequence[str] = ("x1", "x2"),
     resolution: int = 200,
+    inputs: tuple[int, int] = (0, 1),
+    row: int | None = None,
 ) -> Axes:
-    """Draw the predictions of a network over the plane of its two inputs, with the rows on top.
+    """Draw the predictions of a network over the plane of two inputs, with the rows on top.
 
     For classes, each point has the color of the predicted class, stronger where its probability is higher,
     and black lines separate the classes. For numbers, shades show the prediction.
 
     Args:
-        net: a network with two inputs whose output is a probability, class probabilities, or a number.
-        X: rows, (n, 2).
+        net: a network of rows of numbers, whose output is a probability, class probabilities, or a number.
+        X: rows, (n, inputs).
         y: their targets, as for `fit`: class numbers from 0, or numbers, (n,).
         ax: the matplotlib Axes to draw on; a new figure's by default.
         loss: the loss of the training, which determines how to read the outputs; by default the one that
@@ -61,12 +66,14 @@ def boundary(
         labels: the name of each class; their numbers by default.
         columns: the names of the two inputs.
         resolution: points along each side, 200 by default.
+        inputs: the numbers of the two inputs, that across and that up; (0, 1) by default.
+        row: the number of the row whose other inputs are used; None (default) for the means of all rows.
 
     Returns:
         The axes.
 
     Raises:
-        ConfigError: if the network does not have two inputs or such an output, or for a setting out of range.
+        ConfigError: if the network does not have such inputs or outputs, or for a setting out of range.
         DataError, ShapeError: for rows or targets that break a rule.
         MissingPackageError: without matplotlib.
 
@@ -80,11 +87,10 @@ def boundary(
     check_network(net)
     check_axes(ax)
     architecture = net.architecture
-    if not architecture.takes_numbers or architecture.input_shape != (2,):
+    if not architecture.takes_numbers or math.prod(architecture.input_shape) < 2:
         raise ConfigError(
-            "a boundary needs a network with two inputs, but the inputs of this one are "
-            f"{plain_inputs(architecture.inputs)}",
-            "train one on two of the columns: X[:, [0, 1]]",
+            "a boundary needs a network with two inputs or more, but the inputs of this one are "
+            f"{plain_inputs(architecture.inputs)}"
         )
     chosen = pick_loss(architecture, loss)
     outputs = architecture.outputs
@@ -94,12 +100,12 @@ def boundary(
         )
     side = check_integer("resolution", resolution, at_least=2, at_most=2000)
     rows = encode_rows(net.model, chosen, X, y).check("a boundary")
-    across, up = (_margins(rows.x[:, axis].astype(np.float64), side) for axis in (0, 1))
     count = 0 if chosen.answers == "number" else max(outputs[0], 2)
     names = [str(number) for number in range(count)] if labels is None else _names("labels", labels, count)
     named = _names("columns", columns, 2)
-    places = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
-    answers = net.predict(places).reshape(side, side, -1).astype(np.float64)
+    found = surface(net, rows.x, inputs, row, side)
+    across, up, answers = np.array(found.across), np.array(found.up), found.values
+    rows = dataclasses.replace(rows, x=rows.x[:, list(inputs)])
     if not np.isfinite(answers).all():
         raise DataError("a boundary needs finite predictions, but some of this network's are not finite")
     ax = axes_or_new(ax)
@@ -119,16 +125,6 @@ def _names(what: str, names: Any, count: int) -> list[str]:
     if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray) or len(names) != count:
         raise ConfigError(f"{what} must be a list of {count} names, got {shortened(names)}")
     return [str(name) for name in names]
-
-
-def _margins(values: Array, side: int) -> Array:
-    """Return evenly spaced points from just below the lowest to just above the highest value."""
-    low, high = values.min(), values.max()
-    size = max(abs(low), abs(high))
-    if size > 1e30:
-        raise DataError(f"a boundary needs inputs of at most 1e30 in size, got {size:g}", "scale them")
-    margin = max(0.08 * (high - low), 1e-5 * size) or 0.5
-    return np.linspace(low - margin, high + margin, side)
 
 
 def _probabilities(answers: Array, kind: str) -> tuple[Array, Array]:
