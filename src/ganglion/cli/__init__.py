@@ -35,6 +35,7 @@ for _command, _help in {
     "compare": "Compare ganglion with other learners on the same folds of a table.",
     "explain": "Show every number that a model computes for one row or picture, and what moved the answer.",
     "check": "Find problems of a model, its training or its data, each with a remedy.",
+    "studio": "Watch a network learn your own table, step by step, in the browser.",
     "serve": "Answer requests over HTTP with the predictions of a model.",
     "export": "Write a model to a file that other programs run: C, a page, ONNX, Python or SQL.",
     "show": "Show a model: its columns or pictures, network, training and report.",
@@ -46,6 +47,7 @@ for _command, _help in {
         "check": "insight",
         "export": "exporting",
         "serve": "serving",
+        "studio": "studio",
     }.get(_command, "commands")
     # What cyclopts writes by itself names several files ARGS above the table that calls them MORE.
     _usage = (

@@ -30,7 +30,7 @@ from ganglion.network import Network
 from ganglion.training.callbacks import Callback
 from ganglion.training.descending import NOTHING, Descent
 from ganglion.training.history import History
-from ganglion.training.plan import Plan
+from ganglion.training.plan import Plan, encode_rows
 from ganglion.training.run import Training
 from ganglion.training.snapshot import Snapshot
 
@@ -341,6 +341,16 @@ class Stepper:
             return gradients[:, entry.start + int(np.ravel_multi_index(place, entry.shape))]
         whole = gradients.sum(axis=0)
         return gradients @ whole / (float(whole @ whole) or 1.0)
+
+    def evaluate(self, X: Any, y: Any) -> tuple[Array, Array]:
+        """Return loss and outputs of each row as in prediction, by the network as it stands.
+
+        Args:
+            X: rows, as for `Network.fit`.
+            y: their targets.
+        """
+        rows = encode_rows(self.network.model, self._plan.loss, X, y).check("an evaluation")
+        return self._training.session.evaluate(rows)
 
     def bisect(
         self,

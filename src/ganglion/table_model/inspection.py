@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,14 +124,24 @@ def dependence(model: TableModel, frame: pl.DataFrame, name: str, points: int, s
 def surface(
     model: TableModel, frame: pl.DataFrame, columns: Any, row: int | None, resolution: int
 ) -> Surface:
-    """Return the answers over two columns; see `TableModel.surface`.
+    """Return the answers over two columns; see `TableModel.surface`."""
+    found, x = surface_points(model, frame, columns, row, resolution)
+    return dataclasses.replace(
+        found, values=answers_of(model, x).reshape(len(found.up), len(found.across), -1)
+    )
+
+
+def surface_points(
+    model: TableModel, frame: pl.DataFrame, columns: Any, row: int | None, resolution: int
+) -> tuple[Surface, Array]:
+    """Return a surface without values, and its points as rows of the network's inputs.
 
     Raises:
         ConfigError: for columns that the model does not use, or a setting out of range.
         DataError: without rows.
     """
     check_integer("resolution", resolution, at_least=2, at_most=500)
-    if isinstance(columns, str) or len(columns) != 2 or columns[0] == columns[1]:
+    if not isinstance(columns, tuple | list) or len(columns) != 2 or columns[0] == columns[1]:
         raise ConfigError(f"columns must be two different names, got {shortened(columns)}")
     if not frame.height:
         raise DataError("a surface needs a table with at least one row, got none")
@@ -149,10 +160,11 @@ def surface(
         up.gather(np.repeat(np.arange(high), wide)).alias(columns[1]),
     )
     with collect_notices():  # what is missing or unknown in a row is no news
-        values = answers_of(model, model.encode_inputs(grid)).reshape(high, wide, -1)
+        x = model.encode_inputs(grid)
     fixed = {name: base.get_column(name)[0] for name in used if name not in columns}
     answers = model.labels or [model.target.column]
-    return Surface((columns[0], columns[1]), across.to_list(), up.to_list(), values, answers, fixed)
+    names = (columns[0], columns[1])
+    return Surface(names, across.to_list(), up.to_list(), np.empty(0), answers, fixed), x
 
 
 def usual(values: pl.Series) -> pl.Series:

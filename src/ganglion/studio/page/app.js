@@ -1,0 +1,191 @@
+// The page: its state, the tabs, the keyboard. `mount(element, transport)` draws it; nothing here knows of HTTP.
+import { html, render, useCallback, useEffect, useRef, useState } from "./vendor/preact.js";
+import { download, figure } from "./parts.js";
+import { Arithmetic } from "./views/arithmetic.js";
+import { Bar } from "./views/bar.js";
+import { Compare } from "./views/compare.js";
+import { Curves } from "./views/curves.js";
+import { DataPanel } from "./views/data.js";
+import { ExportPanel } from "./views/export.js";
+import { Findings } from "./views/findings.js";
+import { LessonCard, LessonPanel } from "./views/lesson.js";
+import { NetworkView } from "./views/network.js";
+import { Rows } from "./views/rows.js";
+import { SettingsPanel } from "./views/settings.js";
+import { SurfaceView } from "./views/surface.js";
+
+const TABS = ["Data", "Network", "Run", "Compare", "Lesson", "Export"];
+const BEAT = 500; // milliseconds between two answers while it plays
+const NOTHING = { row: 0, layer: "", unit: 0, parameter: "", index: [] };
+
+/** @param {HTMLElement} element @param {import("./types.d.ts").Transport} transport */
+export function mount(element, transport) {
+  element.replaceChildren();
+  render(html`<${App} transport=${transport} />`, element);
+}
+
+/** @param {{transport: import("./types.d.ts").Transport}} given */
+function App({ transport }) {
+  const [state, keep] = useState(/** @type {any} */ (null));
+  const [frame, draw] = useState(/** @type {any} */ (null));
+  const [tab, open] = useState("Run");
+  const [selection, select] = useState(/** @type {any} */ (NOTHING));
+  const [notice, warn] = useState(/** @type {any} */ (null));
+  const [lost, lose] = useState(/** @type {string | null} */ (null));
+  const [spoken, say] = useState("");
+  const [version, renew] = useState(0);
+  const [beat, next] = useState(0);
+  const [busy, work] = useState(false);
+  const last = useRef({ beat: 0, loss: null, playing: false });
+
+  const act = useCallback(async (/** @type {any} */ command) => {
+    work(true);
+    try {
+      const found = await transport.do(command);
+      keep((/** @type {any} */ before) => ({ ...found, catalog: found.catalog ?? before?.catalog }));
+      renew((before) => before + 1);
+      warn(null);
+      return found;
+    } catch (/** @type {any} */ error) {
+      warn({ words: error.message, hint: error.hint ?? "" });
+      return null;
+    } finally {
+      work(false);
+    }
+  }, [transport]);
+  const ask = useCallback((/** @type {any} */ question) => transport.do(question), [transport]);
+
+  useEffect(() => { act({ do: "look" }); }, []);
+  useEffect(() => { if (state?.data) act({ do: "look" }); }, [state?.data?.name, state?.data?.task]);
+  useEffect(() => transport.follow((found) => {
+    draw(found);
+    const now = performance.now();
+    if (now - last.current.beat > BEAT) { last.current.beat = now; next((before) => before + 1); }
+    if (last.current.playing && !found.playing) act({ do: "look" });
+    last.current.playing = Boolean(found.playing);
+  }, (words) => {
+    lose(words);
+    if (words === null) act({ do: "look" });
+  }), [transport]);
+
+  const run = state?.runs?.find((/** @type {any} */ each) => each.run === state.current) ?? null;
+  useEffect(() => {
+    if (!run || run.loss === null) return;
+    const change = run.before === null ? 0 : run.loss - run.before;
+    say(`update ${run.update}, loss ${figure(run.loss)}${change ? `, ${change < 0 ? "down" : "up"} ${figure(Math.abs(change))}` : ""}${run.ended ? `. ${run.because}` : ""}`);
+  }, [run?.run, run?.update, run?.ended]);
+  useEffect(() => { if (state?.problem) warn({ words: state.problem, hint: "" }); }, [state?.problem]);
+
+  const look = useCallback((/** @type {any} */ change) => {
+    select((/** @type {any} */ before) => ({ ...before, ...change }));
+    if (change.row !== undefined && change.row !== selection.row) act({ do: "view", ...view(state), row: change.row });
+  }, [selection.row, state]);
+  useEffect(() => { if (state?.view) select((/** @type {any} */ before) => ({ ...before, row: state.view.row })); }, [state?.view?.row]);
+  useEffect(() => { select((/** @type {any} */ before) => ({ ...NOTHING, row: state?.view?.row ?? 0, ...kept(before, state) })); }, [state?.data?.name, run?.parameters]);
+
+  const playing = frame && run && frame.run === run.run && !busy ? Boolean(frame.playing) : Boolean(state?.playing);
+  const hidden = Boolean(state?.lesson?.question) && !state?.revealed;
+  /** @type {any} */
+  const page = {
+    state, run, frame: frame?.run === run?.run ? frame : null, selection, busy, version, beat: playing ? beat : 0, playing, hidden,
+    act, ask, look, open, say,
+    reveal: (/** @type {boolean} */ yes) => keep((/** @type {any} */ before) => ({ ...before, revealed: yes })),
+    async upload(/** @type {File} */ file) {
+      work(true);
+      try {
+        keep(await transport.upload(file));
+        renew((before) => before + 1);
+        warn(null);
+        open("Run");
+      } catch (/** @type {any} */ error) {
+        warn({ words: error.message, hint: error.hint ?? "" });
+      } finally {
+        work(false);
+      }
+    },
+    async save(/** @type {any} */ command) {
+      work(true);
+      try {
+        const { name, blob } = await transport.export(command);
+        download(name, blob);
+        warn(null);
+        say(`${name} is saved`);
+      } catch (/** @type {any} */ error) {
+        warn({ words: error.message, hint: error.hint ?? "" });
+      } finally {
+        work(false);
+      }
+    },
+  };
+  useKeys(page);
+
+  if (!state) return html`<main><h1 class="unseen">ganglion studio</h1><p role="status">${lost ?? notice?.words ?? "The studio is starting …"}</p></main>`;
+  return html`
+    <header><h1>ganglion <span>studio</span></h1>
+      <nav role="tablist" aria-label="panels" onKeyDown=${(/** @type {any} */ e) => alongTabs(e, tab, open)}>
+        ${TABS.map((name) => html`<button role="tab" id=${`tab-${name}`} aria-selected=${name === tab} aria-controls="panel"
+          tabindex=${name === tab ? 0 : -1} onClick=${() => open(name)}>${name}</button>`)}
+      </nav></header>
+    ${lost && html`<p class="notice severe" role="alert">${lost}</p>`}
+    ${notice && html`<p class="notice" role="alert"><span>${notice.words}${notice.hint && html` <em>${notice.hint}</em>`}</span>
+      <button onClick=${() => warn(null)}>Close</button></p>`}
+    <p class="unseen" role="status" aria-live="polite">${playing ? "" : spoken}</p>
+    ${run && html`<${Bar} page=${page} />`}
+    <main id="panel" role="tabpanel" aria-labelledby=${`tab-${tab}`} tabindex="-1" class=${playing ? "playing" : ""}>
+      ${panel(tab, page)}
+    </main>`;
+}
+
+/** The settings of the view as the server has them. @param {any} state */
+const view = (state) => ({ columns: state.view.columns, output: state.view.output, fixed_at_row: state.view.fixed_at_row });
+
+/** What stays selected when the network changes. @param {any} before @param {any} state */
+const kept = (before, state) => (state?.runs?.length > 1 ? { layer: before.layer, unit: before.unit, parameter: before.parameter, index: before.index } : {});
+
+/** @param {string} tab @param {any} page */
+function panel(tab, page) {
+  if (!page.run && tab !== "Lesson") return html`<${DataPanel} page=${page} />`;
+  switch (tab) {
+    case "Data": return html`<${DataPanel} page=${page} />`;
+    case "Network": return html`<${SettingsPanel} page=${page} />`;
+    case "Compare": return html`<${Compare} page=${page} />`;
+    case "Lesson": return html`<${LessonPanel} page=${page} />`;
+    case "Export": return html`<${ExportPanel} page=${page} />`;
+    default: return html`
+      ${page.state.lesson && html`<${LessonCard} page=${page} />`}
+      <div class="upper"><${Rows} page=${page} /><${NetworkView} page=${page} /><${SurfaceView} page=${page} /></div>
+      <div class="lower"><${Arithmetic} page=${page} /><${Curves} page=${page} /><${Findings} page=${page} /></div>`;
+  }
+}
+
+/** @param {KeyboardEvent} event @param {string} tab @param {(name: string) => void} open */
+function alongTabs(event, tab, open) {
+  const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (!step) return;
+  const name = TABS[(TABS.indexOf(tab) + step + TABS.length) % TABS.length];
+  open(name);
+  document.getElementById(`tab-${name}`)?.focus();
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** Space plays, and arrows step, wherever the focus has no use for them itself. @param {any} page */
+function useKeys(page) {
+  const latest = useRef(page);
+  latest.current = page;
+  useEffect(() => {
+    const press = (/** @type {KeyboardEvent} */ event) => {
+      const { run, playing, act } = latest.current;
+      const target = /** @type {HTMLElement} */ (event.target);
+      if (!run || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (target.closest("input, select, textarea, [role=tablist], [role=application], summary")) return;
+      if (event.key === " " && !target.closest("button, a")) act({ do: playing ? "pause" : "play" });
+      else if (event.key === "ArrowRight") act({ do: "step", count: event.shiftKey ? run.steps : 1 });
+      else if (event.key === "ArrowLeft") act({ do: "back", count: event.shiftKey ? run.steps : 1 });
+      else return;
+      event.preventDefault();
+    };
+    document.addEventListener("keydown", press);
+    return () => document.removeEventListener("keydown", press);
+  }, []);
+}
