@@ -91,6 +91,7 @@ def network(run: Run, view: View, question: Question) -> dict[str, Any]:
         "activations": activations if activations.size <= MOST_SENT else [],
         "outputs": run.data.classes or [run.data.chosen],
         "words": _row_words(run, row),
+        "image": run.data.pixels(row) if run.data.image else None,
     }
 
 
@@ -337,6 +338,7 @@ def began(run: Run, view: View, question: Question) -> dict[str, Any]:
     stepper.seek(here)
     if found is None:
         return {"update": None}
+    run.began[str(name)] = found.update
     rows_of: Any = run.data.prepared.train[found.rows] if len(found.rows) else []
     order = np.argsort(-np.abs(found.parts), kind="stable")[:MOST_PARTS]
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from ganglion.errors import ConfigError, DataError, collect_notices, one_of, sho
 from ganglion.studio.settings import Settings
 from ganglion.table_model import TableModel
 from ganglion.table_model.prepared import PreparedTable
-from ganglion.tables.examples import EXAMPLES, FOLDER
+from ganglion.tables.examples import FOLDER, example_table
 from ganglion.tables.reading import open_table
 from ganglion.training.optimizers import Optimizer
 
@@ -44,11 +45,14 @@ class Source:
     target: str | None = None
 
     @classmethod
-    def example(cls, name: Any) -> Self:
-        """Return a table that comes with the package."""
-        if name not in EXAMPLES:
-            raise ConfigError(f"there is no example {shortened(name)}", one_of(str(name), EXAMPLES))
-        return cls(FOLDER / f"{name}.csv", f"{name}.csv", EXAMPLES[name].target)
+    def example(cls, name: Any, folder: Path) -> Self:
+        """Return a table that comes with the package; one that is made is written to a folder."""
+        example, table = example_table(str(name))
+        path = FOLDER / f"{name}.csv"
+        if not path.exists():
+            path = folder / f"{name}.csv"
+            table.write_csv(path)
+        return cls(path, path.name, example.target)
 
     @classmethod
     def uploaded(cls, data: bytes, ending: str, label: str, folder: Path) -> Self:
@@ -194,8 +198,26 @@ class Data:
             "rows": prepared.rows,
             "height": prepared.frame.height,
             "notes": self.notes,
+            "image": self.image,
             "surface": [name for name in used if prepared.frame.get_column(name).n_unique() > 1],
         }
+
+    @cached_property
+    def image(self) -> tuple[int, int] | None:
+        """Height and width, if the inputs are the pixels of an image, line by line: columns such as pixel_3_0."""
+        names = [column.column for column in self.prepared.encoder.columns]
+        left = [name for name in self.columns if name != self.chosen]
+        places = [re.fullmatch(r"\D*(\d+)_(\d+)", name) for name in left]
+        if len(places) < 16 or not all(places) or not set(names) <= set(left):
+            return None
+        pairs = [(int(each[1]), int(each[2])) for each in places if each is not None]
+        high, wide = max(row for row, _ in pairs) + 1, max(column for _, column in pairs) + 1
+        return (high, wide) if pairs == [(i, j) for i in range(high) for j in range(wide)] else None
+
+    def pixels(self, row: int) -> list[float]:
+        """Return the numbers of the image in a row, line by line."""
+        values = self.prepared.frame[row].select(name for name in self.columns if name != self.chosen)
+        return [float(value or 0) for value in values.row(0)]
 
     def cells(self, first: int, count: int) -> list[dict[str, Any]]:
         """Return some rows as they stand in the table, as plain data."""

@@ -17,6 +17,8 @@ import polars as pl
 
 from ganglion.core.part import plain
 from ganglion.errors import ConfigError, FileError, GanglionError, one_of, shortened
+from ganglion.insight import Trace
+from ganglion.insight.trace.equation import Function, Sum
 from ganglion.studio.answers import row_trace
 from ganglion.studio.data import Data, Source, check_row
 from ganglion.studio.run import Run, View
@@ -111,7 +113,7 @@ class Lesson:
         if not isinstance(table, Mapping) or len(table) != 1 or type(seed) is not int:
             raise ConfigError("the table of a lesson must be an example or columns, and its seed a number")
         if "example" in table:
-            return Data(Source.example(table["example"]), self.facts["target"], seed=seed)
+            return Data(Source.example(table["example"], folder), self.facts["target"], seed=seed)
         columns = table.get("columns")
         if not isinstance(columns, Mapping) or any(
             not isinstance(values, list) or len(values) > MOST_ROWS for values in columns.values()
@@ -136,10 +138,13 @@ class Lesson:
         """The question that is asked; None at the end."""
         return self.questions[self.place] if self.place < len(self.questions) else None
 
-    def describe(self) -> dict[str, Any]:
-        """Return the lesson and the question that is asked, without its answer."""
+    def describe(self, run: Run, view: View) -> dict[str, Any]:
+        """Return the lesson and the question that is asked, without its answer, and what is known for it."""
         asked = self.question
-        shown = {name: asked[name] for name in ("words", "kind", "choices", "about")} if asked else None
+        shown = None
+        if asked is not None:
+            shown = {name: asked[name] for name in ("words", "kind", "choices", "about")}
+            shown["known"] = known(run, view, asked["about"]) if asked["about"] else []
         return {
             "title": self.title,
             "chapter": self.facts["chapter"],
@@ -244,6 +249,47 @@ def _hint(run: Run, view: View, asked: Mapping[str, Any], given: float, value: f
     return asked["hint"] or HINTS["sign" if kind == "sign" else "number"]
 
 
+def known(run: Run, view: View, about: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the numbers that an answer can be worked out from: names and values, without results."""
+    what = about["what"]
+    if what in ("unit", "z", "training_unit"):
+        equations = row_trace(run, view.row).unit(about.get("layer", ""), about.get("unit", 0)).equations
+        sums = [each for each in equations if isinstance(each, Sum) and ".z[" in str(each.left)]
+        sums = sums or [each for each in equations if isinstance(each, Sum)]
+    elif what == "gradient":
+        found = _next_trace(run).gradient(about.get("parameter", ""), _index(about)).equations[0]
+        sums = [found] if isinstance(found, Sum) else []
+    elif what == "change":
+        return _known_of_update(run, about)
+    else:
+        return []
+    return [
+        [
+            number
+            for factor in term.factors
+            if factor.symbol.letter != "factor"  # of dropout, which would be the answer
+            for number in (str(factor.symbol), factor.value)
+        ]
+        for each in sums[:1]
+        for term in each.terms
+    ]
+
+
+def _next_trace(run: Run) -> Trace:
+    return run.stepper.trace(run.data.prepared.features)
+
+
+def _known_of_update(run: Run, about: Mapping[str, Any]) -> list[list[Any]]:
+    """Return gradient, rate, settings and slots of an update, without what is computed from them."""
+    equations = _next_trace(run).update(about.get("parameter", ""), _index(about)).equations
+    results = {str(each.left) for each in equations}
+    given = {"gradient": equations[-1].value}
+    for each in equations:
+        if isinstance(each, Function):
+            given |= {name: value for name, value in each.arguments.items() if name not in (*results, "g")}
+    return [[name, value] for name, value in given.items()]
+
+
 def measure(run: Run, view: View, about: Mapping[str, Any]) -> float:
     """Return the number that a question is about, from the trace.
 
@@ -274,7 +320,7 @@ def _training_unit(run: Run, view: View, about: Mapping[str, Any]) -> float:
 
 
 def _gradient(run: Run, view: View, about: Mapping[str, Any]) -> float:
-    return run.stepper.trace().gradient(about.get("parameter", ""), _index(about)).value
+    return _next_trace(run).gradient(about.get("parameter", ""), _index(about)).value
 
 
 def _row_gradient(run: Run, view: View, about: Mapping[str, Any]) -> float:
@@ -282,7 +328,7 @@ def _row_gradient(run: Run, view: View, about: Mapping[str, Any]) -> float:
 
 
 def _change(run: Run, view: View, about: Mapping[str, Any]) -> float:
-    trace, parameter = run.stepper.trace(), about.get("parameter", "")
+    trace, parameter = _next_trace(run), about.get("parameter", "")
     before = run.network.named_parameters()[parameter][_index(about)]
     return trace.update(parameter, _index(about)).value - float(before)
 
@@ -297,12 +343,15 @@ def _loss(run: Run, view: View, about: Mapping[str, Any]) -> float:
 
 
 def _loss_change(run: Run, view: View, about: Mapping[str, Any]) -> float:
-    """The change of the mean loss of all training rows over some updates."""
+    """The change of the mean loss of all training rows, or all validation rows, over some updates."""
     prepared, stepper = run.data.prepared, run.stepper
     here, count = stepper.update, about.get("updates", 1)
-    before = float(stepper.evaluate(prepared.X, prepared.y)[0].mean())
+    rows = prepared.validation if about["what"] == "validation_change" else (prepared.X, prepared.y)
+    if rows is None:
+        raise ConfigError("there are no validation rows")
+    before = float(stepper.evaluate(*rows[:2])[0].mean())
     stepper.step(count)
-    after = float(stepper.evaluate(prepared.X, prepared.y)[0].mean())
+    after = float(stepper.evaluate(*rows[:2])[0].mean())
     stepper.seek(here)
     return after - before
 
@@ -317,4 +366,5 @@ MEASURES = {
     "plain_step": _plain_step,
     "loss": _loss,
     "loss_change": _loss_change,
+    "validation_change": _loss_change,
 }

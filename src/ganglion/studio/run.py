@@ -65,6 +65,7 @@ class Run:
         self.number, self.data, self.settings, self.note = number, data, settings, note
         self.name = f"run {number}"
         self.edits: list[Edit] = []
+        self.began: dict[str, int] = {}  # the updates at which findings began
         branches = parent is not None and parent.data is data and settings.same_network(parent.settings)
         self.parent = parent if branches else None
         prepared = data.prepared
@@ -129,6 +130,7 @@ class Run:
                 "before": stepper.losses[-2] if stepper.update > stepper.first + 1 else None,
                 "validation": history.validation_loss[-1] if history.validation_loss else None,
                 "keyframes": stepper.keyframes,
+                "began": self.began,
                 "edits": [vars(each) for each in self.edits],
                 "parameters": self.network.architecture.size,
                 "engine": self.network.engine,

@@ -99,7 +99,7 @@ class Studio:
     def _commands(self) -> dict[str, Callable[[Question], dict[str, Any] | None]]:
         return {
             "look": lambda command: {"catalog": catalog(self.data.task) if self.data else None},
-            "example": lambda command: self._take(Source.example(command.get("name"))),
+            "example": lambda command: self._take(Source.example(command.get("name"), self.folder)),
             "prepare": self._prepare,
             "new": self._new,
             "change": self._change,
@@ -149,7 +149,7 @@ class Studio:
                 "data": None if data is None else data.describe(),
                 "examples": {name: example.title for name, example in EXAMPLES.items()},
                 "lessons": Lesson.list_shipped(),
-                "lesson": None if self.lesson is None else self.lesson.describe(),
+                "lesson": None if self.lesson is None else self.lesson.describe(self.run(), self.view),
                 "runs": [each.describe() for each in self.runs.values()],
                 "current": self.current,
                 "settings": None if run is None else run.settings.to_facts(),
@@ -168,7 +168,7 @@ class Studio:
             ConfigError: if there is none.
         """
         number = self.current if command is None or "run" not in command else command["run"]
-        if number not in self.runs:
+        if type(number) is not int or number not in self.runs:
             raise ConfigError(f"there is no run {shortened(number)}", "choose a table first")
         return self.runs[number]
 
@@ -258,7 +258,8 @@ class Studio:
         check_row(row, self.data.prepared.frame.height)
         if columns is not None:
             known = self.data.describe()["surface"]
-            if len(columns) != 2 or columns[0] == columns[1] or not set(columns) <= set(known):
+            is_pair = isinstance(columns, list | tuple) and len(columns) == 2
+            if not is_pair or columns[0] == columns[1] or any(each not in known for each in columns):
                 raise ConfigError(f"columns must be two different inputs, got {shortened(columns)}")
             columns = (columns[0], columns[1])
         most = len(self.data.classes or [0])

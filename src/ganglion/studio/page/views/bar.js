@@ -38,11 +38,12 @@ export function Bar({ page }) {
   </section>`;
 }
 
-/** Keyframes as low ticks, branches as high ones. @param {any} run @param {any[]} runs @param {number} last */
+/** Keyframes as low ticks, branches and beginnings of findings as high ones. @param {any} run @param {any[]} runs @param {number} last */
 function marks(run, runs, last) {
   const span = Math.max(1, last - run.origin);
   const place = (/** @type {number} */ update) => (100 * (update - run.origin)) / span;
   const branches = runs.filter((each) => each.parent === run.run);
   return html`${run.keyframes.map((/** @type {number} */ update) => html`<path class="keyframe" d=${`M${place(update)} 4V6`} />`)}
+    ${Object.values(run.began).map((update) => html`<path class="began" d=${`M${place(/** @type {number} */ (update))} 0V6`} />`)}
     ${branches.map((each) => html`<path class="branch" d=${`M${place(each.origin)} 0V6`} />`)}`;
 }

@@ -21,6 +21,7 @@ export function Findings({ page }) {
     mark((/** @type {any} */ before) => ({ ...before, [name]: { busy: true } }));
     const answer = await ask({ ask: "began", name }).catch(() => ({ update: null }));
     mark((/** @type {any} */ before) => ({ ...before, [name]: answer }));
+    act({ do: "look" });
   };
   return html`<section class="findings" aria-labelledby="findings-title"><h2 id="findings-title">Findings</h2>
     <button onClick=${check}>Check the health at update ${run.update}</button>

@@ -1,6 +1,6 @@
 // Lessons: a question before the numbers, then the numbers, and a hint that fits the mistake.
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { figure } from "../parts.js";
+import { Table, figure } from "../parts.js";
 
 /** @param {{page: any}} given */
 export function LessonPanel({ page }) {
@@ -10,6 +10,9 @@ export function LessonPanel({ page }) {
     <ul class="examples">${Object.entries(state.lessons).map(([name, title]) => html`<li><button onClick=${() => act({ do: "lesson", name }).then((/** @type {any} */ ok) => ok && open("Run"))}>${title}</button></li>`)}</ul>
     <p>A lesson is one file without code; drop one on the Data tab to open it.</p></section>`;
 }
+
+/** @param {any[][]} known */
+const heads = (known) => Array.from({ length: Math.max(...known.map((each) => each.length)) }, (_, i) => (i % 2 ? "value" : "name"));
 
 /** @param {{page: any}} given */
 export function LessonCard({ page }) {
@@ -32,6 +35,7 @@ export function LessonCard({ page }) {
   return html`<section class="lesson" aria-labelledby="question-title"><h2 id="question-title">${lesson.title}, question ${lesson.place + 1} of ${lesson.count}</h2>
     ${lesson.place === 0 && !judged && html`<p>${lesson.words}</p>`}
     <p class="question">${question.words}</p>
+    ${!judged && question.known.length > 0 && html`<${Table} caption="What is known" heads=${heads(question.known)} rows=${question.known.map((/** @type {any[]} */ each) => each.map((cell) => figure(cell, 6)))} />`}
     ${!judged && question.kind === "sign" && html`<div class="buttons" role="group" aria-label="your answer">
       <button onClick=${() => answer(-1)}>below zero</button><button onClick=${() => answer(0)}>zero</button><button onClick=${() => answer(1)}>above zero</button></div>`}
     ${!judged && question.kind === "choice" && html`<div class="buttons" role="group" aria-label="your answer">${question.choices.map((/** @type {string} */ choice, /** @type {number} */ i) => html`<button onClick=${() => answer(i)}>${choice}</button>`)}</div>`}

@@ -36,7 +36,7 @@ export function SettingsPanel({ page }) {
       <${Choice} label="optimizer" names=${catalog.optimizers.map((/** @type {any} */ e) => e.name)} value=${optimizer.name} change=${(/** @type {string} */ name) => set({ optimizer: find(catalog.optimizers, name) })} />
       <${Fields} part=${optimizer} besides=${["name", "learning_rate"]} change=${(/** @type {any} */ part) => set({ optimizer: { ...optimizer, ...part } })} />
       <${Choice} label="schedule" names=${catalog.schedules.map((/** @type {any} */ e) => e.name)} value=${schedule.name} change=${(/** @type {string} */ name) => set({ optimizer: { ...optimizer, learning_rate: { ...find(catalog.schedules, name), learning_rate: schedule.learning_rate } } })} />
-      <${Fields} part=${schedule} besides=${["name"]} change=${(/** @type {any} */ part) => set({ optimizer: { ...optimizer, learning_rate: { ...schedule, ...part } } })} />
+      <${Fields} part=${schedule} besides=${["name"]} of="schedule" change=${(/** @type {any} */ part) => set({ optimizer: { ...optimizer, learning_rate: { ...schedule, ...part } } })} />
       <${Choice} label="loss" names=${catalog.losses.map((/** @type {any} */ e) => e.name)} value=${draft.loss.name} change=${(/** @type {string} */ name) => set({ loss: find(catalog.losses, name) })} />
       <${Fields} part=${draft.loss} besides=${["name"]} change=${(/** @type {any} */ part) => set({ loss: { ...draft.loss, ...part } })} />
       <${Fields} part=${draft.regularization} besides=${[]} change=${(/** @type {any} */ part) => set({ regularization: { ...draft.regularization, ...part } })} />
@@ -54,10 +54,10 @@ export function SettingsPanel({ page }) {
 /** @param {string[]} list @param {string} own */
 const names = (list, own) => (list.includes(own) ? list : [...list, own]);
 
-/** The numbers and flags of a part. @param {{part: any, besides: string[], change: (part: any) => void}} given */
-function Fields({ part, besides, change }) {
+/** The numbers and flags of a part. @param {{part: any, besides: string[], change: (part: any) => void, of?: string}} given */
+function Fields({ part, besides, change, of = "" }) {
   return Object.entries(part).filter(([name, value]) => !besides.includes(name) && (value === null || typeof value !== "object"))
     .map(([name, value]) => (typeof value === "boolean"
       ? html`<label class="field check"><input type="checkbox" checked=${value} onChange=${(/** @type {any} */ e) => change({ [name]: e.target.checked })} /><span>${name}</span></label>`
-      : typeof value === "string" ? null : html`<${NumberField} label=${name} value=${value} change=${(/** @type {any} */ number) => change({ [name]: number })} />`));
+      : typeof value === "string" ? null : html`<${NumberField} label=${of && name !== "learning_rate" ? `${of}: ${name}` : name} value=${value} change=${(/** @type {any} */ number) => change({ [name]: number })} />`));
 }

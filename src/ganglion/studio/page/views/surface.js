@@ -15,7 +15,9 @@ export function SurfaceView({ page }) {
   const change = (/** @type {any} */ part) => act({ do: "view", columns: view.columns, output: view.output, fixed_at_row: view.fixed_at_row, row: selection.row, ...part });
   const pair = (/** @type {string} */ across, /** @type {string} */ up) => change({ columns: across === up ? [across, view.columns.find((/** @type {string} */ n) => n !== across)] : [across, up] });
   const live = found && frame && frame.surface.length === found.values.length ? frame.surface : found?.values;
+  const image = useAnswer(page, state.data.image ? { ask: "network" } : null, [state.data.image, selection.row, state.current]);
   return html`<section class="surface" aria-labelledby="surface-title"><h2 id="surface-title">Surface</h2>
+    ${image?.image && html`<${Pixels} values=${image.image} size=${state.data.image} row=${selection.row} />`}
     <div class="fields"><${Choice} label="across" names=${columns} value=${view.columns[0]} change=${(/** @type {string} */ name) => pair(name, view.columns[1] === name ? view.columns[0] : view.columns[1])} />
       <${Choice} label="up" names=${columns} value=${view.columns[1]} change=${(/** @type {string} */ name) => pair(view.columns[0] === name ? view.columns[1] : view.columns[0], name)} />
       ${outputs.length > 1 && html`<${Choice} label="output" names=${outputs} value=${outputs[view.output]} change=${(/** @type {string} */ name) => change({ output: outputs.indexOf(name) })} />`}
@@ -60,6 +62,17 @@ export function Picture({ found, values, classes, row, look }) {
     <figcaption>${words}. ${typeof found.across[0] === "number" ? `${found.names[0]}: ${figure(found.across[0])} to ${figure(found.across[wide - 1])}` : `${found.names[0]}: ${found.across.join(", ")}`};
       ${typeof found.up[0] === "number" ? ` ${found.names[1]}: ${figure(found.up[0])} to ${figure(found.up[high - 1])}` : ` ${found.names[1]}: ${found.up.join(", ")}`}.
       ${classes && html`<span class="legend">${classes.map((name, i) => html`<span><svg viewBox="-2 -2 4 4" aria-hidden="true"><path d=${outline(classShape(i), 0, 0, 1.3)} fill=${classColor(i)} /></svg> ${name}</span>`)}</span>`}</figcaption></figure>`;
+}
+
+/** A row that is an image. @param {{values: number[], size: number[], row: number}} given */
+function Pixels({ values, size: [high, wide], row }) {
+  const canvas = useRef(/** @type {any} */ (null));
+  useEffect(() => {
+    const context = canvas.current.getContext("2d"), pixels = context.createImageData(wide, high), most = Math.max(...values) || 1;
+    values.forEach((value, i) => pixels.data.set([0, 0, 0, 255].map((each, c) => (c < 3 ? 255 * (1 - value / most) : each)), 4 * i));
+    context.putImageData(pixels, 0, 0);
+  });
+  return html`<div class="square image"><canvas ref=${canvas} width=${wide} height=${high} role="img" aria-label=${`row ${row} as an image of ${wide} × ${high} pixels`}></canvas></div>`;
 }
 
 /** Some of the numbers of a surface as a table. @param {any} found @param {any} values */
