@@ -30,7 +30,15 @@ def people(count: int = 240) -> pl.DataFrame:
     age, city = rng.integers(18, 80, count), rng.choice(["Rome", "Oslo", "Lima"], count)
     income = rng.normal(3000, 900, count).round(1)
     score = (age + 20 * (city == "Rome") + rng.normal(0, 9, count)).round(2)
-    return pl.DataFrame({"age": age, "city": city, "income": income, "score": score, "paid": np.where(score > 55, "yes", "no")})
+    return pl.DataFrame(
+        {
+            "age": age,
+            "city": city,
+            "income": income,
+            "score": score,
+            "paid": np.where(score > 55, "yes", "no"),
+        }
+    )
 
 
 @pytest.fixture
@@ -74,7 +82,16 @@ def test_training_is_that_of_the_command_line(count: int, tmp_path: Path, capsys
     path = tmp_path / "people.csv"
     people(count).drop("score").write_csv(path)
     session = Studio(Source(path, "people.csv"))
-    words = ["--target", "paid", "--hidden", "8,8", "--dropout", "0", "--out", str(tmp_path / "m.safetensors")]
+    words = [
+        "--target",
+        "paid",
+        "--hidden",
+        "8,8",
+        "--dropout",
+        "0",
+        "--out",
+        str(tmp_path / "m.safetensors"),
+    ]
     ganglion(capsys, "train", str(path), *words)
     model = gg.TableModel.load(tmp_path / "m.safetensors")
     found = session.do({"do": "train"})["trained"]
@@ -158,14 +175,20 @@ def test_every_unit_is_that_of_the_trace(layers: str, kind: str, request: pytest
             assert math.isclose(found["card"]["value"], layer.a[0, unit], rel_tol=1e-12, abs_tol=1e-15)
             for equation in found["card"]["equations"]:
                 if "terms" in equation:
-                    terms = [math.prod(factor["value"] for factor in term["factors"]) for term in equation["terms"]]
+                    terms = [
+                        math.prod(factor["value"] for factor in term["factors"]) for term in equation["terms"]
+                    ]
                     assert math.isclose(sum(terms), equation["value"], rel_tol=1e-9, abs_tol=1e-12)
             assert found["engine"]["agrees"]
     answers = session.do({"ask": "network"})
-    assert np.allclose(answers["activations"], np.concatenate([each.a[0] for each in trace.layers]), atol=1e-5)
+    assert np.allclose(
+        answers["activations"], np.concatenate([each.a[0] for each in trace.layers]), atol=1e-5
+    )
 
 
-@pytest.mark.parametrize("optimizer", [gg.SGD(0.1, momentum=0.9), gg.Adam(0.01), gg.AdamW(0.01, clip_norm=0.1)], ids=repr)
+@pytest.mark.parametrize(
+    "optimizer", [gg.SGD(0.1, momentum=0.9), gg.Adam(0.01), gg.AdamW(0.01, clip_norm=0.1)], ids=repr
+)
 @pytest.mark.parametrize("layers", ["dense", "dropout"])
 def test_the_card_of_a_weight_is_the_next_step(studio: Studio, optimizer: gg.Optimizer, layers: str) -> None:
     chosen = settings(studio, layers=LAYERS[layers], optimizer=optimizer.configuration(), dtype="float64")
@@ -178,7 +201,7 @@ def test_the_card_of_a_weight_is_the_next_step(studio: Studio, optimizer: gg.Opt
             for index in [tuple(0 for _ in values.shape), tuple(size - 1 for size in values.shape)]:
                 cards[name, index] = studio.do({"ask": "weight", "parameter": name, "index": list(index)})
         gradients = {key: card["gradient"]["value"] for key, card in cards.items()}
-        for key, card in cards.items():
+        for key in cards:
             total = sum(studio.run().stepper.parts(*key))
             assert math.isclose(total, gradients[key], rel_tol=1e-9, abs_tol=1e-12)
         studio.do({"do": "step", "count": 1})
@@ -190,7 +213,9 @@ def test_the_card_of_a_weight_is_the_next_step(studio: Studio, optimizer: gg.Opt
 @pytest.mark.parametrize("kind", ["studio", "numeric"])
 @pytest.mark.parametrize("columns", [["age", "income"], ["city", "age"]])
 @pytest.mark.parametrize("fixed", [True, False])
-def test_surfaces_are_what_predict_gives(kind: str, columns: list[str], fixed: bool, request: pytest.FixtureRequest) -> None:
+def test_surfaces_are_what_predict_gives(
+    kind: str, columns: list[str], fixed: bool, request: pytest.FixtureRequest
+) -> None:
     session: Studio = request.getfixturevalue(kind)
     session.do({"do": "step", "count": 30})
     output = 1 if kind == "studio" else 0
@@ -286,11 +311,18 @@ def test_files(studio: Studio, kind: str, tmp_path: Path) -> None:
 
 def test_roles_and_targets(studio: Studio) -> None:
     columns = {each["name"]: each for each in studio.state()["data"]["columns"]}
-    assert {name: each["role"] for name, each in columns.items()} == {"age": "input", "city": "input", "income": "input", "paid": "target"}
-    state = studio.do({"do": "prepare", "target": "income", "roles": {"age": "left out", "paid": "category"}, "seed": 3})
+    assert {name: each["role"] for name, each in columns.items()} == {
+        "age": "input",
+        "city": "input",
+        "income": "input",
+        "paid": "target",
+    }
+    state = studio.do(
+        {"do": "prepare", "target": "income", "roles": {"age": "left out", "paid": "category"}, "seed": 3}
+    )
     assert state["data"]["task"] == "regression"
     assert [each["role"] for each in state["data"]["columns"]] == ["left out", "input", "target", "category"]
-    assert 'drop=[\'age\'], categories=[\'paid\']' in state["code"]
+    assert "drop=['age'], categories=['paid']" in state["code"]
     with pytest.raises(gg.ConfigError, match="there is no column 'shoe'"):
         studio.do({"do": "prepare", "target": "income", "roles": {"shoe": "input"}, "seed": 0})
     assert studio.state()["data"]["target"] == "income"  # a refusal changes nothing
@@ -334,7 +366,12 @@ def test_clicks_are_answered_while_it_plays(tmp_path: Path) -> None:
     frame = frame.with_columns(y=pl.sum_horizontal(pl.all().sin()))
     frame.write_csv(tmp_path / "large.csv")
     session = Studio(Source(tmp_path / "large.csv", "large.csv"))
-    session.do({"do": "new", "settings": settings(session, layers=[{**DENSE, "units": 200}, {**DENSE, "units": 100}])})
+    session.do(
+        {
+            "do": "new",
+            "settings": settings(session, layers=[{**DENSE, "units": 200}, {**DENSE, "units": 100}]),
+        }
+    )
     session.do({"do": "play"})
     before = session.run().stepper.update
     for unit in range(5):
@@ -393,11 +430,19 @@ def test_settings_are_read_as_they_are_written(studio: Studio) -> None:
 
 
 def test_uploads(studio: Studio) -> None:
-    state = studio.upload(b"a,b,c\n" + b"".join(b"%d,%d,%d\n" % (i, i % 7, i % 2) for i in range(80)), "csv", "../../mine.csv")
+    state = studio.upload(
+        b"a,b,c\n" + b"".join(b"%d,%d,%d\n" % (i, i % 7, i % 2) for i in range(80)), "csv", "../../mine.csv"
+    )
     assert state["data"]["name"] == "mine.csv"
     assert state["data"]["target"] == "c"
     assert all(studio.folder in path.parents for path in studio.folder.rglob("*"))
-    for data, ending in ((b"", "csv"), (b"a,b\n1,2\n", "exe"), (b"a,b\n1,2\n", "../csv"), (b"\x00\xff\xfe", "parquet"), (b"[[[", "json")):
+    for data, ending in (
+        (b"", "csv"),
+        (b"a,b\n1,2\n", "exe"),
+        (b"a,b\n1,2\n", "../csv"),
+        (b"\x00\xff\xfe", "parquet"),
+        (b"[[[", "json"),
+    ):
         with pytest.raises(gg.GanglionError):
             studio.upload(data, ending, "x")
     assert studio.state()["data"]["name"] == "mine.csv"
@@ -422,7 +467,12 @@ def test_examples_and_images(studio: Studio) -> None:
 def test_a_studio_without_a_table() -> None:
     empty = Studio()
     assert empty.state()["data"] is None
-    for command in ({"do": "step", "count": 1}, {"ask": "network"}, {"do": "view", "row": 0}, {"do": "new", "settings": {}}):
+    for command in (
+        {"do": "step", "count": 1},
+        {"ask": "network"},
+        {"do": "view", "row": 0},
+        {"do": "new", "settings": {}},
+    ):
         with pytest.raises(gg.ConfigError):
             empty.do(command)
     empty.do({"do": "example", "name": "iris"})

@@ -204,7 +204,7 @@ class Data:
 
     @cached_property
     def image(self) -> tuple[int, int] | None:
-        """Height and width, if the inputs are the pixels of an image, line by line: columns such as pixel_3_0."""
+        """Height and width, if the inputs are pixels, line by line, in columns such as pixel_3_0."""
         names = [column.column for column in self.prepared.encoder.columns]
         left = [name for name in self.columns if name != self.chosen]
         places = [re.fullmatch(r"\D*(\d+)_(\d+)", name) for name in left]

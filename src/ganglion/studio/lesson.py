@@ -7,7 +7,6 @@ if it is one of those that people make.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -32,6 +31,7 @@ FORMAT = 1
 MOST_BYTES, MOST_QUESTIONS, MOST_ROWS = 2**20, 100, 10_000
 FIELDS = {"lesson", "title", "chapter", "words", "table", "target", "seed", "row", "settings", "questions"}
 KINDS = ("sign", "number", "choice")
+LARGEST = 1e300  # answer
 TOLERANCE = 0.05  # of a number, relative
 HINTS = {
     "gradient": "That is the gradient. The update is what the optimizer makes of it: a step against it.",
@@ -182,7 +182,7 @@ class Lesson:
             hint = "" if right else asked["hint"]
         else:
             value = measure(run, view, asked["about"])
-            if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
+            if isinstance(given, bool) or not isinstance(given, int | float) or not abs(given) < LARGEST:
                 raise ConfigError("the answer must be a number")
             right = _is_right(asked["kind"], float(given), value)
             truth = value
@@ -296,7 +296,12 @@ def measure(run: Run, view: View, about: Mapping[str, Any]) -> float:
     Raises:
         ConfigError: if there is no such number.
     """
-    return MEASURES[about["what"]](run, view, about)
+    try:
+        return MEASURES[about["what"]](run, view, about)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        if isinstance(error, GanglionError):
+            raise
+        raise ConfigError(f"the lesson asks for what is not there: {shortened(dict(about))}") from error
 
 
 def _index(about: Mapping[str, Any]) -> tuple[int, ...]:

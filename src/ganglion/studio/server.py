@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import secrets
 import struct
 import tempfile
@@ -162,12 +161,18 @@ async def _body(request: Request, most: int) -> bytes:
 
 
 def _command(data: bytes) -> Any:
+    """Return a command from its JSON.
+
+    Raises:
+        ConfigError: if it is none, or is too deep.
+    """
     try:
         found = json.loads(data, parse_constant=_refuse)
+        is_deep = _depth(found) > MOST_DEPTH
     except (ValueError, RecursionError) as error:
         raise ConfigError("a command must be JSON") from error
-    if len(re.findall(rb"[\[{]", data)) > 10_000 or _depth(found) > MOST_DEPTH:
-        raise ConfigError("a command must be less deep")
+    if is_deep:
+        raise ConfigError(f"a command must be at most {MOST_DEPTH} lists or objects deep")
     return found
 
 

@@ -56,10 +56,14 @@ class Studio:
         self._until = 0
         self._closed = False
         self.problem = ""
-        if lesson is not None:
-            self._begin_lesson(lesson)
-        elif source is not None:
-            self._take(source)
+        try:
+            if lesson is not None:
+                self._begin_lesson(lesson)
+            elif source is not None:
+                self._take(source)
+        except BaseException:
+            self._folder.cleanup()
+            raise
         self._player = threading.Thread(target=self._play, name="ganglion-studio", daemon=True)
         self._player.start()
 
