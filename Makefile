@@ -62,7 +62,7 @@ sanitize: sanitized-address  ## run the engine's tests under the address and und
 
 # Processes started by the tests import the regular build, so behavior after a fork is not covered.
 sanitize-threads: sanitized-thread  ## run the tests of the engine's threads under the thread sanitizer
-	OPENBLAS_NUM_THREADS=1 LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS="die_after_fork=0 halt_on_error=1" \
+	OPENBLAS_NUM_THREADS=1 LD_PRELOAD="$$(g++ -print-file-name=libtsan.so)" TSAN_OPTIONS="die_after_fork=0 halt_on_error=1 suppressions=tests/engines/races.txt" \
 	    $(call SANITIZED,thread) --capture=sys tests/engines/test_native.py tests/engines/test_sanitized.py \
 	    tests/text -k "threads or at_once or sanitized"
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,23 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key that the standard giv
 
 
 class Browser:
-    """One window."""
+    """One window.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        port: of the driver.
+        options: more words of the browser's command line.
+        phone: width and height of a touch screen; None for a desktop's window.
+    """
+
+    def __init__(self, port: int, options: Sequence[str] = (), phone: tuple[int, int] | None = None) -> None:
         self.address = f"http://127.0.0.1:{port}"
+        chosen: dict[str, Any] = {"binary": CHROMIUM, "args": [*OPTIONS, *options]}
+        if phone is not None:
+            metrics = {"width": phone[0], "height": phone[1], "pixelRatio": 2.0, "touch": True}
+            chosen["mobileEmulation"] = {"deviceMetrics": metrics}
         wanted = {
             "browserName": "chrome",
-            "goog:chromeOptions": {"binary": CHROMIUM, "args": OPTIONS},
+            "goog:chromeOptions": chosen,
             "goog:loggingPrefs": {"browser": "ALL"},
         }
         found = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
@@ -81,6 +91,21 @@ class Browser:
         actions = [{"type": kind, "value": key} for kind, key in order]
         self._ask("POST", "/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
+    def click(self, selector: str) -> None:
+        """Click an element where a person would."""
+        found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
+        self._ask("POST", f"/element/{found[ELEMENT]}/click", {})
+
+    def write(self, text: str) -> None:
+        """Write where the focus is."""
+        self.press(*text)
+
+    def emulate(self, **features: str) -> None:
+        """Let the page find media features, such as prefers_color_scheme="dark"."""
+        named = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        command = {"cmd": "Emulation.setEmulatedMedia", "params": {"features": named}}
+        self._ask("POST", "/goog/cdp/execute", command)
+
     def choose(self, selector: str, file: Path) -> None:
         """Give a file to an input."""
         found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
@@ -104,13 +129,13 @@ class Browser:
 
 
 @contextlib.contextmanager
-def open_browser() -> Iterator[Browser]:
-    """Start a driver and a browser, and end both."""
+def open_browser(*options: str, phone: tuple[int, int] | None = None) -> Iterator[Browser]:
+    """Start a driver and a browser, and end both; see `Browser`."""
     with subprocess.Popen([str(DRIVER), "--port=0"], stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None
         try:
             started = (re.search(r"successfully on port (\d+)", line) for line in driver.stdout)
-            browser = Browser(next(int(found[1]) for found in started if found))
+            browser = Browser(next(int(found[1]) for found in started if found), options, phone)
             yield browser
             browser.close()
         finally:

@@ -165,7 +165,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [found for key, inner in items for found in [(*path, key), *places(inner, (*path, key))]]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_forged_lesson_is_refused_or_harmless(data: st.DataObject) -> None:
     facts = json.loads((FOLDER / f"{data.draw(st.sampled_from(NAMES))}.json").read_bytes())

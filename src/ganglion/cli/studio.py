@@ -6,6 +6,7 @@ import contextlib
 import socket
 import webbrowser
 from pathlib import Path
+from types import FrameType
 
 from ganglion.checks import check_integer
 from ganglion.cli.console import Flag, Whole, say
@@ -48,6 +49,12 @@ def studio(source: Path | None = None, /, *, port: Whole = 0, no_browser: Flag =
         else:
             table = Source(source, source.name)
     session = Studio(table, lesson)
+
+    class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            session.is_ending = True  # or the frames would never end
+            super().handle_exit(sig, frame)
+
     try:
         with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
             found, token = listener.getsockname()[1], new_token()
@@ -69,7 +76,7 @@ def studio(source: Path | None = None, /, *, port: Whole = 0, no_browser: Flag =
                 if not no_browser:
                     webbrowser.open(page.as_uri())
                 with contextlib.suppress(KeyboardInterrupt):
-                    uvicorn.Server(config).run(sockets=[listener])
+                    Server(config).run(sockets=[listener])
             finally:
                 page.unlink(missing_ok=True)
     finally:

@@ -144,7 +144,10 @@ class Lesson:
         shown = None
         if asked is not None:
             shown = {name: asked[name] for name in ("words", "kind", "choices", "about")}
-            shown["known"] = known(run, view, asked["about"]) if asked["about"] else []
+            try:
+                shown["known"] = known(run, view, asked["about"]) if asked["about"] else []
+            except GanglionError:  # the answer will say what is wrong
+                shown["known"] = []
         return {
             "title": self.title,
             "chapter": self.facts["chapter"],
@@ -210,9 +213,22 @@ def _question(facts: Any) -> dict[str, Any]:
         texts = isinstance(choices, list) and all(isinstance(each, str) for each in choices)
         if not texts or len(choices) < 2 or type(right) is not int or not 0 <= right < len(choices):
             raise ConfigError("a question with choices needs at least two, and which is right")
-    elif not isinstance(found["about"], Mapping) or found["about"].get("what") not in MEASURES:
-        raise ConfigError(f"a question must be about one of {', '.join(MEASURES)}")
+        found["about"] = {}
+    else:
+        _check_about(found["about"])
     return found
+
+
+def _check_about(about: Any) -> None:
+    """Raise `ConfigError` if a question is about nothing that can be measured."""
+    kinds = {"what": str, "layer": str, "unit": int, "parameter": str, "index": list, "updates": int}
+    if not isinstance(about, Mapping) or about.get("what") not in tuple(MEASURES):
+        raise ConfigError(f"a question must be about one of {', '.join(MEASURES)}")
+    for name, value in about.items():
+        if name not in kinds or type(value) is not kinds[name]:
+            raise ConfigError(f"a question is about {', '.join(kinds)}, got {shortened(name)}")
+    if not all(type(each) is int for each in about.get("index", [])) or about.get("updates", 0) < 0:
+        raise ConfigError("an index must be a list of whole numbers, and updates at least 0")
 
 
 def _is_right(kind: str, given: float, value: float) -> bool:
@@ -298,9 +314,7 @@ def measure(run: Run, view: View, about: Mapping[str, Any]) -> float:
     """
     try:
         return MEASURES[about["what"]](run, view, about)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        if isinstance(error, GanglionError):
-            raise
+    except (KeyError, IndexError) as error:
         raise ConfigError(f"the lesson asks for what is not there: {shortened(dict(about))}") from error
 
 

@@ -136,7 +136,7 @@ class _Service:
     async def _frames(self, request: Request) -> AsyncIterator[bytes]:
         """Yield frames, each after its length in bytes; whoever is slow misses some."""
         sent, waited = -1, 0
-        while not await request.is_disconnected():
+        while not (self._studio.is_ending or await request.is_disconnected()):
             number, frame = self._studio.frame
             waited += 1
             if number != sent or waited > HEARTBEAT:

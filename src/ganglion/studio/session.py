@@ -56,6 +56,7 @@ class Studio:
         self._until = 0
         self._closed = False
         self.problem = ""
+        self.is_ending = False
         try:
             if lesson is not None:
                 self._begin_lesson(lesson)
@@ -319,7 +320,9 @@ class Studio:
                 f"the studio cannot try a remedy of {shortened(name)}", "it is for you to carry out"
             )
         settings, words = found
-        if "update" in command:
+        if "update" not in command and run.stepper.history.ended == "failed":
+            run.stepper.seek(run.origin)  # there is nothing to go on from where it failed
+        elif "update" in command:
             run.stepper.seek(whole(command, "update", max(run.stepper.total, run.stepper.reached) + 1))
         self._add(Run(self._room(), run.data, settings, run, words))
 

@@ -38,10 +38,13 @@ function App({ transport }) {
   const [busy, work] = useState(false);
   const last = useRef({ beat: 0, loss: null, playing: false });
 
+  const queue = useRef(Promise.resolve());
   const act = useCallback(async (/** @type {any} */ command) => {
     work(true);
+    const turn = queue.current.then(() => transport.do(command));  // one after the other, in the order they came
+    queue.current = turn.then(() => {}, () => {});
     try {
-      const found = await transport.do(command);
+      const found = await turn;
       keep((/** @type {any} */ before) => ({ ...found, catalog: found.catalog ?? before?.catalog }));
       renew((before) => before + 1);
       warn(null);
@@ -126,13 +129,13 @@ function App({ transport }) {
         ${TABS.map((name) => html`<button role="tab" id=${`tab-${name}`} aria-selected=${name === tab} aria-controls="panel"
           tabindex=${name === tab ? 0 : -1} onClick=${() => open(name)}>${name}</button>`)}
       </nav></header>
+    <main class=${playing ? "playing" : ""}>
     ${lost && html`<p class="notice severe" role="alert">${lost}</p>`}
     ${notice && html`<p class="notice" role="alert"><span>${notice.words}${notice.hint && html` <em>${notice.hint}</em>`}</span>
       <button onClick=${() => warn(null)}>Close</button></p>`}
     <p class="unseen" role="status" aria-live="polite">${playing ? "" : spoken}</p>
     ${run && html`<${Bar} page=${page} />`}
-    <main id="panel" role="tabpanel" aria-labelledby=${`tab-${tab}`} tabindex="-1" class=${playing ? "playing" : ""}>
-      ${panel(tab, page)}
+    <div id="panel" role="tabpanel" aria-labelledby=${`tab-${tab}`} tabindex="-1">${panel(tab, page)}</div>
     </main>`;
 }
 
