@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises pictures quality quality-text sanitize sanitize-threads aarch64 exports notebook fuzz wheel docs clean
+.PHONY: demo native test check format peers bench timings promises pictures quality quality-text sanitize sanitize-threads aarch64 exports notebook browser fuzz wheel docs clean
 
 demo: .venv/native  ## train on handwritten digits and show all features
 	$(BIN)/ganglion demo
@@ -15,12 +15,13 @@ native: .venv/native  ## build the native engine, or rebuild it if its sources h
 test: .venv/ready-dev .venv/native ## run the tests
 	$(BIN)/python -m pytest -q -n auto -m "not peers"
 
-check: .venv/ready-dev  ## check format, lint, types and imports; warnings are errors
+check: .venv/ready-dev build/types/ready  ## check format, lint, types and imports; warnings are errors
 	$(BIN)/ruff format --check
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/node build/types/node_modules/typescript/lib/tsc.js --project .
 
 format: .venv/ready-dev  ## format the code
 	$(BIN)/ruff format
@@ -74,6 +75,9 @@ exports: .venv/ready-dev .venv/native  ## test exported files with clang, in Chr
 
 notebook: .venv/ready-dev .venv/native  ## test the widget in a real JupyterLab in Chromium (Debian)
 	.ci/notebook
+
+browser: .venv/ready-dev .venv/native  ## test the studio's page in Chromium (Debian)
+	.ci/browser
 
 fuzz: .venv/ready-fuzz .venv/native  ## fuzz the reader of model files; SECONDS=60
 	@mkdir -p build/fuzz
@@ -145,6 +149,14 @@ NATIVE := CMakeLists.txt $(wildcard src/ganglion/native/*) tests/engines/functio
 	elif grep -q "No CMAKE_CXX_COMPILER" build/native.log; \
 	then rm -rf build/native; echo "no C++ compiler was found: ganglion runs on its slower reference engine"; \
 	else cat build/native.log; exit 1; fi
+
+# The type checker of the studio's page, which runs in Node; both come as packages.
+TYPESCRIPT := 5.9.3
+build/types/ready: .venv/ready requirements/types.txt
+	$(PIP) -r requirements/types.txt
+	@mkdir -p build/types
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm install --prefix build/types --no-save --no-package-lock --silent typescript@$(TYPESCRIPT)
+	touch $@
 
 .venv/ready-dev: .venv/ready requirements/dev.txt
 	$(PIP) -r requirements/dev.txt

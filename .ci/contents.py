@@ -29,14 +29,15 @@ def main() -> None:
 
     python = {
         str(path.relative_to("src"))
-        for path in Path("src/ganglion").rglob("*.py*")
-        if path.suffix in (".py", ".pyi")
+        for path in Path("src/ganglion").rglob("*.*")
+        if path.suffix in (".py", ".pyi") or path.name.endswith(".d.ts")
     }
     data = {str(path.relative_to("src")) for path in Path("src/ganglion/tables/data").iterdir()}
     data |= {  # pages and their parts
         str(path.relative_to("src"))
         for path in Path("src/ganglion").rglob("*.*")
-        if path.suffix in (".html", ".css", ".js")
+        if path.suffix in (".html", ".css", ".js", ".svg", ".json", ".md", ".txt")
+        and "native" not in path.parts
     }
     metadata = f"ganglion-{version[1]}.dist-info"
     needed = (

@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -29,7 +30,8 @@ from ganglion.studio.data import Source
 from ganglion.studio.session import Studio
 from ganglion.tables.examples import FOLDER
 
-pytestmark = [needs_browser, pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")]
+wanted = pytest.mark.skipif("GANGLION_BROWSER" not in os.environ, reason="is what `make browser` runs")
+pytestmark = [needs_browser, wanted, pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")]
 READY = "return document.querySelector('.network .unit') !== null && !document.querySelector('.network [data-value=\"\"]')"
 TABS = ("Data", "Network", "Run", "Compare", "Lesson", "Export")
 DIGITS = 6  # that the page shows
@@ -76,6 +78,13 @@ def update(page: Browser) -> int:
 
 def at(page: Browser, number: int) -> None:
     page.until("return document.querySelector('[data-update]').dataset.update === arguments[0]", str(number))
+
+
+def step(page: Browser) -> None:
+    """Make one update, and wait until it is shown."""
+    before = update(page)
+    button(page, "▶ step")
+    at(page, before + 1)
 
 
 def tab(page: Browser, name: str) -> None:
@@ -144,8 +153,7 @@ def test_every_shown_number_is_that_of_the_trace(page: Browser) -> None:
     for _ in range(3):
         own.do({"do": "step", "count": 5})
         for _ in range(5):
-            button(page, "▶ step")
-            at(page, update(page))
+            step(page)
         at(page, own.run().stepper.update)
         row = int(rng.integers(150))
         own.do({"do": "view", "row": row})
@@ -207,8 +215,7 @@ def test_edit_and_undo(page: Browser) -> None:
     own.do({"do": "step", "count": 3})
     before = own.run().network.named_parameters()["dense_1/weight"][0, 0]
     for _ in range(3):
-        button(page, "▶ step")
-        at(page, update(page))
+        step(page)
     at(page, 3)
     page.run(
         "document.querySelectorAll('.network .weight')[0].dispatchEvent(new MouseEvent('click', { bubbles: true }))"

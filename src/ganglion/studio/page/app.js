@@ -16,6 +16,7 @@ import { SurfaceView } from "./views/surface.js";
 
 const TABS = ["Data", "Network", "Run", "Compare", "Lesson", "Export"];
 const BEAT = 500; // milliseconds between two answers while it plays
+const SOON = 100;
 const NOTHING = { row: 0, layer: "", unit: 0, parameter: "", index: [] };
 
 /** @param {HTMLElement} element @param {import("./types.d.ts").Transport} transport */
@@ -36,7 +37,7 @@ function App({ transport }) {
   const [version, renew] = useState(0);
   const [beat, next] = useState(0);
   const [busy, work] = useState(false);
-  const last = useRef({ beat: 0, loss: null, playing: false });
+  const last = useRef({ beat: 0 });
 
   const queue = useRef(Promise.resolve());
   const act = useCallback(async (/** @type {any} */ command) => {
@@ -64,12 +65,16 @@ function App({ transport }) {
     draw(found);
     const now = performance.now();
     if (now - last.current.beat > BEAT) { last.current.beat = now; next((before) => before + 1); }
-    if (last.current.playing && !found.playing) act({ do: "look" });
-    last.current.playing = Boolean(found.playing);
   }, (words) => {
     lose(words);
     if (words === null) act({ do: "look" });
   }), [transport]);
+
+  useEffect(() => {  // the run ended or paused by itself: the newest frame knows it before the state does
+    if (!state?.playing || !frame || frame.playing) return undefined;
+    const asked = setTimeout(() => act({ do: "look" }), SOON);
+    return () => clearTimeout(asked);
+  }, [state, frame]);
 
   const run = state?.runs?.find((/** @type {any} */ each) => each.run === state.current) ?? null;
   useEffect(() => {
