@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises pictures quality quality-text sanitize sanitize-threads aarch64 exports notebook browser fuzz wheel docs clean
+.PHONY: demo native test check format peers bench timings promises pictures quality quality-text timings-studio sanitize sanitize-threads aarch64 exports notebook browser fuzz wheel docs clean
 
 demo: .venv/native  ## train on handwritten digits and show all features
 	$(BIN)/ganglion demo
@@ -55,6 +55,9 @@ timings: .venv/ready-dev .venv/native  ## time imports, the reference engine's s
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/checkpoint.py
 	$(BIN)/python benchmarks/exports.py
+
+timings-studio: .venv/ready-dev .venv/native  ## time the studio in Chromium: from command to page, from click to arithmetic
+	PYTHONPATH=tests:tests/studio $(BIN)/python benchmarks/studio.py
 
 sanitize: sanitized-address  ## run the engine's tests under the address and undefined-behavior sanitizers
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" ASAN_OPTIONS=detect_leaks=0 \

@@ -71,6 +71,10 @@ class Browser:
         """Return what a script returns."""
         return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
 
+    def wait(self, script: str, *arguments: Any) -> Any:
+        """Return what a script calls its last argument with."""
+        return self._ask("POST", "/execute/async", {"script": script, "args": arguments})
+
     def until(self, script: str, *arguments: Any) -> Any:
         """Return what a script returns as soon as that is something."""
         end = time.monotonic() + SECONDS

@@ -478,3 +478,30 @@ def test_a_studio_without_a_table() -> None:
     empty.do({"do": "example", "name": "iris"})
     assert empty.state()["current"] == 1
     empty.close()
+
+
+def test_a_model_goes_on_learning(csv: Path, tmp_path: Path, capsys: Any) -> None:
+    model = gg.TableModel.train(csv, "paid", hidden=[5], epochs=10, seed=2)
+    model.save(tmp_path / "m.safetensors")
+    session = Studio(model=gg.TableModel.load(tmp_path / "m.safetensors"), model_name="m.safetensors")
+    assert session.state()["waiting"].startswith("m.safetensors predicts paid from age, city, income.")
+    session.upload(csv.read_bytes(), "csv", "people.csv")
+    assert session.state()["waiting"] == ""
+    assert np.array_equal(session.run().network.parameters, model.network.parameters)
+    session.do({"do": "view", "row": 9})
+    frame = session.data.prepared.frame
+    assert session.do({"ask": "network"})["words"]["prediction"] == model.predict(frame)["prediction"][9]
+    session.do({"do": "step", "count": 7})
+    session.do({"do": "edit", "parameter": "dense_1/bias", "index": [0], "value": 0.5})
+    session.do({"do": "step", "count": 2})
+    name, contents = session.export({"format": "script"})
+    (tmp_path / name).write_bytes(contents)
+    done = subprocess.run(
+        [sys.executable, name, csv], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "the same bits as in the studio" in done.stdout, done.stderr
+    session.do({"do": "new", "settings": settings(session)})
+    assert not np.array_equal(session.run().network.parameters, model.network.parameters)
+    session.close()
+    code, _, error = ganglion(capsys, "studio", str(csv), "--table", str(csv))
+    assert (code, "--table goes with a model file" in error) == (2, True)

@@ -7,18 +7,23 @@ import socket
 import webbrowser
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from ganglion.checks import check_integer
+from ganglion.cli import joint
 from ganglion.cli.console import Flag, Whole, say
-from ganglion.errors import FileError
+from ganglion.errors import ConfigError, FileError
 from ganglion.optional import load
+from ganglion.table_model import TableModel
 
 BACKLOG = 64
 MOST_CONNECTIONS = 32
 SECONDS_TO_END = 2
 
 
-def studio(source: Path | None = None, /, *, port: Whole = 0, no_browser: Flag = False) -> None:
+def studio(
+    source: Path | None = None, /, *, table: Path | None = None, port: Whole = 0, no_browser: Flag = False
+) -> None:
     """Open a page in the browser where you watch a network learn your own table, step by step, until Ctrl-C.
 
     The page is for this computer alone. From another one, use `ssh -L PORT:127.0.0.1:PORT` and --no-browser.
@@ -26,7 +31,10 @@ def studio(source: Path | None = None, /, *, port: Whole = 0, no_browser: Flag =
     Parameters
     ----------
     source
-        A table, as for train; a lesson (.json); or nothing, to choose one on the page.
+        A table, as for train; a model file written by train; a lesson (.json); or nothing, to choose on the
+        page.
+    table
+        With a model: the table that it learned from, or one like it.
     port
         Port to listen at; by default any free one.
     no_browser
@@ -42,13 +50,19 @@ def studio(source: Path | None = None, /, *, port: Whole = 0, no_browser: Flag =
     from ganglion.studio.session import Studio  # noqa: PLC0415
 
     check_integer("--port", port, at_least=0, at_most=65_535)
-    table, lesson = None, None
+    begin: dict[str, Any] = {}
     if source is not None:
         if source.suffix == ".json" and (contents := _contents(source)) and Lesson.is_one(contents):
-            lesson = Lesson.read(contents)
+            begin = {"lesson": Lesson.read(contents)}
+        elif source.suffix == ".safetensors":
+            begin = {"model": _model(source), "model_name": source.name}
         else:
-            table = Source(source, source.name)
-    session = Studio(table, lesson)
+            begin = {"source": Source(source, source.name)}
+    if table is not None:
+        if "model" not in begin:
+            raise ConfigError("--table goes with a model file", "give the table alone")
+        begin["source"] = Source(table, table.name)
+    session = Studio(**begin)
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -82,6 +96,18 @@ def studio(source: Path | None = None, /, *, port: Whole = 0, no_browser: Flag =
     finally:
         session.close()
     say("ended")
+
+
+def _model(path: Path) -> TableModel:
+    """Return a model of a table with one target.
+
+    Raises:
+        FileError: for another model.
+    """
+    found = joint.load_any(path)
+    if not isinstance(found, TableModel):
+        raise FileError(f"{path} is no model of a table with one target", "the studio shows only those")
+    return found
 
 
 def _contents(path: Path) -> bytes:

@@ -79,15 +79,25 @@ class Data:
         roles: by column, one of "input", "category", "text" and "left out", where it differs from what was
             found.
         seed: of the split of its rows.
+        like: a model whose columns and encoding are used, and whose network the first run goes on with.
+        model_name: of its file.
 
     Raises:
         FileError, DataError, ConfigError: as `TableModel.train` does; for a table that is too large.
     """
 
     def __init__(
-        self, source: Source, target: str | None = None, roles: Mapping[str, str] | None = None, seed: int = 0
+        self,
+        source: Source,
+        target: str | None = None,
+        roles: Mapping[str, str] | None = None,
+        seed: int = 0,
+        like: TableModel | None = None,
+        model_name: str = "",
     ) -> None:
         self.source, self.roles, self.seed = source, dict(roles or {}), seed
+        self.like, self.model_name = like, model_name
+        target = target if like is None else like.target.column
         with collect_notices() as notices:
             columns = open_table(source.path).frame
             if columns.height > MOST_ROWS or columns.width > MOST_COLUMNS:
@@ -104,7 +114,7 @@ class Data:
                 )
             self.options = self._options()
             self.prepared: PreparedTable = TableModel.prepare(
-                source.path, self.chosen, hidden=HIDDEN, dropout=0, seed=seed, **self.options
+                source.path, self.chosen, like=like, hidden=HIDDEN, dropout=0, seed=seed, **self.options
             )
         if len(self.prepared.features) > MOST_FEATURES:
             raise DataError(
@@ -137,13 +147,15 @@ class Data:
         """The settings that `train` would use for a small network."""
         prepared = self.prepared
         chosen = prepared.settings
+        network = None if self.like is None else self.like.network
         return Settings(
             layers=tuple(prepared.layers),
             optimizer=Optimizer.find(chosen["optimizer"]),
             loss=Loss.find(chosen["loss"]),
             epochs=chosen["epochs"],
             batch_size=chosen["batch_size"],
-            seed=self.seed,
+            seed=self.seed if network is None else network.seed,
+            dtype="float32" if network is None else network.dtype,
         )
 
     @cached_property

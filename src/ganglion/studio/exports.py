@@ -62,10 +62,14 @@ def code(run: Run) -> str:
         table = repr(source.name)
     options = "".join(f", {name}={value!r}" for name, value in run.data.options.items())
     root, *branches = run.lineage
+    begin = f"prepared = gg.TableModel.prepare(table, {run.data.chosen!r}, seed={run.data.seed}{options})"
+    if run.data.like is not None:
+        begin = f"model = gg.TableModel.load({run.data.model_name!r})\n{begin[:-1]}, like=model)"
+    new = f"prepared.network({root.settings.network_code()})"
     lines = [
         f"table = sys.argv[1] if len(sys.argv) > 1 else {table}",
-        f"prepared = gg.TableModel.prepare(table, {run.data.chosen!r}, seed={run.data.seed}{options})",
-        f"net = prepared.network({root.settings.network_code()})",
+        begin,
+        f"net = {'model.network' if root.goes_on else new}",
         "stepper = gg.Stepper(",
         "    net,",
         "    prepared.X,",
@@ -118,7 +122,7 @@ def train(run: Run) -> dict[str, Any]:
         ConfigError: if `train` has no such settings.
     """
     settings = run.settings
-    if run.parent is not None or run.edits:
+    if run.parent is not None or run.edits or run.data.like is not None:
         raise ConfigError(
             "a branch cannot be trained anew from its beginning", "export it as a model instead"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,12 @@ class Edit:
     index: tuple[int, ...]
     value: float
 
+    @property
+    def words(self) -> str:
+        """What was done."""
+        owner, _, short = self.parameter.partition("/")
+        return f"{owner}.{short}[{', '.join(map(str, self.index))}] set to {self.value:g}"
+
 
 @dataclass
 class View:
@@ -57,11 +64,19 @@ class Run:
         settings: of network and training.
         parent: the run that it branched from, None for a run from the beginning.
         note: what was changed, in words.
+        goes_on: whether it begins with the network of the table's model, instead of a new one.
     """
 
     def __init__(
-        self, number: int, data: Data, settings: Settings, parent: Run | None = None, note: str = ""
+        self,
+        number: int,
+        data: Data,
+        settings: Settings,
+        parent: Run | None = None,
+        note: str = "",
+        goes_on: bool = False,
     ) -> None:
+        self.goes_on = goes_on and data.like is not None
         self.number, self.data, self.settings, self.note = number, data, settings, note
         self.name = f"run {number}"
         self.edits: list[Edit] = []
@@ -73,7 +88,10 @@ class Run:
         if parent is not None and self.parent is not None:
             self.stepper = parent.stepper.branch(**settings.fit())
         else:
-            network = prepared.network(settings.layers, seed=settings.seed, dtype=settings.dtype)
+            if data.like is not None and self.goes_on:
+                network = copy.deepcopy(data.like.network)
+            else:
+                network = prepared.network(settings.layers, seed=settings.seed, dtype=settings.dtype)
             if network.architecture.size > MOST_PARAMETERS:
                 raise ConfigError(
                     f"the studio takes {MOST_PARAMETERS:,} parameters, got {network.architecture.size:,}",
@@ -180,6 +198,11 @@ class Run:
         ]
         with np.errstate(over="ignore"):
             return np.concatenate([np.array(head), *parts]).astype("<f4")
+
+    @property
+    def words_of_edits(self) -> str:
+        """The weights set by hand in this run and before it."""
+        return ", ".join(each.words for run in self.lineage for each in run.edits) or "none"
 
     @property
     def lineage(self) -> list[Run]:

@@ -24,6 +24,7 @@ from ganglion.studio.data import Data, Source, check_row
 from ganglion.studio.lesson import Lesson
 from ganglion.studio.run import Edit, Run, View
 from ganglion.studio.settings import Settings, catalog, remedied
+from ganglion.table_model import TableModel
 from ganglion.tables.examples import EXAMPLES
 
 MOST_RUNS = 24
@@ -38,9 +39,18 @@ class Studio:
     Args:
         source: the table to begin with; None for none.
         lesson: the lesson to begin with; None for none.
+        model: a model to go on with, on this table or the next; None for none.
+        model_name: of its file.
     """
 
-    def __init__(self, source: Source | None = None, lesson: Lesson | None = None) -> None:
+    def __init__(
+        self,
+        source: Source | None = None,
+        lesson: Lesson | None = None,
+        model: TableModel | None = None,
+        model_name: str = "",
+    ) -> None:
+        self.model, self.model_name = model, model_name
         self._folder = tempfile.TemporaryDirectory(prefix="ganglion-studio-")
         self.folder = Path(self._folder.name)
         self.data: Data | None = None
@@ -88,7 +98,11 @@ class Studio:
             with self._turn.first():
                 if command["ask"] == "differences":
                     other = self.run({"run": command.get("other")})
-                    found = self.run(command).settings.differences(other.settings)
+                    own = self.run(command)
+                    found = own.settings.differences(other.settings)
+                    by_hand = own.words_of_edits, other.words_of_edits
+                    if by_hand[0] != by_hand[1]:
+                        found["weights set by hand"] = by_hand
                     return {"differences": [[name, *pair] for name, pair in found.items()]}
                 return answer(self.run(command), self.view, command)
         commands = self._commands()
@@ -163,6 +177,7 @@ class Studio:
                 "playing": self._playing.is_set(),
                 "speed": self.speed,
                 "problem": self.problem,
+                "waiting": "" if self.model is None else self._waiting(self.model),
             }
         )
 
@@ -177,13 +192,21 @@ class Studio:
             raise ConfigError(f"there is no run {shortened(number)}", "choose a table first")
         return self.runs[number]
 
+    def _waiting(self, model: TableModel) -> str:
+        names = ", ".join(column.column for column in model.encoder.columns)
+        return (
+            f"{self.model_name} predicts {model.target.column} from {names}. Choose the table that it "
+            "learned from, or one like it."
+        )
+
     # What commands do. Each has made sure that it can be done before anything changes.
 
     def _take(self, source: Source) -> None:
-        self._begin(Data(source))
+        self._begin(Data(source, like=self.model, model_name=self.model_name))
+        self.model = None  # of the next table
 
     def _begin(self, data: Data, settings: Settings | None = None) -> None:
-        run = Run(self._made + 1, data, settings or data.settings)
+        run = Run(self._made + 1, data, settings or data.settings, goes_on=True)
         self.data, self.runs, self.lesson = data, {}, None
         columns = data.describe()["surface"]
         self.view = View(columns=(columns[0], columns[1]) if len(columns) > 1 else None)
@@ -277,9 +300,7 @@ class Studio:
         run = self.run(command)
         parameter, value = command.get("parameter"), check_number("value", command.get("value"))
         edit = Edit(str(parameter), index_of(command), value)
-        owner, _, short = edit.parameter.partition("/")
-        symbol = f"{owner}.{short}[{', '.join(map(str, edit.index))}]"
-        branch = Run(self._room(), run.data, run.settings, run, f"{symbol} set to {value:g}")
+        branch = Run(self._room(), run.data, run.settings, run, edit.words)
         branch.edit(edit)
         self._add(branch)
 

@@ -234,12 +234,16 @@ class TableModel(Exportable):
         return train(Kinds(cls, JointTableModel), table, make_recipe(settings))
 
     @classmethod
-    def prepare(cls, table: Any, target: str, **settings: Any) -> PreparedTable:
+    def prepare(
+        cls, table: Any, target: str, *, like: TableModel | None = None, **settings: Any
+    ) -> PreparedTable:
         """Return a table as `train` learns from it, for a network of your own.
 
         Args:
             table: as for `train`.
             target: the name of the column to predict.
+            like: a model whose columns and encoding are used, so that its network can go on learning; None
+                (default) to find them.
             settings: all other arguments of `train`. `hidden` is 128 and 64 if not given.
 
         Raises:
@@ -260,7 +264,7 @@ class TableModel(Exportable):
         bound = inspect.signature(cls.train).bind(table, target, **chosen)
         bound.apply_defaults()
         arguments = dict(bound.arguments)
-        found: PreparedTable = prepare_table(cls, arguments.pop("table"), arguments)
+        found: PreparedTable = prepare_table(cls, arguments.pop("table"), arguments, like)
         return found
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,16 @@ class PreparedTable:
         test: those of the test rows.
     """
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, like: TableModel | None = None) -> None:
         self._prepared = prepared
         learner, split = prepared.learner, prepared.splits[0]
         self._cross = bool(learner.recipe.sampling.folds) and len(split.test) > 0
-        self._first = learner.untrained(watched_split(split) if self._cross else split)
+        first = learner.untrained(watched_split(split) if self._cross else split)
+        if like is not None:
+            first = dataclasses.replace(
+                first, network=like.network, encoder=like.encoder, targets=(like.target,)
+            )
+        self._first = first
         chosen = learner.settings(self._first)
         self.X, self.y = chosen.pop("X"), chosen.pop("y")
         self.sample_weight, self.validation = chosen.pop("sample_weight"), chosen.pop("validation")
@@ -150,13 +156,17 @@ class PreparedTable:
         return f"<PreparedTable: {self.target.task} of {self.target.column!r}, {counts}>"
 
 
-def prepare_table(kind: type[TableModel], table: Any, settings: Mapping[str, Any]) -> PreparedTable:
+def prepare_table(
+    kind: type[TableModel], table: Any, settings: Mapping[str, Any], like: TableModel | None
+) -> PreparedTable:
     """Return a prepared table; see `TableModel.prepare`.
 
     Raises:
-        ConfigError: for several targets.
+        ConfigError: for several targets, or another one than that of the model.
     """
     recipe = make_recipe(settings)
+    if like is not None and recipe.targets != (like.target.column,):
+        raise ConfigError(f"the model predicts {like.target.column!r}, got {shortened(recipe.targets[0])}")
     if len(recipe.targets) > 1:
         raise ConfigError("a prepared table has one target", "train several with TableModel.train")
-    return PreparedTable(prepare(Kinds(kind, JointTableModel), table, recipe))
+    return PreparedTable(prepare(Kinds(kind, JointTableModel), table, recipe), like)

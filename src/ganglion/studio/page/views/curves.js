@@ -33,7 +33,7 @@ export function Chart({ series: all }) {
       ];
     });
     const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid } };
-    chart.current = new uPlot({ width: place.current.clientWidth || 320, height: 190, series: [{ label: "update" }, ...lines], scales: { x: { time: false } }, axes: [axis, { ...axis, size: 60 }], legend: { show: true } }, data, place.current);
+    chart.current = new uPlot({ width: place.current.clientWidth || 320, height: 190, series: [{ label: "update" }, ...lines], scales: { x: { time: false } }, axes: [axis, { ...axis, size: 60 }], legend: { live: false } }, data, place.current);
     const size = new ResizeObserver(() => chart.current?.setSize({ width: place.current.clientWidth || 320, height: 190 }));
     size.observe(place.current);
     return () => { size.disconnect(); chart.current?.destroy(); chart.current = null; };
