@@ -280,6 +280,12 @@ def test_a_diverging_run_ends_at_its_step() -> None:
     stepper.step()
     assert stepper.update == last
     assert 1 < last < 35
+    because = stepper.ended_because
+    stepper.back(1)
+    assert not stepper.has_ended
+    stepper.seek(last)
+    assert stepper.has_ended
+    assert stepper.ended_because == because
     assert len(stepper.batch()) in (2, 8)
     stepper.seek(0)
     assert not stepper.has_ended

@@ -202,6 +202,9 @@ def test_the_card_of_a_weight_is_the_next_step(studio: Studio, optimizer: gg.Opt
                 cards[name, index] = studio.do({"ask": "weight", "parameter": name, "index": list(index)})
         gradients = {key: card["gradient"]["value"] for key, card in cards.items()}
         for key in cards:
+            batch = studio.run().data.prepared.train[studio.run().stepper.batch()]
+            notes = [term["note"] for term in cards[key]["gradient"]["equations"][0]["terms"]]
+            assert not any(notes) or notes == [f"row {row}" for row in batch]
             total = sum(studio.run().stepper.parts(*key))
             assert math.isclose(total, gradients[key], rel_tol=1e-9, abs_tol=1e-12)
         studio.do({"do": "step", "count": 1})

@@ -102,6 +102,7 @@ class Stepper:
         self.update = self.first = 0
         self._keyframes: dict[int, Snapshot] = {}
         self._pinned = {0}
+        self._fails_after: int | None = None
         self._spacing = SPACING
         self._training = self._begin(None)
         self._keep_keyframe()
@@ -435,7 +436,7 @@ class Stepper:
             made = self._training.advance(stop - self.update)
             self.update += made
             if self.has_ended:
-                self._training.end()
+                self._end()
             self._known = self.network.parameters.copy()
             if made and self.update in self._pinned:  # an edit was made there
                 self._load(self._keyframes[self.update])
@@ -444,7 +445,15 @@ class Stepper:
             if self.update < stop and not self.has_ended:
                 self._show()
                 raise KeyboardInterrupt
+        if self.update == self._fails_after and not self.has_ended:
+            self._training.advance(1)  # which fails again, so that the run has ended here as it had before
+            self._end()
         self._show()
+
+    def _end(self) -> None:
+        self._training.end()
+        if self.history.ended == "failed":
+            self._fails_after = self.update
 
     def _show(self) -> None:
         """Let the network know what its run measured."""
@@ -466,6 +475,7 @@ class Stepper:
         self._pinned = {update for update in self._pinned if update in self._keyframes} | {self.update}
         self._keyframes[self.update] = self.snapshot()
         self._recorder.reached = self.update - self.first
+        self._fails_after = None
 
     def _keep_keyframe(self) -> None:
         """Keep the present state; if that is too much memory, let every other keyframe go."""

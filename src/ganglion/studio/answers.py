@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -189,15 +190,28 @@ def weight(run: Run, view: View, question: Question) -> dict[str, Any]:
     }
     try:
         trace = run.stepper.trace(run.data.prepared.features)
-        found["gradient"] = trace.gradient(entry.name, place).to_dict()
-        found["update"] = trace.update(entry.name, place).to_dict()
         found["batch"] = run.data.prepared.train[run.stepper.batch()]
+        found["gradient"] = _with_rows(trace.gradient(entry.name, place).to_dict(), found["batch"])
+        found["update"] = trace.update(entry.name, place).to_dict()
         parts = run.stepper.parts(entry.name, place)
         order = np.argsort(-np.abs(parts), kind="stable")[:MOST_PARTS]
         found["parts"] = [{"row": found["batch"][each], "part": parts[each]} for each in order]
     except GanglionError as error:
         found["why"] = str(error)
     return found
+
+
+def _with_rows(card: dict[str, Any], rows: Array) -> dict[str, Any]:
+    """Return a card of a batch that names its rows as the table does, and not by their place in it."""
+
+    def named(text: str) -> str:
+        return re.sub(r"\brow (\d+)\b", lambda found: f"row {rows[int(found[1])]}", text)
+
+    for equation in card["equations"]:
+        equation["note"] = named(equation["note"])
+        for term in equation.get("terms", ()):
+            term["note"] = named(term["note"])
+    return card
 
 
 def surface(run: Run, view: View, question: Question) -> dict[str, Any]:
@@ -285,6 +299,8 @@ def findings(run: Run, view: View, question: Question) -> dict[str, Any]:
     health = _health(run)
     found = []
     for finding in health.findings:
+        if finding.name == "not_converged" and not run.stepper.has_ended:
+            continue  # it need not have, yet
         remedy = remedied(finding.name, run.settings)
         found.append(
             {
@@ -293,6 +309,7 @@ def findings(run: Run, view: View, question: Question) -> dict[str, Any]:
                     for name in ("name", "severity", "title", "evidence", "cause")
                 },
                 "remedy": finding.remedy,
+                "dated": finding.name != "not_converged",  # which is about the end
                 "try": None if remedy is None or remedy[0] == run.settings else remedy[1],
             }
         )

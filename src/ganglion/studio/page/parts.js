@@ -6,7 +6,8 @@ export function figure(value, digits = 4) {
   if (value === null || value === undefined) return "–";
   if (typeof value !== "number") return String(value);
   if (Number.isNaN(value)) return "–";
-  const text = String(Number(value.toPrecision(digits)));
+  const isPlain = value === 0 || (Math.abs(value) < 1e7 && Math.abs(value) >= 1e-7);
+  const text = isPlain ? String(Number(value.toPrecision(digits))) : value.toExponential(Math.max(0, digits - 1)).replace(/\.?0+e/, "e").replace("+", "");
   return text.replace("-", "−");
 }
 

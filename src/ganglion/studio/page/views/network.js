@@ -43,7 +43,7 @@ export function NetworkView({ page }) {
   const most = Math.max(1e-9, ...Array.from(weights, Math.abs));
   return html`<section class="network" aria-labelledby="network-title"><h2 id="network-title">Network</h2>
     <p class="words">row ${selection.row}: ${state.data.target} is <b>${figure(found.words.target)}</b>${!page.hidden && html`, predicted <b>${figure(found.words.prediction)}</b>, loss ${figure(found.words.loss)}`}</p>
-    <div class="scroll picture"><svg ref=${svg} role="application" aria-label="network: arrows move between units, Enter selects" viewBox=${`0 0 ${wide} ${height}`} style=${`width: clamp(${wide}px, 100%, ${1.4 * wide}px)`} onKeyDown=${keys}>
+    <div class="scroll picture"><svg ref=${svg} role="application" aria-label="network: arrows move between units, Enter selects" viewBox=${`0 0 ${wide} ${height}`} style=${`width: clamp(${0.8 * wide}px, 100%, ${1.4 * wide}px)`} onKeyDown=${keys}>
       ${lines(found, layers, weights, most, y, page)}
       ${layers.map((layer, i) => html`<text class="name" x=${layer.x} y="14">${layer.title}</text>
         ${layer.count > MOST_UNITS ? html`<text class="name" x=${layer.x} y="32">${layer.count} units, below</text>` : Array.from({ length: layer.count }, (_, unit) => {
@@ -63,7 +63,7 @@ export function NetworkView({ page }) {
 }
 
 /** A number that fits into a circle. @param {number} value */
-const short = (value) => (value !== 0 && Math.abs(value) < 0.01 ? `${value < 0 ? "−" : ""}~0` : figure(value, 2));
+const short = (value) => (value !== 0 && Math.abs(value) < 0.01 ? "~0" : figure(value, Math.abs(value) >= 1e7 ? 1 : 2));
 
 /** @param {string} text */
 const shorter = (text) => (text.length > 10 ? `${text.slice(0, 9)}…` : text);
