@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo native test check format peers bench timings promises pictures quality quality-text timings-studio sanitize sanitize-threads aarch64 exports notebook browser fuzz wheel docs clean
+.PHONY: demo native test check format peers bench timings promises pictures quality quality-text timings-studio screenshots sanitize sanitize-threads aarch64 exports notebook browser fuzz wheel docs clean
 
 demo: .venv/native  ## train on handwritten digits and show all features
 	$(BIN)/ganglion demo
@@ -119,6 +119,9 @@ docs: .venv/ready-docs .venv/native  ## run the guide, write its pictures and th
 	$(BIN)/python docs/pages.py
 	$(BIN)/python docs/reference.py
 	$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+
+screenshots: .venv/ready-dev .venv/native  ## make the pictures of the studio in README and guide anew (Chromium)
+	PYTHONPATH=tests:tests/studio $(BIN)/python docs/screenshots.py
 
 # Environments of their own for what is compared with: .venv-bench, .venv-quality.
 .venv-%/ready: requirements/%.txt pyproject.toml CMakeLists.txt $(wildcard src/ganglion/native/*) $(shell find src/ganglion -name '*.py' -o -name '*.pyi')
