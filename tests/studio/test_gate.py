@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import socket
 import stat
 import time
@@ -305,3 +306,18 @@ def test_vendored_files_are_those_released() -> None:
         if b"innerHTML" in text or b"http://" in text.replace(b"http://www.w3.org", b"")
     ]
     assert not [path for path, text in own.items() if text.count(b"\n") > 300]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs signals")
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_nothing_is_left_when_it_ends(
+    end: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with open_studio(FOLDER / "iris.csv") as opened:
+        table = b"a,b\n" + b"".join(b"%d,%d\n" % (i, i % 2) for i in range(60))
+        assert opened.ask("POST", "/api/table?kind=csv&name=mine.csv", opened.headers(), table)[0] == 200
+        assert len(list(tmp_path.rglob("*"))) == 3  # the page, and a folder with the table
+        opened.process.send_signal(end)
+        opened.process.wait(timeout=30)
+    assert list(tmp_path.rglob("*")) == []

@@ -187,6 +187,23 @@ def test_any_forged_lesson_is_refused_or_harmless(data: st.DataObject) -> None:
         session.close()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chapter": [[1]]},
+        {"row": 5000},
+        {"questions": [{"words": "", "kind": "choice", "choices": ["a", "b"], "at": 10**12}]},
+    ],
+)
+def test_lessons_that_ask_too_much(change: dict[str, Any]) -> None:
+    facts = {**json.loads((FOLDER / "1-forward.json").read_bytes()), **change}
+    session = Studio()
+    with pytest.raises(gg.GanglionError):
+        session.upload(json.dumps(facts).encode(), "json", "forged.json")
+    assert session.state()["lesson"] is None
+    session.close()
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_no_lesson(data: bytes) -> None:
     with pytest.raises(gg.FileError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -398,6 +400,8 @@ def test_clicks_are_answered_while_it_plays(tmp_path: Path) -> None:
         *({"do": "new", "settings": {}}, {"do": "new"}, {"do": "choose", "run": 99}, {"do": "choose", "run": []}),
         *({"do": "name", "name": ""}, {"do": "remove", "run": 1}, {"do": "remedy", "name": "none"}, {"do": "answer", "answer": 1}),
         *({"do": "example", "name": "../iris"}, {"do": "lesson", "name": "/etc/passwd"}, {"do": "next"}, {"do": "view", "columns": [["age"], ["city"]]}),
+        *({"ask": "unit", "layer": [], "unit": 0}, {"do": "name", "name": "x\n"}, {"do": "name", "name": "\ud800"}),
+        *({"do": "prepare", "target": "paid", "seed": 0, "roles": {"age": []}}, {"do": "play", "run": 7}),
         *({"ask": "unit", "layer": "dense_1", "unit": 99}, {"ask": "weight", "parameter": "dense_1/weight", "index": "ab"}, {"ask": "rows", "first": -5}),
     ],
     ids=str,
@@ -408,6 +412,83 @@ def test_what_is_no_command(studio: Studio, command: Any) -> None:
         studio.do(command)
     assert bits(studio) == before
     assert len(studio.runs) == 1
+
+
+def test_a_refusal_does_not_stop_what_plays(studio: Studio) -> None:
+    studio.do({"do": "new", "settings": settings(studio, epochs=10_000)})
+    studio.do({"do": "play"})
+    for command in ({"do": "step", "count": -1}, {"do": "remedy", "name": "none"}):
+        with pytest.raises(gg.ConfigError):
+            studio.do(command)
+    assert studio.state()["playing"]
+
+
+def test_a_remedy_without_room_moves_nothing(studio: Studio) -> None:
+    studio.do({"do": "step", "count": 20})
+    for _ in range(23):
+        studio.do({"do": "new", "settings": settings(studio)})
+    studio.do({"do": "step", "count": 20})
+    with pytest.raises(gg.ConfigError, match="24 runs"):
+        studio.do({"do": "remedy", "name": "not_converged", "update": 3})
+    assert studio.run().stepper.update == 20
+
+
+def test_a_run_that_is_played_is_chosen(studio: Studio) -> None:
+    studio.do({"do": "new", "settings": settings(studio)})
+    studio.do({"do": "play", "run": 1, "until": 30})
+    wait(studio)
+    assert [each["update"] for each in studio.state()["runs"]] == [30, 0]
+
+
+def test_a_long_step_can_be_paused(studio: Studio) -> None:
+    layers = [{**DENSE, "units": 256}] * 3
+    studio.do({"do": "new", "settings": settings(studio, layers=layers, epochs=10_000, batch_size=1)})
+    made = threading.Thread(target=studio.do, args=({"do": "step", "count": 10**8},))
+    made.start()
+    while not studio.run().stepper.update:
+        time.sleep(0.01)
+    studio.do({"do": "pause"})
+    made.join(timeout=60)
+    assert not made.is_alive()
+    update = studio.run().stepper.update
+    assert update < studio.run().stepper.total
+    studio.do({"do": "step", "count": 2})
+    assert studio.run().stepper.update == update + 2
+
+
+def test_scripts_have_every_digit(studio: Studio, csv: Path) -> None:
+    optimizer = gg.SGD(0.0123456789).configuration()
+    studio.do({"do": "new", "settings": settings(studio, optimizer=optimizer)})
+    studio.do({"do": "step", "count": 5})
+    studio.do({"do": "name", "name": 'x""" + print(1) \\ ü'})
+    name, contents = studio.export({"format": "script"})
+    assert name == "x__print1__ü.py"
+    (csv.parent / name).write_bytes(contents)
+    done = subprocess.run([sys.executable, name], cwd=csv.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_tables_that_are_only_nearly_images(studio: Studio) -> None:
+    names = [f"p_{i}_{j}" for i in range(4) for j in range(4)]
+    rows = "".join(
+        ",".join(["red" if (i + k) % 3 else "blue" for k in range(16)] + [str(i % 2)]) + "\n"
+        for i in range(60)
+    )
+    studio.upload((",".join([*names, "y"]) + "\n" + rows).encode(), "csv", "nearly.csv")
+    assert studio.state()["data"]["image"] is None
+    assert studio.do({"ask": "network"})["image"] is None
+    wide = [{"a": 10**30 + i, "b": i % 2, "c": i} for i in range(60)]
+    studio.upload(json.dumps(wide).encode(), "json", "wide.json")
+    assert list(studio.folder.iterdir()) == [studio.data.source.path]  # the tables before are gone
+
+
+def test_a_few_bytes_of_many_rows_are_not_read(studio: Studio, tmp_path: Path) -> None:
+    pl.select(pl.repeat(1, 3_000_000).alias("a"), pl.repeat(2, 3_000_000).alias("b")).write_parquet(
+        tmp_path / "x.parquet"
+    )
+    with pytest.raises(gg.DataError, match="takes 1,000,000 rows, got 3,000,000"):
+        studio.upload((tmp_path / "x.parquet").read_bytes(), "parquet", "x.parquet")
+    assert list(studio.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize(

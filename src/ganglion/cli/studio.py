@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
+import sys
 import webbrowser
 from pathlib import Path
 from types import FrameType
@@ -89,6 +91,8 @@ def studio(
                 say("Ctrl-C ends it")
                 if not no_browser:
                     webbrowser.open(page.as_uri())
+                # The server raises the signal that ended it once more: it must not end the process at once.
+                signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
                 with contextlib.suppress(KeyboardInterrupt):
                     Server(config).run(sockets=[listener])
             finally:

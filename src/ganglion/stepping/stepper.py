@@ -103,6 +103,7 @@ class Stepper:
         self._keyframes: dict[int, Snapshot] = {}
         self._pinned = {0}
         self._fails_after: int | None = None
+        self._is_going = self._is_pausing = False
         self._spacing = SPACING
         self._training = self._begin(None)
         self._keep_keyframe()
@@ -190,6 +191,12 @@ class Stepper:
     def epoch(self) -> None:
         """Make the updates that are left of the current epoch."""
         self.step(self.steps - self.position)
+
+    def pause(self) -> None:
+        """Make a call of `step`, `seek` or `epoch` in another thread end early, between two updates."""
+        if self._is_going:
+            self._is_pausing = True
+            self._training.pause()
 
     def seek(self, update: int) -> None:
         """Go to where a number of updates have been made, forward or back.
@@ -426,11 +433,18 @@ class Stepper:
         self._show()
 
     def _go(self, update: int) -> None:
+        self._is_going = True
+        try:
+            self._make(update)
+        finally:
+            self._is_going = self._is_pausing = False
+
+    def _make(self, update: int) -> None:
         self._notice_edits()
         nearest = max((each for each in self._keyframes if each <= update), default=self.first)
         if update < self.update or nearest > self.update:
             self._load(self._keyframes[nearest])
-        while self.update < update and not self.has_ended:
+        while self.update < update and not self.has_ended and not self._is_pausing:
             stop = min(update, (self.update // self._spacing + 1) * self._spacing)
             stop = min([stop, *(each for each in self._pinned if each > self.update)])
             made = self._training.advance(stop - self.update)
@@ -442,7 +456,7 @@ class Stepper:
                 self._load(self._keyframes[self.update])
             elif self.update % self._spacing == 0:
                 self._keep_keyframe()
-            if self.update < stop and not self.has_ended:
+            if self.update < stop and not self.has_ended and not self._is_pausing:
                 self._show()
                 raise KeyboardInterrupt
         if self.update == self._fails_after and not self.has_ended:

@@ -121,7 +121,7 @@ def unit(run: Run, view: View, question: Question) -> dict[str, Any]:
     trace = row_trace(run, row)
     if name == "loss":
         return {"card": trace.unit("loss").to_dict(), "engine": None}
-    if name not in steps:
+    if not isinstance(name, str) or name not in steps:
         raise ConfigError(f"there is no layer {shortened(name)}")
     step = steps[name]
     place = whole(question, "unit", step.outputs)

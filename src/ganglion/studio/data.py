@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 
 from ganglion.core.losses import Loss
 from ganglion.core.part import Array, plain
@@ -99,6 +100,7 @@ class Data:
         self.like, self.model_name = like, model_name
         target = target if like is None else like.target.column
         with collect_notices() as notices:
+            _check_rows(source.path)
             columns = open_table(source.path).frame
             if columns.height > MOST_ROWS or columns.width > MOST_COLUMNS:
                 raise DataError(
@@ -129,7 +131,7 @@ class Data:
         found: dict[str, list[str]] = {"drop": [], "categories": [], "text": [], "keep": []}
         kinds = {"left out": "drop", "category": "categories", "text": "text", "input": "keep"}
         for name, role in self.roles.items():
-            if role not in kinds:
+            if not isinstance(role, str) or role not in kinds:
                 raise ConfigError(f"a role must be one of {', '.join(ROLES)}, got {shortened(role)}")
             if name not in self.columns:
                 raise ConfigError(f"there is no column {shortened(name)}", one_of(name, self.columns))
@@ -220,7 +222,8 @@ class Data:
         names = [column.column for column in self.prepared.encoder.columns]
         left = [name for name in self.columns if name != self.chosen]
         places = [re.fullmatch(r"\D*(\d+)_(\d+)", name) for name in left]
-        if len(places) < 16 or not all(places) or not set(names) <= set(left):
+        are_numbers = all(self.prepared.frame.get_column(name).dtype.is_numeric() for name in left)
+        if len(places) < 16 or not all(places) or not set(names) <= set(left) or not are_numbers:
             return None
         pairs = [(int(each[1]), int(each[2])) for each in places if each is not None]
         high, wide = max(row for row, _ in pairs) + 1, max(column for _, column in pairs) + 1
@@ -247,6 +250,18 @@ class Data:
         """Return the target of a row as the network learns it."""
         target = self.prepared.target
         return target.encode(self.prepared.frame.get_column(target.column)[row : row + 1])
+
+
+def _check_rows(path: Path) -> None:
+    """Raise `DataError` for a file of few bytes but many rows, before it is read."""
+    if path.suffix != ".parquet":
+        return
+    try:
+        rows = pl.scan_parquet(path).select(pl.len()).collect().item()
+    except (pl.exceptions.PolarsError, OSError):
+        return  # reading it will say what is wrong
+    if rows > MOST_ROWS:
+        raise DataError(f"the studio takes {MOST_ROWS:,} rows, got {rows:,}", "use `ganglion train`")
 
 
 def cell(value: Any) -> str | float | bool | None:

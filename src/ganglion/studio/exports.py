@@ -31,8 +31,7 @@ def export(run: Run, kind: Any) -> tuple[str, bytes]:
     """
     if kind not in (MODEL, SCRIPT, REPORT, *FORMATS):
         raise ConfigError(f"there is no file {kind!r}", one_of(str(kind), (MODEL, SCRIPT, REPORT, *FORMATS)))
-    stem = run.name.replace(" ", "_")
-    stem = "".join(c for c in stem if c.isalnum() or c in "_-") or "run"
+    stem = _stem(run)
     if kind == SCRIPT:
         return f"{stem}.py", script(run).encode()
     with collect_notices():
@@ -46,6 +45,11 @@ def export(run: Run, kind: Any) -> tuple[str, bytes]:
         else:
             model.export(path)
         return path.name, path.read_bytes()
+
+
+def _stem(run: Run) -> str:
+    """Return the name of a run's files."""
+    return "".join(c for c in run.name.replace(" ", "_") if c.isalnum() or c in "_-") or "run"
 
 
 def digest(run: Run) -> str:
@@ -93,9 +97,8 @@ def code(run: Run) -> str:
 
 def script(run: Run) -> str:
     """Return a whole script that makes a run again, compares the bits, and saves the model."""
-    stem = run.name.replace(" ", "_")
     title = json.dumps(f"{run.name}, update {run.stepper.update}", ensure_ascii=True)[1:-1]
-    return f'''"""{title}, of ganglion studio, made again: python {stem}.py [TABLE]."""
+    return f'''"""{title}, of ganglion studio, made again: python {_stem(run)}.py [TABLE]."""
 
 import hashlib
 import sys

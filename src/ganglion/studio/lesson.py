@@ -31,6 +31,7 @@ FORMAT = 1
 MOST_BYTES, MOST_QUESTIONS, MOST_ROWS = 2**20, 100, 10_000
 FIELDS = {"lesson", "title", "chapter", "words", "table", "target", "seed", "row", "settings", "questions"}
 KINDS = ("sign", "number", "choice")
+MOST_UPDATES = 5_000  # of a run in a lesson
 LARGEST = 1e300  # answer
 TOLERANCE = 0.05  # of a number, relative
 HINTS = {
@@ -63,6 +64,8 @@ class Lesson:
             raise ConfigError(f"this lesson is of format {shortened(facts['lesson'])}", "upgrade ganglion")
         if not all(isinstance(facts[name], str) for name in ("title", "words", "target")):
             raise ConfigError("title, words and target of a lesson must be text")
+        if type(facts["chapter"]) is not int:
+            raise ConfigError(f"the chapter of a lesson must be a number, got {shortened(facts['chapter'])}")
         questions = facts["questions"]
         if not isinstance(questions, list) or not 1 <= len(questions) <= MOST_QUESTIONS:
             raise ConfigError(f"a lesson must have 1 to {MOST_QUESTIONS} questions")
@@ -204,8 +207,10 @@ def _question(facts: Any) -> dict[str, Any]:
     if not isinstance(facts, Mapping) or not {"words", "kind"} <= set(facts) <= {"words", "kind", *usual}:
         raise ConfigError("a question must have words and a kind")
     found = {**usual, **facts}
-    if found["kind"] not in KINDS or type(found["at"]) is not int or found["at"] < 0:
-        raise ConfigError(f"a question's kind must be one of {', '.join(KINDS)}")
+    if found["kind"] not in KINDS or type(found["at"]) is not int or not 0 <= found["at"] <= MOST_UPDATES:
+        raise ConfigError(
+            f"a question's kind must be one of {', '.join(KINDS)}, at an update up to {MOST_UPDATES:,}"
+        )
     if not all(isinstance(found[name], str) for name in ("words", "hint", "after")):
         raise ConfigError("what a question says must be text")
     choices, right = found["choices"], found["right"]
@@ -227,8 +232,9 @@ def _check_about(about: Any) -> None:
     for name, value in about.items():
         if name not in kinds or type(value) is not kinds[name]:
             raise ConfigError(f"a question is about {', '.join(kinds)}, got {shortened(name)}")
-    if not all(type(each) is int for each in about.get("index", [])) or about.get("updates", 0) < 0:
-        raise ConfigError("an index must be a list of whole numbers, and updates at least 0")
+    in_range = 0 <= about.get("updates", 0) <= MOST_UPDATES
+    if not all(type(each) is int for each in about.get("index", [])) or not in_range:
+        raise ConfigError(f"an index must be a list of whole numbers, and updates 0 to {MOST_UPDATES:,}")
 
 
 def _is_right(kind: str, given: float, value: float) -> bool:

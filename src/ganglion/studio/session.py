@@ -108,10 +108,18 @@ class Studio:
         commands = self._commands()
         if not isinstance(name, str) or name not in commands:
             raise ConfigError(f"there is no command {shortened(name)}")
+        if name == "pause" and self.current in self.runs:
+            self.runs[self.current].stepper.pause()  # also a command that makes many updates
         with self._turn.first():
-            if name not in ("view", "speed"):
+            played = self._playing.is_set()
+            if name not in ("view", "speed", "look"):
                 self._playing.clear()
-            found = commands[name](command) or {}
+            try:
+                found = commands[name](command) or {}
+            except GanglionError:
+                if played:
+                    self._playing.set()
+                raise
             self._show()
             return {**self.state(), **found}
 
@@ -145,18 +153,22 @@ class Studio:
     def upload(self, data: bytes, ending: str, label: str) -> dict[str, Any]:
         """Take a table, or a lesson, that was uploaded."""
         with self._turn.first():
-            self._playing.clear()
             if ending == "json" and Lesson.is_one(data):
                 self._begin_lesson(Lesson.read(data))
             else:
-                self._take(Source.uploaded(data, ending, label, self.folder))
+                source = Source.uploaded(data, ending, label, self.folder)
+                try:
+                    self._take(source)
+                except BaseException:
+                    source.path.unlink()
+                    raise
+            self._playing.clear()
             self._show()
             return self.state()
 
     def export(self, command: Mapping[str, Any]) -> tuple[str, bytes]:
         """Return the name and the contents of a file about the current run."""
         with self._turn.first():
-            self._playing.clear()
             return exports.export(self.run(command), command.get("format"))
 
     def state(self) -> dict[str, Any]:
@@ -207,6 +219,8 @@ class Studio:
 
     def _begin(self, data: Data, settings: Settings | None = None) -> None:
         run = Run(self._made + 1, data, settings or data.settings, goes_on=True)
+        if self.data is not None and self.data.source.path.parent == self.folder != data.source.path:
+            self.data.source.path.unlink(missing_ok=True)
         self.data, self.runs, self.lesson = data, {}, None
         columns = data.describe()["surface"]
         self.view = View(columns=(columns[0], columns[1]) if len(columns) > 1 else None)
@@ -269,6 +283,7 @@ class Studio:
                 f"the run has ended: {run.stepper.ended_because}", "go back, or begin a new run"
             )
         self._until = whole(command, "until", 10**12) if "until" in command else 10**12
+        self.current = run.number
         self._playing.set()
 
     def _set_speed(self, command: Question) -> None:
@@ -320,8 +335,8 @@ class Studio:
 
     def _name(self, command: Question) -> None:
         name = command.get("name")
-        if not isinstance(name, str) or not name.strip() or len(name) > 60:
-            raise ConfigError(f"a name must be text of at most 60 characters, got {shortened(name)}")
+        if not isinstance(name, str) or not name.strip() or len(name) > 60 or not name.isprintable():
+            raise ConfigError(f"a name must be at most 60 printable characters, got {shortened(name)}")
         self.run(command).name = name.strip()
 
     def _remove(self, command: Question) -> None:
@@ -340,15 +355,16 @@ class Studio:
             raise ConfigError(
                 f"the studio cannot try a remedy of {shortened(name)}", "it is for you to carry out"
             )
-        settings, words = found
+        (settings, words), number = found, self._room()
         if "update" not in command and run.stepper.history.ended == "failed":
             run.stepper.seek(run.origin)  # there is nothing to go on from where it failed
         elif "update" in command:
             run.stepper.seek(whole(command, "update", max(run.stepper.total, run.stepper.reached) + 1))
-        self._add(Run(self._room(), run.data, settings, run, words))
+        self._add(Run(number, run.data, settings, run, words))
 
     def _begin_lesson(self, lesson: Lesson) -> None:
         data = lesson.data(self.folder)
+        check_row(lesson.row, data.prepared.frame.height)
         self._begin(data, lesson.settings(data))
         self.lesson = lesson
         self.view = dataclasses.replace(self.view, row=lesson.row)

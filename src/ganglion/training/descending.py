@@ -72,7 +72,7 @@ class Descent(Training):
         Returns:
             How many were made: fewer after Ctrl-C, and where the run ends.
         """
-        self._left = updates
+        self._left, self._is_pausing = updates, False
         with interruptible(self.pause):
             self._learn()
         made, self._left, self._is_pausing = updates - self._left, sys.maxsize, False

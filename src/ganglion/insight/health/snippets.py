@@ -29,7 +29,7 @@ def value_code(value: Any) -> str:
     ("gg.Dense(16, 'relu')", 'gg.Adam(0.01)', 'gg.LeakyReLU(0.2)')
     """
     if isinstance(value, ConstantRate):
-        return f"{value.learning_rate:g}"
+        return repr(float(value.learning_rate)).removesuffix(".0")
     if isinstance(value, Regularization):
         return f"gg.{value!r}"
     if isinstance(value, dict):

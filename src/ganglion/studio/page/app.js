@@ -42,7 +42,8 @@ function App({ transport }) {
   const queue = useRef(Promise.resolve());
   const act = useCallback(async (/** @type {any} */ command) => {
     work(true);
-    const turn = queue.current.then(() => transport.do(command));  // one after the other, in the order they came
+    // One after the other, in the order they came; a pause may interrupt the one before.
+    const turn = command.do === "pause" ? transport.do(command) : queue.current.then(() => transport.do(command));
     queue.current = turn.then(() => {}, () => {});
     try {
       const found = await turn;

@@ -59,6 +59,7 @@ OTHERS = {
     ".pkl": "pickle", ".orc": "ORC", ".avro": "Avro", ".xml": "XML", ".html": "HTML", ".pdf": "PDF",
 }  # fmt: skip
 MOST_TITLES = 10
+WIDE = ("Int128", "UInt128")  # wider than what NumPy has
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
@@ -149,7 +150,7 @@ def open_table(
         raise DataError(f"the {type(source).__name__} cannot be read as a table: {reason}") from error
     raw = Raw(without_total(raw.frame), raw.layout) if raw.layout is not None else raw
     with_nan = [c for c in raw.frame.get_columns() if c.dtype.is_float() and c.is_nan().any()]
-    exact = [column for column in raw.frame.get_columns() if column.dtype.is_decimal()]
+    exact = [c for c in raw.frame.get_columns() if c.dtype.is_decimal() or str(c.dtype) in WIDE]
     frame = raw.frame.with_columns(
         *(column.fill_nan(None) for column in with_nan),  # null is the only missing value
         *(column.cast(pl.Float64) for column in exact),
