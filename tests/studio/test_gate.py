@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -17,7 +18,8 @@ from opened import Opened, open_studio
 
 import ganglion as gg
 from commands import run
-from ganglion.studio.server import hand_over, page_files
+from ganglion.studio.handing import hand_over
+from ganglion.studio.server import page_files
 from ganglion.tables.examples import FOLDER
 
 LOOK = json.dumps({"do": "look"}).encode()
@@ -321,3 +323,9 @@ def test_nothing_is_left_when_it_ends(
         opened.process.send_signal(end)
         opened.process.wait(timeout=30)
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_all_modules_are_fetched_at_once() -> None:
+    page = page_files()["/"][1].decode()
+    modules = {path[1:] for path in page_files() if path.endswith(".js")} - {"main.js"}
+    assert set(re.findall(r'modulepreload" href="([^"]+)"', page)) == modules

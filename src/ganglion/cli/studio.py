@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import signal
 import socket
 import sys
 import webbrowser
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ganglion.checks import check_integer
-from ganglion.cli import joint
 from ganglion.cli.console import Flag, Whole, say
 from ganglion.errors import ConfigError, FileError
 from ganglion.optional import load
-from ganglion.table_model import TableModel
+from ganglion.studio.handing import hand_over, new_token
 
+if TYPE_CHECKING:
+    from ganglion.studio.session import Studio
+
+MODEL = ".safetensors"
 BACKLOG = 64
 MOST_CONNECTIONS = 32
 SECONDS_TO_END = 2
@@ -44,27 +48,35 @@ def studio(
     """
     load("uvicorn", "studio")
     load("starlette", "studio")
+    check_integer("--port", port, at_least=0, at_most=65_535)
+    if table is not None and (source is None or source.suffix != MODEL):
+        raise ConfigError("--table goes with a model file", "give the table alone")
+    for path in (source, table):
+        if path is not None and not path.exists() and not glob.has_magic(str(path)):
+            raise FileError(f"cannot read {path}: there is no such file")
+    with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
+        found, token = listener.getsockname()[1], new_token()
+        page = hand_over(found, token)
+        try:
+            # The server raises the signal that ended it once more: it must not end the process at once.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+            say(f"the studio is open at http://127.0.0.1:{found}/#{token}")
+            say("Ctrl-C ends it")
+            if not no_browser:
+                webbrowser.open(page.as_uri())
+            _serve(listener, token, source, table)  # the browser starts meanwhile, and waits
+        finally:
+            page.unlink(missing_ok=True)
+    say("ended")
+
+
+def _serve(listener: socket.socket, token: str, source: Path | None, table: Path | None) -> None:
+    """Serve a studio until a signal ends it."""
     import uvicorn  # noqa: PLC0415
 
-    from ganglion.studio.data import Source  # noqa: PLC0415
-    from ganglion.studio.lesson import Lesson  # noqa: PLC0415
-    from ganglion.studio.server import hand_over, make_app, new_token  # noqa: PLC0415
-    from ganglion.studio.session import Studio  # noqa: PLC0415
+    from ganglion.studio.server import make_app  # noqa: PLC0415
 
-    check_integer("--port", port, at_least=0, at_most=65_535)
-    begin: dict[str, Any] = {}
-    if source is not None:
-        if source.suffix == ".json" and (contents := _contents(source)) and Lesson.is_one(contents):
-            begin = {"lesson": Lesson.read(contents)}
-        elif source.suffix == ".safetensors":
-            begin = {"model": _model(source), "model_name": source.name}
-        else:
-            begin = {"source": Source(source, source.name)}
-    if table is not None:
-        if "model" not in begin:
-            raise ConfigError("--table goes with a model file", "give the table alone")
-        begin["source"] = Source(table, table.name)
-    session = Studio(**begin)
+    session = _session(source, table)
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -72,50 +84,44 @@ def studio(
             super().handle_exit(sig, frame)
 
     try:
-        with socket.create_server(("127.0.0.1", port), backlog=BACKLOG) as listener:
-            found, token = listener.getsockname()[1], new_token()
-            config = uvicorn.Config(
-                make_app(session, found, token),
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                ws="none",
-                proxy_headers=False,
-                limit_concurrency=MOST_CONNECTIONS,
-                timeout_graceful_shutdown=SECONDS_TO_END,
-            )
-            page = hand_over(found, token)
-            try:
-                say(f"the studio is open at http://127.0.0.1:{found}/#{token}")
-                say("Ctrl-C ends it")
-                if not no_browser:
-                    webbrowser.open(page.as_uri())
-                # The server raises the signal that ended it once more: it must not end the process at once.
-                signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-                with contextlib.suppress(KeyboardInterrupt):
-                    Server(config).run(sockets=[listener])
-            finally:
-                page.unlink(missing_ok=True)
+        config = uvicorn.Config(
+            make_app(session, listener.getsockname()[1], token),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            ws="none",
+            proxy_headers=False,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=SECONDS_TO_END,
+        )
+        with contextlib.suppress(KeyboardInterrupt):
+            Server(config).run(sockets=[listener])
     finally:
         session.close()
-    say("ended")
 
 
-def _model(path: Path) -> TableModel:
-    """Return a model of a table with one target.
+def _session(source: Path | None, table: Path | None) -> Studio:
+    """Return a studio that begins with a table, a model or a lesson.
 
     Raises:
-        FileError: for another model.
+        FileError: for a model of another kind.
     """
-    found = joint.load_any(path)
-    if not isinstance(found, TableModel):
-        raise FileError(f"{path} is no model of a table with one target", "the studio shows only those")
-    return found
+    from ganglion.studio.data import Source  # noqa: PLC0415
+    from ganglion.studio.lesson import Lesson  # noqa: PLC0415
+    from ganglion.studio.session import Studio  # noqa: PLC0415
 
+    if source is None:
+        return Studio()
+    if source.suffix == MODEL:
+        from ganglion.cli import joint  # noqa: PLC0415
+        from ganglion.table_model import TableModel  # noqa: PLC0415
 
-def _contents(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {error.strerror or error}") from error
+        model = joint.load_any(source)
+        if not isinstance(model, TableModel):
+            raise FileError(f"{source} is no model of a table with one target", "the studio shows only those")
+        known = None if table is None else Source(table, table.name)
+        return Studio(known, model=model, model_name=source.name)
+    if source.suffix == ".json" and source.is_file() and Lesson.is_one(contents := source.read_bytes()):
+        return Studio(lesson=Lesson.read(contents))
+    return Studio(Source(source, source.name))

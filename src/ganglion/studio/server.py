@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import struct
-import tempfile
 from collections.abc import AsyncIterator
 from functools import cache
 from importlib.resources import files
@@ -29,7 +27,6 @@ MOST_COMMAND, MOST_TABLE = 2**20, 64 * 2**20  # bytes
 MOST_DEPTH = 12  # of a command's lists and objects
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 JSON = "application/json"
-TOKEN_BYTES = 32
 HEARTBEAT = 100  # waits after which a frame is sent again, so that a page that is gone is noticed
 
 
@@ -39,7 +36,7 @@ def make_app(studio: Studio, port: int, token: str) -> ASGIApp:
     Args:
         studio: the session.
         port: at which it will listen.
-        token: that every request to `/api/` must show; see `new_token`.
+        token: that every request to `/api/` must show.
     """
     service = _Service(studio)
     routes = [Route(path, service.file, methods=["GET"]) for path in page_files()]
@@ -52,27 +49,6 @@ def make_app(studio: Studio, port: int, token: str) -> ASGIApp:
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return Gate(app, port, token)
-
-
-def new_token() -> str:
-    """Return 256 random bits in hexadecimal."""
-    return secrets.token_hex(TOKEN_BYTES)
-
-
-def hand_over(port: int, token: str) -> Path:
-    """Write a page that only this user can read, which leads to the studio and hands over the token.
-
-    The token is in the fragment of the address, which browsers send to nobody.
-    """
-    handle = tempfile.NamedTemporaryFile(  # noqa: SIM115  # the browser opens it after it was closed
-        "w", suffix=".html", prefix="ganglion-studio-", delete=False, encoding="utf-8"
-    )
-    with handle as file:  # made with mode 0600
-        address = f"http://127.0.0.1:{port}/#{token}"
-        file.write(
-            f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={address}">'
-        )
-    return Path(handle.name)
 
 
 @cache

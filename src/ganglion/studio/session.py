@@ -125,7 +125,7 @@ class Studio:
 
     def _commands(self) -> dict[str, Callable[[Question], dict[str, Any] | None]]:
         return {
-            "look": lambda command: {"catalog": catalog(self.data.task) if self.data else None},
+            "look": lambda command: None,
             "example": lambda command: self._take(Source.example(command.get("name"), self.folder)),
             "prepare": self._prepare,
             "new": self._new,
@@ -178,6 +178,7 @@ class Studio:
         return plain(
             {
                 "data": None if data is None else data.describe(),
+                "catalog": None if data is None else catalog(data.task),
                 "examples": {name: example.title for name, example in EXAMPLES.items()},
                 "lessons": Lesson.list_shipped(),
                 "lesson": None if self.lesson is None else self.lesson.describe(self.run(), self.view),

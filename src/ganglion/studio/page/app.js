@@ -1,5 +1,5 @@
 // The page: its state, the tabs, the keyboard. `mount(element, transport)` draws it; nothing here knows of HTTP.
-import { html, render, useCallback, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, render, useCallback, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { download, figure } from "./parts.js";
 import { Arithmetic } from "./views/arithmetic.js";
 import { Bar } from "./views/bar.js";
@@ -37,7 +37,8 @@ function App({ transport }) {
   const [version, renew] = useState(0);
   const [beat, next] = useState(0);
   const [busy, work] = useState(false);
-  const last = useRef({ beat: 0 });
+  const [revealed, show] = useState(false);
+  const last = useRef({ beat: 0, known: "" });
 
   const queue = useRef(Promise.resolve());
   const act = useCallback(async (/** @type {any} */ command) => {
@@ -47,8 +48,10 @@ function App({ transport }) {
     queue.current = turn.then(() => {}, () => {});
     try {
       const found = await turn;
-      keep((/** @type {any} */ before) => ({ ...found, catalog: found.catalog ?? before?.catalog }));
-      renew((before) => before + 1);
+      keep(found);
+      const known = JSON.stringify(found);
+      if (known !== last.current.known) renew((before) => before + 1);  // or all views would ask anew
+      last.current.known = known;
       warn(null);
       return found;
     } catch (/** @type {any} */ error) {
@@ -61,14 +64,15 @@ function App({ transport }) {
   const ask = useCallback((/** @type {any} */ question) => transport.do(question), [transport]);
 
   useEffect(() => { act({ do: "look" }); }, []);
-  useEffect(() => { if (state?.data) act({ do: "look" }); }, [state?.data?.name, state?.data?.task]);
+  const isLost = useRef(false);
   useEffect(() => transport.follow((found) => {
     draw(found);
     const now = performance.now();
     if (now - last.current.beat > BEAT) { last.current.beat = now; next((before) => before + 1); }
   }, (words) => {
     lose(words);
-    if (words === null) act({ do: "look" });
+    if (words === null && isLost.current) act({ do: "look" });
+    isLost.current = words !== null;
   }), [transport]);
 
   useEffect(() => {  // the run ended or paused by itself: the newest frame knows it before the state does
@@ -93,12 +97,12 @@ function App({ transport }) {
   useEffect(() => { select((/** @type {any} */ before) => ({ ...NOTHING, row: state?.view?.row ?? 0, ...kept(before, state) })); }, [state?.data?.name, run?.parameters]);
 
   const playing = frame && run && frame.run === run.run && !busy ? Boolean(frame.playing) : Boolean(state?.playing);
-  const hidden = Boolean(state?.lesson?.question) && !state?.revealed;
+  const hidden = Boolean(state?.lesson?.question) && !revealed;
   /** @type {any} */
   const page = {
     state, run, frame: frame?.run === run?.run ? frame : null, selection, busy, version, beat: playing ? beat : 0, playing, hidden,
     act, ask, look, open, say,
-    reveal: (/** @type {boolean} */ yes) => keep((/** @type {any} */ before) => ({ ...before, revealed: yes })),
+    reveal: show,
     async upload(/** @type {File} */ file) {
       work(true);
       try {
@@ -127,6 +131,12 @@ function App({ transport }) {
     },
   };
   useKeys(page);
+  // What does not follow every frame is drawn only when something else changes.
+  const calm = [state, selection, version, page.beat, playing, hidden];
+  page.calm = {
+    rows: useMemo(() => state?.data && html`<${Rows} page=${page} />`, calm),
+    lower: useMemo(() => state?.data && html`<${Arithmetic} page=${page} /><${Curves} page=${page} /><${Findings} page=${page} />`, calm),
+  };
 
   if (!state) return html`<main><h1 class="unseen">ganglion studio</h1><p role="status">${lost ?? notice?.words ?? "The studio is starting …"}</p></main>`;
   return html`
@@ -162,8 +172,8 @@ function panel(tab, page) {
     case "Export": return html`<${ExportPanel} page=${page} />`;
     default: return html`
       ${page.state.lesson && html`<${LessonCard} page=${page} />`}
-      <div class="upper"><${Rows} page=${page} /><${NetworkView} page=${page} /><${SurfaceView} page=${page} /></div>
-      <div class="lower"><${Arithmetic} page=${page} /><${Curves} page=${page} /><${Findings} page=${page} /></div>`;
+      <div class="upper">${page.calm.rows}<${NetworkView} page=${page} /><${SurfaceView} page=${page} /></div>
+      <div class="lower">${page.calm.lower}</div>`;
   }
 }
 
