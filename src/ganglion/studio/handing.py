@@ -1,4 +1,4 @@
-"""How the token comes to the page: in a file of one's own that leads there, after a #, which browsers keep."""
+"""How the token comes to the page: in a file of one's own, after a #, which browsers keep to themselves."""
 
 from __future__ import annotations
 
