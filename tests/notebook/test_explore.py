@@ -177,3 +177,17 @@ def test_the_page_shows_units_and_their_arithmetic(address: str, subject: Subjec
         assert browser.run("return document.querySelectorAll('i').length") == 0  # names are no markup
         assert browser.complaints() == []
         browser.picture(tmp_path / "page.png")
+
+
+@pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
+def test_a_model_of_a_table_is_explored() -> None:
+    table = {
+        "age": list(range(60)),
+        "city": ["Rome", "Oslo", "Lima"] * 20,
+        "paid": ["no"] * 30 + ["yes"] * 30,
+    }
+    model = gg.TableModel.train(table, "paid", hidden=[4], epochs=3)
+    widget = model.explore(table)
+    assert widget.subject["names"] == ["age", "city=Lima", "city=Oslo", "city=Rome"]
+    assert widget.subject["outputs"] == ["no", "yes"]
+    assert widget.subject["rows"] == 60

@@ -617,6 +617,20 @@ class TableModel(Exportable):
 
         return surface(self, self.read(table), columns, row, resolution)
 
+    def explore(self, table: Any) -> Any:
+        """Return a widget for a notebook that shows the network on the rows of a table; see `Network.explore`.
+
+        Args:
+            table: with the target and the columns that the model needs; its first 1,000 rows are shown.
+
+        Raises:
+            DataError: if a column that the model needs is missing.
+            MissingPackageError: without the extra `notebook`.
+        """
+        X, y = self.encode(self._with_target(self.read(table), "an exploration"))
+        classes = self.labels or [self.target.column]
+        return self.network.explore(X, y, names=self.encoder.features, classes=classes)
+
     def evaluate(self, table: Any, *, read: ReadOptions | None = None) -> Report:
         """Return the metrics of the predictions for a table with the target, compared with the baseline.
 
