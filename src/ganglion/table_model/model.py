@@ -618,7 +618,7 @@ class TableModel(Exportable):
         return surface(self, self.read(table), columns, row, resolution)
 
     def explore(self, table: Any) -> Any:
-        """Return a widget for a notebook that shows the network on the rows of a table; see `Network.explore`.
+        """Return a widget for a notebook that shows the network on a table; see `Network.explore`.
 
         Args:
             table: with the target and the columns that the model needs; its first 1,000 rows are shown.
