@@ -182,7 +182,7 @@ def test_the_page_shows_units_and_their_arithmetic(address: str, subject: Subjec
 @pytest.mark.filterwarnings("ignore::ganglion.GanglionNotice")
 def test_a_model_of_a_table_is_explored() -> None:
     table = {
-        "age": list(range(60)),
+        "age": [20 + i * 7 % 13 for i in range(60)],
         "city": ["Rome", "Oslo", "Lima"] * 20,
         "paid": ["no"] * 30 + ["yes"] * 30,
     }
