@@ -140,6 +140,44 @@ def test_a_lesson_of_ones_own(tmp_path: Path) -> None:
     session.close()
 
 
+@pytest.mark.parametrize(
+    "selected",
+    [
+        {},
+        {"layer": "dense_1", "unit": 2},
+        {"layer": "dense_1", "parameter": "dense_1/weight", "index": [0, 1]},
+    ],
+)
+@pytest.mark.parametrize("own", [True, False])
+def test_a_lesson_is_made_of_a_run(selected: dict[str, Any], own: bool, tmp_path: Path) -> None:
+    table = "age,city,paid\n" + "".join(
+        f"{20 + i * 7 % 41},{'Rome' if i % 3 else 'Ōsaka'},{'yes' if i % 5 > 1 else ''}{'' if i % 5 > 1 else 'no'}\n"
+        for i in range(90)
+    )
+    session = Studio()
+    if own:
+        session.upload(table.encode(), "csv", "own.csv")
+    else:
+        session.do({"do": "example", "name": "iris"})
+    session.do({"do": "step", "count": 7})
+    session.do({"do": "view", "row": 11})
+    name, contents = session.export({"format": "lesson", **selected})
+    assert name == "run_1.json"
+    lesson = Lesson.read(contents)
+    about = lesson.questions[0]["about"]
+    other = Studio(lesson=lesson)
+    assert other.run().network.parameters.tobytes() == session.run().network.parameters.tobytes()
+    wanted = measure(session.run(), session.view, about)
+    assert measure(other.run(), other.view, about) == wanted
+    judged = other.do({"do": "answer", "answer": 1 if wanted > 0 else -1 if wanted < 0 else 0})["judged"]
+    assert judged["right"]
+    session.do({"do": "edit", "parameter": "dense_1/bias", "index": [0], "value": 1.0})
+    with pytest.raises(gg.ConfigError, match="begins with a new network"):
+        session.export({"format": "lesson"})
+    session.close()
+    other.close()
+
+
 HOSTILE = [
     None,
     True,

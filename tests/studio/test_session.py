@@ -271,6 +271,13 @@ def test_a_finding_is_traced_to_its_beginning(numeric: Studio) -> None:
     assert numeric.state()["runs"][-1]["began"] == {"dying_relu": 40}
     assert numeric.run().stepper.update == 60
     assert next(each for each in found if each["name"] == "dying_relu")["try"] == "leaky_relu instead of relu"
+    for unit in range(6):
+        own = numeric.do({"ask": "silenced", "layer": "dense_1", "unit": unit})
+        assert own["update"] == 40
+    assert numeric.run().stepper.update == 60
+    assert numeric.do({"ask": "silenced", "layer": "dense_2", "unit": 0}) == {"update": None, "speaks": True}
+    with pytest.raises(gg.ConfigError):
+        numeric.do({"ask": "silenced", "layer": [], "unit": 0})
 
 
 def test_the_script_makes_the_same_bits(studio: Studio, csv: Path) -> None:

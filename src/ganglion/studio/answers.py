@@ -14,6 +14,7 @@ from ganglion.core.part import Array, plain
 from ganglion.errors import ConfigError, GanglionError, collect_notices, shortened
 from ganglion.insight.trace.places import parameter_place
 from ganglion.network import Network
+from ganglion.stepping import Found, when
 from ganglion.studio.data import check_row
 from ganglion.studio.run import MOST_SENT, Run, View
 from ganglion.studio.settings import remedied
@@ -356,6 +357,26 @@ def began(run: Run, view: View, question: Question) -> dict[str, Any]:
     if found is None:
         return {"update": None}
     run.began[str(name)] = found.update
+    return _dated(run, found)
+
+
+def silenced(run: Run, view: View, question: Question) -> dict[str, Any]:
+    """Return the first update after which a unit gave 0 for every training row, if it does now."""
+    stepper, layer = run.stepper, question.get("layer")
+    here, unit = stepper.update, question.get("unit")
+    is_silent = when.unit_is_silent(layer, unit)  # type: ignore[arg-type]  # which it checks itself
+    if not is_silent(stepper):
+        return {"update": None, "speaks": True}
+    found = stepper.bisect(is_silent, stop=here, lasting=True)
+    stepper.seek(here)
+    if found is None:
+        return {"update": None}
+    run.began[f"{layer} unit {unit}"] = found.update
+    return _dated(run, found)
+
+
+def _dated(run: Run, found: Found) -> dict[str, Any]:
+    """Return when something began, and the rows of the batch that brought it about, as the table counts."""
     rows_of: Any = run.data.prepared.train[found.rows] if len(found.rows) else []
     order = np.argsort(-np.abs(found.parts), kind="stable")[:MOST_PARTS]
     return {
@@ -399,5 +420,6 @@ KINDS: dict[str, Callable[[Run, View, Question], dict[str, Any]]] = {
     "rows": rows,
     "findings": findings,
     "began": began,
+    "silenced": silenced,
     "scores": scores,
 }

@@ -31,7 +31,7 @@ def export(run: Run, kind: Any) -> tuple[str, bytes]:
     """
     if kind not in (MODEL, SCRIPT, REPORT, *FORMATS):
         raise ConfigError(f"there is no file {kind!r}", one_of(str(kind), (MODEL, SCRIPT, REPORT, *FORMATS)))
-    stem = _stem(run)
+    stem = stem_of(run)
     if kind == SCRIPT:
         return f"{stem}.py", script(run).encode()
     with collect_notices():
@@ -47,7 +47,7 @@ def export(run: Run, kind: Any) -> tuple[str, bytes]:
         return path.name, path.read_bytes()
 
 
-def _stem(run: Run) -> str:
+def stem_of(run: Run) -> str:
     """Return the name of a run's files."""
     return "".join(c for c in run.name.replace(" ", "_") if c.isalnum() or c in "_-") or "run"
 
@@ -98,7 +98,7 @@ def code(run: Run) -> str:
 def script(run: Run) -> str:
     """Return a whole script that makes a run again, compares the bits, and saves the model."""
     title = json.dumps(f"{run.name}, update {run.stepper.update}", ensure_ascii=True)[1:-1]
-    return f'''"""{title}, of ganglion studio, made again: python {_stem(run)}.py [TABLE]."""
+    return f'''"""{title}, of ganglion studio, made again: python {stem_of(run)}.py [TABLE]."""
 
 import hashlib
 import sys

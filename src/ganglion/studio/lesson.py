@@ -22,6 +22,7 @@ from ganglion.studio.answers import row_trace
 from ganglion.studio.data import Data, Source, check_row
 from ganglion.studio.run import Run, View
 from ganglion.studio.settings import Settings
+from ganglion.tables.examples import FOLDER as EXAMPLE_FOLDER
 
 if TYPE_CHECKING:
     from ganglion.studio.session import Studio
@@ -195,6 +196,69 @@ class Lesson:
             hint = "" if right else _hint(run, view, asked, float(given), value)
         self.results[self.place] = self.results[self.place] or bool(right)
         return plain({"right": bool(right), "truth": truth, "hint": hint, "after": asked["after"]})
+
+
+def make_lesson(run: Run, view: View, command: Mapping[str, Any]) -> bytes:
+    """Return the file of a lesson that begins with a run's table and settings, and asks one question.
+
+    The question is about what is selected, at the update where the run stands; its words are for the teacher
+    to change.
+
+    Args:
+        run: from the beginning, not a branch.
+        view: the selected row.
+        command: what is selected: "parameter" and "index", or "layer" and "unit".
+
+    Raises:
+        ConfigError: for a branch, a model, or roles that a lesson cannot say.
+    """
+    data, settings = run.data, run.settings
+    if run.parent is not None or run.edits or run.goes_on or data.roles or data.seed != settings.seed:
+        raise ConfigError(
+            "a lesson begins with a new network, roles as they are found, and one seed for split and network",
+            "begin a new run, and export that",
+        )
+    if data.prepared.frame.height > MOST_ROWS or run.stepper.update > MOST_UPDATES:
+        raise ConfigError(f"a lesson has at most {MOST_ROWS:,} rows and {MOST_UPDATES:,} updates")
+    about: dict[str, Any] = {"what": "loss"}
+    subject = f"the loss of row {view.row}"
+    if command.get("parameter"):
+        about = {"what": "gradient", "parameter": command["parameter"], "index": command.get("index")}
+        owner, _, short = str(command["parameter"]).partition("/")
+        subject = f"the gradient of {owner}.{short}{command.get('index')} on the next batch"
+    elif command.get("layer") and command["layer"] != "loss":
+        about = {"what": "unit", "layer": command["layer"], "unit": command.get("unit", 0)}
+        subject = f"the output of unit {command.get('unit', 0)} of {command['layer']} for row {view.row}"
+    table: dict[str, Any] = {"example": data.source.path.stem}
+    if data.source.path.parent != EXAMPLE_FOLDER:
+        columns = data.prepared.frame.select(data.columns)
+        table = {"columns": {c.name: [_as_json(value) for value in c] for c in columns.get_columns()}}
+    facts = {
+        "lesson": FORMAT,
+        "title": run.name,
+        "chapter": 5,
+        "words": f"A network learns {data.chosen} from {data.source.name}.",
+        "table": table,
+        "target": data.chosen,
+        "seed": settings.seed,
+        "row": view.row,
+        "settings": settings.to_facts(),
+        "questions": [
+            {
+                "words": f"Is {subject} above or below zero?",
+                "kind": "sign",
+                "at": run.stepper.update,
+                "about": about,
+                "after": "Read the terms one by one.",
+            }
+        ],
+    }
+    Lesson(facts)  # which raises for what is no question
+    return json.dumps(facts, indent=1, ensure_ascii=False).encode()
+
+
+def _as_json(value: Any) -> Any:
+    return plain(value) if isinstance(value, int | float | bool | None) else str(value)
 
 
 def _question(facts: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ganglion.errors import ConfigError, GanglionError, collect_notices, shorten
 from ganglion.studio import exports
 from ganglion.studio.answers import Question, answer, index_of, whole
 from ganglion.studio.data import Data, Source, check_row
-from ganglion.studio.lesson import Lesson
+from ganglion.studio.lesson import Lesson, make_lesson
 from ganglion.studio.run import Edit, Run, View
 from ganglion.studio.settings import Settings, catalog, remedied
 from ganglion.table_model import TableModel
@@ -169,7 +169,10 @@ class Studio:
     def export(self, command: Mapping[str, Any]) -> tuple[str, bytes]:
         """Return the name and the contents of a file about the current run."""
         with self._turn.first():
-            return exports.export(self.run(command), command.get("format"))
+            run = self.run(command)
+            if command.get("format") == "lesson":
+                return f"{exports.stem_of(run)}.json", make_lesson(run, self.view, command)
+            return exports.export(run, command.get("format"))
 
     def state(self) -> dict[str, Any]:
         """Return what the page shows of all runs, as plain data."""

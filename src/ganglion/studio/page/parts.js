@@ -79,6 +79,20 @@ export function Table({ caption, heads, rows, unseen }) {
   </table></div>`;
 }
 
+/** When something began, and the rows of that batch, each a button. @param {{found: any, page: any}} given */
+export function Began({ found, page }) {
+  return html`It began at update ${found.update}.${" "}
+    <button class="link" onClick=${() => page.act({ do: "seek", update: found.update })}>Go there</button>
+    ${found.rows?.length > 0 && html` Rows of that batch, and their part in its gradient:
+    ${found.rows.slice(0, 5).map((/** @type {any} */ row) => html` <button class="link" onClick=${() => page.look({ row: row.row })}>row ${row.row}</button> (${figure(row.part, 2)})`)}`}`;
+}
+
+/** Numbers in lines, as a table that stands for a picture. @param {{caption: string, values: any[], wide: number}} given */
+export function Grid({ caption, values, wide }) {
+  const lines = Array.from({ length: Math.ceil(values.length / wide) }, (_, i) => [i * wide, ...values.slice(i * wide, (i + 1) * wide).map((value) => figure(value, 3))]);
+  return html`<${Table} caption=${caption} heads=${["from", ...Array.from({ length: wide }, (_, i) => `+${i}`)]} rows=${lines} />`;
+}
+
 /** What a question's answer is, asked again whenever the inputs change. @param {any} page @param {any} question @param {any[]} inputs */
 export function useAnswer(page, question, inputs) {
   const [found, keep] = useState(/** @type {any} */ (null));

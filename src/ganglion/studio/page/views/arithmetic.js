@@ -1,6 +1,6 @@
 // The arithmetic of what is selected: a unit forward, or a weight from its term to its next value.
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { figure, useAnswer } from "../parts.js";
+import { Began, figure, useAnswer } from "../parts.js";
 
 /** @param {{page: any}} given */
 export function Arithmetic({ page }) {
@@ -18,11 +18,16 @@ export function Arithmetic({ page }) {
 
 /** @param {{found: any, page: any}} given */
 function UnitCard({ found, page }) {
-  const { engine } = found;
+  const { engine } = found, { selection } = page;
+  const [silence, tell] = useState(/** @type {any} */ (null));
+  useEffect(() => tell(null), [selection.layer, selection.unit, page.version]);
+  const search = async () => tell(await page.ask({ ask: "silenced", layer: selection.layer, unit: selection.unit }).catch(() => ({ update: null })));
   return html`<div class="card" data-card="unit">
     <h3>${found.card.title} = <span data-exact=${found.card.value}>${figure(found.card.value, 6)}</span></h3>
     <p>${found.card.words}</p>
     ${engine && html`<p class="engine">The engine itself has <span data-engine=${engine.value}>${figure(engine.value, 9)}</span> (${engine.dtype}), ${figure(Math.abs(engine.difference), 2)} away; rounding explains up to ${figure(engine.rounding, 2)}${engine.agrees ? "" : ", so that something is wrong"}.</p>`}
+    ${found.card.value === 0 && selection.layer !== "loss" && html`<p><button onClick=${search}>Does it give 0 for every row, and since when?</button>
+      ${silence && html` <span role="status">${silence.speaks ? "No: it gives something for other rows." : silence.update === null ? "The beginning was not found." : html`<${Began} found=${silence} page=${page} />`}</span>`}</p>`}
     ${found.card.equations.map((/** @type {any} */ each) => html`<${EquationView} equation=${each} page=${page} />`)}
   </div>`;
 }

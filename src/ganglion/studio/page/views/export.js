@@ -6,6 +6,7 @@ const FILES = {
   script: "The script that makes this run again, bit for bit, and checks that it did",
   model: "The model, for `ganglion predict`, `serve` and `gg.TableModel.load`",
   report: "The report on the rows that it has not learned from",
+  lesson: "A lesson that begins here, with one question about what is selected; change its words in a text editor",
   ".html": "A page that works by itself",
   ".py": "Python that needs NumPy alone",
   ".c": "C99 without allocation",
@@ -21,7 +22,7 @@ export function ExportPanel({ page }) {
   const train = async () => { const found = await act({ do: "train" }); if (found) keep(found.trained); };
   return html`<section class="panel" aria-labelledby="export-title"><h2 id="export-title">Export</h2>
     <p>${page.run.name}, update ${page.run.update}: the network as it stands.</p>
-    <ul class="examples">${Object.entries(FILES).map(([format, words]) => html`<li><button disabled=${busy} onClick=${() => save({ format })}>${format}</button> ${words}</li>`)}
+    <ul class="examples">${Object.entries(FILES).map(([format, words]) => html`<li><button disabled=${busy} onClick=${() => save({ format, layer: page.selection.layer, unit: page.selection.unit, parameter: page.selection.parameter, index: page.selection.index })}>${format}</button> ${words}</li>`)}
       <li><button onClick=${() => picture("svg", page)}>picture .svg</button> The network, row ${page.selection.row}</li>
       <li><button onClick=${() => picture("png", page)}>picture .png</button> The surface</li></ul>
     <h3>As the command line trains it</h3>

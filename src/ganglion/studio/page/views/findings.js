@@ -1,6 +1,6 @@
 // What the health check finds, where it began, and remedies to try on a branch.
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { figure } from "../parts.js";
+import { Began } from "../parts.js";
 
 /** @param {{page: any}} given */
 export function Findings({ page }) {
@@ -31,9 +31,7 @@ export function Findings({ page }) {
     const start = began[each.name];
     return html`<article class=${each.severity} data-finding=${each.name}><h3>${each.title}</h3>
       <p><b>${each.severity}</b>, at update ${found.update}: ${each.evidence}</p><p>${each.cause}</p><p><b>Remedy:</b> ${each.remedy}</p>
-      ${start && !start.busy && html`<p role="status">${start.update === null ? "The beginning was not found." : html`It began at update ${start.update}.${" "}
-        <button class="link" onClick=${() => act({ do: "seek", update: start.update })}>Go there</button>${start.rows?.length > 0 && html` Rows of that batch, and their part in the gradient:
-        ${start.rows.slice(0, 5).map((/** @type {any} */ row) => html` <button class="link" onClick=${() => page.look({ row: row.row })}>row ${row.row}</button> (${figure(row.part, 2)})`)}`}`}</p>`}
+      ${start && !start.busy && html`<p role="status">${start.update === null ? "The beginning was not found." : html`<${Began} found=${start} page=${page} />`}</p>`}
       <div class="buttons">${each.dated && html`<button disabled=${start?.busy} onClick=${() => search(each.name)}>${start?.busy ? "Searching …" : "When did it begin?"}</button>`}
         ${each.try && html`<button onClick=${() => act({ do: "remedy", name: each.name, ...(start?.update ? { update: Math.max(run.origin, start.update - 1) } : {}) })}>Try ${each.try} as a branch</button>`}</div></article>`;
   })}

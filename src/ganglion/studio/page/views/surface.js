@@ -1,6 +1,6 @@
 // The answer over two columns as a picture, with the rows on it.
 import { html, useEffect, useRef, useState } from "../vendor/preact.js";
-import { Choice, Table, classColor, classShape, dark, figure, outline, useAnswer } from "../parts.js";
+import { Choice, Grid, Table, classColor, classShape, dark, figure, outline, useAnswer } from "../parts.js";
 
 const MOST_DOTS = 400;
 
@@ -72,7 +72,8 @@ function Pixels({ values, size: [high, wide], row }) {
     values.forEach((value, i) => pixels.data.set([0, 0, 0, 255].map((each, c) => (c < 3 ? 255 * (1 - value / most) : each)), 4 * i));
     context.putImageData(pixels, 0, 0);
   });
-  return html`<div class="square image"><canvas ref=${canvas} width=${wide} height=${high} role="img" aria-label=${`row ${row} as an image of ${wide} × ${high} pixels`}></canvas></div>`;
+  return html`<div class="square image"><canvas ref=${canvas} width=${wide} height=${high} role="img" aria-label=${`row ${row} as an image of ${wide} × ${high} pixels`}></canvas></div>
+    <details><summary>the pixels as a table</summary><${Grid} caption=${`pixels of row ${row}`} values=${values} wide=${wide} /></details>`;
 }
 
 /** Some of the numbers of a surface as a table. @param {any} found @param {any} values */
