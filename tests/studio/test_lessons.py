@@ -53,14 +53,25 @@ def test_a_lesson_from_beginning_to_end(studio: Studio) -> None:
         assert judged["hint"]
         judged = studio.do({"do": "answer", "answer": right})["judged"]
         assert judged["right"]
+        assert not studio.state()["lesson"]["judged"]["right"]  # the first answer counts
         assert not judged["hint"]
         assert judged["after"]
         assert studio.run().stepper.update == before
         studio.do({"do": "next"})
     assert studio.state()["lesson"]["question"] is None
-    assert studio.state()["lesson"]["right"] == count
+    assert studio.state()["lesson"]["right"] == 0
     with pytest.raises(gg.ConfigError, match="the lesson is over"):
         studio.do({"do": "answer", "answer": 1})
+
+
+def test_a_question_is_judged_where_it_is_asked(studio: Studio) -> None:
+    asked = studio.lesson.question
+    value = measure(studio.run(), studio.view, asked["about"])
+    studio.do({"do": "step", "count": 3})
+    studio.do({"do": "edit", "parameter": "dense_1/bias", "index": [0], "value": 2.0})
+    answer = value if asked["kind"] == "number" else 1 if value > 0 else -1
+    assert studio.do({"do": "answer", "answer": answer})["judged"]["truth"] == value
+    assert studio.do({"do": "leave"})["lesson"] is None
 
 
 def test_what_is_known_does_not_hold_the_answer(studio: Studio) -> None:

@@ -250,7 +250,7 @@ def test_pixels_of_the_surface_are_predictions(page: Browser) -> None:
     wide = len(found["across"])
     page.until(
         """const canvas = document.querySelector('.surface canvas'), [share, base] = arguments;
-        return Math.abs(canvas.getContext('2d').getImageData(0, canvas.height - 1, 1, 1).data[0] - (base + ((share >= 0.5 ? 196 : 47) - base) * Math.abs(share - 0.5) * 1.5)) < 1.5""",
+        return Math.abs(canvas.getContext('2d').getImageData(0, canvas.height - 1, 1, 1).data[0] - (base + (47 - base) * 0.75 * share)) < 1.5""",
         found["values"][0], 247,
     )  # fmt: skip
     rng, model = np.random.default_rng(0), own.run().model
@@ -267,9 +267,8 @@ def test_pixels_of_the_surface_are_predictions(page: Browser) -> None:
             int(across),
             int(up),
         )
-        tone = (196, 100, 26) if share >= 0.5 else (47, 111, 179)
         assert np.allclose(
-            pixel[:3], [247 + (each - 247) * abs(share - 0.5) * 1.5 for each in tone], atol=1.5
+            pixel[:3], [247 + (each - 247) * 0.75 * share for each in (47, 111, 179)], atol=1.5
         )
     own.close()
 

@@ -333,8 +333,7 @@ def _health(run: Run) -> insight.Health:
 
 def began(run: Run, view: View, question: Question) -> dict[str, Any]:
     """Return the first update at which a finding was made, given that it lasted since then."""
-    name, stepper = question.get("name"), run.stepper
-    here = stepper.update
+    name = question.get("name")
 
     def holds(_: Any) -> bool:
         try:
@@ -342,18 +341,7 @@ def began(run: Run, view: View, question: Question) -> dict[str, Any]:
         except GanglionError:
             return False
 
-    marks = [each for each in stepper.keyframes if each < here]
-    marks = [marks[round(i)] for i in np.linspace(0, len(marks) - 1, min(HEALTH_CHECKS, len(marks)))]
-    low = stepper.first
-    for mark in marks:
-        stepper.seek(mark)
-        if holds(stepper):
-            break
-        low = mark
-    else:
-        mark = here
-    found = stepper.bisect(holds, start=low, stop=mark, lasting=True)
-    stepper.seek(here)
+    found = _since(run, holds)
     if found is None:
         return {"update": None}
     run.began[str(name)] = found.update
@@ -362,17 +350,37 @@ def began(run: Run, view: View, question: Question) -> dict[str, Any]:
 
 def silenced(run: Run, view: View, question: Question) -> dict[str, Any]:
     """Return the first update after which a unit gave 0 for every training row, if it does now."""
-    stepper, layer = run.stepper, question.get("layer")
-    here, unit = stepper.update, question.get("unit")
+    layer, unit = question.get("layer"), question.get("unit")
     is_silent = when.unit_is_silent(layer, unit)  # type: ignore[arg-type]  # which it checks itself
-    if not is_silent(stepper):
+    if not is_silent(run.stepper):
         return {"update": None, "speaks": True}
-    found = stepper.bisect(is_silent, stop=here, lasting=True)
-    stepper.seek(here)
+    found = _since(run, is_silent)
     if found is None:
         return {"update": None}
     run.began[f"{layer} unit {unit}"] = found.update
     return _dated(run, found)
+
+
+def _since(run: Run, holds: Callable[[Any], bool]) -> Found | None:
+    """Return since which update something holds that holds now; the run stands where it stood.
+
+    Some keyframes are looked at from here backward, until it does not hold at one: what came and went before
+    is another matter.
+    """
+    stepper = run.stepper
+    here = high = stepper.update
+    marks = [each for each in stepper.keyframes if each < here]
+    marks = [marks[round(i)] for i in np.linspace(0, len(marks) - 1, min(HEALTH_CHECKS, len(marks)))]
+    low = stepper.first
+    for mark in reversed(marks):
+        stepper.seek(mark)
+        if not holds(stepper):
+            low = mark
+            break
+        high = mark
+    found = stepper.bisect(holds, start=low, stop=high, lasting=True)
+    stepper.seek(here)
+    return found
 
 
 def _dated(run: Run, found: Found) -> dict[str, Any]:
@@ -398,7 +406,7 @@ def scores(run: Run, view: View, question: Question) -> dict[str, Any]:
         ("validation", prepared.held_out),
         ("test", prepared.test),
     ):
-        if not len(places):
+        if not len(places) or (name == "validation" and run.data.shares_rows):
             continue
         loss, own = float(losses[places].mean()), outputs[places].astype(np.float64)
         if run.data.classes is not None:

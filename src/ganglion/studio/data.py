@@ -20,6 +20,7 @@ from ganglion.errors import ConfigError, DataError, collect_notices, one_of, sho
 from ganglion.studio.settings import Settings
 from ganglion.table_model import TableModel
 from ganglion.table_model.prepared import PreparedTable
+from ganglion.tables.columns import NumberColumn
 from ganglion.tables.examples import FOLDER, example_table
 from ganglion.tables.reading import open_table
 from ganglion.training.optimizers import Optimizer
@@ -167,6 +168,11 @@ class Data:
         with collect_notices():
             return self.prepared.encoder.encode(frame, besides=frame.columns)[0]
 
+    @property
+    def shares_rows(self) -> bool:
+        """Whether the same rows validate and test, as in a table of fewer than 1,000 rows."""
+        return bool(len(self.prepared.test)) and np.array_equal(self.prepared.held_out, self.prepared.test)
+
     @cached_property
     def parts(self) -> list[str]:
         """What each row is for: "train", "validation", "test" or ""."""
@@ -174,8 +180,8 @@ class Data:
         found = np.full(prepared.frame.height, "", dtype=object)
         for name, places in (
             ("train", prepared.train),
-            ("test", prepared.test),
             ("validation", prepared.held_out),
+            ("test", prepared.test),
         ):
             found[places] = name
         return found.tolist()
@@ -210,10 +216,14 @@ class Data:
             "columns": columns,
             "features": prepared.features,
             "rows": prepared.rows,
+            "shared": self.shares_rows,
             "height": prepared.frame.height,
             "notes": self.notes,
             "image": self.image,
-            "surface": [name for name in used if prepared.frame.get_column(name).n_unique() > 1],
+            "surface": sorted(
+                (name for name in used if prepared.frame.get_column(name).n_unique() > 1),
+                key=lambda name: not isinstance(used[name], NumberColumn),  # numbers first
+            ),
         }
 
     @cached_property

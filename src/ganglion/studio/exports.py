@@ -33,7 +33,7 @@ def export(run: Run, kind: Any) -> tuple[str, bytes]:
         raise ConfigError(f"there is no file {kind!r}", one_of(str(kind), (MODEL, SCRIPT, REPORT, *FORMATS)))
     stem = stem_of(run)
     if kind == SCRIPT:
-        return f"{stem}.py", script(run).encode()
+        return f"{stem}_script.py", script(run).encode()
     with collect_notices():
         model = run.data.prepared.model(run.network)
     if kind == REPORT:
@@ -98,7 +98,7 @@ def code(run: Run) -> str:
 def script(run: Run) -> str:
     """Return a whole script that makes a run again, compares the bits, and saves the model."""
     title = json.dumps(f"{run.name}, update {run.stepper.update}", ensure_ascii=True)[1:-1]
-    return f'''"""{title}, of ganglion studio, made again: python {stem_of(run)}.py [TABLE]."""
+    return f'''"""{title}, of ganglion studio, made again: python {stem_of(run)}_script.py [TABLE]."""
 
 import hashlib
 import sys

@@ -45,6 +45,7 @@ HINTS = {
     "dropout": "Dropout acts in training only. A prediction uses every unit.",
     "sign": "Look at the terms of the sum: those above and those below zero, and which are larger.",
     "number": "Follow the terms one by one: each is what comes in, times its weight.",
+    "product": "Follow the terms one by one: each is what comes in, times what comes back.",
 }
 
 
@@ -72,7 +73,8 @@ class Lesson:
             raise ConfigError(f"a lesson must have 1 to {MOST_QUESTIONS} questions")
         self.facts, self.questions = facts, list(map(_question, questions))
         self.title, self.row = facts["title"], check_row(facts["row"], MOST_ROWS)
-        self.place, self.results = 0, [False] * len(questions)
+        self.place = 0
+        self.judged: list[dict[str, Any] | None] = [None] * len(questions)
 
     @classmethod
     def read(cls, data: bytes) -> Self:
@@ -159,7 +161,8 @@ class Lesson:
             "question": shown,
             "place": self.place,
             "count": len(self.questions),
-            "right": sum(self.results),
+            "right": sum(bool(each and each["right"]) for each in self.judged),
+            "judged": self.judged[self.place] if asked else None,
         }
 
     def prepare(self, studio: Studio) -> None:
@@ -174,7 +177,7 @@ class Lesson:
         self.place = min(self.place + 1, len(self.questions))
 
     def judge(self, run: Run, view: View, given: Any) -> dict[str, Any]:
-        """Return whether an answer is right, the truth, and what to think about.
+        """Return whether an answer is right, the truth, and what to think about; the first answer counts.
 
         Raises:
             ConfigError: for an answer of another kind, or after the last question.
@@ -194,8 +197,11 @@ class Lesson:
             right = _is_right(asked["kind"], float(given), value)
             truth = value
             hint = "" if right else _hint(run, view, asked, float(given), value)
-        self.results[self.place] = self.results[self.place] or bool(right)
-        return plain({"right": bool(right), "truth": truth, "hint": hint, "after": asked["after"]})
+        found: dict[str, Any] = plain(
+            {"right": bool(right), "truth": truth, "hint": hint, "after": asked["after"]}
+        )
+        self.judged[self.place] = self.judged[self.place] or found
+        return found
 
 
 def make_lesson(run: Run, view: View, command: Mapping[str, Any]) -> bytes:
@@ -332,7 +338,7 @@ def _hint(run: Run, view: View, asked: Mapping[str, Any], given: float, value: f
         return HINTS["loss"]
     if what == "unit" and fits("training_unit"):
         return HINTS["dropout"]
-    return asked["hint"] or HINTS["sign" if kind == "sign" else "number"]
+    return asked["hint"] or HINTS["sign" if kind == "sign" else "product" if what == "gradient" else "number"]
 
 
 def known(run: Run, view: View, about: Mapping[str, Any]) -> list[list[Any]]:
@@ -354,7 +360,7 @@ def known(run: Run, view: View, about: Mapping[str, Any]) -> list[list[Any]]:
             number
             for factor in term.factors
             if factor.symbol.letter != "factor"  # of dropout, which would be the answer
-            for number in (str(factor.symbol), factor.value)
+            for number in (f"{factor.symbol}{f' ({term.note})' if term.note else ''}", factor.value)
         ]
         for each in sums[:1]
         for term in each.terms

@@ -147,6 +147,7 @@ class Studio:
             "lesson": lambda command: self._begin_lesson(Lesson.shipped(command.get("name"))),
             "answer": self._answer,
             "next": self._next,
+            "leave": self._leave,
             "train": self._train,
         }
 
@@ -159,9 +160,13 @@ class Studio:
                 source = Source.uploaded(data, ending, label, self.folder)
                 try:
                     self._take(source)
-                except BaseException:
-                    source.path.unlink()
+                except GanglionError as error:
+                    error.message = error.message.replace(str(source.path), source.name)
+                    error.message = error.message.replace(source.path.name, source.name)
                     raise
+                finally:
+                    if self.data is None or self.data.source is not source:
+                        source.path.unlink()
             self._playing.clear()
             self._show()
             return self.state()
@@ -382,7 +387,12 @@ class Studio:
     def _answer(self, command: Question) -> dict[str, Any]:
         if self.lesson is None:
             raise ConfigError("there is no lesson")
+        self.current = min(self.runs)  # the lesson's own run, where the question is asked
+        self._arrive()
         return {"judged": self.lesson.judge(self.run(), self.view, command.get("answer"))}
+
+    def _leave(self, command: Question) -> None:
+        self.lesson = None
 
     def _next(self, command: Question) -> None:
         if self.lesson is None:

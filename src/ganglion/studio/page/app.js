@@ -37,7 +37,6 @@ function App({ transport }) {
   const [version, renew] = useState(0);
   const [beat, next] = useState(0);
   const [busy, work] = useState(false);
-  const [revealed, show] = useState(false);
   const last = useRef({ beat: 0, known: "" });
 
   const queue = useRef(Promise.resolve());
@@ -97,12 +96,13 @@ function App({ transport }) {
   useEffect(() => { select((/** @type {any} */ before) => ({ ...NOTHING, row: state?.view?.row ?? 0, ...kept(before, state) })); }, [state?.data?.name, run?.parameters]);
 
   const playing = frame && run && frame.run === run.run && !busy ? Boolean(frame.playing) : Boolean(state?.playing);
-  const hidden = Boolean(state?.lesson?.question) && !revealed;
+  const hidden = Boolean(state?.lesson?.question) && !state.lesson.judged;
+  const drafts = useRef({});  // what was changed on a panel and not sent yet
   /** @type {any} */
   const page = {
+    drafts: drafts.current,
     state, run, frame: frame?.run === run?.run ? frame : null, selection, busy, version, beat: playing ? beat : 0, playing, hidden,
     act, ask, look, open, say,
-    reveal: show,
     async upload(/** @type {File} */ file) {
       work(true);
       try {
@@ -167,7 +167,7 @@ function panel(tab, page) {
   switch (tab) {
     case "Data": return html`<${DataPanel} page=${page} />`;
     case "Network": return html`<${SettingsPanel} page=${page} />`;
-    case "Compare": return html`<${Compare} page=${page} />`;
+    case "Compare": return page.hidden ? html`<p>The numbers appear after your answer.</p>` : html`<${Compare} page=${page} />`;
     case "Lesson": return html`<${LessonPanel} page=${page} />`;
     case "Export": return html`<${ExportPanel} page=${page} />`;
     default: return html`
@@ -196,7 +196,7 @@ function useKeys(page) {
     const press = (/** @type {KeyboardEvent} */ event) => {
       const { run, playing, act } = latest.current;
       const target = /** @type {HTMLElement} */ (event.target);
-      if (!run || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!run || latest.current.hidden || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
       if (target.closest("input, select, textarea, [role=tablist], [role=application], summary")) return;
       if (event.key === " " && !target.closest("button, a")) act({ do: playing ? "pause" : "play" });
       else if (event.key === "ArrowRight") act({ do: "step", count: event.shiftKey ? run.steps : 1 });

@@ -6,7 +6,7 @@ const SPEEDS = { "1 a second": 1, "10 a second": 10, "100 a second": 100, "as fa
 
 /** @param {{page: any}} given */
 export function Bar({ page }) {
-  const { run, state, act, playing, frame } = page;
+  const { run, state, act, playing, frame, hidden } = page;
   const update = playing && frame ? frame.update : run.update;
   const last = Math.max(run.total, run.reached);
   const loss = playing && frame ? frame.loss : run.loss;
@@ -15,17 +15,17 @@ export function Bar({ page }) {
   const speed = Object.entries(SPEEDS).find(([, value]) => value === state.speed)?.[0] ?? "as fast as it goes";
   return html`<section class="bar" aria-label="timeline">
     <div class="buttons" role="group" aria-label="steps">
-      <button title="to the beginning" aria-label="to the beginning" disabled=${update <= run.origin} onClick=${() => act({ do: "seek", update: run.origin })}>|◀</button>
-      <button title="one update back (←)" aria-label="one update back" disabled=${update <= run.origin} onClick=${() => act({ do: "back", count: 1 })}>◀ step</button>
-      <button title="one update forward (→)" aria-label="one update forward" disabled=${run.ended} onClick=${() => act({ do: "step", count: 1 })}>▶ step</button>
-      <button title="to the end of the epoch (shift →)" aria-label="to the end of the epoch" disabled=${run.ended} onClick=${() => act({ do: "epoch" })}>▶ epoch</button>
-      <button class="play" title="play or pause (space)" disabled=${run.ended && !playing} aria-pressed=${playing} onClick=${() => act({ do: playing ? "pause" : "play" })}>${playing ? "⏸ pause" : "▶ play"}</button>
+      <button title="to the beginning" aria-label="to the beginning" disabled=${hidden || update <= run.origin} onClick=${() => act({ do: "seek", update: run.origin })}>|◀</button>
+      <button title="one update back (←)" aria-label="one update back" disabled=${hidden || update <= run.origin} onClick=${() => act({ do: "back", count: 1 })}>◀ step</button>
+      <button title="one update forward (→)" aria-label="one update forward" disabled=${hidden || run.ended} onClick=${() => act({ do: "step", count: 1 })}>▶ step</button>
+      <button title="to the end of the epoch (shift →)" aria-label="to the end of the epoch" disabled=${hidden || run.ended} onClick=${() => act({ do: "epoch" })}>▶ epoch</button>
+      <button class="play" title="play or pause (space)" disabled=${hidden || (run.ended && !playing)} aria-pressed=${playing} onClick=${() => act({ do: playing ? "pause" : "play" })}>${playing ? "⏸ pause" : "▶ play"}</button>
     </div>
     <p class="where"><strong data-update=${update}>update ${count(update)}</strong>, epoch ${playing && frame ? frame.epoch : run.epoch} of ${run.epochs}${" "}
-      · loss${" "}<span data-loss=${loss ?? ""}>${page.hidden ? "?" : figure(loss)}</span>${run.validation !== null && !page.hidden && html`${" "}· validation ${figure(playing && frame ? frame.validation : run.validation)}`}</p>
+      · loss${" "}<span data-loss=${loss ?? ""}>${page.hidden ? "?" : figure(loss)}</span>${run.validation !== null && !page.hidden && html`${" "}· validation ${figure(playing && frame ? frame.validation : run.validation)} after the last epoch`}</p>
     <${Choice} label="speed" names=${Object.keys(SPEEDS)} value=${speed} change=${(/** @type {keyof SPEEDS} */ name) => act({ do: "speed", speed: SPEEDS[name] })} />
     <div class="timeline">
-      <input type="range" aria-label="update" aria-valuetext=${`update ${update} of ${last}`} min=${run.origin} max=${last} value=${update}
+      <input type="range" aria-label="update" disabled=${hidden} aria-valuetext=${`update ${update} of ${last}`} min=${run.origin} max=${last} value=${update}
         onChange=${(/** @type {any} */ e) => act({ do: "seek", update: Number(e.target.value) })} />
       <svg aria-hidden="true" viewBox="0 0 100 6" preserveAspectRatio="none">${marks(run, state.runs, last)}</svg>
     </div>

@@ -26,10 +26,10 @@ export function Chart({ series: all }) {
     const style = getComputedStyle(place.current);
     const text = style.color, grid = style.getPropertyValue("--line") || "#8884";
     const lines = all.flatMap((each, i) => {
-      const color = ["#2f6fb3", "#c4641a", "#4d7c2f", "#7b4fa3"][i % 4], before = each.name ? `${each.name}: ` : "";
+      const [color, other] = [["#2f6fb3", "#c4641a"], ["#4d7c2f", "#7b4fa3"]][i % 2], before = each.name ? `${each.name}: ` : "";
       return [
         { label: `${before}loss of the updates`, stroke: color, width: 1, spanGaps: true },
-        ...(each.validation.length ? [{ label: `${before}validation loss`, stroke: color, width: 2, dash: [6, 4], spanGaps: true, points: { show: true, size: 5 } }] : []),
+        ...(each.validation.length ? [{ label: `${before}validation loss`, stroke: other, width: 2, dash: [6, 4], spanGaps: true, points: { show: true, size: 5 } }] : []),
       ];
     });
     const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid } };

@@ -36,6 +36,7 @@ export function ExportPanel({ page }) {
 async function picture(kind, page) {
   page.open("Run");
   await new Promise((done) => setTimeout(done, 700));
+  const name = page.run.name.replace(/[^\p{L}\p{N}_-]+/gu, "_");
   const svg = document.querySelector(".network svg"), canvas = /** @type {HTMLCanvasElement | null} */ (document.querySelector(".surface canvas"));
   if (kind === "svg" && svg) {
     const copy = /** @type {SVGElement} */ (svg.cloneNode(true));
@@ -45,7 +46,7 @@ async function picture(kind, page) {
       for (const name of ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-size", "font-family", "text-anchor", "opacity"]) others[i].setAttribute(name, style.getPropertyValue(name));
     });
     copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    download("network.svg", new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" }));
+    download(`${name}_network.svg`, new Blob([new XMLSerializer().serializeToString(copy)], { type: "image/svg+xml" }));
   }
   if (kind === "png" && canvas) {
     const large = document.createElement("canvas"), scale = Math.ceil(512 / canvas.width);
@@ -53,6 +54,7 @@ async function picture(kind, page) {
     const context = /** @type {CanvasRenderingContext2D} */ (large.getContext("2d"));
     context.imageSmoothingEnabled = false;
     context.drawImage(canvas, 0, 0, large.width, large.height);
-    large.toBlob((blob) => blob && download("surface.png", blob));
+    large.toBlob((blob) => blob && download(`${name}_surface.png`, blob));
   }
+  page.open("Export");
 }

@@ -24,7 +24,7 @@ export function Findings({ page }) {
     act({ do: "look" });
   };
   return html`<section class="findings" aria-labelledby="findings-title"><h2 id="findings-title">Findings</h2>
-    <button onClick=${check}>Check the health at update ${run.update}</button>
+    <button disabled=${page.hidden} onClick=${check}>Check the health at update ${run.update}</button>
     ${found?.failed && html`<p>${found.failed}</p>`}
     ${found && !found.failed && !found.findings.length && html`<p>Nothing looks wrong at update ${found.update}.</p>`}
     ${found?.findings.map((/** @type {any} */ each) => {

@@ -18,15 +18,13 @@ const heads = (known) => Array.from({ length: Math.max(...known.map((each) => ea
 export function LessonCard({ page }) {
   const { lesson } = page.state;
   const [given, give] = useState("");
-  const [judged, judge] = useState(/** @type {any} */ (null));
-  useEffect(() => { give(""); judge(null); page.reveal(false); }, [lesson.place, lesson.title]);
-  const { question } = lesson;
-  if (!question) return html`<section class="lesson" aria-label="lesson"><h2>${lesson.title}</h2><p>This was the last question: ${lesson.right} of ${lesson.count} right. The network is yours now: step, select, change a weight.</p></section>`;
+  useEffect(() => give(""), [lesson.place, lesson.title]);
+  const { question, judged } = lesson;
+  const leave = html`<button onClick=${() => page.act({ do: "leave" })}>Leave the lesson</button>`;
+  if (!question) return html`<section class="lesson" aria-label="lesson"><h2>${lesson.title}</h2><p>This was the last question: ${lesson.right} of ${lesson.count} right. The network is yours now: step, select, change a weight.</p>${leave}</section>`;
   const answer = async (/** @type {any} */ value) => {
     const found = await page.act({ do: "answer", answer: value });
     if (!found) return;
-    judge(found.judged);
-    page.reveal(true);
     const about = question.about ?? {};
     if (about.parameter) page.look({ parameter: about.parameter, index: about.index, layer: about.parameter.split("/")[0] });
     else if (about.layer) page.look({ layer: about.layer, unit: about.unit ?? 0, parameter: "" });
@@ -40,8 +38,9 @@ export function LessonCard({ page }) {
       <button onClick=${() => answer(-1)}>below zero</button><button onClick=${() => answer(0)}>zero</button><button onClick=${() => answer(1)}>above zero</button></div>`}
     ${!judged && question.kind === "choice" && html`<div class="buttons" role="group" aria-label="your answer">${question.choices.map((/** @type {string} */ choice, /** @type {number} */ i) => html`<button onClick=${() => answer(i)}>${choice}</button>`)}</div>`}
     ${!judged && question.kind === "number" && html`<form class="fields" onSubmit=${send}><label class="field"><span>your answer</span><input type="number" step="any" required value=${given} onInput=${(/** @type {any} */ e) => give(e.target.value)} /></label><button>Answer</button></form>`}
-    ${judged && html`<div role="status" class=${judged.right ? "right" : "missed"}><p><b>${judged.right ? "Right." : "Not quite."}</b> It is <span data-truth=${judged.truth}>${figure(judged.truth, 6)}</span>.</p>
+    ${judged && html`<div role="status" class=${judged.right ? "right" : "missed"}><p><b>${judged.right ? "Right." : "Not quite."}</b> It is <span data-truth=${judged.truth}>${question.kind === "sign" ? (judged.truth > 0 ? "above zero" : judged.truth < 0 ? "below zero" : "zero") : figure(judged.truth, 6)}</span>.</p>
       ${judged.hint && html`<p>${judged.hint}</p>`}${judged.after && html`<p>${judged.after}</p>`}</div>
       <button onClick=${() => page.act({ do: "next" })}>${lesson.place + 1 < lesson.count ? "Next question" : "Finish"}</button>`}
+    <p>${leave}</p>
   </section>`;
 }

@@ -3,7 +3,7 @@ import { html, useRef, useState } from "../vendor/preact.js";
 import { figure, ink, tone, useAnswer } from "../parts.js";
 import { Strip } from "./strip.js";
 
-const MOST_UNITS = 64, MOST_LINES = 1500, RADIUS = 13, GAP = 34, WIDE = 120;
+const MOST_UNITS = 64, MOST_LINES = 1500, WIDE = 120;
 
 /** @param {{page: any}} given */
 export function NetworkView({ page }) {
@@ -15,7 +15,9 @@ export function NetworkView({ page }) {
   const weights = frame && frame.weights.length === found.weights.length && found.weights.length ? frame.weights : found.weights;
   const units = frame && frame.activations.length === found.activations.length && found.activations.length ? frame.activations : found.activations;
   const layers = columns(found, units, page.hidden);
-  const height = GAP * Math.max(3, ...layers.filter((each) => each.count <= MOST_UNITS).map((each) => each.count)) + 34;
+  const tallest = Math.max(3, ...layers.filter((each) => each.count <= MOST_UNITS).map((each) => each.count));
+  const gap = Math.max(17, Math.min(34, 560 / tallest)), radius = Math.min(13, 0.45 * gap);
+  const height = gap * tallest + 34;
   const wide = WIDE * layers.length + 110;
   layers.forEach((layer, i) => { layer.x = 100 + WIDE * i; });
   const y = (/** @type {any} */ layer, /** @type {number} */ unit) => 34 + (height - 34) * ((unit + 0.5) / Math.min(layer.count, MOST_UNITS));
@@ -52,9 +54,9 @@ export function NetworkView({ page }) {
     return html`<g class=${`unit${picked ? " selected" : ""}`} role="button" data-place=${place} data-layer=${layer.name} data-unit=${unit} data-value=${value ?? ""}
       tabindex=${place === focus ? 0 : -1} aria-pressed=${Boolean(picked)} aria-label=${`${layer.names[unit]}${value === null ? "" : `: ${figure(value)}`}`}
       onFocus=${() => move(place)} onClick=${() => choose(layer, unit)}>
-      <circle cx=${layer.x} cy=${y(layer, unit)} r=${RADIUS} fill=${value === null ? "Canvas" : tone(value, size)} />
+      <circle cx=${layer.x} cy=${y(layer, unit)} r=${radius} fill=${value === null ? "Canvas" : tone(value, size)} />
       <text class="value" x=${layer.x} y=${y(layer, unit) + 3.5} fill=${value === null ? "CanvasText" : ink(value, size)}>${value === null ? "?" : short(value)}</text>
-      ${layer.labels[unit] && html`<text class=${i ? "after" : "before"} x=${i ? layer.x + RADIUS + 4 : layer.x - RADIUS - 4} y=${y(layer, unit) + 4}>${shorter(layer.labels[unit])}</text>`}
+      ${layer.labels[unit] && html`<text class=${i ? "after" : "before"} x=${i ? layer.x + radius + 4 : layer.x - radius - 4} y=${y(layer, unit) + 4}><title>${layer.labels[unit]}</title>${shorter(layer.labels[unit])}</text>`}
     </g>`;
   })}`)}
     </svg></div>
@@ -66,7 +68,7 @@ export function NetworkView({ page }) {
 const short = (value) => (value !== 0 && Math.abs(value) < 0.01 ? "~0" : figure(value, Math.abs(value) >= 1e7 ? 1 : 2));
 
 /** @param {string} text */
-const shorter = (text) => (text.length > 10 ? `${text.slice(0, 9)}…` : text);
+const shorter = (text) => (text.length > 13 ? `${text.slice(0, 5)}…${text.slice(-7)}` : text);
 
 /** The inputs and the layers as columns of units. @param {any} found @param {any} units @param {boolean} hidden @returns {any[]} */
 function columns(found, units, hidden) {

@@ -23,7 +23,7 @@ export function Rows({ page }) {
   };
   const target = found ? found.columns.indexOf(state.data.target) : -1;
   return html`<section class="rows" aria-labelledby="rows-title"><h2 id="rows-title">Rows</h2>
-    <p class="counts">${Object.entries(state.data.rows).filter(([, n]) => n).map(([name, n]) => `${count(/** @type {number} */ (n))} ${name}`).join(", ")}</p>
+    <p class="counts">${Object.entries(state.data.rows).filter(([, n]) => n).map(([name, n]) => `${count(/** @type {number} */ (n))} ${name}`).join(", ")}${state.data.shared ? ", which also validate" : ""}</p>
     <div class="scroll" tabindex="0" role="region" aria-label="rows of the table; up and down move between rows" onKeyDown=${keys}><table>
       <caption class="unseen">rows ${first} to ${Math.min(first + AT_ONCE, height) - 1} of ${height}; a dot marks those of the next batch</caption>
       <thead><tr><th scope="col">row</th><th scope="col">${state.data.target}</th><th scope="col">predicted</th>

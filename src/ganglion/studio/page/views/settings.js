@@ -5,9 +5,14 @@ import { Choice, NumberField } from "../parts.js";
 /** @param {{page: any}} given */
 export function SettingsPanel({ page }) {
   const { state, act, open } = page;
-  const [draft, change] = useState(/** @type {any} */ (structuredClone(state.settings)));
+  const key = `settings of ${state.data.name}, run ${state.current}`;
+  const [draft, keep] = useState(/** @type {any} */ (page.drafts[key] ?? structuredClone(state.settings)));
+  const change = (/** @type {any} */ next) => keep((/** @type {any} */ before) => {
+    page.drafts[key] = typeof next === "function" ? next(before) : next;
+    return page.drafts[key];
+  });
   const [copied, tell] = useState("");
-  useEffect(() => change(structuredClone(state.settings)), [state.current, state.data.name]);
+  useEffect(() => keep(page.drafts[key] ?? structuredClone(state.settings)), [key]);
   const { catalog } = state;
   if (!catalog || !draft) return html`<p role="status">…</p>`;
   const set = (/** @type {any} */ part) => change((/** @type {any} */ before) => ({ ...before, ...part }));

@@ -38,9 +38,10 @@ export function Picture({ found, values, classes, row, look }) {
     const context = canvas.current.getContext("2d"), pixels = context.createImageData(wide, high);
     const base = dark() ? 34 : 247;
     list.forEach((value, i) => {
-      const share = Math.max(0, Math.min(1, (value - low) / (top - low || 1))), strength = Math.abs(share - 0.5) * 1.5;
+      const share = Math.max(0, Math.min(1, (value - low) / (top - low || 1)));
+      const strength = classes ? 0.75 * share : Math.abs(share - 0.5) * 1.5;  // a class has its own color
       const place = ((high - 1 - Math.floor(i / wide)) * wide + (i % wide)) * 4;
-      (share >= 0.5 ? [196, 100, 26] : [47, 111, 179]).forEach((each, c) => { pixels.data[place + c] = base + (each - base) * strength; });
+      (classes ? rgb(classColor(found.output)) : share >= 0.5 ? [196, 100, 26] : [47, 111, 179]).forEach((each, c) => { pixels.data[place + c] = base + (each - base) * strength; });
       pixels.data[place + 3] = 255;
     });
     context.putImageData(pixels, 0, 0);
@@ -51,7 +52,7 @@ export function Picture({ found, values, classes, row, look }) {
     : (axis.findIndex((each) => each === value) + 0.5) / axis.length);
   const step = Math.max(1, Math.ceil(points.rows.length / MOST_DOTS));
   const shown = points.rows.map((/** @type {number} */ each, /** @type {number} */ i) => i).filter((/** @type {number} */ i) => i % step === 0 || points.rows[i] === row);
-  const words = `${classes ? `probability of ${found.outputs[found.output]}` : found.outputs[0]} over ${found.names[0]} and ${found.names[1]}, from ${figure(Math.min(...list))} to ${figure(Math.max(...list))}`;
+  const words = `${classes ? `probability of ${found.outputs[found.output]}` : found.outputs[0]} over ${found.names[0]} and ${found.names[1]}, from ${figure(Math.min(...list))} to ${figure(Math.max(...list))}${classes ? ", the stronger the more probable" : ", blue for low and orange for high numbers"}`;
   return html`<figure><div class="square"><canvas ref=${canvas} width=${wide} height=${high} role="img" aria-label=${words} data-low=${low} data-top=${top}></canvas>
     <svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true">${shown.map((/** @type {number} */ i) => {
     const x = 100 * place(found.across, points.across[i]), y = 100 - 100 * place(found.up, points.up[i]), own = points.rows[i] === row;
@@ -59,10 +60,16 @@ export function Picture({ found, values, classes, row, look }) {
     const group = points.classes ? points.classes[i] : 0;
     return html`<path class=${own ? "dot selected" : "dot"} d=${outline(classShape(group), x, y, own ? 2.4 : 1.2)} fill=${points.classes ? classColor(group) : "none"} onClick=${() => look?.({ row: points.rows[i] })} />`;
   })}</svg></div>
-    <figcaption>${words}. ${typeof found.across[0] === "number" ? `${found.names[0]}: ${figure(found.across[0])} to ${figure(found.across[wide - 1])}` : `${found.names[0]}: ${found.across.join(", ")}`};
-      ${typeof found.up[0] === "number" ? ` ${found.names[1]}: ${figure(found.up[0])} to ${figure(found.up[high - 1])}` : ` ${found.names[1]}: ${found.up.join(", ")}`}.
+    <figcaption>${words}. ${typeof found.across[0] === "number" ? `${found.names[0]}: ${figure(found.across[0])} to ${figure(found.across[wide - 1])}` : `${found.names[0]}: ${several(found.across)}`};
+      ${typeof found.up[0] === "number" ? ` ${found.names[1]}: ${figure(found.up[0])} to ${figure(found.up[high - 1])}` : ` ${found.names[1]}: ${several(found.up)}`}.
       ${classes && html`<span class="legend">${classes.map((name, i) => html`<span><svg viewBox="-2 -2 4 4" aria-hidden="true"><path d=${outline(classShape(i), 0, 0, 1.3)} fill=${classColor(i)} /></svg> ${name}</span>`)}</span>`}</figcaption></figure>`;
 }
+
+/** @param {string} color such as #2f6fb3 */
+const rgb = (color) => [1, 3, 5].map((first) => parseInt(color.slice(first, first + 2), 16));
+
+/** Values in words, the first and the last if they are many. @param {any[]} values */
+const several = (values) => (values.length > 12 ? `${values.length} values from ${values[0]} to ${values[values.length - 1]}; other rows are not shown` : values.join(", "));
 
 /** A row that is an image. @param {{values: number[], size: number[], row: number}} given */
 function Pixels({ values, size: [high, wide], row }) {
