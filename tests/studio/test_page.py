@@ -67,9 +67,14 @@ def fresh(browser: Browser, studio: Opened) -> None:
 
 
 def button(page: Browser, text: str) -> None:
-    """Click the first button with these words."""
-    script = "const found = [...document.querySelectorAll('button')].find((each) => each.textContent.trim().startsWith(arguments[0])); if (found) found.click(); return Boolean(found)"
-    assert page.run(script, text), text
+    """Click the first button with these words, as soon as it can be."""
+    page.until(
+        """const found = [...document.querySelectorAll('button')].find((each) => each.textContent.trim().startsWith(arguments[0]));
+        if (!found || found.disabled) return false;
+        found.click();
+        return true""",
+        text,
+    )
 
 
 def update(page: Browser) -> int:

@@ -228,8 +228,9 @@ class Studio:
 
     def _begin(self, data: Data, settings: Settings | None = None) -> None:
         run = Run(self._made + 1, data, settings or data.settings, goes_on=True)
-        if self.data is not None and self.data.source.path.parent == self.folder != data.source.path:
-            self.data.source.path.unlink(missing_ok=True)
+        before = None if self.data is None else self.data.source.path
+        if before is not None and before.parent == self.folder and before != data.source.path:
+            before.unlink(missing_ok=True)  # no other run needs it
         self.data, self.runs, self.lesson = data, {}, None
         columns = data.describe()["surface"]
         self.view = View(columns=(columns[0], columns[1]) if len(columns) > 1 else None)
