@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import webbrowser
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -76,16 +77,21 @@ def _serve(listener: socket.socket, token: str, source: Path | None, table: Path
 
     from ganglion.studio.server import make_app  # noqa: PLC0415
 
-    session = _session(source, table)
+    pool = ThreadPoolExecutor(1)
+    making = pool.submit(_session, source, table)  # the page is loaded meanwhile
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            session.is_ending = True  # or the frames would never end
+            if making.done() and making.exception() is None:
+                making.result().is_ending = True  # or the frames would never end
             super().handle_exit(sig, frame)
+
+    def check(made: Future[Studio]) -> None:
+        server.should_exit = server.should_exit or made.exception() is not None
 
     try:
         config = uvicorn.Config(
-            make_app(session, listener.getsockname()[1], token),
+            make_app(making, listener.getsockname()[1], token),
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -95,10 +101,13 @@ def _serve(listener: socket.socket, token: str, source: Path | None, table: Path
             limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=SECONDS_TO_END,
         )
+        server = Server(config)
+        making.add_done_callback(check)
         with contextlib.suppress(KeyboardInterrupt):
-            Server(config).run(sockets=[listener])
+            server.run(sockets=[listener])
     finally:
-        session.close()
+        pool.shutdown()
+        making.result().close()  # or raises why there is none
 
 
 def _session(source: Path | None, table: Path | None) -> Studio:

@@ -6,10 +6,11 @@ import asyncio
 import json
 import struct
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -21,20 +22,23 @@ from starlette.types import ASGIApp
 
 from ganglion.errors import ConfigError, DataError, GanglionError
 from ganglion.studio.gate import Gate
-from ganglion.studio.session import FRAME, Studio
 
 MOST_COMMAND, MOST_TABLE = 2**20, 64 * 2**20  # bytes
 MOST_DEPTH = 12  # of a command's lists and objects
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+if TYPE_CHECKING:
+    from ganglion.studio.session import Studio
+
 JSON = "application/json"
+FRAME = 0.05  # seconds between two frames, at least
 HEARTBEAT = 100  # waits after which a frame is sent again, so that a page that is gone is noticed
 
 
-def make_app(studio: Studio, port: int, token: str) -> ASGIApp:
+def make_app(studio: Future[Studio], port: int, token: str) -> ASGIApp:
     """Return the ASGI application of a studio, behind its gate.
 
     Args:
-        studio: the session.
+        studio: the session, once it is there; the files of the page do not wait for it.
         port: at which it will listen.
         token: that every request to `/api/` must show.
     """
@@ -68,8 +72,13 @@ def page_files() -> dict[str, tuple[str, bytes]]:
 class _Service:
     """Answers the paths behind the gate."""
 
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
+    def __init__(self, studio: Future[Studio]) -> None:
+        self._making = studio
+
+    @property
+    def _studio(self) -> Studio:
+        """The session, waited for in the thread that needs it."""
+        return self._making.result()
 
     async def file(self, request: Request) -> Response:
         kind, contents = page_files()[request.url.path]
@@ -112,6 +121,7 @@ class _Service:
     async def _frames(self, request: Request) -> AsyncIterator[bytes]:
         """Yield frames, each after its length in bytes; whoever is slow misses some."""
         sent, waited = -1, 0
+        await asyncio.wrap_future(self._making)
         while not (self._studio.is_ending or await request.is_disconnected()):
             number, frame = self._studio.frame
             waited += 1
