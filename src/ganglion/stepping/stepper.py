@@ -264,7 +264,9 @@ class Stepper:
             ConfigError: for a setting out of range.
         """
         self._notice_edits()
-        settings = copy.deepcopy({**self.settings, **changes})
+        settings = {**self.settings, **changes}
+        if "callbacks" in settings:  # which remember; all else is only read
+            settings["callbacks"] = copy.deepcopy(settings["callbacks"])
         network = copy.deepcopy(self.network)
         made = type(self)(network, self.X, self.y, megabytes=self._budget / MEBIBYTE, **settings)
         snapshot = self.snapshot()

@@ -7,3 +7,5 @@ that ship are in `lessons/`. `exports.py` writes what a person leaves with. `gat
 page itself, `handing.py` hands over the token, and `server.py` joins all to HTTP. The page is in `page/`,
 whose README says where a line goes.
 """
+
+FRAME = 0.05  # seconds between two frames

@@ -199,6 +199,13 @@ class Run:
         with np.errstate(over="ignore"):
             return np.concatenate([np.array(head), *parts]).astype("<f4")
 
+    def differences(self, other: Run) -> dict[str, tuple[str, str]]:
+        """Return the settings and the edits that differ, in both."""
+        found = self.settings.differences(other.settings)
+        if self.words_of_edits != other.words_of_edits:
+            found["weights set by hand"] = self.words_of_edits, other.words_of_edits
+        return found
+
     @property
     def words_of_edits(self) -> str:
         """The weights set by hand in this run and before it."""

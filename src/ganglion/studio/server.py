@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ganglion.errors import ConfigError, DataError, GanglionError
+from ganglion.studio import FRAME
 from ganglion.studio.gate import Gate
 
 MOST_COMMAND, MOST_TABLE = 2**20, 64 * 2**20  # bytes
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from ganglion.studio.session import Studio
 
 JSON = "application/json"
-FRAME = 0.05  # seconds between two frames, at least
 HEARTBEAT = 100  # waits after which a frame is sent again, so that a page that is gone is noticed
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from ganglion.checks import check_number
 from ganglion.core.part import plain
 from ganglion.errors import ConfigError, GanglionError, collect_notices, shortened
-from ganglion.studio import exports
+from ganglion.studio import FRAME, exports
 from ganglion.studio.answers import Question, answer, index_of, whole
 from ganglion.studio.data import Data, Source, check_row
 from ganglion.studio.lesson import Lesson, make_lesson
@@ -29,7 +29,6 @@ from ganglion.tables.examples import EXAMPLES
 
 MOST_RUNS = 24
 SLICE = 0.03  # seconds that the player holds the lock for
-FRAME = 0.05  # seconds between two frames
 SPEEDS = (1.0, 10.0, 100.0, 0.0)  # updates a second; 0 for as fast as it goes
 
 
@@ -98,11 +97,7 @@ class Studio:
             with self._turn.first():
                 if command["ask"] == "differences":
                     other = self.run({"run": command.get("other")})
-                    own = self.run(command)
-                    found = own.settings.differences(other.settings)
-                    by_hand = own.words_of_edits, other.words_of_edits
-                    if by_hand[0] != by_hand[1]:
-                        found["weights set by hand"] = by_hand
+                    found = self.run(command).differences(other)
                     return {"differences": [[name, *pair] for name, pair in found.items()]}
                 return answer(self.run(command), self.view, command)
         commands = self._commands()
